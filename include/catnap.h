@@ -1,0 +1,478 @@
+/*
+ * catnap.h - what Catnap offers beyond the standard WebAssembly C API.
+ *
+ * Everything here works on the objects of wasm.h. The rules that hold throughout:
+ *
+ *  - Ownership follows wasm.h: a parameter or result marked `own` changes hands, every other pointer
+ *    is borrowed for the call, and what a function returns without `own` lives as long as its parent.
+ *  - A function that can fail returns NULL on success or an own catnap_error_t that says why, or takes
+ *    `catnap_error_t **error`. Every out parameter is always set, to NULL or zero where there is
+ *    nothing to give. `error` itself may be NULL when the reason is not wanted.
+ *  - Sizes are in bytes unless the name says pages, slots, elements or functions.
+ *  - Engines and modules may be used by several threads at once. A store, and all that lives in it,
+ *    belongs to one thread at a time and may move between threads when no call is under way;
+ *    catnap_store_interrupt() is the one call that any thread or signal handler may make.
+ *  - Nothing here prints, exits or aborts, and there is no process-wide configuration. The single
+ *    process-wide effect is a SIGSEGV/SIGBUS handler that is installed when the first memory with
+ *    guard pages is made; faults that are not ours go to the handler that was there before.
+ */
+#ifndef CATNAP_H
+#define CATNAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wasm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CATNAP_VERSION_MAJOR 0
+#define CATNAP_VERSION_MINOR 1
+#define CATNAP_VERSION_PATCH 0
+#define CATNAP_VERSION "0.1.0"
+
+/* The library's version, a string with static storage such as "0.1.0". */
+WASM_API_EXTERN const char *catnap_version(void);
+
+/* ---- Status and errors ---------------------------------------------------------------------- */
+
+/* Why something failed. The values are stable. */
+typedef enum catnap_status {
+    CATNAP_OK = 0,
+    CATNAP_MALFORMED = 1,     /* the bytes do not decode (specification, section 5) */
+    CATNAP_INVALID = 2,       /* they decode and do not validate (section 3) */
+    CATNAP_UNSUPPORTED = 3,   /* they need a feature that is switched off or unknown */
+    CATNAP_LIMIT = 4,         /* an implementation limit or a limit of the store */
+    CATNAP_LINK = 5,          /* an import is missing or of the wrong type (section 4.5.3) */
+    CATNAP_TRAP = 6,          /* execution trapped (for runs: see the trap) */
+    CATNAP_OUT_OF_FUEL = 7,   /* the fuel does not reach */
+    CATNAP_INTERRUPTED = 8,   /* catnap_store_interrupt() was called */
+    CATNAP_NO_MEMORY = 9,     /* an allocation failed */
+    CATNAP_MISUSE = 10,       /* the caller broke a rule of this header */
+    CATNAP_IO = 11,           /* the operating system refused something */
+    CATNAP_NOT_FOUND = 12     /* there is nothing of that name or index */
+} catnap_status_t;
+
+typedef struct catnap_error_t catnap_error_t;
+
+/* Frees an error; NULL is allowed. */
+WASM_API_EXTERN void catnap_error_delete(own catnap_error_t *error);
+WASM_API_EXTERN catnap_status_t catnap_error_status(const catnap_error_t *error);
+/* One line of English, NUL-terminated, without a trailing newline; lives as long as the error. */
+WASM_API_EXTERN const char *catnap_error_message(const catnap_error_t *error);
+/* The byte offset in the module that the error is about, or UINT64_MAX when there is none. */
+WASM_API_EXTERN uint64_t catnap_error_offset(const catnap_error_t *error);
+/* The index of the function whose body the error is in, or UINT32_MAX when it is in none. */
+WASM_API_EXTERN uint32_t catnap_error_function(const catnap_error_t *error);
+/* Makes an error, for host code that reports through this interface; message is copied. Never NULL:
+ * when memory is exhausted a static CATNAP_NO_MEMORY error is returned. */
+WASM_API_EXTERN own catnap_error_t *catnap_error_new(catnap_status_t status, const char *message);
+
+/* The reason of the latest failure of a wasm.h function on this store (wasm_module_new returning
+ * NULL, wasm_memory_grow returning false and so on), or NULL. Borrowed until the next call. */
+WASM_API_EXTERN const catnap_error_t *catnap_store_last_error(const wasm_store_t *store);
+
+/* ---- Engine configuration ------------------------------------------------------------------- */
+
+/* Where memory comes from. `realloc(env, NULL, 0, n)` allocates, `realloc(env, p, old, 0)` frees and
+ * returns NULL, anything else resizes; NULL for n > 0 means exhausted. Called by any thread. The
+ * address space of linear memories and value stacks comes from the operating system directly. */
+typedef struct catnap_allocator {
+    void *(*realloc)(void *env, void *pointer, size_t old_size, size_t new_size);
+    void *env;
+} catnap_allocator_t;
+
+/* Language features, as bits. The default is CATNAP_FEATURES_WASM2. */
+typedef uint64_t catnap_features_t;
+#define CATNAP_FEATURE_MUTABLE_GLOBALS (UINT64_C(1) << 0)
+#define CATNAP_FEATURE_SIGN_EXTENSION (UINT64_C(1) << 1)
+#define CATNAP_FEATURE_SATURATING_CONVERSIONS (UINT64_C(1) << 2)
+#define CATNAP_FEATURE_MULTI_VALUE (UINT64_C(1) << 3)
+#define CATNAP_FEATURE_BULK_MEMORY (UINT64_C(1) << 4)
+#define CATNAP_FEATURE_REFERENCE_TYPES (UINT64_C(1) << 5)
+#define CATNAP_FEATURE_SIMD (UINT64_C(1) << 6)
+#define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
+#define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
+
+typedef enum catnap_bounds_checks {
+    CATNAP_BOUNDS_AUTO = 0,    /* guard pages where the address space allows, else explicit */
+    CATNAP_BOUNDS_EXPLICIT = 1 /* a comparison at each access; no signal handler is installed */
+} catnap_bounds_checks_t;
+
+typedef enum catnap_translation {
+    CATNAP_TRANSLATION_LAZY = 0, /* a function is translated at its first call */
+    CATNAP_TRANSLATION_EAGER = 1 /* every function is translated when its module is loaded */
+} catnap_translation_t;
+
+/* Setters on the standard wasm_config_t, to be used before wasm_engine_new_with_config(). */
+WASM_API_EXTERN void catnap_config_set_allocator(wasm_config_t *, const catnap_allocator_t *);
+WASM_API_EXTERN void catnap_config_set_features(wasm_config_t *, catnap_features_t);
+WASM_API_EXTERN void catnap_config_set_bounds_checks(wasm_config_t *, catnap_bounds_checks_t);
+WASM_API_EXTERN void catnap_config_set_translation(wasm_config_t *, catnap_translation_t);
+/* Whether code counts fuel. Off: no cost, and the fuel functions report CATNAP_MISUSE. */
+WASM_API_EXTERN void catnap_config_set_fuel(wasm_config_t *, bool enabled);
+/* Whether running code can be interrupted. Off: no cost; only host calls notice an interrupt. */
+WASM_API_EXTERN void catnap_config_set_interruptible(wasm_config_t *, bool enabled);
+
+/* ---- Limits of a store ---------------------------------------------------------------------- */
+
+/* Each field is an upper bound; catnap_limits_default() gives the defaults in brackets. */
+typedef struct catnap_limits {
+    uint64_t memory_bytes;      /* all linear memories together [UINT64_MAX] */
+    uint64_t table_elements;    /* all tables together [10,000,000 a table; UINT64_MAX together] */
+    uint64_t instances;         /* live instances [UINT64_MAX] */
+    uint64_t value_stack_bytes; /* value stack of one run [64 MiB], set before the first call */
+    uint32_t call_depth;        /* WebAssembly frames of one run [200,000] */
+    uint32_t host_depth;        /* calls WebAssembly -> host -> WebAssembly, nested [64] */
+} catnap_limits_t;
+
+WASM_API_EXTERN void catnap_limits_default(catnap_limits_t *limits);
+/* Applies from now on; what exists already is left as it is and counts. */
+WASM_API_EXTERN void catnap_store_set_limits(wasm_store_t *, const catnap_limits_t *);
+WASM_API_EXTERN void catnap_store_limits(const wasm_store_t *, catnap_limits_t *out);
+/* A pointer of the embedder's own, for its callbacks; NULL at first. */
+WASM_API_EXTERN void catnap_store_set_data(wasm_store_t *, void *data);
+WASM_API_EXTERN void *catnap_store_data(const wasm_store_t *);
+WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
+
+/* ---- Fuel ------------------------------------------------------------------------------------ */
+
+/* One unit is one WebAssembly instruction (`block`, `loop`, `end`, `else`, `nop` are free; bulk
+ * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page). The same
+ * run always costs the same, whole or in slices, lazily or eagerly translated. A new store has 0. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_set_fuel(wasm_store_t *, uint64_t fuel);
+/* The fuel that is left; 0 when fuel is off. Exact at every host call and after every run. */
+WASM_API_EXTERN uint64_t catnap_store_fuel(const wasm_store_t *);
+/* Takes fuel for work of the host. CATNAP_OUT_OF_FUEL, and takes none, when there is less. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_consume_fuel(wasm_store_t *, uint64_t fuel);
+
+/* ---- Interruption ---------------------------------------------------------------------------- */
+
+/* Names the outermost call that is under way or, when none is, the next one. Never 0. */
+WASM_API_EXTERN uint64_t catnap_store_call_id(const wasm_store_t *);
+/* Asks that call to stop, with a trap of code CATNAP_TRAP_INTERRUPTED; a call that has ended is
+ * past asking and the next is not hurt. Any thread; async-signal-safe. The store must be alive. */
+WASM_API_EXTERN void catnap_store_interrupt(wasm_store_t *, uint64_t call_id);
+
+/* ---- Values with v128 ------------------------------------------------------------------------ */
+
+/* Like wasm_val_t, with room for v128. A reference is borrowed unless said otherwise. */
+typedef struct catnap_val {
+    wasm_valkind_t kind;
+    union {
+        int32_t i32;
+        int64_t i64;
+        wasm_float32_t f32;
+        wasm_float64_t f64;
+        struct wasm_ref_t *ref;
+        uint8_t v128[16]; /* lanes in little-endian order */
+    } of;
+} catnap_val_t;
+
+/* Calls a function; arguments and results are arrays of the function type's lengths. Reference
+ * results are own (wasm_ref_delete). On a trap the results are zero values of their kinds. Returns
+ * an own trap or NULL. A wrong count or kind of arguments is a trap of code CATNAP_TRAP_HOST. */
+WASM_API_EXTERN own wasm_trap_t *catnap_func_call(const wasm_func_t *, const catnap_val_t *arguments,
+                                                  size_t argument_count, catnap_val_t *results,
+                                                  size_t result_count);
+WASM_API_EXTERN void catnap_global_get(const wasm_global_t *, own catnap_val_t *out);
+/* Fails for an immutable global or a value of another type. */
+WASM_API_EXTERN own catnap_error_t *catnap_global_set(wasm_global_t *, const catnap_val_t *);
+WASM_API_EXTERN own wasm_global_t *catnap_global_new(wasm_store_t *, const wasm_globaltype_t *,
+                                                     const catnap_val_t *, catnap_error_t **error);
+
+/* ---- Host functions -------------------------------------------------------------------------- */
+
+/* The WebAssembly side of a host call: valid during that call only. */
+typedef struct catnap_caller_t catnap_caller_t;
+
+/* arguments and results have the lengths of the function's type; results arrive zeroed and typed,
+ * a reference put there is borrowed. Returns NULL or an own trap. */
+typedef own wasm_trap_t *(*catnap_callback_t)(void *env, catnap_caller_t *caller,
+                                              const catnap_val_t *arguments, catnap_val_t *results);
+
+/* A host function. finalizer (may be NULL) is called with env once the function is gone, also when
+ * this call fails. NULL on failure, with *error set. */
+WASM_API_EXTERN own wasm_func_t *catnap_func_new(wasm_store_t *, const wasm_functype_t *,
+                                                 catnap_callback_t, void *env,
+                                                 void (*finalizer)(void *env),
+                                                 catnap_error_t **error);
+
+WASM_API_EXTERN wasm_store_t *catnap_caller_store(const catnap_caller_t *);
+/* The instance whose code made the call, borrowed; NULL when the host itself called the function. */
+WASM_API_EXTERN const wasm_instance_t *catnap_caller_instance(const catnap_caller_t *);
+/* The caller's linear memory `index`: base and size in bytes, valid until WebAssembly runs or the
+ * memory grows. False, NULL and 0 when there is none. */
+WASM_API_EXTERN bool catnap_caller_memory(const catnap_caller_t *, uint32_t index, uint8_t **base,
+                                          uint64_t *size);
+/* An own extern exported by the caller's instance, or NULL. */
+WASM_API_EXTERN own wasm_extern_t *catnap_caller_export(const catnap_caller_t *, const char *name,
+                                                        size_t name_length);
+/* Whether the call under way has been asked to stop. */
+WASM_API_EXTERN bool catnap_caller_interrupted(const catnap_caller_t *);
+/* A descriptor that polls readable once the call under way has been asked to stop, or -1. Owned by
+ * the store: do not read or close it. For host functions that wait. */
+WASM_API_EXTERN int catnap_caller_interrupt_fd(catnap_caller_t *);
+
+/* ---- Traps and backtraces -------------------------------------------------------------------- */
+
+typedef enum catnap_trap_code {
+    CATNAP_TRAP_HOST = 0, /* made by the host with wasm_trap_new() */
+    CATNAP_TRAP_UNREACHABLE = 1,
+    CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS = 2,
+    CATNAP_TRAP_TABLE_OUT_OF_BOUNDS = 3, /* table.get, table.set, table.copy ... */
+    CATNAP_TRAP_UNDEFINED_ELEMENT = 4,   /* call_indirect past the table's end */
+    CATNAP_TRAP_UNINITIALIZED_ELEMENT = 5, /* call_indirect of a null entry */
+    CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH = 6,
+    CATNAP_TRAP_INTEGER_OVERFLOW = 7,
+    CATNAP_TRAP_INTEGER_DIVIDE_BY_ZERO = 8,
+    CATNAP_TRAP_INVALID_CONVERSION_TO_INTEGER = 9,
+    CATNAP_TRAP_STACK_OVERFLOW = 10, /* call depth, value stack or host depth exhausted */
+    CATNAP_TRAP_OUT_OF_FUEL = 11,
+    CATNAP_TRAP_INTERRUPTED = 12,
+    CATNAP_TRAP_NO_MEMORY = 13, /* the engine itself ran out of memory */
+    CATNAP_TRAP_LIMIT = 14,     /* another limit of the store */
+    CATNAP_TRAP_EXIT = 15,      /* the guest asked to exit: catnap_trap_exit_status() */
+    CATNAP_TRAP_UNKNOWN_IMPORT = 16, /* catnap_linker_trap_unknown_imports() */
+    CATNAP_TRAP_NULL_REFERENCE = 17
+} catnap_trap_code_t;
+
+WASM_API_EXTERN catnap_trap_code_t catnap_trap_code(const wasm_trap_t *);
+/* Makes a trap of a given code; message is copied. Never NULL. */
+WASM_API_EXTERN own wasm_trap_t *catnap_trap_new(wasm_store_t *, catnap_trap_code_t,
+                                                 const char *message);
+/* A trap that ends the guest with a status, as WASI's proc_exit does. Never NULL. */
+WASM_API_EXTERN own wasm_trap_t *catnap_trap_new_exit(wasm_store_t *, int32_t status);
+/* True and the status when the trap is an exit, else false and 0. */
+WASM_API_EXTERN bool catnap_trap_exit_status(const wasm_trap_t *, int32_t *status);
+
+/* One frame; the names live as long as the module. */
+typedef struct catnap_frame {
+    const wasm_instance_t *instance; /* borrowed; NULL for a host function */
+    uint32_t func_index;             /* in the module's function index space */
+    uint64_t func_offset;            /* of the instruction, from the start of the function's body */
+    uint64_t module_offset;          /* of the instruction, from the start of the module */
+    const char *func_name;           /* not NUL-terminated; from the name section or an export */
+    size_t func_name_length;         /* 0 when the function has no name */
+    const char *module_name;
+    size_t module_name_length;
+} catnap_frame_t;
+
+/* Frame `index` (0 is the innermost) of a trap's backtrace. False, and zeroes, past the last. */
+WASM_API_EXTERN bool catnap_trap_frame(const wasm_trap_t *, size_t index, catnap_frame_t *out);
+WASM_API_EXTERN size_t catnap_trap_frame_count(const wasm_trap_t *);
+/* From a host function: fills up to `capacity` frames of the WebAssembly calls below it, innermost
+ * first, and returns how many there are in all. */
+WASM_API_EXTERN size_t catnap_caller_backtrace(catnap_caller_t *, catnap_frame_t *out,
+                                               size_t capacity);
+
+/* ---- Resumable runs --------------------------------------------------------------------------- */
+
+/* A call that can stop half-way and go on: it has a value stack of its own, so a store may have
+ * several, and other calls may be made while one is stopped. */
+typedef struct catnap_run_t catnap_run_t;
+
+/* Prepares a call; nothing runs yet. The function must outlive the run. NULL and *error on failure. */
+WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catnap_val_t *arguments,
+                                                 size_t argument_count, catnap_error_t **error);
+/* Runs until the end or until something stops it.
+ *   CATNAP_OK           ended; `results` (result_count of the type) are set, references are own
+ *   CATNAP_OUT_OF_FUEL  stopped before an instruction that the fuel does not reach; give more, resume
+ *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt(); resume when wanted
+ *   CATNAP_TRAP         ended with *trap (own)
+ *   CATNAP_MISUSE       it had ended before, or is running now
+ * Out of fuel inside a nested host call reaches the host function as a trap instead. */
+WASM_API_EXTERN catnap_status_t catnap_run_resume(catnap_run_t *, catnap_val_t *results,
+                                                  size_t result_count, own wasm_trap_t **trap);
+/* Frames of a stopped run, innermost first, as catnap_caller_backtrace(). */
+WASM_API_EXTERN size_t catnap_run_backtrace(catnap_run_t *, catnap_frame_t *out, size_t capacity);
+/* Drops a run, ended or not; before its store. */
+WASM_API_EXTERN void catnap_run_delete(own catnap_run_t *);
+
+/* ---- Modules ----------------------------------------------------------------------------------- */
+
+typedef struct catnap_module_options {
+    const char *name; /* for messages and backtraces when the module names itself not; NULL: none */
+    /* NULL: the bytes are copied. Else they are used where they are, never written to, and
+     * release(env, bytes, length) is called when the last user of the module is gone, also when
+     * loading fails; a function that does nothing suits bytes of static storage. */
+    void (*release)(void *env, const uint8_t *bytes, size_t length);
+    void *release_env;
+} catnap_module_options_t;
+
+/* Decodes and validates a whole module. NULL and *error on failure. options may be NULL. */
+WASM_API_EXTERN own wasm_module_t *catnap_module_new(wasm_store_t *, const uint8_t *bytes,
+                                                     size_t length, const catnap_module_options_t *,
+                                                     catnap_error_t **error);
+/* Decodes and validates only; NULL when the module is valid. */
+WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, const uint8_t *bytes,
+                                                           size_t length);
+/* Translates every function now. */
+WASM_API_EXTERN own catnap_error_t *catnap_module_translate(const wasm_module_t *);
+
+typedef struct catnap_module_stats {
+    uint64_t module_bytes;         /* length of the binary */
+    uint64_t functions;            /* defined in the module */
+    uint64_t functions_validated;
+    uint64_t functions_translated; /* at least once called, or eagerly translated */
+    uint64_t code_bytes;           /* WebAssembly bodies */
+    uint64_t code_bytes_translated;
+    uint64_t bytecode_bytes;       /* register bytecode made from those */
+    uint64_t decode_ns;            /* time in each phase */
+    uint64_t validate_ns;
+    uint64_t translate_ns;
+} catnap_module_stats_t;
+
+WASM_API_EXTERN void catnap_module_stats(const wasm_module_t *, catnap_module_stats_t *out);
+
+/* A section of the binary, in file order. */
+typedef struct catnap_section {
+    uint8_t id;
+    const char *name; /* standard name, or a custom section's own; not NUL-terminated */
+    size_t name_length;
+    uint64_t offset; /* of the content, from the start of the module */
+    uint64_t size;   /* of the content */
+} catnap_section_t;
+
+WASM_API_EXTERN size_t catnap_module_section_count(const wasm_module_t *);
+WASM_API_EXTERN bool catnap_module_section(const wasm_module_t *, size_t index,
+                                           catnap_section_t *out);
+
+/* A function of the module's index space, imported ones first. */
+typedef struct catnap_function_info {
+    bool imported;
+    bool translated;
+    uint64_t body_offset; /* of the body (after its size), from the start of the module */
+    uint64_t body_size;
+    uint64_t bytecode_bytes; /* 0 while not translated */
+    const char *name;
+    size_t name_length;
+} catnap_function_info_t;
+
+WASM_API_EXTERN size_t catnap_module_function_count(const wasm_module_t *);
+WASM_API_EXTERN bool catnap_module_function(const wasm_module_t *, uint32_t index,
+                                            catnap_function_info_t *out);
+WASM_API_EXTERN own wasm_functype_t *catnap_module_function_type(const wasm_module_t *,
+                                                                 uint32_t index);
+
+/* Receives text in pieces, not NUL-terminated. */
+typedef void (*catnap_write_t)(void *env, const char *text, size_t length);
+/* Writes a function's WebAssembly and its register bytecode side by side, translating it if needed. */
+WASM_API_EXTERN own catnap_error_t *catnap_module_disassemble(const wasm_module_t *, uint32_t index,
+                                                              catnap_write_t, void *env);
+
+/* ---- Instances and linking --------------------------------------------------------------------- */
+
+/* Like wasm_instance_new(), with the reason apart: *error when linking failed (CATNAP_LINK, naming
+ * the import), *trap when an active segment or the start function trapped. Both NULL on success. */
+WASM_API_EXTERN own wasm_instance_t *catnap_instance_new(wasm_store_t *, const wasm_module_t *,
+                                                         const wasm_extern_vec_t *imports,
+                                                         catnap_error_t **error, wasm_trap_t **trap);
+/* An own extern by its export name, or NULL. */
+WASM_API_EXTERN own wasm_extern_t *catnap_instance_export(const wasm_instance_t *, const char *name,
+                                                          size_t name_length);
+/* The module of an instance, as an own handle. */
+WASM_API_EXTERN own wasm_module_t *catnap_instance_module(const wasm_instance_t *);
+
+/* Resolves imports by name. Belongs to a store; names are UTF-8 and copied. */
+typedef struct catnap_linker_t catnap_linker_t;
+
+WASM_API_EXTERN own catnap_linker_t *catnap_linker_new(wasm_store_t *);
+WASM_API_EXTERN void catnap_linker_delete(own catnap_linker_t *);
+/* Defines module.name; a later definition replaces an earlier one. The extern is borrowed. */
+WASM_API_EXTERN own catnap_error_t *catnap_linker_define(catnap_linker_t *, const char *module,
+                                                         size_t module_length, const char *name,
+                                                         size_t name_length, const wasm_extern_t *);
+/* Defines all exports of an instance under a module name. */
+WASM_API_EXTERN own catnap_error_t *catnap_linker_define_instance(catnap_linker_t *,
+                                                                  const char *module,
+                                                                  size_t module_length,
+                                                                  const wasm_instance_t *);
+/* From now on a missing function import becomes one that traps when called, naming itself. */
+WASM_API_EXTERN void catnap_linker_trap_unknown_imports(catnap_linker_t *, bool enabled);
+/* Looks a definition up: an own extern or NULL. */
+WASM_API_EXTERN own wasm_extern_t *catnap_linker_get(const catnap_linker_t *, const char *module,
+                                                     size_t module_length, const char *name,
+                                                     size_t name_length);
+/* Resolves the module's imports and instantiates it; error and trap as catnap_instance_new(). */
+WASM_API_EXTERN own wasm_instance_t *catnap_linker_instantiate(catnap_linker_t *,
+                                                               const wasm_module_t *,
+                                                               catnap_error_t **error,
+                                                               wasm_trap_t **trap);
+
+/* ---- WASI preview 1 ---------------------------------------------------------------------------- */
+
+/* The WASI state of one program: arguments, environment, descriptors. Configure, then give it to a
+ * linker; several may be at work in one process. It must outlive the instances that use it. */
+typedef struct catnap_wasi_t catnap_wasi_t;
+
+WASM_API_EXTERN own catnap_wasi_t *catnap_wasi_new(void);
+/* Closes its descriptors except those of the host that were lent to it. */
+WASM_API_EXTERN void catnap_wasi_delete(own catnap_wasi_t *);
+
+/* Bytes without NUL; copied. Arguments start with the program's name. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_add_argument(catnap_wasi_t *, const char *argument);
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *, const char *name,
+                                                                const char *value);
+
+typedef enum catnap_wasi_dir_flags {
+    CATNAP_WASI_DIR_READ_WRITE = 0,
+    CATNAP_WASI_DIR_READ_ONLY = 1
+} catnap_wasi_dir_flags_t;
+
+/* Opens a directory of the host for the guest under guest_path. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_preopen_dir(catnap_wasi_t *, const char *host_path,
+                                                            const char *guest_path,
+                                                            catnap_wasi_dir_flags_t);
+/* Gives a listening or connected socket of the host to the guest; the descriptor is lent. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *, int host_fd);
+
+/* Standard streams, `stream` being 0, 1 or 2. At first all are closed to the outside: input is at
+ * its end, output is accepted and dropped. */
+/* A descriptor of the host, lent. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *, int stream, int host_fd);
+/* Standard input from bytes, copied. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *, const void *bytes,
+                                                                size_t length);
+/* Standard input by callback: returns bytes read, 0 at the end, or a negative errno of the host. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_wasi_set_stdin_callback(catnap_wasi_t *, int64_t (*read)(void *env, void *bytes, size_t size),
+                               void *env);
+/* Output by callback: returns bytes taken or a negative errno of the host. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_wasi_set_output_callback(catnap_wasi_t *, int stream,
+                                int64_t (*write)(void *env, const void *bytes, size_t size),
+                                void *env);
+/* Output into a buffer that grows up to `limit` bytes (more is ENOSPC for the guest). */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *, int stream,
+                                                                  size_t limit);
+/* What that buffer holds, borrowed until the guest runs again; NULL and 0 when there is none. */
+WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream, size_t *length);
+
+/* Defines all of wasi_snapshot_preview1 (and the older name wasi_unstable where the two agree). */
+WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);
+
+/* ---- Statistics -------------------------------------------------------------------------------- */
+
+typedef struct catnap_store_stats {
+    uint64_t instances;
+    uint64_t memory_bytes; /* linear memories, current sizes */
+    uint64_t table_elements;
+    uint64_t host_objects;      /* live functions, globals, foreign objects ... made by the host */
+    uint64_t value_stack_bytes; /* reserved for value stacks */
+    uint64_t calls;             /* outermost calls so far */
+} catnap_store_stats_t;
+
+WASM_API_EXTERN void catnap_store_stats(const wasm_store_t *, catnap_store_stats_t *out);
+
+/* Bytes that the engine holds through its allocator now, and at most so far. */
+WASM_API_EXTERN void catnap_engine_memory(const wasm_engine_t *, uint64_t *now, uint64_t *peak);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
