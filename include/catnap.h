@@ -25,6 +25,12 @@
 
 #include "wasm.h"
 
+/* Marks ownership as WASM_OWN does; programs for wasm.h like to define the word themselves. */
+#ifndef own
+#define own
+#define CATNAP_OWN_IS_OURS
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -165,8 +171,8 @@ typedef struct catnap_val {
     union {
         int32_t i32;
         int64_t i64;
-        wasm_float32_t f32;
-        wasm_float64_t f64;
+        float32_t f32;
+        float64_t f64;
         struct wasm_ref_t *ref;
         uint8_t v128[16]; /* lanes in little-endian order */
     } of;
@@ -473,6 +479,11 @@ WASM_API_EXTERN void catnap_engine_memory(const wasm_engine_t *, uint64_t *now, 
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifdef CATNAP_OWN_IS_OURS
+#undef own
+#undef CATNAP_OWN_IS_OURS
 #endif
 
 #endif
