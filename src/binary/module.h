@@ -1,0 +1,219 @@
+/*
+ * A module: what the decoder makes of the bytes. Immutable once it is valid, and shared between
+ * stores and threads; the only thing that changes later is `code`, where translated functions are
+ * published (see exec/code.h).
+ *
+ * It points into the binary instead of copying wherever it can: names, data segments, bodies,
+ * constant expressions and element lists are (offset, length) there.
+ */
+#ifndef CN_BINARY_MODULE_H
+#define CN_BINARY_MODULE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* A value type: its binary code (section 5.3), with room above it for a type index, which typed
+ * references will need. */
+typedef uint32_t valtype;
+#define VT_I32 0x7Fu
+#define VT_I64 0x7Eu
+#define VT_F32 0x7Du
+#define VT_F64 0x7Cu
+#define VT_V128 0x7Bu
+#define VT_FUNCREF 0x70u
+#define VT_EXTERNREF 0x6Fu
+#define VT_BOTTOM 0u /* of unreachable code; in the validator only */
+
+static inline bool vt_is_ref(valtype t) { return t == VT_FUNCREF || t == VT_EXTERNREF; }
+static inline bool vt_is_num(valtype t) { return t >= VT_F64 && t <= VT_I32; }
+/* Slots of the value stack that a value takes. */
+static inline uint32_t vt_slots(valtype t) { return t == VT_V128 ? 2 : 1; }
+/* "i32", "funcref" ... */
+const char *cn_valtype_name(valtype);
+
+/* A function type. Interned in the engine, so that equal types are the same pointer everywhere. */
+struct functype {
+    struct functype *next; /* in the registry's bucket */
+    uint32_t hash;
+    uint32_t references; /* guarded by the registry's mutex */
+    uint32_t param_count, result_count;
+    uint32_t param_slots, result_slots;
+    valtype types[]; /* parameters, then results */
+};
+static inline const valtype *ft_params(const struct functype *t) { return t->types; }
+static inline const valtype *ft_results(const struct functype *t) { return t->types + t->param_count; }
+/* Writes "(i32, i64) -> (f32)" into text, truncating; returns text. */
+char *cn_functype_format(const struct functype *, char *text, size_t size);
+
+/* Implementation limits: those of the JavaScript API (section "Implementation-defined limits"). */
+#define LIMIT_MODULE_BYTES UINT64_C(1073741824)
+#define LIMIT_TYPES 1000000u
+#define LIMIT_FUNCTIONS 1000000u
+#define LIMIT_IMPORTS 1000000u
+#define LIMIT_EXPORTS 1000000u
+#define LIMIT_GLOBALS 1000000u
+#define LIMIT_DATA_SEGMENTS 100000u
+#define LIMIT_ELEM_SEGMENTS 10000000u
+#define LIMIT_TABLES 100000u
+#define LIMIT_MEMORIES 100u
+#define LIMIT_PARAMS 1000u
+#define LIMIT_RESULTS 1000u
+#define LIMIT_BODY_BYTES 7654321u
+#define LIMIT_LOCALS 50000u
+#define LIMIT_TABLE_ELEMENTS 10000000u
+#define LIMIT_MEMORY_PAGES 65536u
+
+#define WASM_PAGE_BYTES 65536u
+
+struct span { /* of the binary */
+    uint32_t offset, length;
+};
+
+enum extern_kind { EXTERN_FUNC = 0, EXTERN_TABLE = 1, EXTERN_MEMORY = 2, EXTERN_GLOBAL = 3 };
+
+struct limits {
+    uint64_t min, max; /* pages or elements; max is meaningful when has_max */
+    bool has_max;
+};
+struct tabletype {
+    valtype element;
+    struct limits limits;
+};
+struct memorytype {
+    struct limits limits;
+};
+struct globaltype {
+    valtype type;
+    bool is_mutable;
+};
+
+struct import {
+    struct span module, name;
+    enum extern_kind kind;
+    uint32_t index; /* in the index space of its kind */
+};
+struct export_ {
+    struct span name;
+    enum extern_kind kind;
+    uint32_t index;
+};
+
+/* A validated constant expression (section 3.3.10): its bytes with the final `end`. */
+struct const_expr {
+    struct span span;
+};
+
+struct global_def {
+    struct globaltype type;
+    struct const_expr init; /* empty for an imported one */
+};
+
+enum segment_mode { SEGMENT_ACTIVE, SEGMENT_PASSIVE, SEGMENT_DECLARATIVE };
+
+struct elem_segment {
+    enum segment_mode mode;
+    bool exprs; /* items are constant expressions, else function indices */
+    valtype type;
+    uint32_t table;
+    uint32_t count;
+    struct const_expr offset; /* active */
+    struct span items;        /* the encoded items, without their count */
+};
+struct data_segment {
+    enum segment_mode mode;
+    uint32_t memory;
+    struct const_expr offset; /* active */
+    struct span bytes;
+};
+
+struct section {
+    uint8_t id;
+    struct span content; /* a custom section's includes its name */
+    struct span name;    /* custom only */
+};
+
+struct code;          /* exec/code.h */
+struct type_registry; /* binary/types.h */
+
+struct module {
+    _Atomic uint32_t references;
+    struct alloc *alloc;
+    struct type_registry *registry;
+    catnap_features_t features;
+    struct arena arena; /* all arrays below */
+
+    const uint8_t *bytes; /* never written to */
+    size_t size;
+    void (*release)(void *env, const uint8_t *bytes, size_t size); /* NULL: bytes are ours */
+    void *release_env;
+
+    uint32_t type_count;
+    const struct functype **types;
+
+    uint32_t import_count;
+    struct import *imports;
+    /* Index spaces: the imported ones first. */
+    uint32_t func_count, imported_func_count;
+    uint32_t *func_types; /* type index of each function */
+    uint32_t table_count, imported_table_count;
+    struct tabletype *tables;
+    uint32_t memory_count, imported_memory_count;
+    struct memorytype *memories;
+    uint32_t global_count, imported_global_count;
+    struct global_def *globals;
+
+    uint32_t export_count;
+    struct export_ *exports;
+    bool has_start;
+    uint32_t start;
+    uint32_t elem_count;
+    struct elem_segment *elems;
+    bool has_data_count;
+    uint32_t data_count;
+    struct data_segment *datas;
+    uint8_t *func_declared; /* bit per function: ref.func may name it (section 3.4.12.4: refs) */
+
+    uint32_t section_count;
+    struct section *sections;
+    struct span name_section;      /* content after the name "name"; empty when absent or broken */
+    struct span module_name;       /* from the name section */
+    const char *given_name;        /* from the embedder, in the arena, or NULL */
+
+    /* Per defined function, 8 bytes: before it is translated, (offset of the body's size field) * 2
+     * + 1; afterwards the address of its struct code (exec/code.h). */
+    _Atomic uint64_t *code;
+    struct code *_Atomic code_list;      /* all that was translated, for the end */
+    void (*drop_code)(struct module *);  /* set by whoever fills code_list */
+    uint64_t code_bytes;            /* size of all bodies */
+
+    _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;
+    uint64_t decode_ns, validate_ns;
+};
+
+/* The type of a function of the module's index space. */
+static inline const struct functype *module_func_type(const struct module *m, uint32_t func) {
+    return m->types[m->func_types[func]];
+}
+
+/* The body of a defined function (index in the whole index space): its locals declaration, code and
+ * final end. Only while it is not translated: afterwards struct code knows. */
+struct span cn_module_untranslated_body(const struct module *, uint64_t code_word);
+
+/* Decodes every section (section 5.5) without looking into bodies, taking over one reference count
+ * of the result. bytes are borrowed: the caller arranges ownership afterwards through `bytes` and
+ * `release`. NULL and *error on failure. */
+struct module *cn_module_decode(struct alloc *, struct type_registry *, catnap_features_t,
+                                const uint8_t *bytes, size_t size, struct error *error);
+void cn_module_retain(struct module *);
+/* At the last reference frees all. */
+void cn_module_release(struct module *);
+
+/* The function's name from the name section, else from an export, else empty. No allocation: the
+ * sections are searched. */
+struct span cn_module_func_name(const struct module *, uint32_t func);
+
+#endif

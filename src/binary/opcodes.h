@@ -1,0 +1,78 @@
+/* The opcode table as C: enumerators and one row of facts for each opcode. */
+#ifndef CN_BINARY_OPCODES_H
+#define CN_BINARY_OPCODES_H
+
+#include <stdint.h>
+
+enum opcode {
+#define OP(code, id, name, imm, feature, result, ...) OP_##id = code,
+#include "binary/opcodes.def"
+#undef OP
+    OPCODE_LIMIT = 0x400
+};
+
+#define OPCODE_PREFIX_FC 0x100
+#define OPCODE_PREFIX_FD 0x200
+
+/* What follows an opcode in the binary. */
+enum immediate {
+    IMM_NONE,
+    IMM_BLOCK,         /* block type: s33 */
+    IMM_LABEL,         /* u32 */
+    IMM_BR_TABLE,      /* vector of u32, u32 */
+    IMM_FUNC,          /* u32 */
+    IMM_CALL_INDIRECT, /* type u32, table u32 */
+    IMM_SELECT,        /* vector of value types */
+    IMM_HEAP_TYPE,     /* s33 */
+    IMM_LOCAL,         /* u32, likewise the next five */
+    IMM_GLOBAL,
+    IMM_TABLE,
+    IMM_MEMORY,
+    IMM_DATA,
+    IMM_ELEM,
+    IMM_MEMORY_INIT, /* data u32, memory u32 */
+    IMM_MEMORY_COPY, /* to u32, from u32 */
+    IMM_TABLE_INIT,  /* elem u32, table u32 */
+    IMM_TABLE_COPY,  /* to u32, from u32 */
+    IMM_I32,         /* s32 */
+    IMM_I64,         /* s64 */
+    IMM_F32,         /* 4 bytes */
+    IMM_F64,         /* 8 bytes */
+    IMM_V128,        /* 16 bytes */
+    IMM_SHUFFLE,     /* 16 lane bytes below 32 */
+    IMM_LANE16,      /* a byte below 16, and so on */
+    IMM_LANE8,
+    IMM_LANE4,
+    IMM_LANE2,
+    IMM_MEM0, /* memarg: alignment u32 of at most 2^n, offset u32 */
+    IMM_MEM1,
+    IMM_MEM2,
+    IMM_MEM3,
+    IMM_MEM4,
+    IMM_MEM0_LANE, /* memarg, then a lane byte below 16 >> n */
+    IMM_MEM1_LANE,
+    IMM_MEM2_LANE,
+    IMM_MEM3_LANE
+};
+
+/* Type column: value types by their binary code, and two marks. */
+enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
+#define OPT_I32 0x7F
+#define OPT_I64 0x7E
+#define OPT_F32 0x7D
+#define OPT_F64 0x7C
+#define OPT_V128 0x7B
+
+struct op_info {
+    const char *name; /* NULL: no such opcode */
+    uint8_t immediate;
+    uint8_t result;       /* OPT_* */
+    uint8_t operands[3];  /* deepest first; OPT__ past the last */
+    uint8_t operand_count;
+    uint64_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
+};
+
+/* Indexed by enum opcode. */
+extern const struct op_info cn_op_info[OPCODE_LIMIT];
+
+#endif
