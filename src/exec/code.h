@@ -1,0 +1,47 @@
+/*
+ * A translated function: the register bytecode and what a call needs to know of it. Immutable once
+ * published in its module's code table.
+ */
+#ifndef CN_EXEC_CODE_H
+#define CN_EXEC_CODE_H
+
+#include "binary/module.h"
+
+struct code {
+    struct code *next;       /* in module->code_list */
+    uint32_t func_index;
+    uint32_t param_slots;    /* below the frame pointer */
+    uint32_t result_slots;
+    uint32_t frame_slots;    /* from the frame pointer up: header, locals, temporaries, callees' headers */
+    uint32_t local_slots;    /* that a call clears, after the header */
+    struct span body;
+    uint32_t cell_count;
+    uint32_t size;           /* of this allocation, bytes */
+    bool explicit_checks;    /* translated for memories without guard pages */
+    uint64_t cells[];
+};
+
+#define CODE_UNTRANSLATED 1u /* low bit of a code word */
+
+/* What translation depends on besides the module: nothing else may. */
+struct translation_config {
+    bool fuel;
+    bool interruptible;
+    bool explicit_checks;
+};
+
+/* The code of a defined function, translating it when it is not yet: NULL and *error when memory or
+ * a limit does not allow it. Any thread. `table` is module->code or a twin of it. */
+struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func,
+                         const struct translation_config *, struct error *);
+
+/* The WebAssembly offset (from the start of the module) of the instruction whose bytecode holds pc,
+ * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
+uint64_t cn_code_offset(struct module *, uint32_t func, const struct code *, const uint64_t *pc,
+                        const struct translation_config *);
+
+/* WebAssembly and bytecode side by side (catnap_module_disassemble). */
+bool cn_code_disassemble(struct module *, uint32_t func, const struct translation_config *,
+                         catnap_write_t, void *env, struct error *);
+
+#endif

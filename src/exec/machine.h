@@ -1,0 +1,86 @@
+/*
+ * The machine: what of a store the executor works on. Handlers hold its address in a register.
+ */
+#ifndef CN_EXEC_MACHINE_H
+#define CN_EXEC_MACHINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "catnap.h"
+#include "base/alloc.h"
+
+struct wasm_func_t;
+struct wasm_store_t;
+struct wasm_instance_t;
+
+/* One contiguous value stack. It never moves, so that frames may point into it. A store has one for
+ * plain calls, and each resumable run has its own. */
+struct value_stack {
+    struct value_stack *next; /* all of the store, for the collector */
+    uint64_t *base, *limit;   /* limit: no frame may reach past it */
+    uint64_t *top;            /* first free slot, while no handler runs on it */
+    size_t reserved;          /* bytes */
+    bool committed;
+};
+
+enum machine_event { /* why execution came back to C */
+    EVENT_DONE,
+    EVENT_TRAP,       /* trap is set: an own trap of the host, or NULL and trap_code is set */
+    EVENT_OUT_OF_FUEL,
+    EVENT_INTERRUPTED
+};
+
+struct machine {
+    uint64_t *stack_limit;  /* of the current stack */
+    uint32_t depth_left;    /* WebAssembly frames that may still be made */
+    uint32_t depth_limit;
+    uint64_t fuel;
+    _Atomic uint64_t interrupt_request; /* the call id that is to stop */
+    uint64_t call_id;                   /* of the outermost call under way, or of the next */
+    /* Where execution stopped; also set around each host call, for backtraces. */
+    const uint64_t *pc;
+    uint64_t *fp;
+    enum machine_event event;
+    catnap_trap_code_t trap_code;
+    uint64_t trap_operand[2];           /* by code: the address; the types that disagree */
+    struct wasm_trap_t *trap;
+    struct value_stack *stack;          /* current */
+    struct value_stack *stacks;         /* all of the store */
+    struct value_stack *spare;          /* main stack when it is free */
+    struct wasm_store_t *store;
+    struct alloc *alloc;
+    uint32_t host_depth, host_depth_limit;
+    int interrupt_event;                /* cn_os_event, or -1: made when a host function asks */
+    uint64_t calls;
+};
+
+/* A call of the host's that is under way: given to callbacks as catnap_caller_t. */
+struct catnap_caller_t {
+    struct machine *machine;
+    struct wasm_instance_t *instance; /* NULL: called by the host itself */
+};
+
+/* Sets the fields up; nothing is reserved before the first call. */
+void cn_machine_init(struct machine *, struct wasm_store_t *, struct alloc *);
+void cn_machine_destroy(struct machine *);
+
+/* Calls a function of any kind. `slots` holds the arguments (type->param_slots) and receives the
+ * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and
+ * interrupt end in traps of their codes. */
+struct wasm_trap_t *cn_call(struct wasm_func_t *, uint64_t *slots);
+
+/* A resumable run; struct catnap_run_t in exec/run.c. */
+struct catnap_run_t *cn_run_new(struct wasm_func_t *, const uint64_t *slots, struct error *);
+catnap_status_t cn_run_resume(struct catnap_run_t *, uint64_t *results, struct wasm_trap_t **trap);
+void cn_run_delete(struct catnap_run_t *);
+struct wasm_func_t *cn_run_func(const struct catnap_run_t *);
+
+/* Frames from the innermost outwards: those of a stopped run, or, with NULL, of the calls under way.
+ * Fills at most capacity and returns how many there are. */
+struct trap_frame;
+size_t cn_frames(struct machine *, struct catnap_run_t *, struct trap_frame *out, size_t capacity);
+
+#endif
