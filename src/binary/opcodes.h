@@ -75,4 +75,7 @@ struct op_info {
 /* Indexed by enum opcode. */
 extern const struct op_info cn_op_info[OPCODE_LIMIT];
 
+/* The name of one CATNAP_FEATURE_* bit, for messages. */
+const char *cn_feature_name(uint64_t feature);
+
 #endif
