@@ -1,0 +1,65 @@
+#include "changed.h"
+
+#include <string.h>
+
+#define MULTI_VALUE "2.0 allows several results"
+#define SEVERAL_TABLES "2.0 allows several tables"
+#define LABEL_TYPES "2.0 asks of br_table's labels only that each fits the operands"
+#define SEGMENT_TRAPS "2.0 checks a segment's bounds when it is written, and traps"
+#define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
+
+static const spec_change_t changes[] = {
+    {"wasm-1.0", "func", {493, 497}, SPEC_NOW_VALID, 0, MULTI_VALUE},
+    {"wasm-1.0", "type", {53, 57}, SPEC_NOW_VALID, 0, MULTI_VALUE},
+    {"wasm-1.0", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},
+    {"wasm-1.0", "unreached-invalid", {539}, SPEC_NOW_VALID, 0, LABEL_TYPES},
+    {"wasm-1.0",
+     "data",
+     {162, 170, 178, 186, 194, 211, 220, 227, 235, 243, 251, 258, 266, 273},
+     SPEC_NOW_TRAPS,
+     0,
+     SEGMENT_TRAPS},
+    {"wasm-1.0",
+     "elem",
+     {143, 152, 161, 170, 178, 186, 195, 203, 212, 220, 229, 237},
+     SPEC_NOW_TRAPS,
+     0,
+     SEGMENT_TRAPS},
+    {"wasm-1.0", "linking", {207, 228, 239, 299, 335, 345}, SPEC_NOW_TRAPS, 0, SEGMENT_TRAPS},
+    {"wasm-1.0", "linking", {236, 248}, SPEC_NOW_RETURNS, 0, SEGMENTS_STAY},
+    {"wasm-1.0", "linking", {342, 354}, SPEC_NOW_RETURNS, 'a', SEGMENTS_STAY},
+};
+
+static bool names_script(spec_text_t source, const char *script)
+{
+    size_t start = source.size;
+    while (start > 0 && source.data[start - 1] != '/') {
+        start--;
+    }
+    size_t length = strlen(script);
+    const char *name = source.data + start;
+    return source.size - start == length + 5 && memcmp(name, script, length) == 0 &&
+           memcmp(name + length, ".wast", 5) == 0;
+}
+
+static bool names_line(const spec_change_t *change, uint32_t line)
+{
+    size_t count = sizeof change->lines / sizeof *change->lines;
+    for (size_t i = 0; i < count && change->lines[i] != 0; i++) {
+        if (change->lines[i] == line) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const spec_change_t *spec_change_find(const char *set, spec_text_t source, uint32_t line)
+{
+    for (size_t i = 0; set && i < sizeof changes / sizeof *changes; i++) {
+        if (strcmp(changes[i].set, set) == 0 && names_script(source, changes[i].script) &&
+            names_line(&changes[i], line)) {
+            return &changes[i];
+        }
+    }
+    return NULL;
+}

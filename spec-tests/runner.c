@@ -1,0 +1,726 @@
+#include "runner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catnap.h"
+#include "changed.h"
+#include "message.h"
+#include "script.h"
+#include "spectest.h"
+#include "trap_text.h"
+#include "value.h"
+
+/* Modules, instances and foreign objects that the script refers to later: by name, or by number. */
+typedef struct entry {
+    struct entry *next;
+    spec_text_t name;
+    uint32_t number;
+    void *object;
+} entry_t;
+
+typedef struct runner {
+    const spec_input_t *input;
+    const spec_options_t *options;
+    spec_message_t message; /* why the command under way failed */
+    wasm_engine_t *engine;
+    wasm_store_t *store;
+    catnap_linker_t *linker;
+    entry_t *definitions; /* wasm_module_t, the latest first */
+    entry_t *instances;   /* wasm_instance_t, the latest first */
+    entry_t *foreigns;    /* wasm_foreign_t */
+    wasm_instance_t *current;
+} runner_t;
+
+/* What came of an action, a module or an instantiation: one of the pointers, or none. */
+typedef struct outcome {
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t *results;
+    size_t count;
+} outcome_t;
+
+static void outcome_free(outcome_t *outcome)
+{
+    for (size_t i = 0; outcome->results && i < outcome->count; i++) {
+        if (wasm_valkind_is_ref(outcome->results[i].kind)) {
+            wasm_ref_delete(outcome->results[i].of.ref);
+        }
+    }
+    free(outcome->results);
+    catnap_error_delete(outcome->error);
+    wasm_trap_delete(outcome->trap);
+    *outcome = (outcome_t){NULL, NULL, NULL, 0};
+}
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static bool fail(runner_t *r, const char *why)
+{
+    spec_message_add(&r->message, "%s", why);
+    return false;
+}
+
+static void add_trap(spec_message_t *message, const wasm_trap_t *trap)
+{
+    wasm_message_t text;
+    wasm_trap_message(trap, &text);
+    size_t size = text.size > 0 && text.data[text.size - 1] == 0 ? text.size - 1 : text.size;
+    spec_message_add(message, "a trap of code %d: %.*s", (int)catnap_trap_code(trap), (int)size,
+                     text.data ? text.data : "");
+    wasm_byte_vec_delete(&text);
+}
+
+static void add_error(spec_message_t *message, const catnap_error_t *error)
+{
+    static const char *const names[] = {
+        [CATNAP_MALFORMED] = "malformed",    [CATNAP_INVALID] = "invalid",
+        [CATNAP_UNSUPPORTED] = "not supported", [CATNAP_LIMIT] = "over a limit",
+        [CATNAP_LINK] = "a link error",      [CATNAP_NO_MEMORY] = "out of memory",
+    };
+    unsigned status = catnap_error_status(error);
+    const char *name = status < sizeof names / sizeof *names ? names[status] : NULL;
+    if (name) {
+        spec_message_add(message, "%s: %s", name, catnap_error_message(error));
+    } else {
+        spec_message_add(message, "status %u: %s", status, catnap_error_message(error));
+    }
+}
+
+/* "expected EXPECTED, got ..." */
+static bool fail_expected(runner_t *r, const char *expected, const outcome_t *got)
+{
+    spec_message_add(&r->message, "expected %s, got ", expected);
+    if (got->error) {
+        add_error(&r->message, got->error);
+    } else if (got->trap) {
+        add_trap(&r->message, got->trap);
+    } else if (got->results) {
+        spec_message_add_results(&r->message, got->results, got->count);
+    } else {
+        spec_message_add(&r->message, "no error");
+    }
+    return false;
+}
+
+static bool fail_expected_trap(runner_t *r, spec_text_t text, const outcome_t *got)
+{
+    spec_message_t expected;
+    spec_message_clear(&expected);
+    spec_message_add(&expected, "the trap ");
+    spec_message_add_name(&expected, text);
+    return fail_expected(r, expected.text, got);
+}
+
+/* ---- Names and numbers ----------------------------------------------------------------------- */
+
+static bool remember(runner_t *r, entry_t **list, spec_text_t name, uint32_t number, void *object)
+{
+    entry_t *entry = object ? malloc(sizeof *entry) : NULL;
+    if (!entry) {
+        return fail(r, "out of memory");
+    }
+    *entry = (entry_t){*list, name, number, object};
+    *list = entry;
+    return true;
+}
+
+/* The latest object of that name; the latest of all when there is no name. */
+static void *recall(const entry_t *list, spec_text_t name)
+{
+    while (list && name.data && !(list->name.data && spec_text_equal(list->name, name))) {
+        list = list->next;
+    }
+    return list ? list->object : NULL;
+}
+
+static wasm_instance_t *find_instance(runner_t *r, spec_text_t name)
+{
+    wasm_instance_t *instance = name.data ? recall(r->instances, name) : r->current;
+    if (!instance) {
+        spec_message_add(&r->message, "there is no instance ");
+        spec_message_add_name(&r->message, name);
+    }
+    return instance;
+}
+
+/* The foreign object that stands for host reference `number`: one and the same each time. */
+static wasm_foreign_t *find_foreign(runner_t *r, uint32_t number)
+{
+    for (const entry_t *entry = r->foreigns; entry; entry = entry->next) {
+        if (entry->number == number) {
+            return entry->object;
+        }
+    }
+    wasm_foreign_t *foreign = wasm_foreign_new(r->store);
+    if (foreign) {
+        wasm_foreign_set_host_info(foreign, (void *)(uintptr_t)number);
+    }
+    if (!remember(r, &r->foreigns, (spec_text_t){NULL, 0}, number, foreign)) {
+        wasm_foreign_delete(foreign);
+        return NULL;
+    }
+    return foreign;
+}
+
+/* ---- Modules --------------------------------------------------------------------------------- */
+
+/* Loads the command's module. False only when its file cannot be read or memory runs out. */
+static bool load_module(runner_t *r, const spec_command_t *command, wasm_module_t **module,
+                        outcome_t *outcome)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    *module = NULL;
+    if (!r->input->load(r->input->env, command->file.data, command->file.size, &bytes, &size)) {
+        spec_message_add(&r->message, "cannot read the module ");
+        spec_message_add_name(&r->message, command->file);
+        return false;
+    }
+    *module = catnap_module_new(r->store, bytes, size, NULL, &outcome->error);
+    free(bytes);
+    return true;
+}
+
+static bool add_fuel(runner_t *r, uint64_t fuel)
+{
+    uint64_t left = catnap_store_fuel(r->store);
+    catnap_error_t *error =
+        catnap_store_set_fuel(r->store, fuel > UINT64_MAX - left ? UINT64_MAX : left + fuel);
+    if (error) {
+        add_error(&r->message, error);
+        catnap_error_delete(error);
+        return false;
+    }
+    return true;
+}
+
+/* Instantiates a module, whose start function gets all the fuel that there is. */
+static bool instantiate(runner_t *r, const wasm_module_t *module, wasm_instance_t **instance,
+                        outcome_t *outcome)
+{
+    *instance = NULL;
+    if (r->options->fuel_slice && !add_fuel(r, UINT64_MAX)) {
+        return false;
+    }
+    *instance = catnap_linker_instantiate(r->linker, module, &outcome->error, &outcome->trap);
+    if (*instance && (outcome->error || outcome->trap)) {
+        wasm_instance_delete(*instance);
+        *instance = NULL;
+        return fail(r, "an instance came with an error");
+    }
+    if (!*instance && !outcome->error && !outcome->trap) {
+        return fail(r, "instantiation failed without a reason");
+    }
+    return true;
+}
+
+static bool define(runner_t *r, const spec_command_t *command, wasm_module_t **module)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    bool done = load_module(r, command, module, &outcome);
+    if (done && !*module) {
+        done = fail_expected(r, "a valid module", &outcome);
+    } else if (done && !remember(r, &r->definitions, command->name, 0, *module)) {
+        wasm_module_delete(*module);
+        done = false;
+    }
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool make_current(runner_t *r, const wasm_module_t *module, spec_text_t name)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    wasm_instance_t *instance;
+    bool done = instantiate(r, module, &instance, &outcome);
+    if (done && !instance) {
+        done = fail_expected(r, "an instance", &outcome);
+    } else if (done && !remember(r, &r->instances, name, 0, instance)) {
+        wasm_instance_delete(instance);
+        done = false;
+    }
+    r->current = done ? instance : NULL;
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool run_module(runner_t *r, const spec_command_t *command)
+{
+    wasm_module_t *module;
+    r->current = NULL; /* later commands are not to use the instance before when this one fails */
+    return define(r, command, &module) && make_current(r, module, command->name);
+}
+
+static bool run_module_definition(runner_t *r, const spec_command_t *command)
+{
+    wasm_module_t *module;
+    return define(r, command, &module);
+}
+
+static bool run_module_instance(runner_t *r, const spec_command_t *command)
+{
+    const wasm_module_t *module = recall(r->definitions, command->module);
+    r->current = NULL;
+    if (!module) {
+        spec_message_add(&r->message, "there is no module definition ");
+        spec_message_add_name(&r->message, command->module);
+        return false;
+    }
+    return make_current(r, module, command->instance);
+}
+
+static bool run_register(runner_t *r, const spec_command_t *command)
+{
+    const wasm_instance_t *instance = find_instance(r, command->name);
+    if (!instance) {
+        return false;
+    }
+    catnap_error_t *error =
+        catnap_linker_define_instance(r->linker, command->as.data, command->as.size, instance);
+    if (error) {
+        add_error(&r->message, error);
+        catnap_error_delete(error);
+        return false;
+    }
+    return true;
+}
+
+/* Loads a module that is to be refused with that status. */
+static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_status_t status,
+                           const char *expected)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    wasm_module_t *module;
+    bool done = load_module(r, command, &module, &outcome);
+    if (done && (module || !outcome.error || catnap_error_status(outcome.error) != status)) {
+        spec_message_add_name(&r->message, command->text);
+        spec_message_add(&r->message, ": ");
+        done = fail_expected(r, expected, &outcome);
+    }
+    wasm_module_delete(module);
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool run_assert_invalid(runner_t *r, const spec_command_t *command)
+{
+    return expect_refusal(r, command, CATNAP_INVALID, "an invalid module");
+}
+
+static bool run_assert_malformed(runner_t *r, const spec_command_t *command)
+{
+    return expect_refusal(r, command, CATNAP_MALFORMED, "a malformed module");
+}
+
+/* Instantiates a module that is valid and is to end in a link error, or in a trap if `by_trap`. */
+static bool expect_no_instance(runner_t *r, const spec_command_t *command, bool by_trap)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    wasm_instance_t *instance = NULL;
+    wasm_module_t *module;
+    bool done = load_module(r, command, &module, &outcome);
+    if (done && !module) {
+        done = fail_expected(r, "a valid module", &outcome);
+    } else if (done && instantiate(r, module, &instance, &outcome)) {
+        bool linked = !outcome.error || catnap_error_status(outcome.error) != CATNAP_LINK;
+        bool trapped = outcome.trap && spec_trap_is(command->text, catnap_trap_code(outcome.trap));
+        if (by_trap && !trapped) {
+            done = fail_expected_trap(r, command->text, &outcome);
+        } else if (!by_trap && linked) {
+            done = fail_expected(r, "a link error", &outcome);
+        }
+    } else {
+        done = false;
+    }
+    wasm_instance_delete(instance);
+    wasm_module_delete(module);
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool run_assert_unlinkable(runner_t *r, const spec_command_t *command)
+{
+    return expect_no_instance(r, command, false);
+}
+
+static bool run_assert_uninstantiable(runner_t *r, const spec_command_t *command)
+{
+    return expect_no_instance(r, command, true);
+}
+
+/* ---- Actions --------------------------------------------------------------------------------- */
+
+/* The argument for a parameter of a kind. A null is of whatever type of reference is asked for. */
+static bool make_argument(runner_t *r, const spec_value_t *value, wasm_valkind_t kind,
+                          catnap_val_t *out)
+{
+    if (!value->is_ref) {
+        spec_value_to_engine(value, out);
+        return true;
+    }
+    memset(out, 0, sizeof *out);
+    out->kind = kind;
+    if (value->ref_rule == SPEC_REF_NULL && wasm_valkind_is_ref(kind)) {
+        return true;
+    }
+    if (value->ref_rule != SPEC_REF_HOST || value->kind != WASM_EXTERNREF) {
+        spec_message_add(&r->message, "the C API cannot make the argument ");
+        spec_message_add_value(&r->message, value);
+        return false;
+    }
+    wasm_foreign_t *foreign = find_foreign(r, value->host_ref);
+    out->kind = WASM_EXTERNREF;
+    out->of.ref = foreign ? wasm_foreign_as_ref(foreign) : NULL;
+    return foreign != NULL;
+}
+
+/* Runs a call in slices of fuel. Fuel that is left is kept, so that an instruction that costs more
+ * than a slice is reached in the end. */
+static bool call_in_slices(runner_t *r, const wasm_func_t *func, const catnap_val_t *args,
+                           size_t arg_count, outcome_t *outcome)
+{
+    catnap_run_t *run = catnap_run_new(func, args, arg_count, &outcome->error);
+    if (!run) {
+        return true;
+    }
+    catnap_status_t status = CATNAP_OUT_OF_FUEL;
+    catnap_error_t *error = catnap_store_set_fuel(r->store, 0);
+    catnap_error_delete(error);
+    while (status == CATNAP_OUT_OF_FUEL && add_fuel(r, r->options->fuel_slice)) {
+        status = catnap_run_resume(run, outcome->results, outcome->count, &outcome->trap);
+    }
+    catnap_run_delete(run);
+    if (status != CATNAP_OK && !outcome->trap) {
+        return fail(r, "the run stopped without a trap");
+    }
+    return true;
+}
+
+static bool call(runner_t *r, const wasm_func_t *func, const wasm_functype_t *type,
+                 const spec_action_t *action, outcome_t *outcome)
+{
+    const wasm_valtype_vec_t *params = wasm_functype_params(type);
+    bool done = true;
+    if (params->size != action->arg_count) {
+        return fail(r, "the function has another number of parameters");
+    }
+    catnap_val_t *args = calloc(params->size + 1, sizeof *args);
+    outcome->count = wasm_functype_results(type)->size;
+    outcome->results = calloc(outcome->count + 1, sizeof *outcome->results);
+    if (!args || !outcome->results) {
+        done = fail(r, "out of memory");
+    }
+    for (size_t i = 0; done && i < params->size; i++) {
+        done = make_argument(r, &action->args[i], wasm_valtype_kind(params->data[i]), &args[i]);
+    }
+    if (done && r->options->fuel_slice) {
+        done = call_in_slices(r, func, args, params->size, outcome);
+    } else if (done) {
+        outcome->trap =
+            catnap_func_call(func, args, params->size, outcome->results, outcome->count);
+    }
+    free(args);
+    return done;
+}
+
+static bool invoke(runner_t *r, wasm_extern_t *export, const spec_action_t *action,
+                   outcome_t *outcome)
+{
+    const wasm_func_t *func = wasm_extern_as_func(export);
+    wasm_functype_t *type = func ? wasm_func_type(func) : NULL;
+    bool done = type ? call(r, func, type, action, outcome)
+                     : fail(r, "the export is not a function");
+    wasm_functype_delete(type);
+    return done;
+}
+
+static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome)
+{
+    const wasm_global_t *global = wasm_extern_as_global(export);
+    if (!global) {
+        return fail(r, "the export is not a global");
+    }
+    outcome->results = calloc(1, sizeof *outcome->results);
+    if (!outcome->results) {
+        return fail(r, "out of memory");
+    }
+    outcome->count = 1;
+    catnap_global_get(global, outcome->results);
+    return true;
+}
+
+/* Performs an action. False only when it could not be performed. */
+static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome)
+{
+    const wasm_instance_t *instance = find_instance(r, action->module);
+    if (!instance) {
+        return false;
+    }
+    wasm_extern_t *export =
+        catnap_instance_export(instance, action->field.data, action->field.size);
+    bool done;
+    if (!export) {
+        done = fail(r, "there is no such export");
+    } else if (action->is_get) {
+        done = get(r, export, outcome);
+    } else {
+        done = invoke(r, export, action, outcome);
+    }
+    wasm_extern_delete(export);
+    return done;
+}
+
+static bool run_action(runner_t *r, const spec_command_t *command)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    bool done = perform(r, &command->action, &outcome);
+    if (done && (outcome.trap || outcome.error)) {
+        done = fail_expected(r, "a return", &outcome);
+    }
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool result_matches(const spec_expected_t *expected, const catnap_val_t *result)
+{
+    for (size_t i = 0; i < expected->count; i++) {
+        if (spec_value_matches(&expected->any_of[i], result)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool results_match(const outcome_t *outcome, const spec_expected_t *expected, size_t count)
+{
+    if (outcome->trap || outcome->error || outcome->count != count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!result_matches(&expected[i], &outcome->results[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool expect_results(runner_t *r, const spec_action_t *action,
+                           const spec_expected_t *expected, size_t count)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    bool done = perform(r, action, &outcome);
+    if (done && !results_match(&outcome, expected, count)) {
+        spec_message_t text;
+        spec_message_clear(&text);
+        spec_message_add_expected(&text, expected, count);
+        done = fail_expected(r, text.text, &outcome);
+    }
+    outcome_free(&outcome);
+    return done;
+}
+
+static bool run_assert_return(runner_t *r, const spec_command_t *command)
+{
+    return expect_results(r, &command->action, command->expected, command->expected_count);
+}
+
+static bool run_assert_trap(runner_t *r, const spec_command_t *command)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    bool done = perform(r, &command->action, &outcome);
+    if (done && !(outcome.trap && spec_trap_is(command->text, catnap_trap_code(outcome.trap)))) {
+        done = fail_expected_trap(r, command->text, &outcome);
+    }
+    outcome_free(&outcome);
+    return done;
+}
+
+/* An exception that nothing catches has no form in the API: the engine has no exceptions. */
+static bool run_assert_exception(runner_t *r, const spec_command_t *command)
+{
+    outcome_t outcome = {NULL, NULL, NULL, 0};
+    if (perform(r, &command->action, &outcome)) {
+        fail_expected(r, "an exception", &outcome);
+    }
+    outcome_free(&outcome);
+    return false;
+}
+
+static bool run_unknown(runner_t *r, const spec_command_t *command)
+{
+    (void)command;
+    return fail(r, "a command that this runner does not know");
+}
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+static bool (*const run_by_type[SPEC_COMMAND_TYPES])(runner_t *, const spec_command_t *) = {
+    [SPEC_MODULE] = run_module,
+    [SPEC_MODULE_DEFINITION] = run_module_definition,
+    [SPEC_MODULE_INSTANCE] = run_module_instance,
+    [SPEC_REGISTER] = run_register,
+    [SPEC_ACTION] = run_action,
+    [SPEC_ASSERT_RETURN] = run_assert_return,
+    [SPEC_ASSERT_TRAP] = run_assert_trap,
+    [SPEC_ASSERT_EXHAUSTION] = run_assert_trap,
+    [SPEC_ASSERT_EXCEPTION] = run_assert_exception,
+    [SPEC_ASSERT_INVALID] = run_assert_invalid,
+    [SPEC_ASSERT_MALFORMED] = run_assert_malformed,
+    [SPEC_ASSERT_UNLINKABLE] = run_assert_unlinkable,
+    [SPEC_ASSERT_UNINSTANTIABLE] = run_assert_uninstantiable,
+    [SPEC_UNKNOWN] = run_unknown,
+};
+
+static bool run_changed(runner_t *r, const spec_command_t *command, const spec_change_t *change)
+{
+    spec_value_t value = spec_value_of_i32(change->result);
+    spec_expected_t expected = {&value, 1};
+    wasm_module_t *module;
+    bool done = false;
+    switch (change->kind) {
+    case SPEC_NOW_VALID:
+        done = define(r, command, &module);
+        break;
+    case SPEC_NOW_TRAPS:
+        done = expect_no_instance(r, command, true);
+        break;
+    case SPEC_NOW_RETURNS:
+        done = expect_results(r, &command->action, &expected, 1);
+        break;
+    }
+    if (!done) {
+        spec_message_add(&r->message, " (changed: %s)", change->reason);
+    }
+    return done;
+}
+
+static void start_message(runner_t *r, const spec_command_t *command)
+{
+    spec_message_clear(&r->message);
+    spec_message_add(&r->message, "%.*s: ", (int)command->type_name.size,
+                     command->type_name.data ? command->type_name.data : "");
+    if (command->action.field.data) {
+        spec_message_add_name(&r->message, command->action.field);
+        spec_message_add(&r->message, ": ");
+    }
+}
+
+static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *counts,
+                       const char *source, spec_failure_t failure, void *failure_env)
+{
+    for (size_t i = 0; i < script->count; i++) {
+        const spec_command_t *command = &script->commands[i];
+        const spec_change_t *change =
+            spec_change_find(r->input->set, script->source, command->line);
+        counts->line = command->line;
+        if (command->type == SPEC_ASSERT_CUSTOM) {
+            counts->skipped++;
+            continue;
+        }
+        if (command->text_only) {
+            counts->text_only++;
+            continue;
+        }
+        start_message(r, command);
+        counts->changed += change != NULL;
+        if (change ? run_changed(r, command, change) : run_by_type[command->type](r, command)) {
+            counts->passed++;
+        } else {
+            counts->failed++;
+            failure(failure_env, source, command->line, r->message.text);
+        }
+    }
+    counts->line = 0;
+}
+
+/* ---- Runner ---------------------------------------------------------------------------------- */
+
+static wasm_config_t *make_config(const spec_options_t *options)
+{
+    wasm_config_t *config = wasm_config_new();
+    if (!config) {
+        return NULL;
+    }
+    if (options->eager) {
+        catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);
+    }
+    if (options->explicit_bounds) {
+        catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
+    }
+    catnap_config_set_interruptible(config, options->interruptible);
+    catnap_config_set_fuel(config, options->fuel_slice != 0);
+    return config;
+}
+
+static bool start(runner_t *r)
+{
+    wasm_config_t *config = make_config(r->options);
+    r->engine = config ? wasm_engine_new_with_config(config) : NULL;
+    r->store = r->engine ? wasm_store_new(r->engine) : NULL;
+    r->linker = r->store ? catnap_linker_new(r->store) : NULL;
+    return r->linker && spec_define_spectest(r->store, r->linker);
+}
+
+static void forget(entry_t *list, void (*release)(void *object))
+{
+    while (list) {
+        entry_t *next = list->next;
+        release(list->object);
+        free(list);
+        list = next;
+    }
+}
+
+static void release_module(void *object)
+{
+    wasm_module_delete(object);
+}
+
+static void release_instance(void *object)
+{
+    wasm_instance_delete(object);
+}
+
+static void release_foreign(void *object)
+{
+    wasm_foreign_delete(object);
+}
+
+static void stop(runner_t *r)
+{
+    forget(r->instances, release_instance);
+    forget(r->definitions, release_module);
+    forget(r->foreigns, release_foreign);
+    catnap_linker_delete(r->linker);
+    wasm_store_delete(r->store);
+    wasm_engine_delete(r->engine);
+}
+
+void spec_run(const spec_input_t *input, const spec_options_t *options, spec_counts_t *counts,
+              spec_failure_t failure, void *failure_env)
+{
+    runner_t r = {.input = input, .options = options};
+    spec_script_t script;
+    char error[200];
+    *counts = (spec_counts_t){0};
+    if (!spec_script_read(&script, input->json, input->json_size, error, sizeof error)) {
+        counts->total = counts->failed = 1;
+        failure(failure_env, "script", 0, error);
+    } else {
+        spec_message_t source;
+        spec_message_clear(&source);
+        spec_message_add(&source, "%.*s", (int)script.source.size,
+                         script.source.data ? script.source.data : "");
+        counts->total = (uint32_t)script.count;
+        if (start(&r)) {
+            run_script(&r, &script, counts, source.text, failure, failure_env);
+        } else {
+            counts->failed = counts->total;
+            failure(failure_env, source.text, 0, "the engine cannot be set up");
+        }
+        stop(&r);
+    }
+    spec_script_free(&script);
+}
