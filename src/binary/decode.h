@@ -1,0 +1,56 @@
+/*
+ * Decoding the pieces that sections and bodies are made of (sections 5.1 to 5.3). Every function
+ * reads from d->r, checks all that it reads, and on failure fills d->error with CATNAP_MALFORMED
+ * (or what fits better) and the offset, and returns false.
+ *
+ * `what` names the thing that is read, for the message.
+ */
+#ifndef CN_BINARY_DECODE_H
+#define CN_BINARY_DECODE_H
+
+#include "binary/module.h"
+#include "binary/reader.h"
+
+struct decoder {
+    struct reader r;
+    const uint8_t *base; /* offset 0 */
+    catnap_features_t features;
+    struct error *error;
+};
+
+static inline uint32_t cn_decode_offset(const struct decoder *d) {
+    return (uint32_t)(d->r.at - d->base);
+}
+static inline size_t cn_decode_left(const struct decoder *d) {
+    return (size_t)(d->r.end - d->r.at);
+}
+
+/* CATNAP_MALFORMED at the place reached so far. */
+bool cn_decode_fail(struct decoder *, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
+/* True when the feature is on, else CATNAP_UNSUPPORTED. */
+bool cn_decode_need(struct decoder *, catnap_features_t feature, uint32_t offset,
+                    const char *what);
+
+bool cn_decode_byte(struct decoder *, uint8_t *value, const char *what);
+bool cn_decode_u32(struct decoder *, uint32_t *value, const char *what);
+bool cn_decode_s32(struct decoder *, int32_t *value, const char *what);
+bool cn_decode_s33(struct decoder *, int64_t *value, const char *what);
+bool cn_decode_s64(struct decoder *, int64_t *value, const char *what);
+/* Steps over `length` bytes. */
+bool cn_decode_bytes(struct decoder *, size_t length, const char *what);
+/* The length of a vector whose items take at least item_bytes each: checked against what is left, so
+ * that it may be allocated for, and against an implementation limit. */
+bool cn_decode_count(struct decoder *, uint32_t *count, uint32_t item_bytes, uint32_t limit,
+                     const char *what);
+/* A name (section 5.2.4). */
+bool cn_decode_name(struct decoder *, struct span *name, const char *what);
+bool cn_decode_valtype(struct decoder *, valtype *);
+bool cn_decode_reftype(struct decoder *, valtype *);
+bool cn_decode_tabletype(struct decoder *, struct tabletype *);
+bool cn_decode_memorytype(struct decoder *, struct memorytype *);
+bool cn_decode_globaltype(struct decoder *, struct globaltype *);
+/* A constant expression: any well-formed one; whether it is constant is for the validator. */
+bool cn_decode_expr(struct decoder *, struct const_expr *);
+
+#endif

@@ -1,0 +1,221 @@
+#include "binary/instruction.h"
+
+static bool illegal(struct decoder *d, uint32_t offset, uint32_t opcode) {
+    if (opcode < OPCODE_PREFIX_FC)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "illegal opcode 0x%02x", opcode);
+    return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "illegal opcode 0x%02x %u",
+                      opcode < OPCODE_PREFIX_FD ? 0xFC : 0xFD, opcode & 0xFF);
+}
+
+static bool decode_opcode(struct decoder *d, struct instruction *in) {
+    uint8_t byte;
+    uint32_t code = 0;
+    in->offset = cn_decode_offset(d);
+    if (!cn_decode_byte(d, &byte, "instruction"))
+        return false;
+    in->opcode = byte;
+    if (byte == 0xFC || byte == 0xFD) {
+        uint32_t prefix = byte == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD;
+        uint32_t room = byte == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC
+                                     : OPCODE_LIMIT - OPCODE_PREFIX_FD;
+        if (!cn_decode_u32(d, &code, "opcode"))
+            return false;
+        if (code >= room)
+            return cn_fail_at(d->error, CATNAP_MALFORMED, in->offset, "illegal opcode 0x%02x %u",
+                              byte, code);
+        in->opcode = prefix + code;
+    }
+    const struct op_info *info = &cn_op_info[in->opcode];
+    if (!info->name)
+        return illegal(d, in->offset, in->opcode);
+    return cn_decode_need(d, info->feature, in->offset, info->name);
+}
+
+/* What became an index later and had to be a zero byte before. */
+static bool decode_zero(struct decoder *d) {
+    uint32_t offset = cn_decode_offset(d);
+    uint8_t byte;
+    if (!cn_decode_byte(d, &byte, "reserved byte"))
+        return false;
+    if (byte != 0)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "zero byte expected, found 0x%02x",
+                          byte);
+    return true;
+}
+
+static bool decode_table_index(struct decoder *d, uint32_t *index) {
+    if (d->features & CATNAP_FEATURE_REFERENCE_TYPES)
+        return cn_decode_u32(d, index, "table index");
+    *index = 0;
+    return decode_zero(d);
+}
+
+static bool decode_block_type(struct decoder *d, struct instruction *in) {
+    uint32_t offset = cn_decode_offset(d);
+    const uint8_t *at = d->r.at;
+    int64_t index;
+    valtype type;
+    if (at < d->r.end && *at == (BLOCK_EMPTY & 0x7F)) {
+        d->r.at++;
+        in->value = (uint64_t)BLOCK_EMPTY;
+        return true;
+    }
+    if (at < d->r.end && *at < 0x80 && (*at & 0x40)) { /* negative: a value type */
+        if (!cn_decode_valtype(d, &type))
+            return false;
+        in->value = (uint64_t)((int64_t)type - 128);
+        return true;
+    }
+    if (!cn_decode_s33(d, &index, "block type"))
+        return false;
+    if (index < 0)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed block type");
+    in->value = (uint64_t)index;
+    return cn_decode_need(d, CATNAP_FEATURE_MULTI_VALUE, offset, "a type index as block type");
+}
+
+static bool decode_br_table(struct decoder *d, struct instruction *in) {
+    if (!cn_decode_count(d, &in->a, 1, UINT32_MAX, "br_table"))
+        return false;
+    in->bytes = d->r.at;
+    uint32_t label;
+    for (uint64_t i = 0; i <= in->a; i++)
+        if (!cn_decode_u32(d, &label, "label"))
+            return false;
+    return true;
+}
+
+static bool decode_select(struct decoder *d, struct instruction *in) {
+    if (!cn_decode_count(d, &in->a, 1, UINT32_MAX, "select"))
+        return false;
+    in->bytes = d->r.at;
+    valtype type;
+    for (uint32_t i = 0; i < in->a; i++)
+        if (!cn_decode_valtype(d, &type))
+            return false;
+    return true;
+}
+
+static bool decode_fixed(struct decoder *d, struct instruction *in, size_t size) {
+    in->bytes = d->r.at;
+    if (!cn_decode_bytes(d, size, cn_op_info[in->opcode].name))
+        return false;
+    in->value = 0;
+    if (size == 4 || size == 8)
+        for (size_t i = 0; i < size; i++)
+            in->value |= (uint64_t)in->bytes[i] << (8 * i);
+    return true;
+}
+
+static bool decode_memarg(struct decoder *d, struct instruction *in) {
+    uint32_t offset;
+    uint32_t at = cn_decode_offset(d);
+    if (!cn_decode_u32(d, &in->a, "alignment"))
+        return false;
+    if (in->a >= 32)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, at, "malformed memory flags %u", in->a);
+    if (!cn_decode_u32(d, &offset, "memory offset"))
+        return false;
+    in->value = offset;
+    return true;
+}
+
+static bool decode_lane(struct decoder *d, uint32_t *lane) {
+    uint8_t byte;
+    if (!cn_decode_byte(d, &byte, "lane index"))
+        return false;
+    *lane = byte;
+    return true;
+}
+
+static bool decode_constant(struct decoder *d, struct instruction *in) {
+    if (cn_op_info[in->opcode].immediate == IMM_I64) {
+        int64_t value;
+        if (!cn_decode_s64(d, &value, "i64.const"))
+            return false;
+        in->value = (uint64_t)value;
+        return true;
+    }
+    int32_t value;
+    if (!cn_decode_s32(d, &value, "i32.const"))
+        return false;
+    in->value = (uint32_t)value;
+    return true;
+}
+
+static const char *index_name(uint8_t immediate) {
+    switch (immediate) {
+    case IMM_LABEL: return "label";
+    case IMM_FUNC: return "function index";
+    case IMM_LOCAL: return "local index";
+    case IMM_GLOBAL: return "global index";
+    case IMM_TABLE: return "table index";
+    case IMM_DATA: return "data segment index";
+    default: return "element segment index";
+    }
+}
+
+static bool decode_immediates(struct decoder *d, struct instruction *in) {
+    uint8_t immediate = cn_op_info[in->opcode].immediate;
+    switch (immediate) {
+    case IMM_NONE:
+        return true;
+    case IMM_BLOCK:
+        return decode_block_type(d, in);
+    case IMM_BR_TABLE:
+        return decode_br_table(d, in);
+    case IMM_LABEL:
+    case IMM_FUNC:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+    case IMM_TABLE:
+    case IMM_DATA:
+    case IMM_ELEM:
+        return cn_decode_u32(d, &in->a, index_name(immediate));
+    case IMM_CALL_INDIRECT:
+        return cn_decode_u32(d, &in->a, "type index") && decode_table_index(d, &in->b);
+    case IMM_SELECT:
+        return decode_select(d, in);
+    case IMM_HEAP_TYPE:
+        return cn_decode_reftype(d, &in->a);
+    case IMM_MEMORY:
+        in->a = 0;
+        return decode_zero(d);
+    case IMM_MEMORY_INIT:
+        in->b = 0;
+        return cn_decode_u32(d, &in->a, "data segment index") && decode_zero(d);
+    case IMM_MEMORY_COPY:
+        in->a = in->b = 0;
+        return decode_zero(d) && decode_zero(d);
+    case IMM_TABLE_INIT:
+        return cn_decode_u32(d, &in->a, "element segment index") && decode_table_index(d, &in->b);
+    case IMM_TABLE_COPY:
+        return decode_table_index(d, &in->a) && decode_table_index(d, &in->b);
+    case IMM_I32:
+    case IMM_I64:
+        return decode_constant(d, in);
+    case IMM_F32:
+        return decode_fixed(d, in, 4);
+    case IMM_F64:
+        return decode_fixed(d, in, 8);
+    case IMM_V128:
+    case IMM_SHUFFLE:
+        return decode_fixed(d, in, 16);
+    case IMM_LANE16:
+    case IMM_LANE8:
+    case IMM_LANE4:
+    case IMM_LANE2:
+        return decode_lane(d, &in->a);
+    case IMM_MEM0_LANE:
+    case IMM_MEM1_LANE:
+    case IMM_MEM2_LANE:
+    case IMM_MEM3_LANE:
+        return decode_memarg(d, in) && decode_lane(d, &in->b);
+    default: /* IMM_MEM0 .. IMM_MEM4 */
+        return decode_memarg(d, in);
+    }
+}
+
+bool cn_decode_instruction(struct decoder *d, struct instruction *in) {
+    return decode_opcode(d, in) && decode_immediates(d, in);
+}

@@ -1,0 +1,25 @@
+/* Decoding one instruction with all checks of the binary format (section 5.4), for whoever has no
+ * reason to be faster: the validator's slow path, constant expressions, disassembly. */
+#ifndef CN_BINARY_INSTRUCTION_H
+#define CN_BINARY_INSTRUCTION_H
+
+#include "binary/decode.h"
+#include "binary/opcodes.h"
+
+/* What the fields hold depends on the immediates of the opcode (enum immediate). */
+struct instruction {
+    uint32_t opcode; /* enum opcode */
+    uint32_t offset; /* in the module */
+    uint32_t a, b;   /* indices in the order of the binary; counts; lane; log2 of the alignment in a,
+                      * the lane after it in b; the type of ref.null in a */
+    uint64_t value;  /* constants (their bits); memory offset; block type as a signed 33-bit value:
+                      * a type index, or a value type's code - 128 */
+    const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels; select: a types */
+};
+
+/* An empty block type, in instruction.value. */
+#define BLOCK_EMPTY (-64)
+
+bool cn_decode_instruction(struct decoder *, struct instruction *);
+
+#endif

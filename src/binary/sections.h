@@ -1,0 +1,53 @@
+/* What the files of the section decoder share: one function for each section of the binary format
+ * (section 5.5), called with s->d.r spanning the section's content. */
+#ifndef CN_BINARY_SECTIONS_H
+#define CN_BINARY_SECTIONS_H
+
+#include "binary/decode.h"
+
+enum section_id {
+    SECTION_CUSTOM,
+    SECTION_TYPE,
+    SECTION_IMPORT,
+    SECTION_FUNCTION,
+    SECTION_TABLE,
+    SECTION_MEMORY,
+    SECTION_GLOBAL,
+    SECTION_EXPORT,
+    SECTION_START,
+    SECTION_ELEMENT,
+    SECTION_CODE,
+    SECTION_DATA,
+    SECTION_DATA_COUNT,
+    SECTION_IDS
+};
+
+struct sections {
+    struct decoder d;
+    struct module *m;
+    /* Room in the module's arrays of what can be both imported and defined. */
+    size_t func_room, table_room, memory_room, global_room;
+    bool has_code;
+    uint32_t segment_count; /* of the data section, 0 without one */
+};
+
+bool cn_decode_type_section(struct sections *);
+bool cn_decode_import_section(struct sections *);
+bool cn_decode_function_section(struct sections *);
+bool cn_decode_table_section(struct sections *);
+bool cn_decode_memory_section(struct sections *);
+bool cn_decode_global_section(struct sections *);
+bool cn_decode_export_section(struct sections *);
+bool cn_decode_start_section(struct sections *);
+bool cn_decode_element_section(struct sections *);
+bool cn_decode_data_count_section(struct sections *);
+bool cn_decode_code_section(struct sections *);
+bool cn_decode_data_section(struct sections *);
+
+/* A zeroed array in the module's arena; NULL and the error set when memory is exhausted. */
+void *cn_section_array(struct sections *, uint32_t count, size_t size);
+
+/* names.c: whether the content of a name section has its outer form; fills module->module_name. */
+bool cn_scan_name_section(struct module *, struct span content);
+
+#endif
