@@ -1,0 +1,312 @@
+#include "diag.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of a long backtrace, the innermost and the outermost frames are shown. */
+#define FRAMES_INNERMOST 24
+#define FRAMES_OUTERMOST 8
+
+static const struct exit_code exit_codes[] = {
+#define X(name, code, kind, label, meaning) {CLI_EXIT_##name, kind, label, meaning},
+    CLI_EXIT_CODES(X)
+#undef X
+};
+
+const struct exit_code *exit_code_at(size_t index)
+{
+    return index < sizeof(exit_codes) / sizeof(*exit_codes) ? &exit_codes[index] : NULL;
+}
+
+static const struct exit_code *find_exit_code(enum cli_exit code)
+{
+    const struct exit_code *row;
+    for (size_t i = 0; (row = exit_code_at(i)) != NULL; i++)
+        if (row->code == code)
+            return row;
+    return &exit_codes[0];
+}
+
+/* ---- Text of unknown origin ------------------------------------------------------------------ */
+
+/* The length of the UTF-8 sequence at text, or 0 when there is none. */
+static size_t utf8_sequence(const char *text, size_t length)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (n == 0 || n > length || s[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool surrogate = s[0] == 0xed && s[1] > 0x9f;
+    bool too_large = s[0] == 0xf4 && s[1] > 0x8f;
+    return overlong || surrogate || too_large ? 0 : n;
+}
+
+/* C0, DEL and C1: what a terminal might obey. */
+static bool is_control(const char *text, size_t n)
+{
+    uint8_t c = (uint8_t)text[0];
+    return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (uint8_t)text[1] < 0xa0;
+}
+
+void print_safe(FILE *out, const char *text, size_t length)
+{
+    while (length > 0) {
+        size_t n = utf8_sequence(text, length);
+        if (n == 0 || is_control(text, n)) {
+            n = n == 0 ? 1 : n;
+            for (size_t i = 0; i < n; i++)
+                fprintf(out, "\\%02x", (uint8_t)text[i]);
+        } else {
+            fwrite(text, 1, n, out);
+        }
+        text += n;
+        length -= n;
+    }
+}
+
+/* A message of ours may have several lines; all else is as in print_safe(). */
+static void print_safe_lines(FILE *out, const char *text)
+{
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        print_safe(out, text, (size_t)(end - text));
+        fputc('\n', out);
+    }
+    print_safe(out, text, strlen(text));
+}
+
+void print_json_string(FILE *out, const char *text, size_t length)
+{
+    fputc('"', out);
+    while (length > 0) {
+        size_t n = utf8_sequence(text, length);
+        if (n == 0)
+            fputs("\\ufffd", out);
+        else if (n == 1 && (*text == '"' || *text == '\\'))
+            fprintf(out, "\\%c", *text);
+        else if (n == 1 && is_control(text, n))
+            fprintf(out, "\\u%04x", (uint8_t)*text);
+        else
+            fwrite(text, 1, n, out);
+        n = n == 0 ? 1 : n;
+        text += n;
+        length -= n;
+    }
+    fputc('"', out);
+}
+
+/* ---- Backtraces ------------------------------------------------------------------------------ */
+
+static void print_frame_text(size_t index, const catnap_frame_t *frame)
+{
+    fprintf(stderr, "\n  %3zu: ", index);
+    if (frame->instance == NULL) {
+        fputs("host function", stderr);
+        if (frame->func_name_length > 0) {
+            fputc(' ', stderr);
+            print_safe(stderr, frame->func_name, frame->func_name_length);
+        }
+        return;
+    }
+    fprintf(stderr, "0x%" PRIx64 " - ", frame->module_offset);
+    if (frame->module_name_length > 0)
+        print_safe(stderr, frame->module_name, frame->module_name_length);
+    else
+        fputs("<unnamed>", stderr);
+    fputc('!', stderr);
+    if (frame->func_name_length > 0)
+        print_safe(stderr, frame->func_name, frame->func_name_length);
+    else
+        fprintf(stderr, "func[%" PRIu32 "]", frame->func_index);
+}
+
+static void print_frame_json(size_t index, const catnap_frame_t *frame)
+{
+    fprintf(stderr, "%s{\"index\":%zu,\"host\":%s", index > 0 ? "," : "", index,
+            frame->instance == NULL ? "true" : "false");
+    if (frame->instance != NULL) {
+        fprintf(stderr, ",\"offset\":%" PRIu64, frame->module_offset);
+        fprintf(stderr, ",\"function_offset\":%" PRIu64, frame->func_offset);
+        fprintf(stderr, ",\"function\":%" PRIu32, frame->func_index);
+    }
+    if (frame->module_name_length > 0) {
+        fputs(",\"module\":", stderr);
+        print_json_string(stderr, frame->module_name, frame->module_name_length);
+    }
+    if (frame->func_name_length > 0) {
+        fputs(",\"name\":", stderr);
+        print_json_string(stderr, frame->func_name, frame->func_name_length);
+    }
+    fputc('}', stderr);
+}
+
+static void print_frames(const struct diag *diag, const wasm_trap_t *trap)
+{
+    size_t count = catnap_trap_frame_count(trap);
+    bool shorten = count > FRAMES_INNERMOST + FRAMES_OUTERMOST + 1;
+    for (size_t i = 0; i < count; i++) {
+        catnap_frame_t frame;
+        if (shorten && i == FRAMES_INNERMOST) {
+            size_t next = count - FRAMES_OUTERMOST;
+            if (!diag->json)
+                fprintf(stderr, "\n  ... %zu more frames ...", next - i);
+            i = next;
+        }
+        if (!catnap_trap_frame(trap, i, &frame))
+            break;
+        if (diag->json)
+            print_frame_json(i, &frame);
+        else
+            print_frame_text(i, &frame);
+    }
+}
+
+/* ---- Diagnostics ----------------------------------------------------------------------------- */
+
+static void report_text(const struct exit_code *row, const struct diag_detail *detail,
+                        const char *message)
+{
+    fputs("catnap: ", stderr);
+    if (detail->subject != NULL) {
+        print_safe(stderr, detail->subject, strlen(detail->subject));
+        fputs(": ", stderr);
+    }
+    if (row->label[0] != '\0')
+        fprintf(stderr, "%s: ", row->label);
+    print_safe_lines(stderr, message);
+    if (detail->has_offset || detail->has_function)
+        fputs(" (", stderr);
+    if (detail->has_function)
+        fprintf(stderr, "function %" PRIu32 "%s", detail->function, detail->has_offset ? ", " : "");
+    if (detail->has_offset)
+        fprintf(stderr, "offset 0x%" PRIx64, detail->offset);
+    if (detail->has_offset || detail->has_function)
+        fputc(')', stderr);
+}
+
+static void report_json(const struct exit_code *row, const struct diag_detail *detail,
+                        const char *message)
+{
+    fprintf(stderr, "{\"level\":\"error\",\"kind\":\"%s\",\"exit_code\":%d", row->kind, row->code);
+    if (detail->subject != NULL) {
+        fputs(",\"subject\":", stderr);
+        print_json_string(stderr, detail->subject, strlen(detail->subject));
+    }
+    fputs(",\"message\":", stderr);
+    print_json_string(stderr, message, strlen(message));
+    if (detail->has_offset)
+        fprintf(stderr, ",\"offset\":%" PRIu64, detail->offset);
+    if (detail->has_function)
+        fprintf(stderr, ",\"function\":%" PRIu32, detail->function);
+    if (detail->trap != NULL)
+        fprintf(stderr, ",\"frame_count\":%zu,\"frames\":[", catnap_trap_frame_count(detail->trap));
+}
+
+enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
+                          const struct diag_detail *detail, const char *message)
+{
+    const struct exit_code *row = find_exit_code(code);
+    if (diag->json)
+        report_json(row, detail, message);
+    else
+        report_text(row, detail, message);
+    if (detail->trap != NULL)
+        print_frames(diag, detail->trap);
+    if (diag->json)
+        fputs(detail->trap != NULL ? "]}" : "}", stderr);
+    fputc('\n', stderr);
+    fflush(stderr);
+    return code;
+}
+
+enum cli_exit diag_fail(const struct diag *diag, enum cli_exit code, const char *subject,
+                        const char *format, ...)
+{
+    struct diag_detail detail = {.subject = subject};
+    char *message = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&message, format, arguments) < 0)
+        message = NULL;
+    va_end(arguments);
+    diag_report(diag, code, &detail, message != NULL ? message : format);
+    free(message);
+    return code;
+}
+
+void diag_hint(const struct diag *diag, const char *format, ...)
+{
+    if (diag->json)
+        return;
+    char *message = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&message, format, arguments) < 0)
+        message = NULL;
+    va_end(arguments);
+    if (message != NULL) {
+        print_safe_lines(stderr, message);
+        fputc('\n', stderr);
+        fflush(stderr);
+    }
+    free(message);
+}
+
+static enum cli_exit exit_of_status(catnap_status_t status)
+{
+    switch (status) {
+    case CATNAP_OK: return CLI_EXIT_OK;
+    case CATNAP_MALFORMED: return CLI_EXIT_MALFORMED;
+    case CATNAP_INVALID: return CLI_EXIT_INVALID;
+    case CATNAP_UNSUPPORTED: return CLI_EXIT_UNSUPPORTED;
+    case CATNAP_LIMIT: return CLI_EXIT_LIMIT;
+    case CATNAP_LINK: return CLI_EXIT_LINK;
+    case CATNAP_TRAP: return CLI_EXIT_TRAP;
+    case CATNAP_OUT_OF_FUEL: return CLI_EXIT_FUEL;
+    case CATNAP_INTERRUPTED: return CLI_EXIT_TIMEOUT;
+    case CATNAP_NO_MEMORY: return CLI_EXIT_NO_MEMORY;
+    case CATNAP_IO: return CLI_EXIT_UNREADABLE;
+    case CATNAP_NOT_FOUND: return CLI_EXIT_USAGE;
+    case CATNAP_MISUSE: break;
+    }
+    return CLI_EXIT_INTERNAL;
+}
+
+enum cli_exit diag_error(const struct diag *diag, const char *subject,
+                         WASM_OWN catnap_error_t *error)
+{
+    if (error == NULL)
+        return diag_fail(diag, CLI_EXIT_INTERNAL, subject, "no reason was given");
+    struct diag_detail detail = {
+        .subject = subject,
+        .has_offset = catnap_error_offset(error) != UINT64_MAX,
+        .offset = catnap_error_offset(error),
+        .has_function = catnap_error_function(error) != UINT32_MAX,
+        .function = catnap_error_function(error),
+    };
+    enum cli_exit code = exit_of_status(catnap_error_status(error));
+    diag_report(diag, code, &detail, catnap_error_message(error));
+    catnap_error_delete(error);
+    return code;
+}
+
+enum cli_exit diag_no_memory(const struct diag *diag)
+{
+    return diag_fail(diag, CLI_EXIT_NO_MEMORY, NULL, "an allocation failed");
+}
+
+enum cli_exit diag_finish_output(const struct diag *diag, enum cli_exit code)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return diag_fail(diag, CLI_EXIT_IO, "standard output", "%s",
+                         errno != 0 ? strerror(errno) : "an earlier write failed");
+    return code;
+}

@@ -1,0 +1,99 @@
+/*
+ * What the command tells its user: exit codes, and diagnostics on standard error as text or JSON.
+ *
+ * Standard output belongs to results and to the guest; nothing here writes to it.
+ */
+#ifndef CATNAP_CLI_DIAG_H
+#define CATNAP_CLI_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "catnap.h"
+
+/*
+ * The exit codes, once: X(name, code, kind, label, meaning).
+ *   kind   the value of "kind" in JSON diagnostics
+ *   label  what a text diagnostic says before its message; "" for nothing
+ * Guests use small numbers and shells 126 to 165, so ours keep to sysexits' range and to what
+ * timeout(1) made known; 134 (128 + SIGABRT) is what other engines return for a trap.
+ */
+#define CLI_EXIT_CODES(X)                                                                          \
+    X(OK, 0, "ok", "", "success; after a run, the guest's own exit code is passed through")        \
+    X(FAILED, 1, "failed", "", "an assertion of a test script failed")                             \
+    X(USAGE, 64, "usage", "", "the command line is wrong, or there is no such function to run")    \
+    X(MALFORMED, 65, "malformed", "malformed module", "the file is not a WebAssembly module")      \
+    X(UNREADABLE, 66, "unreadable", "cannot read", "a file or directory cannot be read")           \
+    X(INVALID, 67, "invalid", "invalid module", "the module does not validate")                    \
+    X(UNSUPPORTED, 68, "unsupported", "unsupported", "a feature that this build does not offer")   \
+    X(LINK, 69, "link", "link error", "an import is missing or has another type")                  \
+    X(INTERNAL, 70, "internal", "internal error", "the command itself is at fault")                \
+    X(NO_MEMORY, 71, "no-memory", "out of memory", "the engine ran out of memory")                 \
+    X(IO, 74, "io", "input/output error", "results cannot be written")                             \
+    X(FUEL, 122, "out-of-fuel", "out of fuel", "the fuel of --fuel is used up")                    \
+    X(LIMIT, 123, "limit", "limit exceeded", "a limit of the engine or of an option is exceeded")  \
+    X(TIMEOUT, 124, "timeout", "timeout", "the time of --timeout is over")                         \
+    X(TRAP, 134, "trap", "trap", "the guest trapped")
+
+enum cli_exit {
+#define X(name, code, kind, label, meaning) CLI_EXIT_##name = code,
+    CLI_EXIT_CODES(X)
+#undef X
+};
+
+/* One row of the table, for help and documentation. */
+struct exit_code {
+    enum cli_exit code;
+    const char *kind;
+    const char *label;
+    const char *meaning;
+};
+
+/* Row `index`, or NULL past the last. */
+const struct exit_code *exit_code_at(size_t index);
+
+/* How to tell. */
+struct diag {
+    bool json;
+};
+
+/* What a diagnostic is about beyond its message; zero-initialise and set what applies. */
+struct diag_detail {
+    const char *subject; /* the file, or NULL */
+    bool has_offset;
+    uint64_t offset; /* in the module */
+    bool has_function;
+    uint32_t function;       /* index in the module */
+    const wasm_trap_t *trap; /* its frames are shown */
+};
+
+/* Reports a failure and returns its exit code, for `return diag_fail(...)`. subject may be NULL. */
+enum cli_exit diag_fail(const struct diag *, enum cli_exit, const char *subject,
+                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same with details. */
+enum cli_exit diag_report(const struct diag *, enum cli_exit, const struct diag_detail *,
+                          const char *message);
+
+/* Says what the user could do, after a failure. Text only: a program has no use for hints. */
+void diag_hint(const struct diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reports an error of the library, deletes it, and returns the exit code that goes with it. */
+enum cli_exit diag_error(const struct diag *, const char *subject, WASM_OWN catnap_error_t *);
+
+/* Reports that memory is exhausted. */
+enum cli_exit diag_no_memory(const struct diag *);
+
+/* Writes text of unknown origin: control characters and what is not UTF-8 become escapes. */
+void print_safe(FILE *, const char *text, size_t length);
+
+/* Writes a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
+void print_json_string(FILE *, const char *text, size_t length);
+
+/* Flushes standard output; reports and returns CLI_EXIT_IO when something did not get through,
+ * else returns `code`. */
+enum cli_exit diag_finish_output(const struct diag *, enum cli_exit code);
+
+#endif

@@ -1,0 +1,16 @@
+/* Functions by name, with typed arguments from the command line and results on standard output. */
+#ifndef CATNAP_CLI_INVOKE_H
+#define CATNAP_CLI_INVOKE_H
+
+#include "session.h"
+
+/* An own function by its export name, or NULL: there is no such export or it is no function. */
+WASM_OWN wasm_func_t *find_function(const struct loaded *, const char *name);
+
+/* Ends the run with a usage error, listing the functions that there are. */
+bool no_such_function(struct session *, const struct loaded *, const char *complaint);
+
+/* Calls an exported function with the arguments in argv, and writes its results, one a line. */
+bool invoke(struct session *, const struct loaded *, const char *name, int argc, char **argv);
+
+#endif

@@ -1,0 +1,35 @@
+/* From a file's name to a module's bytes, without copying a file that can be mapped. */
+#ifndef CATNAP_CLI_LOAD_H
+#define CATNAP_CLI_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "diag.h"
+
+enum load_form {
+    LOAD_MODULE, /* a binary, or text that is turned into one */
+    LOAD_AS_IS   /* whatever is there */
+};
+
+/* Bytes that are held in memory or mapped read-only. */
+struct bytes {
+    const uint8_t *data;
+    size_t length;
+    bool mapped;
+};
+
+/* Reads `path`, where - is standard input. Told the user when it returns anything but OK. */
+enum cli_exit load_file(const struct diag *, const char *path, enum load_form, struct bytes *out);
+
+void bytes_free(struct bytes *);
+
+/* Loads, decodes and validates `path`. The module owns the bytes; where they are is told, too. */
+enum cli_exit load_module(const struct diag *, wasm_store_t *, const char *path,
+                          WASM_OWN wasm_module_t **out, struct bytes *borrowed);
+
+/* How messages call a file: `-` becomes <stdin>. */
+const char *display_name(const char *path);
+
+#endif

@@ -1,0 +1,82 @@
+/* The catnap command: finds the subcommand and leaves the rest to it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "help.h"
+
+const struct command *const commands[] = {
+    &command_run,  &command_validate,   &command_inspect,
+    &command_wast, &command_completion, &command_help,
+    NULL,
+};
+
+const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; commands[i] != NULL; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* Descriptors 0 to 2 are standard streams even when the caller closed them: nothing that is opened
+ * later may be taken for one. */
+static void occupy_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* A file that is not there may be a misspelt command. */
+static void hint_command(const struct diag *diag, const char *word)
+{
+    const char *names[16];
+    size_t count = 0;
+    for (; commands[count] != NULL && count < 15; count++)
+        names[count] = commands[count]->name;
+    names[count] = NULL;
+    const char *meant = closest_name(word, names);
+    if (meant != NULL && access(word, F_OK) != 0 && errno == ENOENT)
+        diag_hint(diag, "Did you mean 'catnap %s'?", meant);
+}
+
+static enum cli_exit dispatch(struct diag *diag, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        fflush(stderr);
+        return CLI_EXIT_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        print_version(stdout);
+        return CLI_EXIT_OK;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        print_help(stdout);
+        return CLI_EXIT_OK;
+    }
+    const struct command *command = find_command(word);
+    if (command != NULL)
+        return command->main(command, diag, argc - 2, argv + 2);
+    enum cli_exit code = commands[0]->main(commands[0], diag, argc - 1, argv + 1);
+    if (code == CLI_EXIT_UNREADABLE)
+        hint_command(diag, word);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct diag diag = {0};
+    occupy_standard_streams();
+    /* Each diagnostic is flushed when it is whole, so that it comes out in one piece. */
+    setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
+    return (int)diag_finish_output(&diag, dispatch(&diag, argc, argv));
+}

@@ -1,0 +1,185 @@
+/* catnap run: loads a program, links it, runs it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "invoke.h"
+#include "load.h"
+#include "session.h"
+
+#define FIELD(member) .offset = offsetof(struct run_settings, member)
+
+static const struct option run_options[] = {
+    {.name = "invoke", .kind = OPTION_STRING, .metavar = "NAME", FIELD(invoke),
+     .help = "call this exported function with the arguments, and print its results"},
+    {.name = "dir", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES, FIELD(directories),
+     .help = "let the guest use a directory, under the name GUEST (repeatable)"},
+    {.name = "dir-ro", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES, FIELD(directories),
+     .help = "the same, read-only (repeatable)"},
+    {.name = "env", .kind = OPTION_LIST, .metavar = "NAME[=VALUE]", FIELD(environment),
+     .help = "set a variable for the guest, or hand on the one that is set here (repeatable)"},
+    {.name = "argv0", .kind = OPTION_STRING, .metavar = "NAME", FIELD(argv0),
+     .help = "the name under which the guest sees itself; the file's name otherwise"},
+    {.name = "preload", .kind = OPTION_LIST, .metavar = "NAME=FILE", .complete = COMPLETE_FILES,
+     FIELD(preloads), .help = "first load another module, whose exports the program and later "
+                              "preloads can import from NAME (repeatable)"},
+    {.name = "fuel", .kind = OPTION_NUMBER, .metavar = "N", FIELD(fuel),
+     .help = "stop with code 122 once N instructions have been executed"},
+    {.name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(timeout),
+     .help = "stop with code 124 after this time: 2s, 500ms, 1.5m; a number alone means seconds"},
+    {.name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory),
+     .help = "bound for all linear memories together: bytes, or with K, M, G, T"},
+    {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
+    {.name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N", FIELD(max_depth),
+     .help = "bound for the depth of calls, by default 200000"},
+    {.name = "max-stack", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_stack),
+     .help = "bound for the stack of values, by default 64M or what --max-depth needs"},
+    {.name = "unknown-imports", .kind = OPTION_CHOICE, .metavar = "trap", .words = "trap",
+     .complete = COMPLETE_WORDS, FIELD(unknown_imports),
+     .help = "let functions that cannot be imported trap when they are called, instead of "
+             "refusing the module"},
+    {.name = "eager", .kind = OPTION_FLAG, FIELD(eager),
+     .help = "translate every function when its module is loaded, not at its first call"},
+    {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
+     .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
+     .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
+    {.name = "stats", .kind = OPTION_CHOICE, .argument_optional = true, .metavar = "text|json",
+     .words = "text json", .complete = COMPLETE_WORDS, FIELD(stats),
+     .help = "when the run has ended, write to standard error what was translated and how long "
+             "each phase took"},
+};
+
+/* ---- Preloaded modules ----------------------------------------------------------------------- */
+
+/* Calls `_initialize`, if it is there: a reactor's other exports may rely on it. */
+static bool initialize(struct session *session, const struct loaded *loaded)
+{
+    wasm_func_t *func = find_function(loaded, "_initialize");
+    if (func == NULL)
+        return true;
+    bool plain = wasm_func_param_arity(func) == 0 && wasm_func_result_arity(func) == 0;
+    bool goes_on = !plain || session_call(session, loaded, func, NULL, 0, NULL, 0);
+    wasm_func_delete(func);
+    return goes_on;
+}
+
+/* "NAME=FILE" */
+static bool preload(struct session *session, const char *value)
+{
+    struct loaded *loaded;
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals[1] == '\0')
+        return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                              "--preload: expected NAME=FILE, not '%s'", value));
+    if (!session_load(session, equals + 1, &loaded) || !session_instantiate(session, loaded) ||
+        !initialize(session, loaded))
+        return false;
+    catnap_error_t *error = catnap_linker_define_instance(
+        session->linker, value, (size_t)(equals - value), loaded->instance);
+    return error == NULL ||
+           session_end(session, diag_error(session->diag, display_name(equals + 1), error));
+}
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+/* The function that a command runs: `_start` or the default export, whose name is empty. */
+static wasm_func_t *find_entry(const struct loaded *program)
+{
+    wasm_func_t *entry = find_function(program, "_start");
+    return entry != NULL ? entry : find_function(program, "");
+}
+
+/* Says why there is nothing to run, and what may have been meant. */
+static bool no_entry(struct session *session, const struct loaded *program, int argc, char **argv)
+{
+    wasm_func_t *reactor = find_function(program, "_initialize");
+    no_such_function(session, program,
+                     reactor != NULL
+                         ? "this is a library (a reactor): choose a function with --invoke"
+                         : "there is no _start function: choose another one with --invoke");
+    wasm_func_delete(reactor);
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--invoke") == 0 || strncmp(argv[i], "--invoke=", 9) == 0)
+            diag_hint(session->diag, "Options go before the file: what stands behind it, such as "
+                                     "this --invoke, belongs to the guest.");
+    return false;
+}
+
+static bool run_command(struct session *session, const struct loaded *program, int argc,
+                        char **argv)
+{
+    wasm_func_t *entry = find_entry(program);
+    if (entry == NULL)
+        return no_entry(session, program, argc, argv);
+    bool goes_on;
+    if (wasm_func_param_arity(entry) != 0 || wasm_func_result_arity(entry) != 0)
+        goes_on = session_end(session,
+                              diag_fail(session->diag, CLI_EXIT_USAGE,
+                                        display_name(program->path),
+                                        "_start has parameters or results: use --invoke"));
+    else
+        goes_on = session_call(session, program, entry, NULL, 0, NULL, 0);
+    wasm_func_delete(entry);
+    return goes_on;
+}
+
+static bool run_program(struct session *session, int argc, char **argv)
+{
+    const struct run_settings *settings = session->settings;
+    struct loaded *program;
+    if (!session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
+        !session_load(session, argv[0], &program) || !session_start_clock(session))
+        return false;
+    for (size_t i = 0; i < settings->preloads.count; i++)
+        if (!preload(session, settings->preloads.items[i].value))
+            return false;
+    if (!session_instantiate(session, program))
+        return false;
+    if (settings->invoke == NULL)
+        return run_command(session, program, argc - 1, argv + 1);
+    if (strcmp(settings->invoke, "_initialize") != 0 && !initialize(session, program))
+        return false;
+    return invoke(session, program, settings->invoke, argc - 1, argv + 1);
+}
+
+static enum cli_exit run_main(const struct command *self, struct diag *diag, int argc, char **argv)
+{
+    struct run_settings settings = {0};
+    struct session session;
+    int operands, code = CLI_EXIT_USAGE;
+    enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
+    if (parsed != PARSE_OK) {
+        code = parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
+    } else if (operands == 0) {
+        diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to run");
+        diag_hint(diag, "Try 'catnap help run'.");
+    } else {
+        if (session_open(&session, diag, &settings))
+            run_program(&session, operands, argv);
+        deadline_stop(&session.deadline);
+        if (settings.stats != 0)
+            print_stats(&session);
+        code = session.exit_code;
+        session_close(&session);
+    }
+    option_list_free(&settings.directories);
+    option_list_free(&settings.environment);
+    option_list_free(&settings.preloads);
+    return code;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .operands = "FILE [ARGUMENTS...]",
+    .summary = "run a program, or call one of its functions",
+    .help = "Options go before the file; everything behind it belongs to the guest. The guest's\n"
+            "output and exit code pass through. It sees no files and no environment but those\n"
+            "given by --dir, --dir-ro and --env.\n",
+    .options = run_options,
+    .option_count = sizeof(run_options) / sizeof(*run_options),
+    .options_first = true,
+    .complete = COMPLETE_FILES,
+    .main = run_main,
+};

@@ -1,0 +1,313 @@
+#include "session.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+
+/* A guest's exit code is what its parent process can see of it. */
+#define EXIT_CODE_MASK 0xff
+
+bool session_end(struct session *session, int exit_code)
+{
+    session->exit_code = exit_code;
+    return false;
+}
+
+static bool end_with_error(struct session *session, const char *subject, catnap_error_t *error)
+{
+    return session_end(session, diag_error(session->diag, subject, error));
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Engine and store ------------------------------------------------------------------------ */
+
+static wasm_engine_t *make_engine(const struct run_settings *settings)
+{
+    wasm_config_t *config = wasm_config_new();
+    if (config == NULL)
+        return NULL;
+    if (settings->eager)
+        catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);
+    if (settings->bounds_checks == 2)
+        catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
+    catnap_config_set_fuel(config, settings->fuel.given);
+    catnap_config_set_interruptible(config, settings->timeout.given);
+    return wasm_engine_new_with_config(config);
+}
+
+/* The value stack grows with the depth that is asked for, unless its size is given too. */
+static uint64_t stack_for_depth(const catnap_limits_t *limits, uint64_t depth)
+{
+    uint64_t bytes;
+    if (__builtin_mul_overflow(depth, limits->value_stack_bytes / limits->call_depth + 1, &bytes))
+        bytes = UINT64_MAX;
+    return bytes > limits->value_stack_bytes ? bytes : limits->value_stack_bytes;
+}
+
+static void set_limits(wasm_store_t *store, const struct run_settings *settings)
+{
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    if (settings->max_memory.given)
+        limits.memory_bytes = settings->max_memory.value;
+    if (settings->max_depth.given) {
+        uint64_t depth = settings->max_depth.value;
+        limits.value_stack_bytes = stack_for_depth(&limits, depth);
+        limits.call_depth = depth < UINT32_MAX ? (uint32_t)depth : UINT32_MAX;
+    }
+    if (settings->max_stack.given)
+        limits.value_stack_bytes = settings->max_stack.value;
+    catnap_store_set_limits(store, &limits);
+}
+
+bool session_open(struct session *session, const struct diag *diag,
+                  const struct run_settings *settings)
+{
+    *session = (struct session){.diag = diag, .settings = settings};
+    session->engine = make_engine(settings);
+    if (session->engine != NULL)
+        session->store = wasm_store_new(session->engine);
+    session->loaded = calloc(settings->preloads.count + 1, sizeof(*session->loaded));
+    if (session->store == NULL || session->loaded == NULL)
+        return session_end(session, diag_no_memory(diag));
+    set_limits(session->store, settings);
+    if (settings->fuel.given) {
+        catnap_error_t *error = catnap_store_set_fuel(session->store, settings->fuel.value);
+        if (error != NULL)
+            return end_with_error(session, NULL, error);
+    }
+    return true;
+}
+
+void session_close(struct session *session)
+{
+    deadline_stop(&session->deadline);
+    for (size_t i = 0; i < session->loaded_count; i++) {
+        wasm_instance_delete(session->loaded[i].instance);
+        wasm_module_delete(session->loaded[i].module);
+    }
+    free(session->loaded);
+    catnap_linker_delete(session->linker);
+    wasm_store_delete(session->store);
+    catnap_wasi_delete(session->wasi);
+    wasm_engine_delete(session->engine);
+}
+
+/* ---- WASI ------------------------------------------------------------------------------------ */
+
+/* "HOST[::GUEST]"; the guest sees the host's name when it has no other. */
+static bool add_directory(struct session *session, const struct option_list_item *item)
+{
+    const char *separator = strstr(item->value, "::");
+    const char *guest = separator != NULL ? separator + 2 : item->value;
+    size_t length = separator != NULL ? (size_t)(separator - item->value) : strlen(item->value);
+    if (length == 0 || *guest == '\0')
+        return session_end(session,
+                           diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                     "--%s: expected HOST or HOST::GUEST, not '%s'",
+                                     item->option->name, item->value));
+    char *host = strndup(item->value, length);
+    if (host == NULL)
+        return session_end(session, diag_no_memory(session->diag));
+    catnap_wasi_dir_flags_t flags = strcmp(item->option->name, "dir-ro") == 0
+                                        ? CATNAP_WASI_DIR_READ_ONLY
+                                        : CATNAP_WASI_DIR_READ_WRITE;
+    catnap_error_t *error = catnap_wasi_preopen_dir(session->wasi, host, guest, flags);
+    if (error != NULL)
+        end_with_error(session, host, error);
+    free(host);
+    return error == NULL;
+}
+
+/* The length of the name in "NAME[=VALUE]". */
+static size_t name_length(const char *variable)
+{
+    return strcspn(variable, "=");
+}
+
+static bool is_overridden(const struct option_list *list, size_t index)
+{
+    const char *name = list->items[index].value;
+    size_t length = name_length(name);
+    for (size_t i = index + 1; i < list->count; i++)
+        if (name_length(list->items[i].value) == length &&
+            memcmp(list->items[i].value, name, length) == 0)
+            return true;
+    return false;
+}
+
+/* "NAME=VALUE", or "NAME" for the value that it has here, if any. */
+static bool add_variable(struct session *session, const char *variable)
+{
+    size_t length = name_length(variable);
+    if (length == 0)
+        return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                              "--env: expected NAME or NAME=VALUE, not '%s'",
+                                              variable));
+    char *name = strndup(variable, length);
+    if (name == NULL)
+        return session_end(session, diag_no_memory(session->diag));
+    const char *value = variable[length] == '=' ? variable + length + 1 : getenv(name);
+    catnap_error_t *error =
+        value != NULL ? catnap_wasi_add_environment(session->wasi, name, value) : NULL;
+    free(name);
+    return error == NULL || end_with_error(session, variable, error);
+}
+
+static bool add_arguments(struct session *session, const char *path, int argc, char **argv)
+{
+    const char *slash = strrchr(path, '/');
+    const char *argv0 = session->settings->argv0;
+    if (argv0 == NULL)
+        argv0 = slash != NULL ? slash + 1 : path;
+    catnap_error_t *error = catnap_wasi_add_argument(session->wasi, argv0);
+    for (int i = 0; i < argc && error == NULL; i++)
+        error = catnap_wasi_add_argument(session->wasi, argv[i]);
+    return error == NULL || end_with_error(session, NULL, error);
+}
+
+static bool configure_wasi(struct session *session, const char *path, int argc, char **argv)
+{
+    const struct run_settings *settings = session->settings;
+    for (int stream = 0; stream <= 2; stream++) {
+        catnap_error_t *error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
+        if (error != NULL)
+            return end_with_error(session, NULL, error);
+    }
+    for (size_t i = 0; i < settings->directories.count; i++)
+        if (!add_directory(session, &settings->directories.items[i]))
+            return false;
+    for (size_t i = 0; i < settings->environment.count; i++)
+        if (!is_overridden(&settings->environment, i) &&
+            !add_variable(session, settings->environment.items[i].value))
+            return false;
+    return add_arguments(session, path, argc, argv);
+}
+
+bool session_open_wasi(struct session *session, const char *path, int argc, char **argv)
+{
+    /* A guest that writes into a closed pipe gets EPIPE, as it would from any other engine. */
+    signal(SIGPIPE, SIG_IGN);
+    session->wasi = catnap_wasi_new();
+    session->linker = catnap_linker_new(session->store);
+    if (session->wasi == NULL || session->linker == NULL)
+        return session_end(session, diag_no_memory(session->diag));
+    if (!configure_wasi(session, path, argc, argv))
+        return false;
+    if (session->settings->unknown_imports != 0)
+        catnap_linker_trap_unknown_imports(session->linker, true);
+    catnap_error_t *error = catnap_linker_define_wasi(session->linker, session->wasi);
+    return error == NULL || end_with_error(session, NULL, error);
+}
+
+/* ---- Modules and calls ----------------------------------------------------------------------- */
+
+bool session_load(struct session *session, const char *path, struct loaded **out)
+{
+    struct loaded *loaded = &session->loaded[session->loaded_count];
+    struct bytes bytes;
+    *loaded = (struct loaded){.path = path};
+    *out = loaded;
+    enum cli_exit code =
+        load_module(session->diag, session->store, path, &loaded->module, &bytes);
+    if (code != CLI_EXIT_OK)
+        return session_end(session, code);
+    session->loaded_count++;
+    return true;
+}
+
+bool session_start_clock(struct session *session)
+{
+    const struct option_number *timeout = &session->settings->timeout;
+    if (!timeout->given || deadline_start(&session->deadline, session->store, timeout->value))
+        return true;
+    return session_end(session, diag_no_memory(session->diag));
+}
+
+/* The message of a trap: the library's, but where an option set the bound, what that was. */
+static enum cli_exit report_trap(const struct session *session, const char *path,
+                                 const wasm_trap_t *trap)
+{
+    struct diag_detail detail = {.subject = display_name(path), .trap = trap};
+    wasm_message_t message;
+    char text[80];
+    switch (catnap_trap_code(trap)) {
+    case CATNAP_TRAP_OUT_OF_FUEL:
+        snprintf(text, sizeof(text), "%" PRIu64 " units are used up",
+                 session->settings->fuel.value);
+        return diag_report(session->diag, CLI_EXIT_FUEL, &detail, text);
+    case CATNAP_TRAP_INTERRUPTED:
+        snprintf(text, sizeof(text), "stopped after %g seconds",
+                 (double)session->settings->timeout.value / 1e9);
+        return diag_report(session->diag, CLI_EXIT_TIMEOUT, &detail, text);
+    default: break;
+    }
+    enum cli_exit code = catnap_trap_code(trap) == CATNAP_TRAP_NO_MEMORY ? CLI_EXIT_NO_MEMORY
+                         : catnap_trap_code(trap) == CATNAP_TRAP_LIMIT   ? CLI_EXIT_LIMIT
+                                                                         : CLI_EXIT_TRAP;
+    wasm_trap_message(trap, &message);
+    diag_report(session->diag, code, &detail, message.data != NULL ? message.data : "");
+    wasm_byte_vec_delete(&message);
+    return code;
+}
+
+/* Ends the run as the trap says. */
+static bool end_with_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap)
+{
+    int32_t status;
+    deadline_stop(&session->deadline);
+    if (catnap_trap_exit_status(trap, &status))
+        session_end(session, (int)((uint32_t)status & EXIT_CODE_MASK));
+    else
+        session_end(session, report_trap(session, path, trap));
+    wasm_trap_delete(trap);
+    return false;
+}
+
+/* For the time between two calls, when there is no call to interrupt. */
+static bool arm(struct session *session, const char *path)
+{
+    if (deadline_arm(&session->deadline))
+        return true;
+    return session_end(session, diag_fail(session->diag, CLI_EXIT_TIMEOUT, display_name(path),
+                                          "stopped after %g seconds",
+                                          (double)session->settings->timeout.value / 1e9));
+}
+
+bool session_instantiate(struct session *session, struct loaded *loaded)
+{
+    catnap_error_t *error = NULL;
+    wasm_trap_t *trap = NULL;
+    if (!arm(session, loaded->path))
+        return false;
+    uint64_t start = now_ns();
+    loaded->instance =
+        catnap_linker_instantiate(session->linker, loaded->module, &error, &trap);
+    session->instantiate_ns += now_ns() - start;
+    if (loaded->instance != NULL)
+        return true;
+    if (trap != NULL)
+        return end_with_trap(session, loaded->path, trap);
+    return end_with_error(session, display_name(loaded->path), error);
+}
+
+bool session_call(struct session *session, const struct loaded *loaded, const wasm_func_t *func,
+                  const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
+                  size_t result_count)
+{
+    if (!arm(session, loaded->path))
+        return false;
+    uint64_t start = now_ns();
+    wasm_trap_t *trap = catnap_func_call(func, arguments, argument_count, results, result_count);
+    session->run_ns += now_ns() - start;
+    return trap == NULL || end_with_trap(session, loaded->path, trap);
+}

@@ -1,0 +1,79 @@
+/*
+ * One run of the command: an engine, a store, the guest's system interface, the modules that were
+ * loaded, and how it ended.
+ *
+ * The functions that return bool return false when the run has ended: by a failure, which the user
+ * has been told, or because the guest asked to exit. session->exit_code then says with what code.
+ */
+#ifndef CATNAP_CLI_SESSION_H
+#define CATNAP_CLI_SESSION_H
+
+#include "catnap.h"
+#include "deadline.h"
+#include "diag.h"
+#include "options.h"
+
+/* What `catnap run` was told. */
+struct run_settings {
+    const char *invoke;
+    const char *argv0;
+    struct option_list directories, environment, preloads;
+    struct option_number fuel, timeout, max_memory, max_depth, max_stack;
+    int unknown_imports; /* 1: trap */
+    int bounds_checks;   /* 1: auto, 2: explicit */
+    bool eager;
+    int stats; /* 1: text, 2: json */
+};
+
+/* A module with its instance, as far as there is one. */
+struct loaded {
+    const char *path;
+    wasm_module_t *module;
+    wasm_instance_t *instance;
+};
+
+struct session {
+    const struct diag *diag;
+    const struct run_settings *settings;
+    wasm_engine_t *engine;
+    wasm_store_t *store;
+    catnap_wasi_t *wasi;
+    catnap_linker_t *linker;
+    struct deadline deadline;
+    struct loaded *loaded; /* the program, then the preloaded modules */
+    size_t loaded_count;
+    uint64_t instantiate_ns, run_ns;
+    int exit_code;
+};
+
+/* Makes engine and store as the settings say. Ended or not, session_close() is due. */
+bool session_open(struct session *, const struct diag *, const struct run_settings *);
+
+/* Prepares WASI for a program with these arguments (its name first is session's to find) and makes
+ * the linker. */
+bool session_open_wasi(struct session *, const char *path, int argc, char **argv);
+
+/* Loads, decodes and validates a module; *out is the session's. At most one program and what the
+ * settings preload. */
+bool session_load(struct session *, const char *path, struct loaded **out);
+
+/* Starts the clock of --timeout. */
+bool session_start_clock(struct session *);
+
+/* Links and instantiates a module, with its start function. */
+bool session_instantiate(struct session *, struct loaded *);
+
+/* Calls a function. Reference results are the caller's. */
+bool session_call(struct session *, const struct loaded *, const wasm_func_t *,
+                  const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
+                  size_t result_count);
+
+/* Ends the run with an exit code; false, for `return session_end(...)`. */
+bool session_end(struct session *, int exit_code);
+
+void session_close(struct session *);
+
+/* Writes what --stats asks for to standard error. */
+void print_stats(const struct session *);
+
+#endif

@@ -1,0 +1,175 @@
+#include "text.h"
+
+#ifdef CATNAP_HAVE_WABT
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "wat.h"
+
+/* Nesting is read by recursion: the more of this the deeper. Only what is used becomes memory. */
+#define LARGEST_STACK ((size_t)1 << 30)
+#define SMALLEST_STACK ((size_t)1 << 20)
+
+enum child_exit { CHILD_DONE = 0, CHILD_REFUSED = 1, CHILD_FAILED = 2 };
+
+struct job {
+    wat_convert_t *convert;
+    const char *name;
+    const struct bytes *text;
+    int fd;
+    bool done;
+};
+
+/* ---- In the child ---------------------------------------------------------------------------- */
+
+static void *job_thread(void *argument)
+{
+    struct job *job = argument;
+    job->done = job->convert(job->name, job->text->data, job->text->length, job->fd);
+    return NULL;
+}
+
+/* Runs the job on the largest stack that there is. */
+static enum child_exit run_job(struct job *job)
+{
+    for (size_t stack = LARGEST_STACK; stack >= SMALLEST_STACK; stack /= 4) {
+        pthread_attr_t attributes;
+        pthread_t thread;
+        if (pthread_attr_init(&attributes) != 0)
+            return CHILD_FAILED;
+        bool started = pthread_attr_setstacksize(&attributes, stack) == 0 &&
+                       pthread_create(&thread, &attributes, job_thread, job) == 0;
+        pthread_attr_destroy(&attributes);
+        if (started) {
+            pthread_join(thread, NULL);
+            return job->done ? CHILD_DONE : CHILD_REFUSED;
+        }
+    }
+    return CHILD_FAILED;
+}
+
+/* A crash here is an answer, not an event: no core file, no words on standard error. */
+static _Noreturn void child_main(struct job *job)
+{
+    const struct rlimit no_core = {0, 0};
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(SIGABRT, SIG_DFL);
+    if (null >= 0) {
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+    _exit(run_job(job));
+}
+
+/* ---- In the parent --------------------------------------------------------------------------- */
+
+static enum cli_exit map_output(const struct diag *diag, int fd, struct bytes *out)
+{
+    struct stat status;
+    *out = (struct bytes){0};
+    if (fstat(fd, &status) != 0 || status.st_size == 0)
+        return CLI_EXIT_OK;
+    void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return diag_no_memory(diag);
+    *out = (struct bytes){.data = data, .length = (size_t)status.st_size, .mapped = true};
+    return CLI_EXIT_OK;
+}
+
+/* The messages that the child left say where the text is wrong. */
+static enum cli_exit report_refused(const struct diag *diag, const char *path, int fd)
+{
+    struct bytes messages;
+    enum cli_exit code = map_output(diag, fd, &messages);
+    if (code != CLI_EXIT_OK)
+        return code;
+    code = diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path), "%.*s", (int)messages.length,
+                     messages.length > 0 ? (const char *)messages.data : "");
+    bytes_free(&messages);
+    return code;
+}
+
+static enum cli_exit finish(const struct diag *diag, const char *path, int status, int fd,
+                            struct bytes *out)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
+        return diag_fail(diag, CLI_EXIT_LIMIT, display_name(path),
+                         "the text is nested too deeply");
+    if (WIFSIGNALED(status))
+        return diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path),
+                         "the reader of the text format gave up (%s)",
+                         strsignal(WTERMSIG(status)));
+    switch (WEXITSTATUS(status)) {
+    case CHILD_DONE: return map_output(diag, fd, out);
+    case CHILD_REFUSED: return report_refused(diag, path, fd);
+    default: return diag_no_memory(diag);
+    }
+}
+
+static enum cli_exit convert(const struct diag *diag, const char *path, const struct bytes *text,
+                             wat_convert_t *converter, struct bytes *out)
+{
+    struct job job = {.convert = converter, .name = display_name(path), .text = text};
+    int status;
+    *out = (struct bytes){0};
+    job.fd = memfd_create("catnap-text", MFD_CLOEXEC);
+    if (job.fd < 0)
+        return diag_no_memory(diag);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        child_main(&job);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    enum cli_exit code =
+        child > 0 ? finish(diag, path, status, job.fd, out) : diag_no_memory(diag);
+    close(job.fd);
+    return code;
+}
+
+enum cli_exit text_to_binary(const struct diag *diag, const char *path, const struct bytes *text,
+                             struct bytes *out)
+{
+    return convert(diag, path, text, wat_to_binary, out);
+}
+
+enum cli_exit text_script_to_files(const struct diag *diag, const char *path,
+                                  const struct bytes *text, struct bytes *out)
+{
+    return convert(diag, path, text, wat_script_to_files, out);
+}
+
+#else
+
+static enum cli_exit no_text_format(const struct diag *diag, const char *path, struct bytes *out)
+{
+    *out = (struct bytes){0};
+    return diag_fail(diag, CLI_EXIT_UNSUPPORTED, display_name(path),
+                     "this is WebAssembly text, and this catnap was built without libwabt");
+}
+
+enum cli_exit text_to_binary(const struct diag *diag, const char *path, const struct bytes *text,
+                             struct bytes *out)
+{
+    (void)text;
+    return no_text_format(diag, path, out);
+}
+
+enum cli_exit text_script_to_files(const struct diag *diag, const char *path,
+                                  const struct bytes *text, struct bytes *out)
+{
+    (void)text;
+    return no_text_format(diag, path, out);
+}
+
+#endif
