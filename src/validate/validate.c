@@ -1,0 +1,70 @@
+/* Validating bodies. */
+#include "validate/validate.h"
+
+#include "validate/validator.h"
+
+static struct validator *make_validator(const struct module *m, struct error *error) {
+    struct validator *v = cn_calloc(m->alloc, 1, sizeof *v);
+    if (!v) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    v->m = m;
+    v->alloc = m->alloc;
+    v->d = (struct decoder){.base = m->bytes, .features = m->features, .error = error};
+    return v;
+}
+
+static void drop_validator(struct validator *v) {
+    cn_free(v->alloc, v->values, v->value_room * sizeof *v->values);
+    cn_free(v->alloc, v->blocks, v->block_room * sizeof *v->blocks);
+    cn_free(v->alloc, v->runs, v->run_room * sizeof *v->runs);
+    cn_free(v->alloc, v, sizeof *v);
+}
+
+static bool validate_code(struct validator *v) {
+    do {
+        if (!cn_validate_instruction(v))
+            return false;
+    } while (v->block_count > 0);
+    if (cn_decode_left(&v->d) > 0)
+        return cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
+                              cn_decode_left(&v->d));
+    return true;
+}
+
+static bool validate_body(struct validator *v, uint32_t func) {
+    const struct module *m = v->m;
+    uint64_t word = atomic_load_explicit(&m->code[func - m->imported_func_count],
+                                         memory_order_relaxed);
+    struct span body = cn_module_untranslated_body(m, word);
+    v->d.r = (struct reader){m->bytes + body.offset, m->bytes + body.offset + body.length};
+    v->in.offset = body.offset;
+    v->top = v->values;
+    v->block_count = 0;
+    if (cn_decode_locals(v, module_func_type(m, func)) &&
+        cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && validate_code(v))
+        return true;
+    v->d.error->func = func;
+    return false;
+}
+
+bool cn_validate_bodies(const struct module *m, struct error *error) {
+    struct validator *v = make_validator(m, error);
+    if (!v)
+        return false;
+    bool valid = true;
+    for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++)
+        valid = validate_body(v, func);
+    drop_validator(v);
+    return valid;
+}
+
+bool cn_validate_body(const struct module *m, uint32_t func, struct error *error) {
+    struct validator *v = make_validator(m, error);
+    if (!v)
+        return false;
+    bool valid = validate_body(v, func);
+    drop_validator(v);
+    return valid;
+}

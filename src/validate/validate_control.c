@@ -1,0 +1,180 @@
+/* Blocks and branches. */
+#include "validate/validator.h"
+
+/* One value type as a list of types. */
+static struct types single(valtype type) {
+    static const valtype types[] = {VT_EXTERNREF, VT_FUNCREF, VT_V128, VT_F64,
+                                    VT_F32,       VT_I64,     VT_I32};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i] == type)
+            return (struct types){&types[i], 1};
+    return (struct types){types, 0};
+}
+
+struct types cn_block_params(const struct validator *v, const struct block *block) {
+    if (!block->has_index || block->kind == BLOCK_FUNCTION)
+        return single(VT_BOTTOM);
+    const struct functype *type = v->m->types[block->type];
+    return (struct types){ft_params(type), type->param_count};
+}
+
+struct types cn_block_results(const struct validator *v, const struct block *block) {
+    if (!block->has_index)
+        return single(block->type);
+    const struct functype *type = v->m->types[block->type];
+    return (struct types){ft_results(type), type->result_count};
+}
+
+/* What a branch to the block carries. */
+static struct types label_types(const struct validator *v, const struct block *block) {
+    return block->kind == BLOCK_LOOP ? cn_block_params(v, block) : cn_block_results(v, block);
+}
+
+bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
+    void *blocks = v->blocks;
+    if (!cn_grow(v->alloc, &blocks, &v->block_room, v->block_count + 1, sizeof *v->blocks))
+        return cn_fail_memory(v->d.error);
+    v->blocks = blocks;
+    struct block block = {.kind = kind, .has_index = has_index, .type = type};
+    struct types params = cn_block_params(v, &block);
+    if (v->block_count > 0 && !cn_pop_types(v, params))
+        return false;
+    block.base = (uint32_t)(v->top - v->values);
+    v->blocks[v->block_count++] = block;
+    return cn_push(v, VT_BASE) && cn_push_types(v, params);
+}
+
+static bool validate_block(struct validator *v, enum block_kind kind) {
+    int64_t type = (int64_t)v->in.value;
+    if (kind == BLOCK_IF && !cn_pop(v, VT_I32))
+        return false;
+    if (type == BLOCK_EMPTY)
+        return cn_enter_block(v, kind, false, VT_BOTTOM);
+    if (type < 0)
+        return cn_enter_block(v, kind, false, (uint32_t)(type + 128));
+    if (type >= v->m->type_count)
+        return cn_invalid(v, "unknown type %lld: the module has %u", (long long)type,
+                          v->m->type_count);
+    return cn_enter_block(v, kind, true, (uint32_t)type);
+}
+
+/* The operands of the innermost block must be its results, and no more. */
+static bool check_block_end(struct validator *v) {
+    if (!cn_pop_types(v, cn_block_results(v, cn_block(v, 0))))
+        return false;
+    size_t extra = (size_t)(v->top - v->values) - cn_block(v, 0)->base - 1;
+    if (extra > 0)
+        return cn_invalid(v, "type mismatch: %zu value%s more on the stack than the block results",
+                          extra, extra == 1 ? "" : "s");
+    return true;
+}
+
+static bool validate_else(struct validator *v) {
+    struct block *block = cn_block(v, 0);
+    if (block->kind != BLOCK_IF)
+        return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "else without if");
+    if (!check_block_end(v))
+        return false;
+    block->kind = BLOCK_PLAIN;
+    block->unreachable = 0;
+    return cn_push_types(v, cn_block_params(v, block));
+}
+
+static bool same_types(struct types a, struct types b) {
+    if (a.count != b.count)
+        return false;
+    for (uint32_t i = 0; i < a.count; i++)
+        if (a.types[i] != b.types[i])
+            return false;
+    return true;
+}
+
+static bool validate_end(struct validator *v) {
+    if (!check_block_end(v))
+        return false;
+    const struct block *block = cn_block(v, 0);
+    struct types results = cn_block_results(v, block);
+    /* An if without else hands its parameters on as its results. */
+    if (block->kind == BLOCK_IF && !same_types(cn_block_params(v, block), results))
+        return cn_invalid(v, "type mismatch: an if without else must result what it takes");
+    v->top--; /* the mark */
+    v->block_count--;
+    return v->block_count == 0 || cn_push_types(v, results);
+}
+
+static bool find_label(struct validator *v, uint32_t label, struct types *types) {
+    if (label >= v->block_count)
+        return cn_invalid(v, "unknown label %u: %zu blocks are open", label, v->block_count);
+    *types = label_types(v, cn_block(v, label));
+    return true;
+}
+
+static bool validate_br(struct validator *v) {
+    struct types types;
+    if (!find_label(v, v->in.a, &types) || !cn_pop_types(v, types))
+        return false;
+    cn_set_unreachable(v);
+    return true;
+}
+
+static bool validate_br_if(struct validator *v) {
+    struct types types;
+    return cn_pop(v, VT_I32) && find_label(v, v->in.a, &types) && cn_pop_types(v, types) &&
+           cn_push_types(v, types);
+}
+
+static bool validate_br_table(struct validator *v) {
+    const uint8_t *at = v->in.bytes;
+    struct types types, last = {NULL, 0};
+    if (!cn_pop(v, VT_I32))
+        return false;
+    for (uint64_t i = 0; i <= v->in.a; i++) {
+        if (!find_label(v, cn_u32_valid(&at), &types))
+            return false;
+        if (i > 0 && types.types == last.types && types.count == last.count)
+            continue;
+        if (i > 0 && types.count != last.count)
+            return cn_invalid(v, "type mismatch: br_table's labels take %u and %u values",
+                              last.count, types.count);
+        if (!cn_check_types(v, types))
+            return false;
+        last = types;
+    }
+    cn_set_unreachable(v);
+    return true;
+}
+
+static bool validate_return(struct validator *v) {
+    if (!cn_pop_types(v, cn_block_results(v, &v->blocks[0])))
+        return false;
+    cn_set_unreachable(v);
+    return true;
+}
+
+bool cn_validate_control(struct validator *v) {
+    switch (v->in.opcode) {
+    case OP_block:
+        return validate_block(v, BLOCK_PLAIN);
+    case OP_loop:
+        return validate_block(v, BLOCK_LOOP);
+    case OP_if_:
+        return validate_block(v, BLOCK_IF);
+    case OP_else_:
+        return validate_else(v);
+    case OP_end:
+        return validate_end(v);
+    case OP_br:
+        return validate_br(v);
+    case OP_br_if:
+        return validate_br_if(v);
+    case OP_br_table:
+        return validate_br_table(v);
+    case OP_return_:
+        return validate_return(v);
+    case OP_unreachable:
+        cn_set_unreachable(v);
+        return true;
+    default: /* nop */
+        return true;
+    }
+}

@@ -1,0 +1,285 @@
+/* What a module declares outside its bodies (section 3.4). */
+#include <string.h>
+#include <xxhash.h>
+
+#include "binary/instruction.h"
+#include "validate/validate.h"
+
+static bool invalid_index(struct error *error, uint32_t offset, const char *what, uint32_t index,
+                          uint32_t count) {
+    return cn_fail_at(error, CATNAP_INVALID, offset, "unknown %s %u: the module has %u", what, index,
+                      count);
+}
+
+static bool check_func_types(const struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->func_count; i++)
+        if (m->func_types[i] >= m->type_count)
+            return cn_fail(error, CATNAP_INVALID,
+                           "unknown type %u of function %u: the module has %u", m->func_types[i], i,
+                           m->type_count);
+    return true;
+}
+
+/* ---- Tables and memories ---- */
+
+static bool check_limits(const struct limits *limits, uint64_t bound, const char *what,
+                         uint32_t index, struct error *error) {
+    if (limits->min > bound || (limits->has_max && limits->max > bound))
+        return cn_fail(error, CATNAP_INVALID, "%s %u: size must be at most %llu", what, index,
+                       (unsigned long long)bound);
+    if (limits->has_max && limits->min > limits->max)
+        return cn_fail(error, CATNAP_INVALID,
+                       "%s %u: size minimum %llu must not be greater than maximum %llu", what,
+                       index, (unsigned long long)limits->min, (unsigned long long)limits->max);
+    return true;
+}
+
+static bool check_tables(const struct module *m, struct error *error) {
+    if (m->table_count > 1 && !(m->features & CATNAP_FEATURE_REFERENCE_TYPES))
+        return cn_fail(error, CATNAP_INVALID, "multiple tables: %u", m->table_count);
+    for (uint32_t i = 0; i < m->table_count; i++)
+        if (!check_limits(&m->tables[i].limits, UINT32_MAX, "table", i, error))
+            return false;
+    return true;
+}
+
+static bool check_memories(const struct module *m, struct error *error) {
+    if (m->memory_count > 1)
+        return cn_fail(error, CATNAP_INVALID, "multiple memories: %u", m->memory_count);
+    for (uint32_t i = 0; i < m->memory_count; i++)
+        if (!check_limits(&m->memories[i].limits, LIMIT_MEMORY_PAGES, "memory", i, error))
+            return false;
+    return true;
+}
+
+/* ---- Constant expressions (section 3.3.10) ---- */
+
+/* The type that a constant instruction pushes. */
+static bool constant_type(struct module *m, const struct instruction *in, valtype *type,
+                          struct error *error) {
+    switch (in->opcode) {
+    case OP_i32_const:
+    case OP_i64_const:
+    case OP_f32_const:
+    case OP_f64_const:
+    case OP_v128_const:
+        *type = cn_op_info[in->opcode].result;
+        return true;
+    case OP_ref_null:
+        *type = in->a;
+        return true;
+    case OP_ref_func:
+        *type = VT_FUNCREF;
+        if (in->a >= m->func_count)
+            return invalid_index(error, in->offset, "function", in->a, m->func_count);
+        m->func_declared[in->a / 8] |= (uint8_t)(1u << in->a % 8);
+        return true;
+    case OP_global_get:
+        if (in->a >= m->imported_global_count)
+            return cn_fail_at(error, CATNAP_INVALID, in->offset,
+                              "unknown global %u: %u are imported, and a constant expression "
+                              "sees no others",
+                              in->a, m->imported_global_count);
+        *type = m->globals[in->a].type.type;
+        return !m->globals[in->a].type.is_mutable ||
+               cn_fail_at(error, CATNAP_INVALID, in->offset,
+                          "constant expression required: global %u is mutable", in->a);
+    default:
+        return cn_fail_at(error, CATNAP_INVALID, in->offset, "constant expression required: %s",
+                          cn_op_info[in->opcode].name);
+    }
+}
+
+static struct decoder decoder_of(const struct module *m, struct span span, struct error *error) {
+    const uint8_t *start = m->bytes + span.offset;
+    return (struct decoder){.r = {start, start + span.length},
+                            .base = m->bytes,
+                            .features = m->features,
+                            .error = error};
+}
+
+/* Reads one expression; constant instructions only push, so that a valid one has just one. */
+static bool check_expr_at(struct module *m, struct decoder *d, valtype expected) {
+    struct instruction in;
+    uint32_t start = cn_decode_offset(d), count = 0;
+    valtype type = VT_BOTTOM, found = VT_BOTTOM;
+    for (;; count++, found = type) {
+        if (!cn_decode_instruction(d, &in))
+            return false;
+        if (in.opcode == OP_end)
+            break;
+        if (!constant_type(m, &in, &type, d->error))
+            return false;
+    }
+    if (count != 1)
+        return cn_fail_at(d->error, CATNAP_INVALID, start,
+                          "type mismatch: constant expression of %u values instead of one %s", count,
+                          cn_valtype_name(expected));
+    return found == expected ||
+           cn_fail_at(d->error, CATNAP_INVALID, start,
+                      "type mismatch: constant expression of %s expected, found %s",
+                      cn_valtype_name(expected), cn_valtype_name(found));
+}
+
+static bool check_expr(struct module *m, const struct const_expr *expr, valtype expected,
+                       struct error *error) {
+    struct decoder d = decoder_of(m, expr->span, error);
+    return check_expr_at(m, &d, expected);
+}
+
+/* ---- Globals and segments ---- */
+
+static bool check_globals(struct module *m, struct error *error) {
+    for (uint32_t i = m->imported_global_count; i < m->global_count; i++)
+        if (!check_expr(m, &m->globals[i].init, m->globals[i].type.type, error))
+            return false;
+    return true;
+}
+
+static bool check_elem_items(struct module *m, const struct elem_segment *elem,
+                             struct error *error) {
+    struct decoder d = decoder_of(m, elem->items, error);
+    for (uint32_t i = 0; i < elem->count; i++) {
+        uint32_t offset = cn_decode_offset(&d), func;
+        if (elem->exprs) {
+            if (!check_expr_at(m, &d, elem->type))
+                return false;
+            continue;
+        }
+        if (!cn_decode_u32(&d, &func, "function index"))
+            return false;
+        if (func >= m->func_count)
+            return invalid_index(error, offset, "function", func, m->func_count);
+        m->func_declared[func / 8] |= (uint8_t)(1u << func % 8);
+    }
+    return true;
+}
+
+static bool check_elem(struct module *m, const struct elem_segment *elem, struct error *error) {
+    if (elem->mode == SEGMENT_ACTIVE) {
+        uint32_t offset = elem->offset.span.offset;
+        if (elem->table >= m->table_count)
+            return invalid_index(error, offset, "table", elem->table, m->table_count);
+        valtype type = m->tables[elem->table].element;
+        if (type != elem->type)
+            return cn_fail_at(error, CATNAP_INVALID, offset,
+                              "type mismatch: element segment of %s for a table of %s",
+                              cn_valtype_name(elem->type), cn_valtype_name(type));
+        if (!check_expr(m, &elem->offset, VT_I32, error))
+            return false;
+    }
+    return check_elem_items(m, elem, error);
+}
+
+static bool check_segments(struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->elem_count; i++)
+        if (!check_elem(m, &m->elems[i], error))
+            return false;
+    for (uint32_t i = 0; i < m->data_count; i++) {
+        const struct data_segment *data = &m->datas[i];
+        if (data->mode != SEGMENT_ACTIVE)
+            continue;
+        if (data->memory >= m->memory_count)
+            return invalid_index(error, data->offset.span.offset, "memory", data->memory,
+                                 m->memory_count);
+        if (!check_expr(m, &data->offset, VT_I32, error))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Imports, exports, start ---- */
+
+static bool check_mutable(const struct module *m, uint32_t global, struct span name,
+                          const char *what, struct error *error) {
+    if (!m->globals[global].type.is_mutable || (m->features & CATNAP_FEATURE_MUTABLE_GLOBALS))
+        return true;
+    return cn_fail_at(error, CATNAP_UNSUPPORTED, name.offset,
+                      "%s of a mutable global needs the feature mutable-globals, which is switched "
+                      "off",
+                      what);
+}
+
+static bool check_imports(const struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->import_count; i++)
+        if (m->imports[i].kind == EXTERN_GLOBAL &&
+            !check_mutable(m, m->imports[i].index, m->imports[i].name, "import", error))
+            return false;
+    return true;
+}
+
+static bool check_export(struct module *m, const struct export_ *export_, struct error *error) {
+    static const char *const kinds[] = {"function", "table", "memory", "global"};
+    const uint32_t counts[] = {m->func_count, m->table_count, m->memory_count, m->global_count};
+    if (export_->index >= counts[export_->kind])
+        return invalid_index(error, export_->name.offset, kinds[export_->kind], export_->index,
+                             counts[export_->kind]);
+    if (export_->kind == EXTERN_FUNC)
+        m->func_declared[export_->index / 8] |= (uint8_t)(1u << export_->index % 8);
+    return export_->kind != EXTERN_GLOBAL ||
+           check_mutable(m, export_->index, export_->name, "export", error);
+}
+
+/* Enters export i in a hash table of export indices + 1; false when its name is there already. */
+static bool enter_name(const struct module *m, uint32_t *table, size_t mask, uint32_t i) {
+    struct span name = m->exports[i].name;
+    const uint8_t *bytes = m->bytes + name.offset;
+    size_t slot = (size_t)XXH3_64bits_withSeed(bytes, name.length, (uintptr_t)table) & mask;
+    for (; table[slot]; slot = (slot + 1) & mask) {
+        struct span other = m->exports[table[slot] - 1].name;
+        if (other.length == name.length &&
+            memcmp(m->bytes + other.offset, bytes, name.length) == 0)
+            return false;
+    }
+    table[slot] = i + 1;
+    return true;
+}
+
+static bool check_export_names(const struct module *m, struct error *error) {
+    size_t room = 8;
+    while (room < (size_t)m->export_count * 2)
+        room *= 2;
+    uint32_t *table = cn_calloc(m->alloc, room, sizeof *table);
+    if (!table)
+        return cn_fail_memory(error);
+    bool unique = true;
+    for (uint32_t i = 0; unique && i < m->export_count; i++) {
+        struct span name = m->exports[i].name;
+        unique = enter_name(m, table, room - 1, i);
+        if (!unique)
+            cn_fail_at(error, CATNAP_INVALID, name.offset, "duplicate export name \"%.*s\"",
+                       name.length < 100 ? (int)name.length : 100,
+                       (const char *)m->bytes + name.offset);
+    }
+    cn_free(m->alloc, table, room * sizeof *table);
+    return unique;
+}
+
+static bool check_exports(struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->export_count; i++)
+        if (!check_export(m, &m->exports[i], error))
+            return false;
+    return m->export_count < 2 || check_export_names(m, error);
+}
+
+static bool check_start(const struct module *m, struct error *error) {
+    if (!m->has_start)
+        return true;
+    if (m->start >= m->func_count)
+        return cn_fail(error, CATNAP_INVALID, "unknown function %u as start: the module has %u",
+                       m->start, m->func_count);
+    const struct functype *type = module_func_type(m, m->start);
+    char text[100];
+    return (type->param_count == 0 && type->result_count == 0) ||
+           cn_fail(error, CATNAP_INVALID, "start function %u must be () -> (), it is %s", m->start,
+                   cn_functype_format(type, text, sizeof text));
+}
+
+bool cn_validate_declarations(struct module *m, struct error *error) {
+    m->func_declared = cn_arena_calloc(&m->arena, m->func_count / 8 + 1, 1);
+    if (!m->func_declared)
+        return cn_fail_memory(error);
+    return check_func_types(m, error) && check_tables(m, error) && check_memories(m, error) &&
+           check_imports(m, error) && check_exports(m, error) && check_start(m, error) &&
+           check_globals(m, error) && check_segments(m, error);
+}

@@ -1,0 +1,258 @@
+/* Any one instruction: what needs the module, and the plain ones by the opcode table. */
+#include "validate/validator.h"
+
+/* ---- Index spaces ---- */
+
+static bool check_index(struct validator *v, uint32_t index, uint32_t count, const char *what) {
+    return index < count || cn_invalid(v, "unknown %s %u: the module has %u", what, index, count);
+}
+
+static bool check_memory(struct validator *v, uint32_t index) {
+    return check_index(v, index, v->m->memory_count, "memory");
+}
+static bool check_table(struct validator *v, uint32_t index) {
+    return check_index(v, index, v->m->table_count, "table");
+}
+static bool check_elem(struct validator *v, uint32_t index) {
+    return check_index(v, index, v->m->elem_count, "element segment");
+}
+
+/* The data section comes after the code: only a data count section says in time how many. */
+static bool check_data(struct validator *v, uint32_t index) {
+    if (!v->m->has_data_count)
+        return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset,
+                          "%s: data count section required", cn_op_info[v->in.opcode].name);
+    return check_index(v, index, v->m->data_count, "data segment");
+}
+
+static bool check_table_init(struct validator *v, uint32_t elem, uint32_t table) {
+    if (!check_elem(v, elem) || !check_table(v, table))
+        return false;
+    valtype from = v->m->elems[elem].type, to = v->m->tables[table].element;
+    return from == to || cn_invalid(v, "type mismatch: table.init of %s elements into a table of %s",
+                                    cn_valtype_name(from), cn_valtype_name(to));
+}
+
+static bool check_table_copy(struct validator *v, uint32_t to, uint32_t from) {
+    if (!check_table(v, to) || !check_table(v, from))
+        return false;
+    valtype source = v->m->tables[from].element, target = v->m->tables[to].element;
+    return source == target || cn_invalid(v, "type mismatch: table.copy of a table of %s to one of %s",
+                                          cn_valtype_name(source), cn_valtype_name(target));
+}
+
+/* ---- Plain instructions: immediates, operands and result by the table ---- */
+
+static bool check_memarg(struct validator *v, uint32_t natural) {
+    if (!check_memory(v, 0))
+        return false;
+    return v->in.a <= natural ||
+           cn_invalid(v, "%s: alignment 2^%u must not be larger than natural (2^%u)",
+                      cn_op_info[v->in.opcode].name, v->in.a, natural);
+}
+
+static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
+    return lane < lanes || cn_invalid(v, "%s: invalid lane index %u of %u",
+                                      cn_op_info[v->in.opcode].name, lane, lanes);
+}
+
+static bool check_immediates(struct validator *v, uint8_t immediate) {
+    const struct instruction *in = &v->in;
+    switch (immediate) {
+    case IMM_MEM0:
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM3:
+    case IMM_MEM4:
+        return check_memarg(v, immediate - IMM_MEM0);
+    case IMM_MEM0_LANE:
+    case IMM_MEM1_LANE:
+    case IMM_MEM2_LANE:
+    case IMM_MEM3_LANE:
+        return check_memarg(v, immediate - IMM_MEM0_LANE) &&
+               check_lane(v, in->b, 16u >> (immediate - IMM_MEM0_LANE));
+    case IMM_LANE16:
+    case IMM_LANE8:
+    case IMM_LANE4:
+    case IMM_LANE2:
+        return check_lane(v, in->a, 16u >> (immediate - IMM_LANE16));
+    case IMM_SHUFFLE:
+        for (uint32_t i = 0; i < 16; i++)
+            if (!check_lane(v, in->bytes[i], 32))
+                return false;
+        return true;
+    case IMM_MEMORY:
+        return check_memory(v, in->a);
+    case IMM_MEMORY_COPY:
+        return check_memory(v, in->a) && check_memory(v, in->b);
+    case IMM_MEMORY_INIT:
+        return check_data(v, in->a) && check_memory(v, in->b);
+    case IMM_DATA:
+        return check_data(v, in->a);
+    case IMM_ELEM:
+        return check_elem(v, in->a);
+    case IMM_TABLE:
+        return check_table(v, in->a);
+    case IMM_TABLE_INIT:
+        return check_table_init(v, in->a, in->b);
+    case IMM_TABLE_COPY:
+        return check_table_copy(v, in->a, in->b);
+    default: /* constants, and none */
+        return true;
+    }
+}
+
+static bool validate_plain(struct validator *v, const struct op_info *info) {
+    if (!check_immediates(v, info->immediate))
+        return false;
+    for (uint32_t i = info->operand_count; i > 0; i--)
+        if (!cn_pop(v, info->operands[i - 1]))
+            return false;
+    return info->result == OPT_NOTHING || cn_push(v, info->result);
+}
+
+/* ---- Calls ---- */
+
+static bool call_type(struct validator *v, const struct functype *type) {
+    struct types params = {ft_params(type), type->param_count};
+    struct types results = {ft_results(type), type->result_count};
+    return cn_pop_types(v, params) && cn_push_types(v, results);
+}
+
+static bool validate_call(struct validator *v) {
+    return check_index(v, v->in.a, v->m->func_count, "function") &&
+           call_type(v, module_func_type(v->m, v->in.a));
+}
+
+static bool validate_call_indirect(struct validator *v) {
+    uint32_t type = v->in.a, table = v->in.b;
+    if (!check_table(v, table) || !check_index(v, type, v->m->type_count, "type"))
+        return false;
+    if (v->m->tables[table].element != VT_FUNCREF)
+        return cn_invalid(v, "type mismatch: call_indirect through a table of %s",
+                          cn_valtype_name(v->m->tables[table].element));
+    return cn_pop(v, VT_I32) && call_type(v, v->m->types[type]);
+}
+
+/* ---- Parametric and reference instructions ---- */
+
+static bool validate_select(struct validator *v) {
+    valtype a, b;
+    if (!cn_pop(v, VT_I32) || !cn_pop_any(v, &a) || !cn_pop_any(v, &b))
+        return false;
+    if (vt_is_ref(a) || vt_is_ref(b))
+        return cn_invalid(v, "type mismatch: select without a type cannot choose references");
+    if (a != b && a != VT_BOTTOM && b != VT_BOTTOM)
+        return cn_invalid(v, "type mismatch: select between %s and %s", cn_valtype_name(b),
+                          cn_valtype_name(a));
+    return cn_push(v, a == VT_BOTTOM ? b : a);
+}
+
+static bool validate_select_t(struct validator *v) {
+    if (v->in.a != 1)
+        return cn_invalid(v, "invalid result arity: select with %u types", v->in.a);
+    valtype type = *v->in.bytes;
+    return cn_pop(v, VT_I32) && cn_pop(v, type) && cn_pop(v, type) && cn_push(v, type);
+}
+
+static bool validate_drop(struct validator *v) {
+    valtype any;
+    return cn_pop_any(v, &any);
+}
+
+static bool validate_ref_is_null(struct validator *v) {
+    valtype type;
+    if (!cn_pop_any(v, &type))
+        return false;
+    if (type != VT_BOTTOM && !vt_is_ref(type))
+        return cn_invalid(v, "type mismatch: ref.is_null expects a reference, found %s",
+                          cn_valtype_name(type));
+    return cn_push(v, VT_I32);
+}
+
+static bool validate_ref_func(struct validator *v) {
+    uint32_t func = v->in.a;
+    if (!check_index(v, func, v->m->func_count, "function"))
+        return false;
+    if (!(v->m->func_declared[func / 8] >> (func % 8) & 1))
+        return cn_invalid(v, "undeclared function reference: function %u", func);
+    return cn_push(v, VT_FUNCREF);
+}
+
+/* ---- Variables and tables ---- */
+
+static bool validate_local(struct validator *v) {
+    valtype type;
+    if (!cn_local_type(v, v->in.a, &type))
+        return false;
+    if (v->in.opcode != OP_local_get && !cn_pop(v, type))
+        return false;
+    return v->in.opcode == OP_local_set || cn_push(v, type);
+}
+
+static bool validate_global(struct validator *v) {
+    if (!check_index(v, v->in.a, v->m->global_count, "global"))
+        return false;
+    const struct globaltype *type = &v->m->globals[v->in.a].type;
+    if (v->in.opcode == OP_global_get)
+        return cn_push(v, type->type);
+    if (!type->is_mutable)
+        return cn_invalid(v, "global is immutable: global.set %u", v->in.a);
+    return cn_pop(v, type->type);
+}
+
+static bool validate_table(struct validator *v) {
+    if (!check_table(v, v->in.a))
+        return false;
+    valtype element = v->m->tables[v->in.a].element;
+    switch (v->in.opcode) {
+    case OP_table_get:
+        return cn_pop(v, VT_I32) && cn_push(v, element);
+    case OP_table_set:
+        return cn_pop(v, element) && cn_pop(v, VT_I32);
+    case OP_table_grow:
+        return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_push(v, VT_I32);
+    default: /* table.fill */
+        return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_pop(v, VT_I32);
+    }
+}
+
+bool cn_validate_instruction(struct validator *v) {
+    if (!cn_decode_instruction(&v->d, &v->in))
+        return false;
+    const struct op_info *info = &cn_op_info[v->in.opcode];
+    if (info->result != OPT_SPECIAL)
+        return validate_plain(v, info);
+    switch (v->in.opcode) {
+    case OP_call:
+        return validate_call(v);
+    case OP_call_indirect:
+        return validate_call_indirect(v);
+    case OP_drop:
+        return validate_drop(v);
+    case OP_select:
+        return validate_select(v);
+    case OP_select_t:
+        return validate_select_t(v);
+    case OP_ref_null:
+        return cn_push(v, v->in.a);
+    case OP_ref_is_null:
+        return validate_ref_is_null(v);
+    case OP_ref_func:
+        return validate_ref_func(v);
+    case OP_local_get:
+    case OP_local_set:
+    case OP_local_tee:
+        return validate_local(v);
+    case OP_global_get:
+    case OP_global_set:
+        return validate_global(v);
+    case OP_table_get:
+    case OP_table_set:
+    case OP_table_grow:
+    case OP_table_fill:
+        return validate_table(v);
+    default:
+        return cn_validate_control(v);
+    }
+}

@@ -1,0 +1,114 @@
+/* The stack of value types. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "validate/validator.h"
+
+bool cn_invalid(struct validator *v, const char *format, ...) {
+    char message[sizeof v->d.error->message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return cn_fail_at(v->d.error, CATNAP_INVALID, v->in.offset, "%s", message);
+}
+
+bool cn_reserve_values(struct validator *v, size_t more) {
+    size_t count = (size_t)(v->top - v->values);
+    if (count + more > LIMIT_STACK_VALUES)
+        return cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
+                          "the operand stack is higher than the limit of %u", LIMIT_STACK_VALUES);
+    void *values = v->values;
+    if (!cn_grow(v->alloc, &values, &v->value_room, count + more, sizeof *v->values))
+        return cn_fail_memory(v->d.error);
+    v->values = values;
+    v->top = v->values + count;
+    return true;
+}
+
+static inline bool has_room(struct validator *v, size_t more) {
+    return v->value_room - (size_t)(v->top - v->values) >= more || cn_reserve_values(v, more);
+}
+
+bool cn_push(struct validator *v, valtype type) {
+    if (!has_room(v, 1))
+        return false;
+    *v->top++ = type;
+    return true;
+}
+
+bool cn_push_types(struct validator *v, struct types types) {
+    if (!has_room(v, types.count))
+        return false;
+    if (types.count)
+        memcpy(v->top, types.types, types.count * sizeof *types.types);
+    v->top += types.count;
+    return true;
+}
+
+/* The type `depth` below the top, or VT_BASE where the block's operands end. */
+static valtype peek(const struct validator *v, uint32_t depth) {
+    const valtype *base = v->values + v->blocks[v->block_count - 1].base;
+    return (size_t)(v->top - base) > (size_t)depth + 1 ? v->top[-1 - (ptrdiff_t)depth] : VT_BASE;
+}
+
+static bool mismatch(struct validator *v, valtype expected, valtype found) {
+    const char *name = cn_op_info[v->in.opcode].name;
+    const char *wanted = expected == VT_BOTTOM ? "a value" : cn_valtype_name(expected);
+    if (found == VT_BASE)
+        return cn_invalid(v, "type mismatch: %s expects %s, but there is nothing on the stack",
+                          name, wanted);
+    return cn_invalid(v, "type mismatch: %s expects %s, found %s", name, wanted,
+                      cn_valtype_name(found));
+}
+
+/* Whether `found` may stand where `expected` is wanted. */
+static bool matches(const struct validator *v, valtype expected, valtype found) {
+    if (found == VT_BASE)
+        return v->blocks[v->block_count - 1].unreachable;
+    return found == expected || found == VT_BOTTOM || expected == VT_BOTTOM;
+}
+
+bool cn_pop(struct validator *v, valtype expected) {
+    valtype found = v->top[-1];
+    if (!matches(v, expected, found))
+        return mismatch(v, expected, found);
+    v->top -= found != VT_BASE;
+    return true;
+}
+
+bool cn_pop_any(struct validator *v, valtype *actual) {
+    *actual = v->top[-1] == VT_BASE ? VT_BOTTOM : v->top[-1];
+    return cn_pop(v, VT_BOTTOM);
+}
+
+/* Types that are all there, by far the most frequent case, are compared in one go: with a thousand
+ * parameters and two bytes for a call, one by one would take minutes for a large module. */
+bool cn_check_types(struct validator *v, struct types types) {
+    size_t held = (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
+    if (held >= types.count &&
+        (types.count == 0 ||
+         memcmp(v->top - types.count, types.types, types.count * sizeof *types.types) == 0))
+        return true;
+    for (uint32_t i = 0; i < types.count; i++) {
+        valtype expected = types.types[types.count - 1 - i], found = peek(v, i);
+        if (!matches(v, expected, found))
+            return mismatch(v, expected, found);
+    }
+    return true;
+}
+
+bool cn_pop_types(struct validator *v, struct types types) {
+    if (!cn_check_types(v, types))
+        return false;
+    size_t held = (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
+    v->top -= held < types.count ? held : types.count;
+    return true;
+}
+
+void cn_set_unreachable(struct validator *v) {
+    struct block *block = cn_block(v, 0);
+    v->top = v->values + block->base + 1;
+    block->unreachable = 1;
+}

@@ -1,0 +1,95 @@
+/*
+ * The state of validating one function body: the algorithm of the specification's appendix, with a
+ * stack of value types and a stack of open blocks, both on the heap and reused from body to body.
+ *
+ * Below the operands of each open block lies a mark, VT_BASE, that equals no type: whoever compares
+ * the topmost types with those expected needs no other check for underflow.
+ */
+#ifndef CN_VALIDATE_VALIDATOR_H
+#define CN_VALIDATE_VALIDATOR_H
+
+#include "binary/decode.h"
+#include "binary/instruction.h"
+
+#define VT_BASE UINT32_MAX
+
+/* Implementation limit: operands and open blocks of a function, as far as types can be pushed by
+ * the thousand with one instruction. */
+#define LIMIT_STACK_VALUES 10000000u
+
+enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
+
+/* An open block; small, for there may be millions. */
+struct block {
+    uint32_t base; /* where its mark lies in the value stack */
+    uint32_t kind : 2;        /* enum block_kind; an `else` turns BLOCK_IF into BLOCK_PLAIN */
+    uint32_t unreachable : 1; /* the rest of the block cannot be reached */
+    uint32_t has_index : 1;   /* type is a type index, else a value type or VT_BOTTOM for none */
+    uint32_t type : 28;
+};
+
+/* Locals: the first ones by index, the others as runs of one type. */
+#define FLAT_LOCALS 1024u
+struct local_run {
+    uint32_t end; /* index after its last local */
+    valtype type;
+};
+
+struct validator {
+    struct decoder d;
+    const struct module *m;
+    struct alloc *alloc;
+    struct instruction in; /* the one at hand */
+
+    valtype *values, *top; /* top: behind the last */
+    size_t value_room;
+    struct block *blocks;
+    size_t block_count, block_room;
+
+    uint32_t local_count, flat_count;
+    struct local_run *runs; /* all locals behind the parameters */
+    size_t run_count, run_room;
+    valtype flat[FLAT_LOCALS];
+};
+
+struct types {
+    const valtype *types;
+    uint32_t count;
+};
+
+static inline struct block *cn_block(struct validator *v, uint32_t label) {
+    return &v->blocks[v->block_count - 1 - label];
+}
+
+/* CATNAP_INVALID at the instruction at hand. */
+bool cn_invalid(struct validator *, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
+
+/* stack.c */
+bool cn_reserve_values(struct validator *, size_t more);
+bool cn_push(struct validator *, valtype);
+bool cn_push_types(struct validator *, struct types);
+/* Pops a value of this type; VT_BOTTOM stands for any. */
+bool cn_pop(struct validator *, valtype expected);
+/* Pops any value; VT_BOTTOM where unreachable code may have had any. */
+bool cn_pop_any(struct validator *, valtype *actual);
+bool cn_pop_types(struct validator *, struct types);
+/* Whether these types lie on top, without popping them. */
+bool cn_check_types(struct validator *, struct types);
+/* What comes next cannot be reached: the block's operands may be any. */
+void cn_set_unreachable(struct validator *);
+
+/* locals.c */
+bool cn_decode_locals(struct validator *, const struct functype *);
+bool cn_local_type(struct validator *, uint32_t index, valtype *);
+
+/* control.c */
+bool cn_enter_block(struct validator *, enum block_kind, bool has_index, uint32_t type);
+bool cn_validate_control(struct validator *);
+struct types cn_block_params(const struct validator *, const struct block *);
+struct types cn_block_results(const struct validator *, const struct block *);
+
+/* instruction.c: decodes and validates the next instruction, whatever it is. */
+bool cn_validate_instruction(struct validator *);
+
+#endif
