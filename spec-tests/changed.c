@@ -5,6 +5,7 @@
 #define MULTI_VALUE "2.0 allows several results"
 #define SEVERAL_TABLES "2.0 allows several tables"
 #define LABEL_TYPES "2.0 asks of br_table's labels only that each fits the operands"
+#define TABLE_INDEX "2.0 reads the zero byte of call_indirect as the index of a table"
 #define SEGMENT_TRAPS "2.0 checks a segment's bounds when it is written, and traps"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
 
@@ -13,6 +14,7 @@ static const spec_change_t changes[] = {
     {"wasm-1.0", "type", {53, 57}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},
     {"wasm-1.0", "unreached-invalid", {539}, SPEC_NOW_VALID, 0, LABEL_TYPES},
+    {"wasm-1.0", "binary", {50}, SPEC_NOW_INVALID, 0, TABLE_INDEX},
     {"wasm-1.0",
      "data",
      {162, 170, 178, 186, 194, 211, 220, 227, 235, 243, 251, 258, 266, 273},

@@ -9,6 +9,7 @@
 
 typedef enum spec_change_kind {
     SPEC_NOW_VALID,   /* assert_invalid of a module that is valid now */
+    SPEC_NOW_INVALID, /* assert_malformed of a module that decodes and is invalid now */
     SPEC_NOW_TRAPS,   /* assert_unlinkable of a module whose instantiation traps now */
     SPEC_NOW_RETURNS, /* an action that returns `result`, an i32, now */
 } spec_change_kind_t;

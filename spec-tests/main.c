@@ -52,7 +52,8 @@ typedef struct totals {
 typedef struct set_run {
     const settings_t *settings;
     const char *name;
-    bool quiet; /* does not name failures */
+    const char *script; /* the path of the script under way */
+    bool quiet;         /* does not name failures */
     spec_counts_t *counts; /* shared with the process that runs the script */
     totals_t totals;
 } set_run_t;
@@ -121,10 +122,15 @@ static bool join(char out[PATH_MAX], const char *folder, const char *name)
 static void print_failure(void *env, const char *source, uint32_t line, const char *message)
 {
     const set_run_t *set = env;
-    if (!set->quiet) {
-        printf("%s/%s:%" PRIu32 ": %s\n", set->name, source, line, message);
-        fflush(stdout);
+    if (set->quiet) {
+        return;
     }
+    printf("%s/%s:", set->name, last_part(source ? source : set->script));
+    if (line) {
+        printf("%" PRIu32 ":", line);
+    }
+    printf(" %s\n", message);
+    fflush(stdout);
 }
 
 static void run_here(set_run_t *set, char *path)
@@ -133,7 +139,7 @@ static void run_here(set_run_t *set, char *path)
     size_t size;
     if (!read_all(path, &json, &size)) {
         *set->counts = (spec_counts_t){.total = 1, .failed = 1};
-        print_failure(set, last_part(path), 0, "cannot read the script");
+        print_failure(set, NULL, 0, "cannot read the script");
         return;
     }
     spec_input_t input = {(const char *)json, size, set->name, load_beside, path};
@@ -147,7 +153,7 @@ static uint32_t executed(const spec_counts_t *counts)
 }
 
 /* A script whose process ended early: what it did not come to has failed. */
-static void count_crash(set_run_t *set, const char *path, int status)
+static void count_crash(set_run_t *set, int status)
 {
     spec_counts_t *counts = set->counts;
     char message[100];
@@ -163,7 +169,7 @@ static void count_crash(set_run_t *set, const char *path, int status)
     size_t used = strlen(message);
     snprintf(message + used, sizeof message - used, "; %" PRIu32 " commands count as failed",
              missing);
-    print_failure(set, last_part(path), counts->line, message);
+    print_failure(set, NULL, counts->line, message);
 }
 
 static bool run_apart(set_run_t *set, char *path)
@@ -185,7 +191,7 @@ static bool run_apart(set_run_t *set, char *path)
         }
     }
     if (status != 0) {
-        count_crash(set, path, status);
+        count_crash(set, status);
     }
     return true;
 }
@@ -193,6 +199,7 @@ static bool run_apart(set_run_t *set, char *path)
 static void run_script(set_run_t *set, char *path)
 {
     memset(set->counts, 0, sizeof *set->counts);
+    set->script = path;
     if (set->settings->in_process || !run_apart(set, path)) {
         run_here(set, path);
     }

@@ -138,7 +138,9 @@ static void *recall(const entry_t *list, spec_text_t name)
 static wasm_instance_t *find_instance(runner_t *r, spec_text_t name)
 {
     wasm_instance_t *instance = name.data ? recall(r->instances, name) : r->current;
-    if (!instance) {
+    if (!instance && !name.data) {
+        fail(r, "there is no current instance");
+    } else if (!instance) {
         spec_message_add(&r->message, "there is no instance ");
         spec_message_add_name(&r->message, name);
     }
@@ -583,6 +585,9 @@ static bool run_changed(runner_t *r, const spec_command_t *command, const spec_c
     case SPEC_NOW_VALID:
         done = define(r, command, &module);
         break;
+    case SPEC_NOW_INVALID:
+        done = run_assert_invalid(r, command);
+        break;
     case SPEC_NOW_TRAPS:
         done = expect_no_instance(r, command, true);
         break;
@@ -707,7 +712,7 @@ void spec_run(const spec_input_t *input, const spec_options_t *options, spec_cou
     *counts = (spec_counts_t){0};
     if (!spec_script_read(&script, input->json, input->json_size, error, sizeof error)) {
         counts->total = counts->failed = 1;
-        failure(failure_env, "script", 0, error);
+        failure(failure_env, NULL, 0, error);
     } else {
         spec_message_t source;
         spec_message_clear(&source);

@@ -39,8 +39,8 @@ typedef struct spec_counts {
     uint32_t line;      /* of the command under way; 0 when there is none */
 } spec_counts_t;
 
-/* Called for each failure. `source` (the .wast file) and `message` are one line each; `line` is 0
- * when the script as a whole cannot be executed. */
+/* Called for each failure. `source` (the .wast file) and `message` are one line each. When the
+ * script as a whole cannot be executed `line` is 0, and `source` NULL if it cannot be read. */
 typedef void (*spec_failure_t)(void *env, const char *source, uint32_t line, const char *message);
 
 /* Executes a script. `counts` starts at zero and is kept up to date while the script runs. */
