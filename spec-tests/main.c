@@ -125,7 +125,7 @@ static void print_failure(void *env, const char *source, uint32_t line, const ch
     if (set->quiet) {
         return;
     }
-    printf("%s/%s:", set->name, last_part(source ? source : set->script));
+    printf("%s/%s:", set->name, last_part(source));
     if (line) {
         printf("%" PRIu32 ":", line);
     }
@@ -139,10 +139,17 @@ static void run_here(set_run_t *set, char *path)
     size_t size;
     if (!read_all(path, &json, &size)) {
         *set->counts = (spec_counts_t){.total = 1, .failed = 1};
-        print_failure(set, NULL, 0, "cannot read the script");
+        print_failure(set, set->script, 0, "cannot read the script");
         return;
     }
-    spec_input_t input = {(const char *)json, size, set->name, load_beside, path};
+    spec_input_t input = {
+        .json = (const char *)json,
+        .json_size = size,
+        .label = last_part(path),
+        .set = set->name,
+        .load = load_beside,
+        .env = path,
+    };
     spec_run(&input, &set->settings->options, set->counts, print_failure, set);
     free(json);
 }
@@ -169,7 +176,7 @@ static void count_crash(set_run_t *set, int status)
     size_t used = strlen(message);
     snprintf(message + used, sizeof message - used, "; %" PRIu32 " commands count as failed",
              missing);
-    print_failure(set, NULL, counts->line, message);
+    print_failure(set, set->script, counts->line, message);
 }
 
 static bool run_apart(set_run_t *set, char *path)

@@ -712,7 +712,7 @@ void spec_run(const spec_input_t *input, const spec_options_t *options, spec_cou
     *counts = (spec_counts_t){0};
     if (!spec_script_read(&script, input->json, input->json_size, error, sizeof error)) {
         counts->total = counts->failed = 1;
-        failure(failure_env, NULL, 0, error);
+        failure(failure_env, input->label ? input->label : "script", 0, error);
     } else {
         spec_message_t source;
         spec_message_clear(&source);

@@ -13,6 +13,7 @@
 typedef struct spec_input {
     const char *json; /* as json-from-wast or wast2json write it */
     size_t json_size;
+    const char *label; /* what a script is called that cannot be read, or NULL */
     const char *set; /* the set that the script is of, for what later versions changed, or NULL */
     /* Gives the bytes of the module file of that name, to be freed with free(). False when there is
      * no such file. */
@@ -39,8 +40,8 @@ typedef struct spec_counts {
     uint32_t line;      /* of the command under way; 0 when there is none */
 } spec_counts_t;
 
-/* Called for each failure. `source` (the .wast file) and `message` are one line each. When the
- * script as a whole cannot be executed `line` is 0, and `source` NULL if it cannot be read. */
+/* Called for each failure. `source` (the .wast file) and `message` are one line each; `line` is 0
+ * when the script as a whole cannot be executed. */
 typedef void (*spec_failure_t)(void *env, const char *source, uint32_t line, const char *message);
 
 /* Executes a script. `counts` starts at zero and is kept up to date while the script runs. */
