@@ -64,9 +64,6 @@ static bool decode_functype(struct sections *s, const struct functype **type) {
     if (!decode_types(s, types, &params, LIMIT_PARAMS, "parameters") ||
         !decode_types(s, types + params, &results, LIMIT_RESULTS, "results"))
         return false;
-    if (results > 1 && !cn_decode_need(&s->d, CATNAP_FEATURE_MULTI_VALUE, offset,
-                                       "a type with several results"))
-        return false;
     *type = cn_types_intern(s->m->registry, types, params, results);
     return *type || cn_fail_memory(s->d.error);
 }

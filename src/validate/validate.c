@@ -3,7 +3,7 @@
 
 #include "validate/validator.h"
 
-static struct validator *make_validator(const struct module *m, struct error *error) {
+struct validator *cn_make_validator(const struct module *m, struct error *error) {
     struct validator *v = cn_calloc(m->alloc, 1, sizeof *v);
     if (!v) {
         cn_fail_memory(error);
@@ -15,7 +15,7 @@ static struct validator *make_validator(const struct module *m, struct error *er
     return v;
 }
 
-static void drop_validator(struct validator *v) {
+void cn_drop_validator(struct validator *v) {
     cn_free(v->alloc, v->values, v->value_room * sizeof *v->values);
     cn_free(v->alloc, v->blocks, v->block_room * sizeof *v->blocks);
     cn_free(v->alloc, v->runs, v->run_room * sizeof *v->runs);
@@ -33,7 +33,7 @@ static bool validate_code(struct validator *v) {
     return true;
 }
 
-static bool validate_body(struct validator *v, uint32_t func) {
+void cn_start_body(struct validator *v, uint32_t func) {
     const struct module *m = v->m;
     uint64_t word = atomic_load_explicit(&m->code[func - m->imported_func_count],
                                          memory_order_relaxed);
@@ -42,6 +42,11 @@ static bool validate_body(struct validator *v, uint32_t func) {
     v->in.offset = body.offset;
     v->top = v->values;
     v->block_count = 0;
+}
+
+static bool validate_body(struct validator *v, uint32_t func) {
+    const struct module *m = v->m;
+    cn_start_body(v, func);
     if (cn_decode_locals(v, module_func_type(m, func)) &&
         cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && validate_code(v))
         return true;
@@ -50,21 +55,23 @@ static bool validate_body(struct validator *v, uint32_t func) {
 }
 
 bool cn_validate_bodies(const struct module *m, struct error *error) {
-    struct validator *v = make_validator(m, error);
+    struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
     bool valid = true;
     for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++)
         valid = validate_body(v, func);
-    drop_validator(v);
+    cn_drop_validator(v);
+    if (!valid)
+        cn_prefer_malformed(m, error);
     return valid;
 }
 
 bool cn_validate_body(const struct module *m, uint32_t func, struct error *error) {
-    struct validator *v = make_validator(m, error);
+    struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
     bool valid = validate_body(v, func);
-    drop_validator(v);
+    cn_drop_validator(v);
     return valid;
 }

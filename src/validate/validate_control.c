@@ -30,18 +30,22 @@ static struct types label_types(const struct validator *v, const struct block *b
     return block->kind == BLOCK_LOOP ? cn_block_params(v, block) : cn_block_results(v, block);
 }
 
-bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
+bool cn_push_block(struct validator *v, struct block block) {
     void *blocks = v->blocks;
     if (!cn_grow(v->alloc, &blocks, &v->block_room, v->block_count + 1, sizeof *v->blocks))
         return cn_fail_memory(v->d.error);
     v->blocks = blocks;
+    v->blocks[v->block_count++] = block;
+    return true;
+}
+
+bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
     struct block block = {.kind = kind, .has_index = has_index, .type = type};
     struct types params = cn_block_params(v, &block);
     if (v->block_count > 0 && !cn_pop_types(v, params))
         return false;
     block.base = (uint32_t)(v->top - v->values);
-    v->blocks[v->block_count++] = block;
-    return cn_push(v, VT_BASE) && cn_push_types(v, params);
+    return cn_push_block(v, block) && cn_push(v, VT_BASE) && cn_push_types(v, params);
 }
 
 static bool validate_block(struct validator *v, enum block_kind kind) {

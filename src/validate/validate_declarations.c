@@ -2,13 +2,23 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "binary/instruction.h"
 #include "validate/validate.h"
+#include "validate/validator.h"
 
 static bool invalid_index(struct error *error, uint32_t offset, const char *what, uint32_t index,
                           uint32_t count) {
     return cn_fail_at(error, CATNAP_INVALID, offset, "unknown %s %u: the module has %u", what, index,
                       count);
+}
+
+static bool check_types(const struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->type_count; i++)
+        if (m->types[i]->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
+            return cn_fail(error, CATNAP_INVALID,
+                           "invalid result arity: the %u results of type %u need the feature "
+                           "multi-value, which is switched off",
+                           m->types[i]->result_count, i);
+    return true;
 }
 
 static bool check_func_types(const struct module *m, struct error *error) {
@@ -275,11 +285,18 @@ static bool check_start(const struct module *m, struct error *error) {
                    cn_functype_format(type, text, sizeof text));
 }
 
+static bool check_declarations(struct module *m, struct error *error) {
+    return check_types(m, error) && check_func_types(m, error) && check_tables(m, error) &&
+           check_memories(m, error) && check_imports(m, error) && check_exports(m, error) &&
+           check_start(m, error) && check_globals(m, error) && check_segments(m, error);
+}
+
 bool cn_validate_declarations(struct module *m, struct error *error) {
     m->func_declared = cn_arena_calloc(&m->arena, m->func_count / 8 + 1, 1);
     if (!m->func_declared)
         return cn_fail_memory(error);
-    return check_func_types(m, error) && check_tables(m, error) && check_memories(m, error) &&
-           check_imports(m, error) && check_exports(m, error) && check_start(m, error) &&
-           check_globals(m, error) && check_segments(m, error);
+    if (check_declarations(m, error))
+        return true;
+    cn_prefer_malformed(m, error);
+    return false;
 }

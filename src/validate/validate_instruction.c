@@ -18,11 +18,14 @@ static bool check_elem(struct validator *v, uint32_t index) {
 }
 
 /* The data section comes after the code: only a data count section says in time how many. */
+bool cn_check_data_count(struct validator *v) {
+    return v->m->has_data_count ||
+           cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset,
+                      "%s: data count section required", cn_op_info[v->in.opcode].name);
+}
+
 static bool check_data(struct validator *v, uint32_t index) {
-    if (!v->m->has_data_count)
-        return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset,
-                          "%s: data count section required", cn_op_info[v->in.opcode].name);
-    return check_index(v, index, v->m->data_count, "data segment");
+    return cn_check_data_count(v) && check_index(v, index, v->m->data_count, "data segment");
 }
 
 static bool check_table_init(struct validator *v, uint32_t elem, uint32_t table) {

@@ -65,7 +65,7 @@ static inline struct block *cn_block(struct validator *v, uint32_t label) {
 bool cn_invalid(struct validator *, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 
-/* stack.c */
+/* validate_stack.c */
 bool cn_reserve_values(struct validator *, size_t more);
 bool cn_push(struct validator *, valtype);
 bool cn_push_types(struct validator *, struct types);
@@ -79,17 +79,30 @@ bool cn_check_types(struct validator *, struct types);
 /* What comes next cannot be reached: the block's operands may be any. */
 void cn_set_unreachable(struct validator *);
 
-/* locals.c */
+/* validate_locals.c */
 bool cn_decode_locals(struct validator *, const struct functype *);
 bool cn_local_type(struct validator *, uint32_t index, valtype *);
 
-/* control.c */
+/* validate_control.c */
+bool cn_push_block(struct validator *, struct block);
 bool cn_enter_block(struct validator *, enum block_kind, bool has_index, uint32_t type);
 bool cn_validate_control(struct validator *);
 struct types cn_block_params(const struct validator *, const struct block *);
 struct types cn_block_results(const struct validator *, const struct block *);
 
-/* instruction.c: decodes and validates the next instruction, whatever it is. */
+/* validate_instruction.c: decodes and validates the next instruction, whatever it is. */
 bool cn_validate_instruction(struct validator *);
+/* Whether a memory.init or data.drop may stand there at all; else CATNAP_MALFORMED. */
+bool cn_check_data_count(struct validator *);
+
+/* validate.c */
+struct validator *cn_make_validator(const struct module *, struct error *);
+void cn_drop_validator(struct validator *);
+/* Makes the body what is read. */
+void cn_start_body(struct validator *, uint32_t func);
+
+/* validate_encoding.c: decoding comes before validation, and what is malformed is not even invalid.
+ * Called with what is invalid, looks whether any body is malformed and reports that instead. */
+void cn_prefer_malformed(const struct module *, struct error *);
 
 #endif

@@ -1,0 +1,59 @@
+/* Whether bodies decode, whatever they mean. Only modules that are known to be bad come here. */
+#include "validate/validator.h"
+
+/* Where blocks end, and which may have an else. */
+static bool decode_nesting(struct validator *v) {
+    switch (v->in.opcode) {
+    case OP_block:
+    case OP_loop:
+        return cn_push_block(v, (struct block){.kind = BLOCK_PLAIN});
+    case OP_if_:
+        return cn_push_block(v, (struct block){.kind = BLOCK_IF});
+    case OP_else_:
+        if (cn_block(v, 0)->kind != BLOCK_IF)
+            return cn_decode_fail(&v->d, "else without if");
+        cn_block(v, 0)->kind = BLOCK_PLAIN;
+        return true;
+    case OP_end:
+        v->block_count--;
+        return true;
+    case OP_memory_init:
+    case OP_data_drop:
+        return cn_check_data_count(v);
+    default:
+        return true;
+    }
+}
+
+static bool decode_body(struct validator *v, uint32_t func) {
+    static const struct functype any_type;
+    cn_start_body(v, func);
+    if (!cn_decode_locals(v, &any_type) ||
+        !cn_push_block(v, (struct block){.kind = BLOCK_FUNCTION}))
+        return false;
+    while (v->block_count > 0)
+        if (!cn_decode_instruction(&v->d, &v->in) || !decode_nesting(v))
+            return false;
+    return cn_decode_left(&v->d) == 0 ||
+           cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
+                          cn_decode_left(&v->d));
+}
+
+void cn_prefer_malformed(const struct module *m, struct error *error) {
+    struct error found;
+    if (error->status != CATNAP_INVALID)
+        return;
+    struct validator *v = cn_make_validator(m, error);
+    if (!v)
+        return;
+    v->d.error = &found;
+    for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
+        if (decode_body(v, func) ||
+            (found.status != CATNAP_MALFORMED && found.status != CATNAP_NO_MEMORY))
+            continue;
+        found.func = found.status == CATNAP_MALFORMED ? func : CN_NO_FUNC;
+        *error = found;
+        break;
+    }
+    cn_drop_validator(v);
+}
