@@ -30,6 +30,7 @@ typedef struct runner {
     entry_t *definitions; /* wasm_module_t, the latest first */
     entry_t *instances;   /* wasm_instance_t, the latest first */
     entry_t *foreigns;    /* wasm_foreign_t */
+    bool by_wast2json;
     wasm_instance_t *current;
 } runner_t;
 
@@ -289,6 +290,20 @@ static bool run_register(runner_t *r, const spec_command_t *command)
     return true;
 }
 
+/* wast2json leaves out the data count section of a module without data segments, so that
+ * memory.init and data.drop in it are malformed before they are invalid. */
+static bool is_misencoded(const runner_t *r, const spec_command_t *command, catnap_status_t wanted,
+                          catnap_status_t got)
+{
+    static const char *const texts[] = {"unknown data segment", "unknown memory 0"};
+    for (size_t i = 0; r->by_wast2json && i < sizeof texts / sizeof *texts; i++) {
+        if (spec_text_equal(command->text, (spec_text_t){texts[i], strlen(texts[i])})) {
+            return wanted == CATNAP_INVALID && got == CATNAP_MALFORMED;
+        }
+    }
+    return false;
+}
+
 /* Loads a module that is to be refused with that status. */
 static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_status_t status,
                            const char *expected)
@@ -296,7 +311,8 @@ static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_st
     outcome_t outcome = {NULL, NULL, NULL, 0};
     wasm_module_t *module;
     bool done = load_module(r, command, &module, &outcome);
-    if (done && (module || !outcome.error || catnap_error_status(outcome.error) != status)) {
+    catnap_status_t got = outcome.error ? catnap_error_status(outcome.error) : CATNAP_OK;
+    if (done && (module || got != status) && !is_misencoded(r, command, status, got)) {
         spec_message_add_name(&r->message, command->text);
         spec_message_add(&r->message, ": ");
         done = fail_expected(r, expected, &outcome);
@@ -615,6 +631,7 @@ static void start_message(runner_t *r, const spec_command_t *command)
 static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *counts,
                        const char *source, spec_failure_t failure, void *failure_env)
 {
+    r->by_wast2json = script->by_wast2json;
     for (size_t i = 0; i < script->count; i++) {
         const spec_command_t *command = &script->commands[i];
         const spec_change_t *change =

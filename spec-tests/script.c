@@ -277,8 +277,10 @@ static const struct command_type {
     {"assert_malformed_custom", SPEC_ASSERT_CUSTOM, 0, SPEC_LANE_BITS},
 };
 
+/* json-from-wast gives each module file a type, wast2json does so in assertions only. */
 static bool read_file(reader_t *r, json_object *object, spec_command_t *command)
 {
+    r->script->by_wast2json |= !member(object, "module_type");
     command->file = text_member(object, "binary_filename");
     if (!command->file.data) {
         command->file = text_member(object, "filename");
@@ -385,7 +387,7 @@ bool spec_script_read(spec_script_t *script, const char *json, size_t size, char
                       size_t error_size)
 {
     reader_t r = {script, 0, error, error_size};
-    *script = (spec_script_t){{NULL, 0}, NULL, 0, NULL, NULL};
+    *script = (spec_script_t){.count = 0};
     script->root = parse(json, size, error, error_size);
     if (!script->root) {
         return false;
@@ -417,5 +419,5 @@ void spec_script_free(spec_script_t *script)
         script->blocks = next;
     }
     json_object_put(script->root);
-    *script = (spec_script_t){{NULL, 0}, NULL, 0, NULL, NULL};
+    *script = (spec_script_t){.count = 0};
 }

@@ -1,6 +1,6 @@
 /*
  * A script of the official test suite, as plain data. It is read from the JSON that wasm-tools'
- * json-from-wast or wabt's wast2json makes of a .wast file; which of the two no longer shows.
+ * json-from-wast or wabt's wast2json makes of a .wast file; past reading, the two are the same.
  */
 #ifndef SPEC_SCRIPT_H
 #define SPEC_SCRIPT_H
@@ -99,6 +99,7 @@ typedef struct spec_command {
 
 typedef struct spec_script {
     spec_text_t source; /* the name of the .wast file */
+    bool by_wast2json;  /* which encodes a few invalid modules as malformed ones */
     spec_command_t *commands;
     size_t count;
     struct json_object *root; /* the texts point into it */
