@@ -6,6 +6,9 @@
  * Lifetime: what WebAssembly may reach lives as long as its store. An object of the host that never
  * was imported, exported, stored or passed (`escaped` clear) goes with its last handle, and foreign
  * objects (externref) are collected when nothing refers to them any more (runtime/collect.c).
+ *
+ * A deleted store runs all finalizers at once; its memory stays until the last handle on something
+ * in it is gone, so that handles may be deleted in any order. Nothing can be called in it any more.
  */
 #ifndef CN_RUNTIME_OBJECTS_H
 #define CN_RUNTIME_OBJECTS_H
@@ -51,7 +54,7 @@ struct wasm_ref_t {
     bool escaped;    /* WebAssembly may reach it: it lives as long as the store */
     bool in_store;   /* in the store's list; else part of an instance */
     bool marked;     /* by the collector */
-    uint32_t handles; /* that the embedder owns */
+    uint32_t handles; /* that the embedder owns; any pin the store */
     struct wasm_store_t *store;
     struct wasm_ref_t *next, *previous; /* in the store's list */
     void *host_info;
@@ -67,6 +70,7 @@ struct wasm_func_t {
     const struct functype *type;
     struct wasm_instance_t *instance; /* NULL: a function of the host */
     uint32_t index;                   /* in the module's index space */
+    uint32_t defined_index;           /* the same, not counting imported functions */
     /* Of the host: */
     host_callback callback;
     void *user_callback; /* the embedder's function, cast by `callback` */
@@ -111,7 +115,10 @@ struct wasm_instance_t {
     uint64_t *cells;          /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
     wasm_global_t **global_objects; /* NULL until somebody needs the object; imported ones always set */
-    struct arena arena;       /* all of the above, and the function objects */
+    uint64_t **elem_items;    /* a passive segment's references, once table.init used it */
+    struct shared_module *shared;
+    size_t allocation;        /* bytes: this struct and all arrays above, in one block */
+    bool counted;             /* in store->instance_count */
 };
 
 struct wasm_foreign_t {
@@ -136,11 +143,16 @@ struct wasm_trap_t {
     struct wasm_ref_t ref;
     catnap_trap_code_t code;
     int32_t exit_status;
-    bool immortal; /* the store's spare one for exhausted memory */
+    bool immortal; /* one of the store's spare ones */
     size_t message_length;
-    char *message; /* NUL-terminated */
+    char *message; /* NUL-terminated; message_length + 1 bytes of store->alloc */
     size_t frame_count;
-    struct trap_frame *frames;
+    struct trap_frame *frames; /* exactly frame_count, of store->alloc */
+};
+
+/* What catnap_error_t points at; lives in the store or outside of any engine. */
+struct catnap_error_t {
+    struct error error;
 };
 
 struct wasm_store_t {
@@ -150,13 +162,24 @@ struct wasm_store_t {
     catnap_limits_t limits;
     uint64_t memory_bytes, table_elements, instance_count; /* in use, against the limits */
     struct wasm_ref_t objects; /* head of the ring */
+    uint64_t object_count;     /* in the ring */
     uint64_t foreign_count, collect_at;
-    catnap_error_t *last_error;
-    wasm_trap_t *spare_trap;
+    uint64_t pins;             /* objects with handles, linkers */
+    bool deleted;              /* by its owner: waits for the pins */
+    bool keep_objects;         /* finalizers run or the end is near: no object is freed by release */
+    bool collecting;
+    bool failed;               /* last_error is set */
+    struct catnap_error_t last_error;
+    wasm_trap_t *spare_trap;   /* for exhausted memory */
+    wasm_trap_t *misuse_trap;  /* for a second thread; its handles are not counted */
     void *data;
+    /* Of debug builds: which thread is inside, and how often. */
+    _Atomic uintptr_t thread;
+    uint32_t entered;
+    atomic_bool misused; /* last_error is to be CATNAP_MISUSE */
 };
 
-/* A shared module and what depends on the engine. */
+/* A shared module and what depends on the engine: wasm_shared_module_t. */
 struct shared_module {
     _Atomic uint32_t references;
     wasm_engine_t *engine;
@@ -165,16 +188,70 @@ struct shared_module {
     _Atomic(_Atomic uint64_t *) explicit_code;
 };
 
+/* ---- engine.c ---- */
+void cn_config_init(struct wasm_config_t *);
+wasm_engine_t *cn_engine_new(const struct wasm_config_t *); /* NULL when memory is exhausted */
+void cn_engine_retain(wasm_engine_t *);
+void cn_engine_release(wasm_engine_t *); /* NULL allowed */
+
+/* ---- store.c ---- */
+catnap_limits_t cn_limits_default(void);
+wasm_store_t *cn_store_new(wasm_engine_t *);
+void cn_store_delete(wasm_store_t *);
+void cn_store_pin(wasm_store_t *);
+void cn_store_unpin(wasm_store_t *); /* may be the end of a deleted store */
+/* Records the failure for catnap_store_last_error(); returns false. */
+bool cn_store_fail(wasm_store_t *, const struct error *);
+/* Around whatever changes the store or runs code in it. False in debug builds when another thread is
+ * inside: nothing of the store may then be touched, and leave is not to be called. */
+bool cn_store_enter(wasm_store_t *);
+void cn_store_leave(wasm_store_t *);
+
 /* ---- objects.c ---- */
+/* A new object in the store's list, with no handles yet. */
 void cn_object_init(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
+/* One that belongs to an instance, which frees it. */
+void cn_object_init_part(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
 void cn_object_retain(struct wasm_ref_t *);  /* one more handle */
 void cn_object_release(struct wasm_ref_t *); /* one handle less; may free it */
+void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(void *));
+/* Runs what finalizers the object has, each once. */
+void cn_object_finalize(struct wasm_ref_t *);
+void cn_object_unlink(struct wasm_ref_t *);  /* from the store's list */
+void cn_object_free(struct wasm_ref_t *);    /* by its kind; finalized and unlinked before */
 
-/* ---- traps.c: never NULL, the store's spare trap when memory is exhausted ---- */
+static inline struct wasm_ref_t *slot_object(uint64_t slot) {
+    return (struct wasm_ref_t *)(uintptr_t)slot;
+}
+/* The slot that holds this reference, from now on within reach of WebAssembly; NULL is null. */
+static inline uint64_t object_slot(struct wasm_ref_t *ref) {
+    if (ref)
+        ref->escaped = true;
+    return (uint64_t)(uintptr_t)ref;
+}
+
+/* ---- collect.c ---- */
+/* Frees the foreign objects, traps and modules that only lost references could reach. */
+void cn_collect(wasm_store_t *);
+wasm_foreign_t *cn_foreign_new(wasm_store_t *);
+
+/* ---- traps.c ---- */
+/* Never NULL: the store's spare trap when memory is exhausted. With one handle, the caller's. */
 wasm_trap_t *cn_trap_new(wasm_store_t *, catnap_trap_code_t, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with a message of any length. */
+wasm_trap_t *cn_trap_new_text(wasm_store_t *, catnap_trap_code_t, const char *text, size_t length);
+/* A spare trap for a new store: no handles, never freed by release. NULL when memory is exhausted. */
+wasm_trap_t *cn_trap_new_spare(wasm_store_t *, catnap_trap_code_t, const char *text);
 /* Standard message of a code, the official suite's wording. */
 const char *cn_trap_text(catnap_trap_code_t);
+
+/* ---- func.c ---- */
+/* A function of the host. Takes over one reference of the type, also on failure; the finalizer is
+ * then not called. */
+wasm_func_t *cn_func_new(wasm_store_t *, const struct functype *, host_callback,
+                         void *user_callback, void *env, void (*finalizer)(void *),
+                         struct error *);
 
 /* ---- memory.c ---- */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);
@@ -183,11 +260,50 @@ int64_t cn_memory_grow(wasm_memory_t *, uint64_t pages);
 
 /* ---- table.c ---- */
 wasm_table_t *cn_table_new(wasm_store_t *, const struct tabletype *, uint64_t init, struct error *);
+/* Old size, or -1 when the limits or the allocator refuse. */
 int64_t cn_table_grow(wasm_table_t *, uint64_t count, uint64_t init);
 
+/* ---- global.c ---- */
+wasm_global_t *cn_global_new(wasm_store_t *, const struct globaltype *, const uint64_t value[2],
+                             struct error *);
+
+/* ---- shared.c ---- */
+/* Takes over the reference of the module. NULL when memory is exhausted; the module is then gone. */
+struct shared_module *cn_shared_new(wasm_engine_t *, struct module *);
+void cn_shared_retain(struct shared_module *);
+void cn_shared_release(struct shared_module *);
+/* The code table for explicit bounds checks; NULL when memory is exhausted. Any thread. */
+_Atomic uint64_t *cn_shared_explicit_code(struct shared_module *);
+/* A handle of a store on it. NULL when memory is exhausted. */
+wasm_module_t *cn_module_object_new(wasm_store_t *, struct shared_module *);
+
+/* ---- link.c ---- */
+/* Whether the objects fit the module's imports (section 4.5.3), in their order. An error names the
+ * first that does not. */
+bool cn_link_check(wasm_store_t *, const struct module *, struct wasm_ref_t *const *imports,
+                   size_t count, struct error *);
+
+/* ---- constexpr.c ---- */
+/* The value of a validated constant expression; *at moves past its end. False when memory for a
+ * function reference is exhausted. */
+bool cn_const_value(wasm_instance_t *, const uint8_t **at, uint64_t value[2]);
+
 /* ---- instance.c ---- */
+/* Links, allocates and initialises, without running the start function. NULL with either an error
+ * or a trap. No handle yet. */
+wasm_instance_t *cn_instance_new(wasm_store_t *, struct shared_module *,
+                                 struct wasm_ref_t *const *imports, size_t import_count,
+                                 struct error *, wasm_trap_t **trap);
 /* The reference to a function of an instance; NULL when memory is exhausted. */
 wasm_func_t *cn_instance_func(wasm_instance_t *, uint32_t index);
+/* Likewise the object of a global. */
+wasm_global_t *cn_instance_global(wasm_instance_t *, uint32_t index);
+/* Likewise of whatever is exported. */
+struct wasm_ref_t *cn_instance_extern(wasm_instance_t *, enum extern_kind, uint32_t index);
+
+/* ---- segments.c ---- */
+/* Runs the active segments in order, and drops them and the declarative ones. */
+bool cn_instance_init_segments(wasm_instance_t *, wasm_trap_t **trap);
 /* memory.init, table.init: false when out of bounds (the caller traps); a dropped segment is empty. */
 bool cn_instance_memory_init(wasm_instance_t *, uint32_t memory, uint32_t data, uint64_t to,
                              uint64_t from, uint64_t count);

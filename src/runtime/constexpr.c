@@ -1,0 +1,66 @@
+/* Constant expressions (section 3.3.10), evaluated when a module is instantiated. */
+#include "binary/opcodes.h"
+#include "binary/reader.h"
+#include "runtime/objects.h"
+
+#include <string.h>
+
+/* Little-endian, as the binary format has it. */
+static uint64_t read_bytes(const uint8_t **at, unsigned count) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < count; i++)
+        value |= (uint64_t)*(*at)++ << (8 * i);
+    return value;
+}
+
+static unsigned read_opcode(const uint8_t **at) {
+    unsigned opcode = *(*at)++;
+    return opcode == 0xFD ? OPCODE_PREFIX_FD + cn_u32_valid(at) : opcode;
+}
+
+static bool evaluate(wasm_instance_t *instance, unsigned opcode, const uint8_t **at,
+                     uint64_t value[2]) {
+    switch (opcode) {
+    case OP_i32_const:
+        value[0] = (uint32_t)cn_s32_valid(at);
+        return true;
+    case OP_i64_const:
+        value[0] = (uint64_t)cn_s64_valid(at);
+        return true;
+    case OP_f32_const:
+        value[0] = read_bytes(at, 4);
+        return true;
+    case OP_f64_const:
+        value[0] = read_bytes(at, 8);
+        return true;
+    case OP_v128_const:
+        value[0] = read_bytes(at, 8);
+        value[1] = read_bytes(at, 8);
+        return true;
+    case OP_global_get: {
+        uint32_t index = cn_u32_valid(at);
+        size_t slots = vt_slots(instance->module->globals[index].type.type);
+        memcpy(value, instance->globals[index], slots * sizeof *value);
+        return true;
+    }
+    case OP_ref_func: {
+        wasm_func_t *func = cn_instance_func(instance, cn_u32_valid(at));
+        value[0] = func ? object_slot(&func->ref) : 0;
+        return func != NULL;
+    }
+    default: /* ref.null */
+        cn_s64_valid(at);
+        return true;
+    }
+}
+
+bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t value[2]) {
+    value[0] = value[1] = 0;
+    while (**at != OP_end) {
+        unsigned opcode = read_opcode(at);
+        if (!evaluate(instance, opcode, at, value))
+            return false;
+    }
+    ++*at;
+    return true;
+}

@@ -1,0 +1,46 @@
+/* Engines: settings, the allocator, the registry of types. */
+#include "runtime/objects.h"
+
+void cn_config_init(struct wasm_config_t *config) {
+    *config = (struct wasm_config_t){.features = CATNAP_FEATURES_WASM2};
+}
+
+/* The engine itself comes from its own allocator, uncounted: the count lives in it. */
+static wasm_engine_t *allocate(const struct wasm_config_t *config) {
+    struct alloc alloc;
+    cn_alloc_init_default(&alloc);
+    if (config->allocator.realloc) {
+        alloc.realloc = config->allocator.realloc;
+        alloc.env = config->allocator.env;
+    }
+    wasm_engine_t *engine = alloc.realloc(alloc.env, NULL, 0, sizeof *engine);
+    if (engine)
+        *engine = (wasm_engine_t){.references = 1, .config = *config, .alloc = alloc};
+    return engine;
+}
+
+static void deallocate(wasm_engine_t *engine) {
+    engine->alloc.realloc(engine->alloc.env, engine, sizeof *engine, 0);
+}
+
+wasm_engine_t *cn_engine_new(const struct wasm_config_t *config) {
+    wasm_engine_t *engine = allocate(config);
+    if (!engine)
+        return NULL;
+    if (!cn_types_init(&engine->types, &engine->alloc)) {
+        deallocate(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void cn_engine_retain(wasm_engine_t *engine) {
+    atomic_fetch_add_explicit(&engine->references, 1, memory_order_relaxed);
+}
+
+void cn_engine_release(wasm_engine_t *engine) {
+    if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1)
+        return;
+    cn_types_destroy(&engine->types);
+    deallocate(engine);
+}

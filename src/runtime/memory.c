@@ -1,0 +1,115 @@
+/*
+ * Linear memories: address space is reserved once, and growth commits more of it, so that a memory
+ * never moves. Where 8 GiB can be had, no 32-bit address with a 32-bit offset leaves the reservation
+ * and the hardware checks the bounds; else the code does.
+ */
+#include "runtime/objects.h"
+
+#include <inttypes.h>
+
+#include "base/platform.h"
+
+/* Address below 2^32, offset below 2^32, access of at most 16 bytes. */
+#define GUARDED_RESERVATION ((UINT64_C(1) << 33) + WASM_PAGE_BYTES)
+
+/* How many bytes the store still allows. */
+static uint64_t store_room(const wasm_store_t *store) {
+    uint64_t limit = store->limits.memory_bytes;
+    return limit > store->memory_bytes ? limit - store->memory_bytes : 0;
+}
+
+static uint64_t most_pages(const struct memorytype *type) {
+    uint64_t most = LIMIT_MEMORY_PAGES;
+    return type->limits.has_max && type->limits.max < most ? type->limits.max : most;
+}
+
+static bool check_limits(const wasm_store_t *store, const struct memorytype *type,
+                         struct error *error) {
+    uint64_t pages = type->limits.min;
+    if (pages > most_pages(type))
+        return cn_fail(error, CATNAP_LIMIT, "a memory of %" PRIu64 " pages is beyond the limit %" PRIu64,
+                       pages, most_pages(type));
+    if (pages * WASM_PAGE_BYTES > store_room(store))
+        return cn_fail(error, CATNAP_LIMIT,
+                       "a memory of %" PRIu64 " bytes is beyond the store's limit: %" PRIu64
+                       " of %" PRIu64 " are left",
+                       pages * WASM_PAGE_BYTES, store_room(store), store->limits.memory_bytes);
+    return true;
+}
+
+static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
+    if (store->engine->config.bounds_checks != CATNAP_BOUNDS_AUTO ||
+        GUARDED_RESERVATION > SIZE_MAX || !cn_os_guard_install())
+        return false;
+    memory->base = cn_os_reserve((size_t)GUARDED_RESERVATION);
+    if (!memory->base)
+        return false;
+    memory->reserved = (size_t)GUARDED_RESERVATION;
+    memory->max_pages = most_pages(&memory->type);
+    memory->guarded = true;
+    return true;
+}
+
+static bool reserve_pages(wasm_memory_t *memory, uint64_t pages) {
+    uint64_t bytes = pages > 0 ? pages * WASM_PAGE_BYTES : 1; /* the base of an empty one is not NULL */
+    if (bytes > SIZE_MAX)
+        return false;
+    memory->base = cn_os_reserve((size_t)bytes);
+    memory->reserved = (size_t)bytes;
+    memory->max_pages = pages;
+    return memory->base != NULL;
+}
+
+/* The most that the system gives between what is needed now and what may be wanted. */
+static bool reserve_most(wasm_memory_t *memory, const wasm_store_t *store) {
+    uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
+    uint64_t allowed = store_room(store) / WASM_PAGE_BYTES;
+    if (most > allowed)
+        most = allowed;
+    for (; most > least; most = least + (most - least) / 2)
+        if (reserve_pages(memory, most))
+            return true;
+    return reserve_pages(memory, least);
+}
+
+wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
+                             struct error *error) {
+    if (!check_limits(store, type, error))
+        return NULL;
+    wasm_memory_t *memory = cn_calloc(store->alloc, 1, sizeof *memory);
+    if (!memory) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    memory->type = *type;
+    uint64_t size = type->limits.min * WASM_PAGE_BYTES;
+    if (!reserve_guarded(memory, store) && !reserve_most(memory, store))
+        goto fail;
+    if (size > 0 && !cn_os_commit(memory->base, (size_t)size)) {
+        cn_os_release(memory->base, memory->reserved);
+        goto fail;
+    }
+    cn_object_init(&memory->ref, OBJECT_MEMORY, store);
+    memory->size = size;
+    store->memory_bytes += size;
+    return memory;
+fail:
+    cn_free(store->alloc, memory, sizeof *memory);
+    cn_fail(error, CATNAP_NO_MEMORY, "the system refuses a memory of %" PRIu64 " bytes", size);
+    return NULL;
+}
+
+int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
+    wasm_store_t *store = memory->ref.store;
+    uint64_t old = memory->size / WASM_PAGE_BYTES;
+    if (pages > memory->max_pages || old > memory->max_pages - pages)
+        return -1;
+    uint64_t bytes = pages * WASM_PAGE_BYTES;
+    if (bytes > store_room(store))
+        return -1;
+    if (bytes > 0 && !cn_os_commit(memory->base + memory->size, (size_t)bytes))
+        return -1;
+    memory->size += bytes;
+    store->memory_bytes += bytes;
+    return (int64_t)old;
+}

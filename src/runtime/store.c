@@ -1,0 +1,125 @@
+/* Stores: their life, their limits' defaults, the last error, and who is inside. */
+#include "runtime/objects.h"
+
+#define FIRST_COLLECTION 1024u
+
+catnap_limits_t cn_limits_default(void) {
+    return (catnap_limits_t){
+        .memory_bytes = UINT64_MAX,
+        .table_elements = UINT64_MAX,
+        .instances = UINT64_MAX,
+        .value_stack_bytes = UINT64_C(64) << 20,
+        .call_depth = 200000,
+        .host_depth = 64,
+    };
+}
+
+static void free_spare(wasm_trap_t *trap) {
+    if (trap)
+        cn_object_free(&trap->ref);
+}
+
+static bool make_spares(wasm_store_t *store) {
+    store->spare_trap = cn_trap_new_spare(store, CATNAP_TRAP_NO_MEMORY, "memory is exhausted");
+    store->misuse_trap = cn_trap_new_spare(
+        store, CATNAP_TRAP_HOST, "the store is in use by another thread, which is not allowed");
+    return store->spare_trap && store->misuse_trap;
+}
+
+wasm_store_t *cn_store_new(wasm_engine_t *engine) {
+    wasm_store_t *store = cn_calloc(&engine->alloc, 1, sizeof *store);
+    if (!store)
+        return NULL;
+    store->engine = engine;
+    store->alloc = &engine->alloc;
+    store->objects.next = store->objects.previous = &store->objects;
+    store->collect_at = FIRST_COLLECTION;
+    store->limits = cn_limits_default();
+    if (!make_spares(store)) {
+        free_spare(store->spare_trap);
+        free_spare(store->misuse_trap);
+        cn_free(&engine->alloc, store, sizeof *store);
+        return NULL;
+    }
+    cn_engine_retain(engine);
+    cn_machine_init(&store->machine, store, store->alloc);
+    return store;
+}
+
+/* Finalizers may release handles, so objects stay where they are meanwhile. */
+static void finalize_all(wasm_store_t *store) {
+    store->keep_objects = true;
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        cn_object_finalize(ref);
+}
+
+static void destroy(wasm_store_t *store) {
+    wasm_engine_t *engine = store->engine;
+    store->pins++; /* whatever happens now is not another end */
+    finalize_all(store); /* what was attached after the store was deleted */
+    cn_machine_destroy(&store->machine);
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;) {
+        struct wasm_ref_t *next = ref->next;
+        cn_object_free(ref);
+        ref = next;
+    }
+    free_spare(store->spare_trap);
+    free_spare(store->misuse_trap);
+    cn_free(&engine->alloc, store, sizeof *store);
+    cn_engine_release(engine);
+}
+
+void cn_store_delete(wasm_store_t *store) {
+    finalize_all(store);
+    store->deleted = true;
+    if (store->pins == 0)
+        destroy(store);
+}
+
+void cn_store_pin(wasm_store_t *store) {
+    store->pins++;
+}
+
+void cn_store_unpin(wasm_store_t *store) {
+    if (--store->pins == 0 && store->deleted)
+        destroy(store);
+}
+
+bool cn_store_fail(wasm_store_t *store, const struct error *error) {
+    store->last_error.error = *error;
+    store->failed = true;
+    return false;
+}
+
+/* ---- One thread at a time ---- */
+
+#ifndef NDEBUG
+
+bool cn_store_enter(wasm_store_t *store) {
+    static _Thread_local char here; /* its address names the thread */
+    uintptr_t self = (uintptr_t)&here, nobody = 0;
+    if (!atomic_compare_exchange_strong(&store->thread, &nobody, self) && nobody != self) {
+        atomic_store(&store->misused, true);
+        return false;
+    }
+    store->entered++;
+    return true;
+}
+
+void cn_store_leave(wasm_store_t *store) {
+    if (--store->entered == 0)
+        atomic_store(&store->thread, 0);
+}
+
+#else
+
+bool cn_store_enter(wasm_store_t *store) {
+    (void)store;
+    return true;
+}
+
+void cn_store_leave(wasm_store_t *store) {
+    (void)store;
+}
+
+#endif

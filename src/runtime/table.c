@@ -1,0 +1,68 @@
+/* Tables: arrays of references that grow within the type's, the implementation's and the store's
+ * limits. */
+#include "runtime/objects.h"
+
+#include <inttypes.h>
+
+/* How many elements the store still allows. */
+static uint64_t store_room(const wasm_store_t *store) {
+    uint64_t limit = store->limits.table_elements;
+    return limit > store->table_elements ? limit - store->table_elements : 0;
+}
+
+static void fill(uint64_t *elements, uint64_t count, uint64_t init) {
+    for (uint64_t i = 0; i < count; i++)
+        elements[i] = init;
+}
+
+static bool check_limits(const wasm_store_t *store, uint64_t size, struct error *error) {
+    if (size > LIMIT_TABLE_ELEMENTS)
+        return cn_fail(error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond the limit %u",
+                       size, LIMIT_TABLE_ELEMENTS);
+    if (size > store_room(store))
+        return cn_fail(error, CATNAP_LIMIT,
+                       "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64
+                       " of %" PRIu64 " are left",
+                       size, store_room(store), store->limits.table_elements);
+    return true;
+}
+
+wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, uint64_t init,
+                           struct error *error) {
+    uint64_t size = type->limits.min;
+    if (!check_limits(store, size, error))
+        return NULL;
+    wasm_table_t *table = cn_calloc(store->alloc, 1, sizeof *table);
+    uint64_t *elements = table ? cn_alloc(store->alloc, size * sizeof *elements) : NULL;
+    if (!elements) {
+        cn_free(store->alloc, table, sizeof *table);
+        cn_fail_memory(error);
+        return NULL;
+    }
+    fill(elements, size, init);
+    cn_object_init(&table->ref, OBJECT_TABLE, store);
+    table->elements = elements;
+    table->size = table->capacity = size;
+    table->type = *type;
+    store->table_elements += size;
+    return table;
+}
+
+int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
+    wasm_store_t *store = table->ref.store;
+    uint64_t old = table->size, most = LIMIT_TABLE_ELEMENTS;
+    if (table->type.limits.has_max && table->type.limits.max < most)
+        most = table->type.limits.max;
+    if (old > most || count > most - old || count > store_room(store))
+        return -1;
+    void *elements = table->elements;
+    size_t capacity = table->capacity;
+    if (!cn_grow(store->alloc, &elements, &capacity, old + count, sizeof *table->elements))
+        return -1;
+    table->elements = elements;
+    table->capacity = capacity;
+    fill(table->elements + old, count, init);
+    table->size = old + count;
+    store->table_elements += count;
+    return (int64_t)old;
+}
