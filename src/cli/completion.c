@@ -30,12 +30,15 @@ static void print_words(FILE *out, const char *const *words)
         fprintf(out, " %s", *words);
 }
 
-/* An explanation for inside single quotes, without what zsh or fish would take for syntax. */
-static void print_explanation(FILE *out, const char *text)
+/* Text for inside single quotes, with a backslash before the characters in `escape`. */
+static void print_quoted(FILE *out, const char *text, const char *escape)
 {
-    for (; *text != '\0'; text++)
-        if (strchr("'[]:\\", *text) == NULL)
-            fputc(*text, out);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            fprintf(out, "%s%c", strchr(escape, *text) != NULL ? "\\" : "", *text);
+    }
 }
 
 /* ---- bash ------------------------------------------------------------------------------------ */
@@ -108,6 +111,9 @@ static void print_bash(FILE *out)
 
 /* ---- zsh ------------------------------------------------------------------------------------- */
 
+/* What means something to zsh's _arguments and _describe. */
+static const char zsh_special[] = "[]:\\";
+
 static void zsh_option(FILE *out, const struct command *command, const struct option *option)
 {
     static const char *const actions[] = {[COMPLETE_NOTHING] = " ",
@@ -118,11 +124,11 @@ static void zsh_option(FILE *out, const struct command *command, const struct op
     if (option->kind != OPTION_FLAG)
         fputs(option->argument_optional ? "=-" : "=", out);
     fputc('[', out);
-    print_explanation(out, option->help);
+    print_quoted(out, option->help, zsh_special);
     fputc(']', out);
     if (option->kind != OPTION_FLAG) {
         fputs(option->argument_optional ? "::" : ":", out);
-        print_explanation(out, option->metavar);
+        print_quoted(out, option->metavar, zsh_special);
         if (option->complete == COMPLETE_WORDS)
             fprintf(out, ":(%s)", option->words);
         else
@@ -156,7 +162,7 @@ static void print_zsh(FILE *out)
           out);
     for (size_t i = 0; commands[i] != NULL; i++) {
         fprintf(out, "            '%s:", commands[i]->name);
-        print_explanation(out, commands[i]->summary);
+        print_quoted(out, commands[i]->summary, zsh_special);
         fputs("'\n", out);
     }
     fputs("        )\n"
@@ -202,7 +208,7 @@ static void fish_option(FILE *out, const struct command *command, const struct o
             fputs(arguments[option->complete], out);
     }
     fputs(" -d '", out);
-    print_explanation(out, option->help);
+    print_quoted(out, option->help, "\\");
     fputs("'\n", out);
 }
 
@@ -227,7 +233,7 @@ static void print_fish(FILE *out)
           out);
     for (size_t i = 0; commands[i] != NULL; i++) {
         fprintf(out, "complete -c catnap -n __catnap_first -a %s -d '", commands[i]->name);
-        print_explanation(out, commands[i]->summary);
+        print_quoted(out, commands[i]->summary, "\\");
         fputs("'\n", out);
         if (commands[i]->operand_words != NULL) {
             fprintf(out, "complete -c catnap -n '__catnap_is %s' -f -a '", commands[i]->name);

@@ -28,9 +28,10 @@ static const struct option run_options[] = {
     {.name = "fuel", .kind = OPTION_NUMBER, .metavar = "N", FIELD(fuel),
      .help = "stop with code 122 once N instructions have been executed"},
     {.name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(timeout),
-     .help = "stop with code 124 after this time: 2s, 500ms, 1.5m; a number alone means seconds"},
+     .help = "stop with code 124 after this time, such as 2s, 500ms or 1.5m; a number alone means "
+             "seconds"},
     {.name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory),
-     .help = "bound for all linear memories together: bytes, or with K, M, G, T"},
+     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {.name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N", FIELD(max_depth),
      .help = "bound for the depth of calls, by default 200000"},
