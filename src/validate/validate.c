@@ -22,17 +22,6 @@ void cn_drop_validator(struct validator *v) {
     cn_free(v->alloc, v, sizeof *v);
 }
 
-static bool validate_code(struct validator *v) {
-    do {
-        if (!cn_validate_instruction(v))
-            return false;
-    } while (v->block_count > 0);
-    if (cn_decode_left(&v->d) > 0)
-        return cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
-                              cn_decode_left(&v->d));
-    return true;
-}
-
 void cn_start_body(struct validator *v, uint32_t func) {
     const struct module *m = v->m;
     uint64_t word = atomic_load_explicit(&m->code[func - m->imported_func_count],
@@ -48,7 +37,7 @@ static bool validate_body(struct validator *v, uint32_t func) {
     const struct module *m = v->m;
     cn_start_body(v, func);
     if (cn_decode_locals(v, module_func_type(m, func)) &&
-        cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && validate_code(v))
+        cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && cn_validate_code(v))
         return true;
     v->d.error->func = func;
     return false;

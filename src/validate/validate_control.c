@@ -39,8 +39,19 @@ bool cn_push_block(struct validator *v, struct block block) {
     return true;
 }
 
+/* A type index that says no more than a value type would becomes one: branches are faster then. */
+static void simplify(const struct validator *v, struct block *block) {
+    struct types params = cn_block_params(v, block), results = cn_block_results(v, block);
+    if (params.count > 0 || results.count > 1)
+        return;
+    block->has_index = false;
+    block->type = (results.count ? results.types[0] : VT_BOTTOM) & 0xFFFFFFF;
+}
+
 bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
     struct block block = {.kind = kind, .has_index = has_index, .type = type};
+    if (has_index)
+        simplify(v, &block);
     struct types params = cn_block_params(v, &block);
     if (v->block_count > 0 && !cn_pop_types(v, params))
         return false;

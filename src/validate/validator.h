@@ -95,6 +95,9 @@ bool cn_validate_instruction(struct validator *);
 /* Whether a memory.init or data.drop may stand there at all; else CATNAP_MALFORMED. */
 bool cn_check_data_count(struct validator *);
 
+/* validate_code.c: the instructions of a body up to its end. */
+bool cn_validate_code(struct validator *);
+
 /* validate.c */
 struct validator *cn_make_validator(const struct module *, struct error *);
 void cn_drop_validator(struct validator *);
