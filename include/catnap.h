@@ -388,6 +388,8 @@ typedef struct catnap_linker_t catnap_linker_t;
 
 WASM_API_EXTERN own catnap_linker_t *catnap_linker_new(wasm_store_t *);
 WASM_API_EXTERN void catnap_linker_delete(own catnap_linker_t *);
+/* The store that it was made for. */
+WASM_API_EXTERN wasm_store_t *catnap_linker_store(const catnap_linker_t *);
 /* Defines module.name; a later definition replaces an earlier one. The extern is borrowed. */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define(catnap_linker_t *, const char *module,
                                                          size_t module_length, const char *name,

@@ -1,0 +1,97 @@
+/* The host's errno values as WASI's. */
+#include <errno.h>
+
+#include "wasi/state.h"
+
+static const struct {
+    int host;
+    enum wasi_errno guest;
+} errno_table[] = {
+    {E2BIG, WASI_2BIG},
+    {EACCES, WASI_ACCES},
+    {EADDRINUSE, WASI_ADDRINUSE},
+    {EADDRNOTAVAIL, WASI_ADDRNOTAVAIL},
+    {EAFNOSUPPORT, WASI_AFNOSUPPORT},
+    {EAGAIN, WASI_AGAIN},
+    {EWOULDBLOCK, WASI_AGAIN},
+    {EALREADY, WASI_ALREADY},
+    {EBADF, WASI_BADF},
+    {EBADMSG, WASI_BADMSG},
+    {EBUSY, WASI_BUSY},
+    {ECANCELED, WASI_CANCELED},
+    {ECHILD, WASI_CHILD},
+    {ECONNABORTED, WASI_CONNABORTED},
+    {ECONNREFUSED, WASI_CONNREFUSED},
+    {ECONNRESET, WASI_CONNRESET},
+    {EDEADLK, WASI_DEADLK},
+    {EDESTADDRREQ, WASI_DESTADDRREQ},
+    {EDOM, WASI_DOM},
+    {EDQUOT, WASI_DQUOT},
+    {EEXIST, WASI_EXIST},
+    {EFAULT, WASI_FAULT},
+    {EFBIG, WASI_FBIG},
+    {EHOSTUNREACH, WASI_HOSTUNREACH},
+    {EIDRM, WASI_IDRM},
+    {EILSEQ, WASI_ILSEQ},
+    {EINPROGRESS, WASI_INPROGRESS},
+    {EINTR, WASI_INTR},
+    {EINVAL, WASI_INVAL},
+    {EIO, WASI_IO},
+    {EISCONN, WASI_ISCONN},
+    {EISDIR, WASI_ISDIR},
+    {ELOOP, WASI_LOOP},
+    {EMFILE, WASI_MFILE},
+    {EMLINK, WASI_MLINK},
+    {EMSGSIZE, WASI_MSGSIZE},
+    {EMULTIHOP, WASI_MULTIHOP},
+    {ENAMETOOLONG, WASI_NAMETOOLONG},
+    {ENETDOWN, WASI_NETDOWN},
+    {ENETRESET, WASI_NETRESET},
+    {ENETUNREACH, WASI_NETUNREACH},
+    {ENFILE, WASI_NFILE},
+    {ENOBUFS, WASI_NOBUFS},
+    {ENODEV, WASI_NODEV},
+    {ENOENT, WASI_NOENT},
+    {ENOEXEC, WASI_NOEXEC},
+    {ENOLCK, WASI_NOLCK},
+    {ENOLINK, WASI_NOLINK},
+    {ENOMEM, WASI_NOMEM},
+    {ENOMSG, WASI_NOMSG},
+    {ENOPROTOOPT, WASI_NOPROTOOPT},
+    {ENOSPC, WASI_NOSPC},
+    {ENOSYS, WASI_NOSYS},
+    {ENOTCONN, WASI_NOTCONN},
+    {ENOTDIR, WASI_NOTDIR},
+    {ENOTEMPTY, WASI_NOTEMPTY},
+    {ENOTRECOVERABLE, WASI_NOTRECOVERABLE},
+    {ENOTSOCK, WASI_NOTSOCK},
+    {ENOTSUP, WASI_NOTSUP},
+    {EOPNOTSUPP, WASI_NOTSUP},
+    {ENOTTY, WASI_NOTTY},
+    {ENXIO, WASI_NXIO},
+    {EOVERFLOW, WASI_OVERFLOW},
+    {EOWNERDEAD, WASI_OWNERDEAD},
+    {EPERM, WASI_PERM},
+    {EPIPE, WASI_PIPE},
+    {EPROTO, WASI_PROTO},
+    {EPROTONOSUPPORT, WASI_PROTONOSUPPORT},
+    {EPROTOTYPE, WASI_PROTOTYPE},
+    {ERANGE, WASI_RANGE},
+    {EROFS, WASI_ROFS},
+    {ESPIPE, WASI_SPIPE},
+    {ESRCH, WASI_SRCH},
+    {ESTALE, WASI_STALE},
+    {ETIMEDOUT, WASI_TIMEDOUT},
+    {ETXTBSY, WASI_TXTBSY},
+    {EXDEV, WASI_XDEV},
+};
+
+uint16_t cn_wasi_errno(int host_errno)
+{
+    if (!host_errno)
+        return WASI_SUCCESS;
+    for (size_t i = 0; i < sizeof errno_table / sizeof errno_table[0]; i++)
+        if (errno_table[i].host == host_errno)
+            return (uint16_t)errno_table[i].guest;
+    return WASI_IO; /* nothing of ours, but surely an error */
+}

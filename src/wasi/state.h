@@ -1,0 +1,259 @@
+/*
+ * The WASI state of one program, and the inside of this room.
+ *
+ * The functions that a guest calls are the handlers of functions.def. A handler sees a wasi_call: the
+ * state, the guest's memory, and how the call under way can be interrupted. It knows nothing of the
+ * engine, so that tests call it directly; link.c alone binds handlers to a linker.
+ *
+ * All state is plain data that can be listed: arguments, environment, pre-opened directories, and
+ * the descriptor table, whose entries remember what they were opened from (pre-open, path, flags).
+ * One state belongs to one thread at a time, like the store that uses it.
+ *
+ * What was decided where the specification leaves room:
+ *  - Names are UTF-8 (else ILSEQ) without NUL (INVAL), not empty (NOENT), relative (NOTCAPABLE).
+ *    What would leave a pre-opened directory is NOTCAPABLE. Names read from a directory are raw.
+ *  - A right that a descriptor's type cannot have gives the type's own error (ISDIR, NOTDIR, SPIPE,
+ *    NOTSOCK); a right that was not granted gives NOTCAPABLE.
+ *  - A read-only pre-open is like a file system mounted read-only: rights are as usual, and whatever
+ *    would change something gives ROFS; linking out of one does as well.
+ *  - Descriptors that can wait (pipes, terminals, sockets) are polled together with the interrupt;
+ *    NONBLOCK is the guest's own affair and never changes a descriptor that the host lent.
+ */
+#ifndef CN_WASI_STATE_H
+#define CN_WASI_STATE_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "catnap.h"
+#include "wasi/abi.h"
+#include "wasi/guest.h"
+
+/* Limits of one state. */
+#define WASI_MAX_FDS 1024           /* open descriptors; more is MFILE */
+#define WASI_MAX_IOVECS 1024        /* handled by one call; more is a partial transfer */
+#define WASI_MAX_TRANSFER 0x7ffff000u /* bytes moved by one call; more is a partial transfer */
+#define WASI_MAX_SUBSCRIPTIONS 8192 /* of one poll_oneoff; more is INVAL */
+#define WASI_MAX_PATH 4096          /* bytes of a path with its NUL; more is NAMETOOLONG */
+#define WASI_MAX_SYMLINKS 40        /* followed in one path; more is LOOP */
+
+/* Arguments, or environment entries "name=value". */
+struct wasi_strings {
+    char **items;
+    uint32_t count;
+    uint32_t bytes; /* of all, each with its NUL */
+};
+
+/* A directory of the host that the guest may use; stays listed when the guest closes it. */
+struct wasi_preopen {
+    char *host_path;
+    char *guest_path;
+    bool read_only;
+};
+
+/* What a standard stream is connected to. */
+enum wasi_stream_kind {
+    WASI_STREAM_NULL = 0, /* at its end; drops what is written */
+    WASI_STREAM_HOST,     /* a descriptor of the host */
+    WASI_STREAM_BYTES,    /* input from a copy of bytes */
+    WASI_STREAM_CALLBACK, /* input or output by the embedder's function */
+    WASI_STREAM_BUFFER    /* output into memory, up to a limit */
+};
+
+struct wasi_stream {
+    enum wasi_stream_kind kind;
+    uint8_t *bytes;                  /* BYTES: all input; BUFFER: what was written */
+    size_t length, position, limit; /* position: read so far; limit: of the buffer */
+    size_t capacity;
+    int64_t (*read)(void *env, void *bytes, size_t size);
+    int64_t (*write)(void *env, const void *bytes, size_t size);
+    void *env;
+};
+
+enum wasi_fd_kind {
+    WASI_FD_CLOSED = 0, /* so that a zeroed entry is free */
+    WASI_FD_HOST,       /* a descriptor of the host, ours or lent */
+    WASI_FD_STREAM      /* a standard stream that is no host descriptor */
+};
+
+#define WASI_NO_PREOPEN UINT32_MAX
+
+/* One open descriptor of the guest. */
+struct wasi_fd {
+    enum wasi_fd_kind kind;
+    enum wasi_filetype filetype;
+    bool lent;       /* belongs to the host: never closed, its status flags never changed */
+    bool waits;      /* reading and writing may wait: poll first */
+    bool pipe;       /* writing may raise SIGPIPE */
+    bool seekable;
+    bool read_only;  /* below a read-only pre-open */
+    bool is_preopen; /* what fd_prestat_get reports */
+    uint16_t flags;  /* WASI_FDFLAG_* as the guest sees them */
+    uint16_t oflags; /* what path_open was given */
+    int host;        /* the host's descriptor, or -1 */
+    int stream;      /* WASI_FD_STREAM: which */
+    uint32_t preopen; /* what it was opened from, or WASI_NO_PREOPEN */
+    char *path;       /* from there; NULL when there is none or it grew too long */
+    uint64_t rights, inheriting;
+};
+
+struct catnap_wasi_t {
+    struct wasi_strings arguments;
+    struct wasi_strings environment;
+    struct wasi_preopen *preopens;
+    uint32_t preopen_count;
+    struct wasi_fd *fds;
+    uint32_t fd_count; /* entries of fds, open or closed */
+    struct wasi_stream streams[3];
+    bool kernel_sandbox;    /* openat2() is to be had; tests clear it to force the other resolver */
+    bool file_size_limited; /* writing to a file may raise SIGXFSZ */
+};
+
+/* How a handler learns that the call under way has been asked to stop. */
+struct wasi_host {
+    int (*interrupt_fd)(void *env); /* polls readable then; -1: there is none */
+    bool (*interrupted)(void *env);
+};
+
+/* How a call ended, beside the errno that is its result. */
+enum wasi_outcome { WASI_RETURN = 0, WASI_EXIT, WASI_INTERRUPTED };
+
+struct wasi_call {
+    catnap_wasi_t *wasi;
+    struct wasi_guest memory;
+    const struct wasi_layout *layout;
+    const struct wasi_host *host;
+    void *host_env;
+    enum wasi_outcome outcome;
+    uint32_t exit_status; /* when it is WASI_EXIT */
+};
+
+/* ---- The functions ------------------------------------------------------------------------- */
+
+/* Arguments are zero-extended to 64 bits; the result is an errno. */
+typedef uint16_t wasi_handler(struct wasi_call *, const uint64_t *arguments);
+
+struct wasi_function {
+    const char *name;
+    const char *signature; /* parameters, colon, result: i is i32, I is i64 */
+    bool unstable;         /* exists in wasi_unstable as well */
+    wasi_handler *run;
+};
+
+extern const struct wasi_function cn_wasi_functions[];
+extern const size_t cn_wasi_function_count;
+
+#define WASI_MAX_PARAMETERS 9
+
+#define F(name, signature, unstable) wasi_handler cn_wasi_##name;
+#include "wasi/functions.def"
+#undef F
+
+/* ---- errno.c ------------------------------------------------------------------------------- */
+
+uint16_t cn_wasi_errno(int host_errno);
+
+/* ---- guest.c: what guests pass by pointer ---------------------------------------------------- */
+
+/* Copies and checks a path; `out` has WASI_MAX_PATH bytes. */
+uint16_t cn_guest_path(const struct wasi_guest *, uint32_t pointer, uint32_t length, char *out);
+
+/* A guest's iovec array as the host's. */
+struct wasi_vector {
+    struct iovec items[WASI_MAX_IOVECS];
+    int count;
+    size_t total;
+};
+
+uint16_t cn_guest_vector(const struct wasi_guest *, uint32_t pointer, uint32_t count,
+                         struct wasi_vector *out);
+/* Drops `size` bytes, which have been moved, from the front of `count` items at *items. */
+void cn_vector_advance(struct iovec **items, int *count, size_t size);
+
+/* ---- fds.c: the descriptor table ------------------------------------------------------------- */
+
+/* Finds an open descriptor that has all of `rights`. */
+uint16_t cn_fd_get(catnap_wasi_t *, uint32_t fd, uint64_t rights, struct wasi_fd **out);
+/* Finds the lowest closed entry, without taking it; entries may move. */
+uint16_t cn_fd_reserve(catnap_wasi_t *, uint32_t *fd);
+/* Closes what the entry holds and frees it. */
+void cn_fd_drop(struct wasi_fd *);
+/* Sets filetype and the bools that follow from what an open host descriptor is. 0 or host errno. */
+int cn_fd_describe(int host, struct wasi_fd *out);
+/* The rights that make sense for a descriptor of that kind. */
+uint64_t cn_fd_type_rights(const struct wasi_fd *);
+
+/* ---- sandbox.c: opening below a directory ---------------------------------------------------- */
+
+/*
+ * Opens `path` below directory `root`, following symbolic links below it (the last one unless flags
+ * has O_NOFOLLOW). Gives a descriptor, or a negative host errno: -EXDEV when the path would leave
+ * the root. O_CLOEXEC is added.
+ */
+int cn_sandbox_open(const catnap_wasi_t *, int root, const char *path, int flags, uint32_t mode);
+/* Whether the kernel can do it alone, tried on an open directory. */
+bool cn_sandbox_probe(int directory);
+/* The errno for a failure of cn_sandbox_open(), a negative host errno. */
+uint16_t cn_sandbox_errno(int error);
+
+/* ---- place.c: the last component of a path ---------------------------------------------------- */
+
+enum wasi_place_kind { WASI_PLACE_NAME, WASI_PLACE_DOT, WASI_PLACE_DOTDOT };
+
+/* A directory below the root, and a name in it that has not been looked up. */
+struct wasi_place {
+    enum wasi_place_kind kind; /* DOT, DOTDOT: parent is the directory itself, name is "." */
+    bool slash;                /* the path ended in a slash */
+    int parent;
+    int root;  /* parent is closed unless it is the root */
+    char path[WASI_MAX_PATH];
+    const char *name; /* in path */
+};
+
+/* Resolves all but the last component of a path. To be closed when it succeeded. */
+uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path, struct wasi_place *out);
+/* The same, but a symbolic link in the last place is replaced by what it names. */
+uint16_t cn_place_follow(const catnap_wasi_t *, int root, const char *path, struct wasi_place *out);
+void cn_place_close(struct wasi_place *);
+
+/* ---- stdio.c: standard streams that are no descriptors ----------------------------------------- */
+
+int64_t cn_stream_read(struct wasi_stream *, void *bytes, size_t size);
+int64_t cn_stream_write(struct wasi_stream *, const void *bytes, size_t size);
+void cn_stream_free(struct wasi_stream *);
+
+/* ---- wait.c: waiting that can be interrupted --------------------------------------------------- */
+
+/* Whether the call has been asked to stop; sets the outcome then. */
+bool cn_call_interrupted(struct wasi_call *);
+/*
+ * Waits until one of the descriptors is ready or timeout_ns have passed (UINT64_MAX: for ever). items
+ * has room for one more than count. Gives the number of ready ones, or -errno; -EINTR with the
+ * outcome set when the call was interrupted.
+ */
+int cn_call_poll(struct wasi_call *, struct pollfd *items, uint32_t count, uint64_t timeout_ns);
+/* Waits for one descriptor, or with NONBLOCK looks only. SUCCESS, AGAIN, or INTR with the outcome. */
+uint16_t cn_call_wait(struct wasi_call *, const struct wasi_fd *, short events);
+
+/* ---- Shared by handlers ------------------------------------------------------------------------ */
+
+/* clock.c: the host's clock for the guest's; false when there is none. */
+bool cn_wasi_clock(uint32_t id, int *clock);
+/* stat.c: the file type for a host st_mode. */
+enum wasi_filetype cn_wasi_filetype(uint32_t mode);
+
+/* Holds back SIGPIPE and SIGXFSZ, for this thread, while a write may raise them. */
+struct wasi_signals {
+    bool held;
+    sigset_t old;
+};
+void cn_signals_hold(const catnap_wasi_t *, const struct wasi_fd *, struct wasi_signals *);
+/* Takes away what the write raised (error is its errno or 0) and restores the mask. */
+void cn_signals_release(struct wasi_signals *, int error);
+
+#endif
