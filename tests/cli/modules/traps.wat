@@ -1,0 +1,21 @@
+;; Traps of all kinds, some below a call or two.
+(module $traps
+  (type $none (func))
+  (type $one (func (param i32)))
+  (memory 1)
+  (table 2 funcref)
+  (elem (i32.const 0) $takes_one)
+  (func $takes_one (param i32))
+  (func $quotient (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+  (func (export "div") (param i32 i32) (result i32)
+    (call $quotient (local.get 0) (local.get 1)))
+  (func (export "unreachable") unreachable)
+  (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "mismatch") (call_indirect (type $none) (i32.const 0)))
+  (func (export "null") (call_indirect (type $none) (i32.const 1)))
+  (func $recursive (export "recursive") (call $recursive))
+  ;; Calls itself so many times.
+  (func $deep (export "deep") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+      (else (i32.const 0)))))

@@ -1,0 +1,18 @@
+;; One function for each way to pass values.
+(module $values
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "i32") (param i32) (result i32) (local.get 0))
+  (func (export "i64") (param i64) (result i64) (local.get 0))
+  (func (export "f32") (param f32) (result f32) (local.get 0))
+  (func (export "f64") (param f64) (result f64) (local.get 0))
+  (func (export "f32 bits") (param f32) (result i32) (i32.reinterpret_f32 (local.get 0)))
+  (func (export "f64 bits") (param f64) (result i64) (i64.reinterpret_f64 (local.get 0)))
+  (func (export "v128") (param v128) (result v128) (local.get 0))
+  (func (export "low lane") (param v128) (result i64) (i64x2.extract_lane 0 (local.get 0)))
+  (func $funcref (export "funcref") (param funcref) (result funcref) (local.get 0))
+  (func (export "externref") (param externref) (result externref) (local.get 0))
+  (func (export "some function") (result funcref) (ref.func $funcref))
+  (func (export "none"))
+  (func (export "many") (param i32 i64) (result i64 i32 f64)
+    (local.get 1) (local.get 0) (f64.const 0.1))
+  (global (export "global") i32 (i32.const 42)))
