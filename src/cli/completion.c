@@ -77,7 +77,7 @@ static void print_bash(FILE *out)
     fputs("# Completion of the catnap command for bash; made by 'catnap completion bash'.\n"
           "_catnap()\n{\n"
           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
-          "    local command=run words=\n"
+          "    local command=run options= operands=\n"
           "    local -a offer=()\n"
           "    case ${COMP_WORDS[1]} in\n        ",
           out);
@@ -90,18 +90,29 @@ static void print_bash(FILE *out)
         each_option(out, commands[i], bash_argument);
     fputs("    esac\n    case $command in\n", out);
     for (size_t i = 0; commands[i] != NULL; i++) {
-        fprintf(out, "        %s) words='", commands[i]->name);
+        fprintf(out, "        %s)\n            options='", commands[i]->name);
         each_option(out, commands[i], bash_option);
+        fputs("'\n            operands='", out);
         print_words(out, commands[i]->operand_words);
         fputs("' ;;\n", out);
     }
-    fputs("    esac\n    ((COMP_CWORD == 1)) && words+=' --version ", out);
+    fputs("    esac\n"
+          "    if ((COMP_CWORD == 1)); then\n"
+          "        options+=' --version'\n"
+          "        operands='",
+          out);
     print_command_names(out, " ");
     fputs("'\n"
+          "    fi\n"
           "    if ((${#offer[@]} == 0)); then\n"
-          "        offer=(-f)\n"
-          "        [[ $current == -* || $command == help || $command == completion ]] && offer=()\n"
-          "        [[ ${#offer[@]} == 0 || $COMP_CWORD == 1 ]] && offer+=(-W \"$words\")\n"
+          "        if [[ $current == -* ]]; then\n"
+          "            offer=(-W \"$options\")\n"
+          "        elif [[ -n $operands ]]; then\n"
+          "            offer=(-W \"$operands\")\n"
+          "            ((COMP_CWORD == 1)) && offer+=(-f)\n"
+          "        else\n"
+          "            offer=(-f)\n"
+          "        fi\n"
           "    fi\n"
           "    mapfile -t COMPREPLY < <(compgen \"${offer[@]}\" -- \"$current\")\n"
           "}\n"

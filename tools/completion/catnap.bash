@@ -2,7 +2,7 @@
 _catnap()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=run words=
+    local command=run options= operands=
     local -a offer=()
     case ${COMP_WORDS[1]} in
         run|validate|inspect|wast|completion|help) ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]} ;;
@@ -25,18 +25,38 @@ _catnap()
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
     esac
     case $command in
-        run) words=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --bounds-checks --stats --stats=text --stats=json --json --help' ;;
-        validate) words=' --json --help' ;;
-        inspect) words=' --functions --function --json --help' ;;
-        wast) words=' --eager --bounds-checks --json --help' ;;
-        completion) words=' --json --help bash zsh fish' ;;
-        help) words=' --json --help run validate inspect wast completion help' ;;
+        run)
+            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --bounds-checks --stats --stats=text --stats=json --json --help'
+            operands='' ;;
+        validate)
+            options=' --json --help'
+            operands='' ;;
+        inspect)
+            options=' --functions --function --json --help'
+            operands='' ;;
+        wast)
+            options=' --eager --bounds-checks --json --help'
+            operands='' ;;
+        completion)
+            options=' --json --help'
+            operands=' bash zsh fish' ;;
+        help)
+            options=' --json --help'
+            operands=' run validate inspect wast completion help' ;;
     esac
-    ((COMP_CWORD == 1)) && words+=' --version run validate inspect wast completion help'
+    if ((COMP_CWORD == 1)); then
+        options+=' --version'
+        operands='run validate inspect wast completion help'
+    fi
     if ((${#offer[@]} == 0)); then
-        offer=(-f)
-        [[ $current == -* || $command == help || $command == completion ]] && offer=()
-        [[ ${#offer[@]} == 0 || $COMP_CWORD == 1 ]] && offer+=(-W "$words")
+        if [[ $current == -* ]]; then
+            offer=(-W "$options")
+        elif [[ -n $operands ]]; then
+            offer=(-W "$operands")
+            ((COMP_CWORD == 1)) && offer+=(-f)
+        else
+            offer=(-f)
+        fi
     fi
     mapfile -t COMPREPLY < <(compgen "${offer[@]}" -- "$current")
 }
