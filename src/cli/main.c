@@ -39,7 +39,7 @@ static void hint_command(const struct diag *diag, const char *word)
 {
     const char *names[16];
     size_t count = 0;
-    for (; commands[count] != NULL && count < 15; count++)
+    for (; count < 15 && commands[count] != NULL; count++)
         names[count] = commands[count]->name;
     names[count] = NULL;
     const char *meant = closest_name(word, names);
