@@ -243,6 +243,8 @@ wasm_trap_t *cn_trap_new(wasm_store_t *, catnap_trap_code_t, const char *format,
 wasm_trap_t *cn_trap_new_text(wasm_store_t *, catnap_trap_code_t, const char *text, size_t length);
 /* A spare trap for a new store: no handles, never freed by release. NULL when memory is exhausted. */
 wasm_trap_t *cn_trap_new_spare(wasm_store_t *, catnap_trap_code_t, const char *text);
+/* For calls that name no store: it belongs to none, and handles on it are not counted. */
+wasm_trap_t *cn_trap_null_argument(void);
 /* Standard message of a code, the official suite's wording. */
 const char *cn_trap_text(catnap_trap_code_t);
 

@@ -82,3 +82,18 @@ wasm_trap_t *cn_trap_new_spare(wasm_store_t *store, catnap_trap_code_t code, con
     trap->immortal = true;
     return trap;
 }
+
+/* The counts of a store's misuse trap are never touched, so this one can be constant. */
+static const wasm_store_t nowhere;
+static const wasm_trap_t null_argument = {
+    .ref = {.kind = OBJECT_TRAP, .escaped = true, .store = (wasm_store_t *)(uintptr_t)&nowhere},
+    .code = CATNAP_TRAP_HOST,
+    .immortal = true,
+    .message_length = sizeof "an argument is NULL" - 1,
+    .message = (char *)(uintptr_t) "an argument is NULL",
+};
+static const wasm_store_t nowhere = {.misuse_trap = (wasm_trap_t *)(uintptr_t)&null_argument};
+
+wasm_trap_t *cn_trap_null_argument(void) {
+    return (wasm_trap_t *)(uintptr_t)&null_argument;
+}

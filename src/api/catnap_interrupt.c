@@ -1,0 +1,35 @@
+/* Interruption: a request names the call that it is for, so that a late one hurts no other. */
+#include "api/api.h"
+
+#include "base/platform.h"
+
+uint64_t catnap_store_call_id(const wasm_store_t *store) {
+    return store ? store->machine.call_id : 0;
+}
+
+void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
+    if (!store)
+        return;
+    atomic_store(&store->machine.interrupt_request, call_id);
+    int event = store->machine.interrupt_event;
+    if (event >= 0)
+        cn_os_event_signal(event);
+}
+
+bool catnap_caller_interrupted(const catnap_caller_t *caller) {
+    const struct machine *machine = caller->machine;
+    return atomic_load(&machine->interrupt_request) == machine->call_id;
+}
+
+/* Signals of earlier calls are cleared; a request that came in between is signalled again. */
+int catnap_caller_interrupt_fd(catnap_caller_t *caller) {
+    struct machine *machine = caller->machine;
+    if (machine->interrupt_event < 0)
+        machine->interrupt_event = cn_os_event_new();
+    if (machine->interrupt_event < 0)
+        return -1;
+    cn_os_event_clear(machine->interrupt_event);
+    if (catnap_caller_interrupted(caller))
+        cn_os_event_signal(machine->interrupt_event);
+    return machine->interrupt_event;
+}

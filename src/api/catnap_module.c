@@ -1,0 +1,169 @@
+/* Modules of catnap.h: loading, statistics, and what they consist of. */
+#include "api/api.h"
+
+/* ---- Loading ---- */
+
+wasm_module_t *catnap_module_new(wasm_store_t *store, const uint8_t *bytes, size_t length,
+                                 const catnap_module_options_t *options, catnap_error_t **out) {
+    struct error error;
+    if (out)
+        *out = NULL;
+    if (!store || (!bytes && length > 0)) {
+        if (options && options->release)
+            options->release(options->release_env, bytes, length);
+        return cn_report_null(store, out);
+    }
+    struct shared_module *shared = cn_load(store->engine, bytes, length, options, &error);
+    if (!cn_store_enter(store)) {
+        if (shared)
+            cn_shared_release(shared);
+        return cn_report_misuse(out);
+    }
+    wasm_module_t *module = shared ? cn_module_object_new(store, shared) : NULL;
+    if (module)
+        cn_object_retain(&module->ref);
+    else if (shared)
+        cn_report_memory(store, out);
+    else
+        cn_report(store, out, &error);
+    if (shared)
+        cn_shared_release(shared);
+    cn_store_leave(store);
+    return module;
+}
+
+catnap_error_t *catnap_module_validate(wasm_engine_t *engine, const uint8_t *bytes,
+                                       size_t length) {
+    struct error error;
+    if (!engine || (!bytes && length > 0))
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    return cn_check_module(engine, bytes, length, &error) ? NULL : cn_error_own(&error);
+}
+
+catnap_error_t *catnap_module_translate(const wasm_module_t *module) {
+    struct error error;
+    if (!module)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    return cn_translate_all(module->shared, &error) ? NULL : cn_error_own(&error);
+}
+
+/* ---- Statistics ---- */
+
+void catnap_module_stats(const wasm_module_t *object, catnap_module_stats_t *out) {
+    if (!out)
+        return;
+    *out = (catnap_module_stats_t){0};
+    if (!object)
+        return;
+    struct module *module = object->shared->module;
+    out->module_bytes = module->size;
+    out->functions = module->func_count - module->imported_func_count;
+    out->functions_validated = out->functions;
+    out->functions_translated = atomic_load(&module->translated_functions);
+    out->code_bytes = module->code_bytes;
+    out->code_bytes_translated = atomic_load(&module->translated_bytes);
+    out->bytecode_bytes = atomic_load(&module->bytecode_bytes);
+    out->decode_ns = module->decode_ns;
+    out->validate_ns = module->validate_ns;
+    out->translate_ns = atomic_load(&module->translate_ns);
+}
+
+/* ---- Sections ---- */
+
+size_t catnap_module_section_count(const wasm_module_t *module) {
+    return module ? module->shared->module->section_count : 0;
+}
+
+bool catnap_module_section(const wasm_module_t *object, size_t index, catnap_section_t *out) {
+    static const char *const names[] = {"custom", "type",   "import", "function", "table",
+                                        "memory", "global", "export", "start",    "element",
+                                        "code",   "data",   "data count"};
+    const struct module *module = object ? object->shared->module : NULL;
+    bool found = module && index < module->section_count;
+    if (!out)
+        return found;
+    *out = (catnap_section_t){0};
+    if (!found)
+        return false;
+    const struct section *section = &module->sections[index];
+    out->id = section->id;
+    out->offset = section->content.offset;
+    out->size = section->content.length;
+    if (section->id == 0) {
+        out->name = (const char *)module->bytes + section->name.offset;
+        out->name_length = section->name.length;
+    } else if (section->id < sizeof names / sizeof *names) {
+        out->name = names[section->id];
+        out->name_length = strlen(out->name);
+    }
+    return true;
+}
+
+/* ---- Functions ---- */
+
+size_t catnap_module_function_count(const wasm_module_t *module) {
+    return module ? module->shared->module->func_count : 0;
+}
+
+/* Where a defined function is, and its translation in the table that counts. */
+static void describe_defined(struct shared_module *shared, uint32_t index,
+                             catnap_function_info_t *out) {
+    const struct module *module = shared->module;
+    uint32_t defined = index - module->imported_func_count;
+    uint64_t word = atomic_load_explicit(&module->code[defined], memory_order_acquire);
+    _Atomic uint64_t *twin = atomic_load_explicit(&shared->explicit_code, memory_order_acquire);
+    if ((word & CODE_UNTRANSLATED) && twin)
+        word = atomic_load_explicit(&twin[defined], memory_order_acquire);
+    struct span body;
+    if (word & CODE_UNTRANSLATED) {
+        body = cn_module_untranslated_body(module, word);
+    } else {
+        const struct code *code = (const struct code *)(uintptr_t)word;
+        body = code->body;
+        out->translated = true;
+        out->bytecode_bytes = code->size;
+    }
+    out->body_offset = body.offset;
+    out->body_size = body.length;
+}
+
+bool catnap_module_function(const wasm_module_t *object, uint32_t index,
+                            catnap_function_info_t *out) {
+    const struct module *module = object ? object->shared->module : NULL;
+    bool found = module && index < module->func_count;
+    if (!out)
+        return found;
+    *out = (catnap_function_info_t){0};
+    if (!found)
+        return false;
+    out->imported = index < module->imported_func_count;
+    if (!out->imported)
+        describe_defined(object->shared, index, out);
+    struct span name = cn_module_func_name(module, index);
+    out->name = name.length > 0 ? (const char *)module->bytes + name.offset : NULL;
+    out->name_length = name.length;
+    return true;
+}
+
+wasm_functype_t *catnap_module_function_type(const wasm_module_t *object, uint32_t index) {
+    const struct module *module = object ? object->shared->module : NULL;
+    if (!module || index >= module->func_count)
+        return NULL;
+    return cn_functype_describe(module_func_type(module, index));
+}
+
+catnap_error_t *catnap_module_disassemble(const wasm_module_t *object, uint32_t index,
+                                          catnap_write_t write, void *env) {
+    struct error error;
+    if (!object || !write)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    struct shared_module *shared = object->shared;
+    if (index < shared->module->imported_func_count || index >= shared->module->func_count)
+        return cn_error_make(CATNAP_NOT_FOUND, "the module defines no function %u", index);
+    struct translation_config config;
+    if (!cn_usual_code(shared, &config))
+        return cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");
+    return cn_code_disassemble(shared->module, index, &config, write, env, &error)
+               ? NULL
+               : cn_error_own(&error);
+}

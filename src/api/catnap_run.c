@@ -1,0 +1,94 @@
+/* Resumable runs: values around exec/run.c. */
+#include "api/api.h"
+
+/* Arguments as slots, and a run with them. */
+static catnap_run_t *new_run(wasm_func_t *func, struct values arguments, struct error *error) {
+    const struct functype *type = func->type;
+    wasm_store_t *store = func->ref.store;
+    size_t bytes = type->param_slots * sizeof(uint64_t), bad;
+    uint64_t *slots = cn_alloc(store->alloc, bytes);
+    if (!slots) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    const char *wrong = cn_values_to_slots(store, arguments, ft_params(type), slots, &bad);
+    catnap_run_t *run = NULL;
+    if (wrong)
+        cn_fail(error, CATNAP_MISUSE, "argument %zu %s", bad, wrong);
+    else
+        run = cn_run_new(func, slots, error);
+    cn_free(store->alloc, slots, bytes);
+    return run;
+}
+
+catnap_run_t *catnap_run_new(const wasm_func_t *func, const catnap_val_t *arguments, size_t count,
+                             catnap_error_t **out) {
+    struct error error;
+    if (out)
+        *out = NULL;
+    if (!func || (count > 0 && !arguments))
+        return cn_report_null(NULL, out);
+    wasm_store_t *store = func->ref.store;
+    if (count != func->type->param_count)
+        return cn_report_new(store, out, CATNAP_MISUSE,
+                             "wrong number of arguments: expected %u, found %zu",
+                             func->type->param_count, count);
+    if (store->deleted)
+        return cn_report_new(store, out, CATNAP_MISUSE, "the function's store has been deleted");
+    if (!cn_store_enter(store))
+        return cn_report_misuse(out);
+    catnap_run_t *run =
+        new_run((wasm_func_t *)(uintptr_t)func, wide_values(arguments, count), &error);
+    if (!run)
+        cn_report(store, out, &error);
+    cn_store_leave(store);
+    return run;
+}
+
+static catnap_status_t resume(catnap_run_t *run, struct values results, wasm_trap_t **trap) {
+    wasm_func_t *func = cn_run_func(run);
+    struct alloc *alloc = func->ref.store->alloc;
+    size_t bytes = func->type->result_slots * sizeof(uint64_t);
+    uint64_t *slots = cn_alloc(alloc, bytes);
+    if (!slots)
+        return CATNAP_NO_MEMORY;
+    catnap_status_t status = cn_run_resume(run, slots, trap);
+    if (status == CATNAP_OK) {
+        cn_values_from_slots(results, ft_results(func->type), slots);
+        cn_values_retain(results);
+    }
+    cn_free(alloc, slots, bytes);
+    return status;
+}
+
+catnap_status_t catnap_run_resume(catnap_run_t *run, catnap_val_t *results, size_t count,
+                                  wasm_trap_t **out) {
+    wasm_trap_t *trap = NULL;
+    catnap_status_t status = CATNAP_MISUSE;
+    if (results)
+        memset(results, 0, count * sizeof *results);
+    if (run && count == cn_run_func(run)->type->result_count && (results || count == 0)) {
+        wasm_store_t *store = cn_run_func(run)->ref.store;
+        struct values values = wide_values(results, count);
+        cn_values_zero(values, ft_results(cn_run_func(run)->type));
+        if (cn_store_enter(store)) {
+            if (!store->deleted)
+                status = resume(run, values, &trap);
+            cn_store_leave(store);
+        }
+    }
+    if (out)
+        *out = trap;
+    else
+        wasm_trap_delete(trap);
+    return status;
+}
+
+size_t catnap_run_backtrace(catnap_run_t *run, catnap_frame_t *out, size_t capacity) {
+    return run ? cn_backtrace(&cn_run_func(run)->ref.store->machine, run, out, capacity) : 0;
+}
+
+void catnap_run_delete(catnap_run_t *run) {
+    if (run)
+        cn_run_delete(run);
+}

@@ -1,0 +1,99 @@
+/* What a store has beyond wasm.h: limits, data, fuel, interruption, statistics. */
+#include "api/api.h"
+
+#include <inttypes.h>
+
+#include "base/platform.h"
+
+/* ---- Limits and data ---- */
+
+void catnap_limits_default(catnap_limits_t *limits) {
+    if (limits)
+        *limits = cn_limits_default();
+}
+
+void catnap_store_set_limits(wasm_store_t *store, const catnap_limits_t *limits) {
+    if (!store || !limits)
+        return;
+    store->limits = *limits;
+    store->machine.depth_limit = limits->call_depth;
+    store->machine.host_depth_limit = limits->host_depth;
+}
+
+void catnap_store_limits(const wasm_store_t *store, catnap_limits_t *out) {
+    if (out)
+        *out = store ? store->limits : cn_limits_default();
+}
+
+void catnap_store_set_data(wasm_store_t *store, void *data) {
+    if (store)
+        store->data = data;
+}
+
+void *catnap_store_data(const wasm_store_t *store) {
+    return store ? store->data : NULL;
+}
+
+wasm_engine_t *catnap_store_engine(const wasm_store_t *store) {
+    return store ? store->engine : NULL;
+}
+
+/* ---- Fuel ---- */
+
+/* NULL, or why fuel cannot be spoken of. */
+static catnap_error_t *check_fuel(const wasm_store_t *store) {
+    if (!store)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    if (!store->engine->config.fuel)
+        return cn_error_make(CATNAP_MISUSE, "fuel is switched off in this engine");
+    return NULL;
+}
+
+catnap_error_t *catnap_store_set_fuel(wasm_store_t *store, uint64_t fuel) {
+    catnap_error_t *error = check_fuel(store);
+    if (!error)
+        store->machine.fuel = fuel;
+    return error;
+}
+
+uint64_t catnap_store_fuel(const wasm_store_t *store) {
+    return store && store->engine->config.fuel ? store->machine.fuel : 0;
+}
+
+catnap_error_t *catnap_store_consume_fuel(wasm_store_t *store, uint64_t fuel) {
+    catnap_error_t *error = check_fuel(store);
+    if (error)
+        return error;
+    if (store->machine.fuel < fuel)
+        return cn_error_make(CATNAP_OUT_OF_FUEL, "%" PRIu64 " units of fuel wanted, %" PRIu64 " left",
+                             fuel, store->machine.fuel);
+    store->machine.fuel -= fuel;
+    return NULL;
+}
+
+/* ---- Statistics ---- */
+
+/* Objects that are not part of an instance and not made for one. */
+static uint64_t count_host_objects(const wasm_store_t *store) {
+    uint64_t count = 0;
+    for (const struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;
+         ref = ref->next)
+        count += ref->kind != OBJECT_INSTANCE && ref->kind != OBJECT_MEMORY &&
+                 ref->kind != OBJECT_TABLE;
+    return count;
+}
+
+void catnap_store_stats(const wasm_store_t *store, catnap_store_stats_t *out) {
+    if (!out)
+        return;
+    *out = (catnap_store_stats_t){0};
+    if (!store)
+        return;
+    out->instances = store->instance_count;
+    out->memory_bytes = store->memory_bytes;
+    out->table_elements = store->table_elements;
+    out->host_objects = count_host_objects(store);
+    out->calls = store->machine.calls;
+    for (const struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
+        out->value_stack_bytes += stack->reserved;
+}

@@ -1,0 +1,153 @@
+/* From bytes to a module that is ready: decode, validate, and translate when the engine is eager. */
+#include "api/api.h"
+
+#include <inttypes.h>
+
+#include "base/platform.h"
+#include "validate/validate.h"
+
+static void keep_bytes(void *env, const uint8_t *bytes, size_t size) {
+    (void)env;
+    (void)bytes;
+    (void)size;
+}
+
+struct translation_config cn_translation(const wasm_engine_t *engine, bool explicit_checks) {
+    return (struct translation_config){
+        .fuel = engine->config.fuel,
+        .interruptible = engine->config.interruptible,
+        .explicit_checks = explicit_checks,
+    };
+}
+
+_Atomic uint64_t *cn_usual_code(struct shared_module *shared, struct translation_config *config) {
+    bool explicit_checks = shared->engine->config.bounds_checks == CATNAP_BOUNDS_EXPLICIT &&
+                           shared->module->memory_count > 0;
+    *config = cn_translation(shared->engine, explicit_checks);
+    return explicit_checks ? cn_shared_explicit_code(shared) : shared->module->code;
+}
+
+bool cn_translate_all(struct shared_module *shared, struct error *error) {
+    struct module *module = shared->module;
+    struct translation_config config;
+    _Atomic uint64_t *table = cn_usual_code(shared, &config);
+    if (!table && module->func_count > module->imported_func_count)
+        return cn_fail_memory(error);
+    for (uint32_t i = module->imported_func_count; i < module->func_count; i++)
+        if (!cn_code_get(module, table, i, &config, error))
+            return false;
+    return true;
+}
+
+static bool validate(struct module *module, struct error *error) {
+    uint64_t start = cn_os_monotonic_ns();
+    bool valid = cn_validate_declarations(module, error) && cn_validate_bodies(module, error);
+    module->validate_ns = cn_os_monotonic_ns() - start;
+    return valid;
+}
+
+/* A valid module over borrowed bytes, or NULL and *error. */
+static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                             struct error *error) {
+    uint64_t start = cn_os_monotonic_ns();
+    struct module *module = cn_module_decode(&engine->alloc, &engine->types,
+                                             engine->config.features, bytes, size, error);
+    if (!module)
+        return NULL;
+    module->decode_ns = cn_os_monotonic_ns() - start;
+    module->bytes = bytes;
+    module->size = size;
+    module->release = keep_bytes;
+    if (validate(module, error))
+        return module;
+    cn_module_release(module);
+    return NULL;
+}
+
+static bool check_size(size_t size, struct error *error) {
+    if (size <= LIMIT_MODULE_BYTES)
+        return true;
+    return cn_fail(error, CATNAP_LIMIT, "a module of %zu bytes is beyond the limit %" PRIu64, size,
+                   LIMIT_MODULE_BYTES);
+}
+
+bool cn_check_module(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                     struct error *error) {
+    if (!check_size(size, error))
+        return false;
+    struct module *module = decode(engine, bytes, size, error);
+    if (module)
+        cn_module_release(module);
+    return module != NULL;
+}
+
+static bool set_name(struct module *module, const char *name, struct error *error) {
+    if (!name)
+        return true;
+    size_t size = strlen(name) + 1;
+    char *copy = cn_arena_alloc(&module->arena, size);
+    if (!copy)
+        return cn_fail_memory(error);
+    memcpy(copy, name, size);
+    module->given_name = copy;
+    return true;
+}
+
+static struct shared_module *share(wasm_engine_t *engine, struct module *module, const char *name,
+                                   struct error *error) {
+    if (!set_name(module, name, error)) {
+        cn_module_release(module);
+        return NULL;
+    }
+    struct shared_module *shared = cn_shared_new(engine, module);
+    if (!shared) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    if (engine->config.translation == CATNAP_TRANSLATION_EAGER &&
+        !cn_translate_all(shared, error)) {
+        cn_shared_release(shared);
+        return NULL;
+    }
+    return shared;
+}
+
+static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                       const char *name, struct error *error) {
+    if (!check_size(size, error))
+        return NULL;
+    uint8_t *copy = cn_alloc(&engine->alloc, size);
+    if (!copy) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    struct module *module = decode(engine, copy, size, error);
+    if (!module) {
+        cn_free(&engine->alloc, copy, size);
+        return NULL;
+    }
+    module->release = NULL; /* the module frees them */
+    return share(engine, module, name, error);
+}
+
+static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                       const catnap_module_options_t *options,
+                                       struct error *error) {
+    struct module *module = check_size(size, error) ? decode(engine, bytes, size, error) : NULL;
+    if (!module) {
+        options->release(options->release_env, bytes, size);
+        return NULL;
+    }
+    module->release = options->release;
+    module->release_env = options->release_env;
+    return share(engine, module, options->name, error);
+}
+
+struct shared_module *cn_load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                              const catnap_module_options_t *options, struct error *error) {
+    if (options && options->release)
+        return load_lent(engine, bytes, size, options, error);
+    return load_copy(engine, bytes, size, options ? options->name : NULL, error);
+}

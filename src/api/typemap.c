@@ -1,0 +1,175 @@
+/* Between the types of wasm.h and those of modules. */
+#include "api/api.h"
+#include "api/wasm_type.h"
+
+/* ---- Value types ---- */
+
+static const struct {
+    wasm_valkind_t kind;
+    valtype type;
+} kinds[] = {
+    {WASM_I32, VT_I32},   {WASM_I64, VT_I64},         {WASM_F32, VT_F32},       {WASM_F64, VT_F64},
+    {WASM_V128, VT_V128}, {WASM_FUNCREF, VT_FUNCREF}, {WASM_EXTERNREF, VT_EXTERNREF},
+};
+
+valtype cn_valtype_of_kind(wasm_valkind_t kind) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].type;
+    return VT_BOTTOM;
+}
+
+wasm_valkind_t cn_kind_of_valtype(valtype type) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].type == type)
+            return kinds[i].kind;
+    return WASM_I32;
+}
+
+/* ---- From wasm.h ---- */
+
+#define SMALL_TYPE 32
+
+static void convert_types(const wasm_valtype_vec_t *from, valtype *to) {
+    for (size_t i = 0; i < from->size; i++)
+        to[i] = cn_valtype_of_kind(wasm_valtype_kind(from->data[i]));
+}
+
+const struct functype *cn_functype_intern(wasm_engine_t *engine, const wasm_functype_t *from,
+                                          struct error *error) {
+    size_t params = from->params.size, results = from->results.size;
+    if (params > LIMIT_PARAMS || results > LIMIT_RESULTS) {
+        cn_fail(error, CATNAP_LIMIT, "a function type of more than %u parameters or %u results",
+                LIMIT_PARAMS, LIMIT_RESULTS);
+        return NULL;
+    }
+    valtype small[SMALL_TYPE], *types = small;
+    size_t bytes = (params + results) * sizeof *types;
+    if (params + results > SMALL_TYPE)
+        types = cn_alloc(&engine->alloc, bytes);
+    const struct functype *type = NULL;
+    if (types) {
+        convert_types(&from->params, types);
+        convert_types(&from->results, types + params);
+        type = cn_types_intern(&engine->types, types, (uint32_t)params, (uint32_t)results);
+    }
+    if (types != small)
+        cn_free(&engine->alloc, types, bytes);
+    if (!type)
+        cn_fail_memory(error);
+    return type;
+}
+
+static bool convert_limits(const wasm_limits_t *from, struct limits *to, struct error *error) {
+    to->min = from->min;
+    to->max = from->max;
+    to->has_max = from->max != wasm_limits_max_default;
+    if (to->has_max && to->max < to->min)
+        return cn_fail(error, CATNAP_INVALID, "the minimum %u is greater than the maximum %u",
+                       from->min, from->max);
+    return true;
+}
+
+bool cn_globaltype_of(const wasm_globaltype_t *from, struct globaltype *to, struct error *error) {
+    to->type = cn_valtype_of_kind(wasm_valtype_kind(from->content));
+    to->is_mutable = from->mutability == WASM_VAR;
+    if (from->mutability != WASM_VAR && from->mutability != WASM_CONST)
+        return cn_fail(error, CATNAP_INVALID, "unknown mutability %u", from->mutability);
+    return true;
+}
+
+bool cn_tabletype_of(const wasm_tabletype_t *from, struct tabletype *to, struct error *error) {
+    to->element = cn_valtype_of_kind(wasm_valtype_kind(from->element));
+    if (!vt_is_ref(to->element))
+        return cn_fail(error, CATNAP_INVALID, "a table's elements are references, not %s",
+                       cn_valtype_name(to->element));
+    return convert_limits(&from->limits, &to->limits, error);
+}
+
+bool cn_memorytype_of(const wasm_memorytype_t *from, struct memorytype *to, struct error *error) {
+    if (!convert_limits(&from->limits, &to->limits, error))
+        return false;
+    if (to->limits.min > LIMIT_MEMORY_PAGES ||
+        (to->limits.has_max && to->limits.max > LIMIT_MEMORY_PAGES))
+        return cn_fail(error, CATNAP_INVALID, "a memory has at most %u pages", LIMIT_MEMORY_PAGES);
+    return true;
+}
+
+/* ---- To wasm.h ---- */
+
+static bool describe_types(const valtype *types, uint32_t count, wasm_valtype_vec_t *out) {
+    wasm_valtype_vec_new_uninitialized(out, count);
+    for (size_t i = 0; i < out->size; i++)
+        out->data[i] = wasm_valtype_new(cn_kind_of_valtype(types[i]));
+    return out->size == count;
+}
+
+wasm_functype_t *cn_functype_describe(const struct functype *type) {
+    wasm_valtype_vec_t params, results = WASM_EMPTY_VEC;
+    if (describe_types(ft_params(type), type->param_count, &params) &&
+        describe_types(ft_results(type), type->result_count, &results))
+        return wasm_functype_new(&params, &results);
+    wasm_valtype_vec_delete(&params);
+    wasm_valtype_vec_delete(&results);
+    return NULL;
+}
+
+wasm_globaltype_t *cn_globaltype_describe(const struct globaltype *type) {
+    return wasm_globaltype_new(wasm_valtype_new(cn_kind_of_valtype(type->type)),
+                               type->is_mutable ? WASM_VAR : WASM_CONST);
+}
+
+static uint32_t clamp(uint64_t bound) {
+    return bound < wasm_limits_max_default ? (uint32_t)bound : wasm_limits_max_default;
+}
+
+static wasm_limits_t describe_limits(const struct limits *limits) {
+    return (wasm_limits_t){clamp(limits->min),
+                           limits->has_max ? clamp(limits->max) : wasm_limits_max_default};
+}
+
+wasm_tabletype_t *cn_tabletype_describe(const struct tabletype *type) {
+    wasm_limits_t limits = describe_limits(&type->limits);
+    return wasm_tabletype_new(wasm_valtype_new(cn_kind_of_valtype(type->element)), &limits);
+}
+
+wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *type) {
+    wasm_limits_t limits = describe_limits(&type->limits);
+    return wasm_memorytype_new(&limits);
+}
+
+wasm_externtype_t *cn_externtype_describe(const struct module *module, enum extern_kind kind,
+                                          uint32_t index) {
+    switch (kind) {
+    case EXTERN_FUNC:
+        return wasm_functype_as_externtype(cn_functype_describe(module_func_type(module, index)));
+    case EXTERN_TABLE:
+        return wasm_tabletype_as_externtype(cn_tabletype_describe(&module->tables[index]));
+    case EXTERN_MEMORY:
+        return wasm_memorytype_as_externtype(cn_memorytype_describe(&module->memories[index]));
+    case EXTERN_GLOBAL:
+        return wasm_globaltype_as_externtype(cn_globaltype_describe(&module->globals[index].type));
+    }
+    return NULL;
+}
+
+wasm_externtype_t *cn_object_type(const struct wasm_ref_t *ref) {
+    switch (ref->kind) {
+    case OBJECT_FUNC:
+        return wasm_functype_as_externtype(cn_functype_describe(((const wasm_func_t *)ref)->type));
+    case OBJECT_GLOBAL:
+        return wasm_globaltype_as_externtype(
+            cn_globaltype_describe(&((const wasm_global_t *)ref)->type));
+    case OBJECT_TABLE: {
+        struct tabletype type = ((const wasm_table_t *)ref)->type;
+        type.limits.min = ((const wasm_table_t *)ref)->size;
+        return wasm_tabletype_as_externtype(cn_tabletype_describe(&type));
+    }
+    case OBJECT_MEMORY: {
+        struct memorytype type = ((const wasm_memory_t *)ref)->type;
+        type.limits.min = ((const wasm_memory_t *)ref)->size / WASM_PAGE_BYTES;
+        return wasm_memorytype_as_externtype(cn_memorytype_describe(&type));
+    }
+    default: return NULL;
+    }
+}

@@ -1,0 +1,131 @@
+/*
+ * Values of the two headers, and slots: an i32 is zero-extended in its slot, an f32 lies in the low
+ * half, a reference is the object's address, a v128 takes two slots, the low lanes first.
+ */
+#include "api/api.h"
+
+#include <string.h>
+
+/* Both structs begin with the kind and have the value at the same place. */
+_Static_assert(offsetof(wasm_val_t, of) == 8 && offsetof(catnap_val_t, of) == 8, "value layout");
+
+#define VALUE_OFFSET 8
+
+static wasm_valkind_t *kind_at(struct values values, size_t i) {
+    return (wasm_valkind_t *)((uint8_t *)values.data + i * values.stride);
+}
+
+static void *value_at(struct values values, size_t i) {
+    return (uint8_t *)values.data + i * values.stride + VALUE_OFFSET;
+}
+
+static struct wasm_ref_t *ref_at(struct values values, size_t i) {
+    struct wasm_ref_t *ref;
+    memcpy(&ref, value_at(values, i), sizeof ref);
+    return ref;
+}
+
+static bool is_ref_at(struct values values, size_t i) {
+    return wasm_valkind_is_ref(*kind_at(values, i));
+}
+
+bool cn_values_have_room(struct values values, const valtype *types, uint32_t count) {
+    if (values.stride >= sizeof(catnap_val_t))
+        return true;
+    for (uint32_t i = 0; i < count; i++)
+        if (types[i] == VT_V128)
+            return false;
+    return true;
+}
+
+/* Bytes of a value of this type; references are pointers. */
+static size_t value_size(valtype type) {
+    switch (type) {
+    case VT_I32:
+    case VT_F32: return 4;
+    case VT_I64:
+    case VT_F64: return 8;
+    case VT_V128: return 16;
+    default: return sizeof(struct wasm_ref_t *);
+    }
+}
+
+/* A reference may carry either kind of reference, as long as the object fits: WASM_REF_VAL makes
+ * every one an externref. */
+static const char *ref_to_slot(wasm_store_t *store, struct values values, size_t i, valtype type,
+                               uint64_t *slot) {
+    if (!is_ref_at(values, i))
+        return "is not a reference";
+    struct wasm_ref_t *ref = ref_at(values, i);
+    if (ref && ref->store != store)
+        return "is a reference of another store";
+    if (ref && type == VT_FUNCREF && ref->kind != OBJECT_FUNC)
+        return "is not a reference to a function";
+    *slot = object_slot(ref);
+    return NULL;
+}
+
+const char *cn_values_to_slots(wasm_store_t *store, struct values values, const valtype *types,
+                               uint64_t *slots, size_t *bad) {
+    for (size_t i = 0; i < values.count; i++) {
+        const char *wrong = NULL;
+        if (vt_is_ref(types[i])) {
+            wrong = ref_to_slot(store, values, i, types[i], slots);
+        } else if (*kind_at(values, i) == cn_kind_of_valtype(types[i])) {
+            slots[0] = 0;
+            memcpy(slots, value_at(values, i), value_size(types[i]));
+        } else {
+            wrong = "is of another type";
+        }
+        if (wrong) {
+            *bad = i;
+            return wrong;
+        }
+        slots += vt_slots(types[i]);
+    }
+    return NULL;
+}
+
+void cn_values_from_slots(struct values values, const valtype *types, const uint64_t *slots) {
+    for (size_t i = 0; i < values.count; i++) {
+        memset(kind_at(values, i), 0, values.stride);
+        *kind_at(values, i) = cn_kind_of_valtype(types[i]);
+        memcpy(value_at(values, i), slots, value_size(types[i]));
+        slots += vt_slots(types[i]);
+    }
+}
+
+void cn_values_zero(struct values values, const valtype *types) {
+    for (size_t i = 0; i < values.count; i++) {
+        memset(kind_at(values, i), 0, values.stride);
+        *kind_at(values, i) = cn_kind_of_valtype(types[i]);
+    }
+}
+
+void cn_values_retain(struct values values) {
+    for (size_t i = 0; i < values.count; i++)
+        if (is_ref_at(values, i) && ref_at(values, i))
+            cn_object_retain(ref_at(values, i));
+}
+
+void cn_values_release(struct values values) {
+    for (size_t i = 0; i < values.count; i++)
+        if (is_ref_at(values, i) && ref_at(values, i))
+            cn_object_release(ref_at(values, i));
+}
+
+/* ---- wasm.h ---- */
+
+void wasm_val_delete(wasm_val_t *value) {
+    if (!value || !wasm_valkind_is_ref(value->kind))
+        return;
+    if (value->of.ref)
+        cn_object_release(value->of.ref);
+    value->of.ref = NULL;
+}
+
+void wasm_val_copy(wasm_val_t *out, const wasm_val_t *from) {
+    *out = *from;
+    if (wasm_valkind_is_ref(from->kind) && from->of.ref)
+        cn_object_retain(from->of.ref);
+}

@@ -1,0 +1,88 @@
+/* Functions of wasm.h. */
+#include "api/api.h"
+
+/* Makes a host function with one handle; on failure the finalizer has been called. */
+static wasm_func_t *new_func(wasm_store_t *store, const wasm_functype_t *described,
+                             host_callback callback, void *user_callback, void *env,
+                             void (*finalizer)(void *), catnap_error_t **out) {
+    struct error error;
+    wasm_func_t *func = NULL;
+    if (!store || !described || !user_callback) {
+        cn_report_null(store, out);
+    } else if (!cn_store_enter(store)) {
+        cn_report_misuse(out);
+    } else {
+        const struct functype *type = cn_functype_intern(store->engine, described, &error);
+        if (type)
+            func = cn_func_new(store, type, callback, user_callback, env, finalizer, &error);
+        if (func)
+            cn_object_retain(&func->ref);
+        else
+            cn_report(store, out, &error);
+        cn_store_leave(store);
+    }
+    if (!func && finalizer)
+        finalizer(env);
+    return func;
+}
+
+wasm_func_t *wasm_func_new(wasm_store_t *store, const wasm_functype_t *type,
+                           wasm_func_callback_t callback) {
+    return new_func(store, type, cn_callback_plain, (void *)callback, NULL, NULL, NULL);
+}
+
+wasm_func_t *wasm_func_new_with_env(wasm_store_t *store, const wasm_functype_t *type,
+                                    wasm_func_callback_with_env_t callback, void *env,
+                                    void (*finalizer)(void *)) {
+    return new_func(store, type, cn_callback_env, (void *)callback, env, finalizer, NULL);
+}
+
+wasm_func_t *catnap_func_new(wasm_store_t *store, const wasm_functype_t *type,
+                             catnap_callback_t callback, void *env, void (*finalizer)(void *),
+                             catnap_error_t **error) {
+    if (error)
+        *error = NULL;
+    return new_func(store, type, cn_callback_wide, (void *)callback, env, finalizer, error);
+}
+
+wasm_functype_t *wasm_func_type(const wasm_func_t *func) {
+    return func ? cn_functype_describe(func->type) : NULL;
+}
+
+size_t wasm_func_param_arity(const wasm_func_t *func) {
+    return func ? func->type->param_count : 0;
+}
+
+size_t wasm_func_result_arity(const wasm_func_t *func) {
+    return func ? func->type->result_count : 0;
+}
+
+wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
+                            wasm_val_vec_t *results) {
+    static const wasm_val_t null_reference = WASM_INIT_VAL;
+    size_t count = results && results->data ? results->size : 0;
+    wasm_trap_t *trap = cn_trap_null_argument();
+    size_t filled = 0;
+    if (func) {
+        size_t wanted = func->type->result_count;
+        filled = count < wanted ? count : wanted;
+        trap = cn_call_values(func, plain_values(args ? args->data : NULL, args ? args->size : 0),
+                              plain_values(count ? results->data : NULL, filled));
+    }
+    for (size_t i = !trap ? filled : 0; i < count; i++)
+        results->data[i] = null_reference;
+    return trap;
+}
+
+wasm_trap_t *catnap_func_call(const wasm_func_t *func, const catnap_val_t *arguments,
+                              size_t argument_count, catnap_val_t *results, size_t result_count) {
+    struct values out = wide_values(results, result_count);
+    wasm_trap_t *trap = cn_trap_null_argument();
+    if (func)
+        trap = cn_call_values(func, wide_values(arguments, argument_count), out);
+    if (trap && results && func && result_count == func->type->result_count)
+        cn_values_zero(out, ft_results(func->type));
+    else if (trap && results)
+        memset(results, 0, result_count * sizeof *results);
+    return trap;
+}
