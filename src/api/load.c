@@ -12,6 +12,10 @@ static void keep_bytes(void *env, const uint8_t *bytes, size_t size) {
     (void)size;
 }
 
+static void free_copy(void *env, const uint8_t *bytes, size_t size) {
+    cn_free(env, (void *)(uintptr_t)bytes, size);
+}
+
 struct translation_config cn_translation(const wasm_engine_t *engine, bool explicit_checks) {
     return (struct translation_config){
         .fuel = engine->config.fuel,
@@ -128,7 +132,8 @@ static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *byt
         cn_free(&engine->alloc, copy, size);
         return NULL;
     }
-    module->release = NULL; /* the module frees them */
+    module->release = free_copy;
+    module->release_env = &engine->alloc;
     return share(engine, module, name, error);
 }
 
