@@ -163,8 +163,8 @@ static inline u32x4 i32x4_dot_i16x8_s(i16x8 a, i16x8 b) {
 
 /* ---- floating point ---- */
 /* min and max: a NaN wins, and -0 is below +0, as in numeric.h. Rounding: adding the number from
- * which on all are whole leaves a whole one, to nearest; it never changes a sign. NaNs are made quiet
- * by hand, since optimisers take adding 0 away. */
+ * which on all are whole leaves a whole one, to nearest; it never changes a sign. NaNs are made
+ * quiet by hand, since optimisers take adding 0 away. */
 #define DEFINE_FLOAT(F, U, sign, quiet_bit, whole)                                                 \
     static inline F F##_min(F a, F b) {                                                            \
         U less = (U)(a < b), greater = (U)(a > b), equal = (U)(a == b);                            \
