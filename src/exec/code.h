@@ -13,7 +13,6 @@ struct code {
     uint32_t param_slots;    /* below the frame pointer */
     uint32_t result_slots;
     uint32_t frame_slots;    /* from the frame pointer up: header, locals, temporaries, callees' headers */
-    uint32_t local_slots;    /* that a call clears, after the header */
     struct span body;
     uint32_t cell_count;
     uint32_t size;           /* of this allocation, bytes */
@@ -37,8 +36,12 @@ struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func
 
 /* The WebAssembly offset (from the start of the module) of the instruction whose bytecode holds pc,
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
-uint64_t cn_code_offset(struct module *, uint32_t func, const struct code *, const uint64_t *pc,
+uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc,
                         const struct translation_config *);
+/* Fuel is taken for a stretch of code at its start: what the instruction at pc and those before it
+ * in its stretch did not use of that, to be given back when pc traps. */
+uint64_t cn_code_unspent_fuel(struct module *, const struct code *, const uint64_t *pc,
+                              const struct translation_config *);
 
 /* WebAssembly and bytecode side by side (catnap_module_disassemble). */
 bool cn_code_disassemble(struct module *, uint32_t func, const struct translation_config *,

@@ -11,6 +11,7 @@
 
 #include "catnap.h"
 #include "base/alloc.h"
+#include "base/error.h"
 
 struct wasm_func_t;
 struct wasm_store_t;
@@ -39,21 +40,28 @@ struct machine {
     uint32_t depth_limit;
     uint64_t fuel;
     _Atomic uint64_t interrupt_request; /* the call id that is to stop */
-    uint64_t call_id;                   /* of the outermost call under way, or of the next */
+    _Atomic uint64_t call_id;           /* of the outermost call under way, or of the next */
     /* Where execution stopped; also set around each host call, for backtraces. */
     const uint64_t *pc;
     uint64_t *fp;
     enum machine_event event;
     catnap_trap_code_t trap_code;
     uint64_t trap_operand[2];           /* by code: the address; the types that disagree */
+    struct wasm_func_t *callee;         /* of call_outside, the handler */
+    uint64_t fuel_needed;               /* by what ran out of fuel */
+    bool fuel_enabled, interruptible;
+    bool guarded;                       /* faults are recovered from (cn_os_guard_install) */
+    uint64_t call_indirect_address;     /* of the handler */
+    uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
     struct wasm_trap_t *trap;
     struct value_stack *stack;          /* current */
     struct value_stack *stacks;         /* all of the store */
-    struct value_stack *spare;          /* main stack when it is free */
+    struct value_stack *spare;          /* of plain calls; made when first needed */
+    uint64_t stack_bytes;               /* of a new one */
     struct wasm_store_t *store;
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
-    int interrupt_event;                /* cn_os_event, or -1: made when a host function asks */
+    _Atomic int interrupt_event;        /* cn_os_event, or -1: made when a host function asks */
     uint64_t calls;
 };
 
@@ -63,9 +71,11 @@ struct catnap_caller_t {
     struct wasm_instance_t *instance; /* NULL: called by the host itself */
 };
 
-/* Sets the fields up; nothing is reserved before the first call. */
+/* Sets the fields up from the store's engine and limits; nothing is reserved before the first call. */
 void cn_machine_init(struct machine *, struct wasm_store_t *, struct alloc *);
 void cn_machine_destroy(struct machine *);
+/* Takes over call depth, host depth and stack size for what comes. */
+void cn_machine_set_limits(struct machine *, const catnap_limits_t *);
 
 /* Calls a function of any kind. `slots` holds the arguments (type->param_slots) and receives the
  * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and

@@ -1,0 +1,51 @@
+/* Facts about bytecode instructions, from the table. */
+#include "exec/bytecode.h"
+
+#include <string.h>
+
+#define K_I32 "w"
+#define K_I64 "x"
+#define K_F32 "w"
+#define K_F64 "x"
+#define D_s "d"
+#define D_a "A"
+#define FORMAT_ss(T) "bc"
+#define FORMAT_sk(T) "b" K_##T
+#define FORMAT_ks(T) K_##T "b"
+#define FORMAT_as(T) "Ac"
+#define FORMAT_sa(T) "bA"
+#define FORMAT_ak(T) "A" K_##T
+#define FORMAT_ka(T) K_##T "A"
+
+#define ROW(name, format) [BC_##name] = {#name, format},
+#define BIN_ROW(name, T, d, src) ROW(name##_##d##_##src, D_##d FORMAT_##src(T))
+#define BIN_ROWS(name, T, d)                                                                       \
+    BIN_ROW(name, T, d, ss) BIN_ROW(name, T, d, sk) BIN_ROW(name, T, d, ks)                        \
+    BIN_ROW(name, T, d, as) BIN_ROW(name, T, d, sa) BIN_ROW(name, T, d, ak) BIN_ROW(name, T, d, ka)
+
+const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
+#define BIN(name, R, T, order, ...) BIN_ROWS(name, T, s) BIN_ROWS(name, T, a)
+#define BINT(name, R, T, check, ...) BIN_ROWS(name, T, s) BIN_ROWS(name, T, a)
+#define UN(name, R, T, ...)                                                                        \
+    ROW(name##_s_s, "db") ROW(name##_s_a, "dA") ROW(name##_a_s, "Ab") ROW(name##_a_a, "AA")
+#define UNT(name, R, T, check, ...) UN(name, R, T, 0)
+#define CMP(name, T, order, ...)                                                                   \
+    ROW(name##_ss, "abW") ROW(name##_sk, "axW") ROW(name##_ks, "xaW") ROW(name##_as, "AbW")        \
+    ROW(name##_sa, "aAW") ROW(name##_ak, "AxW") ROW(name##_ka, "xAW")
+#define LOAD_ROWS(name)                                                                            \
+    ROW(name##_s_s, "dbw") ROW(name##_s_a, "dAw") ROW(name##_a_s, "Abw") ROW(name##_a_a, "AAw")
+#define LOAD(name, R, access) LOAD_ROWS(name##_g) LOAD_ROWS(name##_e)
+#define STORE_ROWS(name)                                                                           \
+    ROW(name##_ss, "abw") ROW(name##_as, "Abw") ROW(name##_ks, "xbw") ROW(name##_sa, "aAw")        \
+    ROW(name##_ka, "xAw")
+#define STORE(name, T, access) STORE_ROWS(name##_g) STORE_ROWS(name##_e)
+#define OP(name, format) ROW(name, format)
+#include "exec/bytecode.def"
+};
+
+uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *code) {
+    const char *format = cn_bytecode_info[bytecode].format;
+    if (strchr(format, 't'))
+        return 2 + ((uint32_t)(code[1] >> 32) + 2) / 2;
+    return strchr(format, 'y') ? 4 : strchr(format, 'x') ? 3 : *format ? 2 : 1;
+}

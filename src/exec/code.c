@@ -1,0 +1,104 @@
+/*
+ * Translated functions: made at the first call, published once, found again by pc. This is the one
+ * file that needs both translator and executor.
+ */
+#include "exec/code.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/platform.h"
+#include "binary/opcodes.h"
+#include "exec/bytecode.h"
+#include "exec/internal.h"
+#include "translate/translate.h"
+
+static void drop_code(struct module *module) {
+    struct code *code = atomic_load(&module->code_list);
+    while (code) {
+        struct code *next = code->next;
+        cn_free(module->alloc, code, code->size);
+        code = next;
+    }
+}
+
+static struct code *code_of_word(uint64_t word) { return (struct code *)(uintptr_t)word; }
+
+struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_t func,
+                         const struct translation_config *config, struct error *error) {
+    _Atomic uint64_t *entry = &table[func - module->imported_func_count];
+    uint64_t word = atomic_load_explicit(entry, memory_order_acquire);
+    if (!(word & CODE_UNTRANSLATED))
+        return code_of_word(word);
+    uint64_t start = cn_os_monotonic_ns();
+    struct code *code = cn_translate(module, func, cn_module_untranslated_body(module, word),
+                                     config, NULL, error);
+    if (!code)
+        return NULL;
+    /* Another thread may have been faster: its code is the same, and ours goes. */
+    if (!atomic_compare_exchange_strong(entry, &word, (uint64_t)(uintptr_t)code)) {
+        cn_free(module->alloc, code, code->size);
+        return code_of_word(word);
+    }
+    module->drop_code = drop_code;
+    code->next = atomic_load(&module->code_list);
+    while (!atomic_compare_exchange_weak(&module->code_list, &code->next, code)) {
+    }
+    atomic_fetch_add(&module->translated_functions, 1);
+    atomic_fetch_add(&module->translated_bytes, code->body.length);
+    atomic_fetch_add(&module->bytecode_bytes, (uint64_t)code->cell_count * 8);
+    atomic_fetch_add(&module->translate_ns, cn_os_monotonic_ns() - start);
+    return code;
+}
+
+bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index) {
+    struct error error;
+    struct translation_config config = cn_instance_translation(instance);
+    if (cn_code_get(instance->module, instance->code,
+                    defined_index + instance->module->imported_func_count, &config, &error))
+        return true;
+    vm->event = EVENT_TRAP;
+    vm->trap_code =
+        error.status == CATNAP_NO_MEMORY ? CATNAP_TRAP_NO_MEMORY : CATNAP_TRAP_LIMIT;
+    return false;
+}
+
+/* Translates `code` again and gives the entry of the instruction that holds pc. */
+static bool find_source(struct module *module, const struct code *code, const uint64_t *pc,
+                        const struct translation_config *config, struct source_map_entry *out,
+                        uint32_t *fuel_total) {
+    struct error error;
+    struct source_map map = {.alloc = module->alloc};
+    if (pc < code->cells || pc >= code->cells + code->cell_count)
+        return false;
+    struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
+    bool found = false;
+    if (again) {
+        uint32_t cell = (uint32_t)(pc - code->cells);
+        for (size_t i = 0; i < map.count && map.entries[i].cell <= cell; i++) {
+            *out = map.entries[i];
+            found = true;
+        }
+        if (found && out->fuel_cell != UINT32_MAX)
+            *fuel_total = (uint32_t)(again->cells[out->fuel_cell + 1] >> 32);
+        cn_free(module->alloc, again, again->size);
+    }
+    cn_source_map_free(&map);
+    return found;
+}
+
+uint64_t cn_code_offset(struct module *module, const struct code *code, const uint64_t *pc,
+                        const struct translation_config *config) {
+    struct source_map_entry entry;
+    uint32_t total;
+    return find_source(module, code, pc, config, &entry, &total) ? entry.offset : CN_NO_OFFSET;
+}
+
+uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, const uint64_t *pc,
+                              const struct translation_config *config) {
+    struct source_map_entry entry;
+    uint32_t total = 0;
+    if (!find_source(module, code, pc, config, &entry, &total) || entry.fuel_cell == UINT32_MAX)
+        return 0;
+    return total - entry.fuel_so_far;
+}

@@ -1,0 +1,89 @@
+/*
+ * How handlers are written and how one leads to the next. Chosen here and nowhere else:
+ *
+ *  tail  (clang 19 and newer on x86-64 and AArch64) Each handler is a function that ends in a
+ *        guaranteed tail call, in a calling convention without callee-saved registers: the machine
+ *        state lives in registers throughout, and each handler has its own indirect jump.
+ *  goto  (any GNU C) The same source becomes one function with a label for each handler.
+ *
+ * Neither grows the C stack by the number of instructions executed, at any level of optimisation.
+ *
+ * State, in scope in every handler:
+ *   pc    the instruction under way          fp    the frame (enum frame_header at its start)
+ *   mem   base of the instance's memory 0    inst  the frame's instance
+ *   vm    the machine                        acc, facc  accumulators: integers; floats in lane 0
+ */
+#ifndef CN_EXEC_DISPATCH_H
+#define CN_EXEC_DISPATCH_H
+
+#include <stdint.h>
+
+struct machine;
+struct wasm_instance_t;
+
+typedef float vacc __attribute__((vector_size(16)));
+
+#if defined(__clang__) && __clang_major__ >= 19 && !defined(CATNAP_DISPATCH_GOTO) &&               \
+    (defined(__x86_64__) || defined(__aarch64__))
+#define CN_DISPATCH_TAIL 1
+
+/* Those that leave do not use them all. */
+#define MAYBE __attribute__((unused))
+#define HANDLER_PARAMS                                                                             \
+    const uint64_t *pc, uint64_t *fp, MAYBE uint8_t *mem, MAYBE struct wasm_instance_t *inst,      \
+        struct machine *vm, MAYBE uint64_t acc, MAYBE vacc facc
+#define HANDLER_ARGS pc, fp, mem, inst, vm, acc, facc
+typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
+
+#define HANDLER(name)                                                                              \
+    static __attribute__((preserve_none, section("cn_handler_code"))) void h_##name(HANDLER_PARAMS)
+#define DECLARE_HANDLER(name) HANDLER(name);
+#define DISPATCH() __attribute__((musttail)) return ((handler)(uintptr_t)*pc)(HANDLER_ARGS)
+#define GO(name) __attribute__((musttail)) return h_##name(HANDLER_ARGS)
+#define HANDLER_ADDRESS(name) h_##name
+
+#else
+#define CN_DISPATCH_TAIL 0
+
+#define HANDLER(name) h_##name:
+#define DECLARE_HANDLER(name)
+#define DISPATCH() goto *(void *)(uintptr_t)*pc
+#define GO(name) goto h_##name
+#define HANDLER_ADDRESS(name) &&h_##name
+#endif
+
+/* Both arms of a branch must stay branches: picking the next pc by conditional move would put it on
+ * the data path, where nothing predicts it. */
+#define KEEP_BRANCH() __asm__ volatile("" : "+r"(pc))
+
+#define NEXT(cells)                                                                                \
+    do {                                                                                           \
+        pc += (cells);                                                                             \
+        DISPATCH();                                                                                \
+    } while (0)
+
+/* Back to C, with the place recorded. */
+#define LEAVE(why)                                                                                 \
+    do {                                                                                           \
+        vm->pc = pc;                                                                               \
+        vm->fp = fp;                                                                               \
+        vm->event = (why);                                                                         \
+        return;                                                                                    \
+    } while (0)
+#define TRAP(code)                                                                                 \
+    do {                                                                                           \
+        vm->trap_code = (code);                                                                    \
+        LEAVE(EVENT_TRAP);                                                                         \
+    } while (0)
+
+/* Fields of the instruction. */
+#define O(field) ((int16_t)(uint16_t)(pc[1] >> (16 * (field))))
+#define W ((int32_t)(pc[1] >> 32))
+#define UW ((uint32_t)(pc[1] >> 32))
+#define X (pc[2])
+#define SLOT(field) fp[O(field)]
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+#endif

@@ -1,0 +1,133 @@
+/* The executor: all handlers, in the form that dispatch.h chooses, and the way into them. */
+#include <string.h>
+
+#include "base/access.h"
+#include "base/guard.h"
+#include "exec/dispatch.h"
+#include "exec/internal.h"
+#include "exec/numeric.h"
+#include "exec/simd.h"
+
+/* The small form of the library leaves the accumulator variants out: the translator then uses
+ * slots, and the code is slower and never wrong. */
+#ifdef CATNAP_SMALL
+#define CN_ACCUMULATOR 0
+#else
+#define CN_ACCUMULATOR 1
+#endif
+
+/* Rows of the handler table. */
+#define ROW(name) [BC_##name] = HANDLER_ADDRESS(name),
+#define BIN_ROW_(name, d, src) ROW(name##_##d##_##src)
+#if CN_ACCUMULATOR
+#define ROWS_COMM(name, d) ROW(name##_##d##_ss) ROW(name##_##d##_sk) ROW(name##_##d##_as) ROW(name##_##d##_ak)
+#define ROWS_ORDERED(name, d) BIN_VARIANTS_OF(BIN_ROW_, name, d)
+#define ROWS_BIN(name, order) ROWS_##order(name, s) ROWS_##order(name, a)
+#define ROWS_UN(name) ROW(name##_s_s) ROW(name##_s_a) ROW(name##_a_s) ROW(name##_a_a)
+#define ROWS_CMP_COMM(name) ROW(name##_ss) ROW(name##_sk) ROW(name##_as) ROW(name##_ak)
+#define ROWS_CMP_ORDERED(name)                                                                     \
+    ROWS_CMP_COMM(name) ROW(name##_ks) ROW(name##_sa) ROW(name##_ka)
+#define ROWS_LOAD(name) ROW(name##_s_s) ROW(name##_s_a) ROW(name##_a_s) ROW(name##_a_a)
+#define ROWS_STORE(name) ROW(name##_ss) ROW(name##_as) ROW(name##_ks) ROW(name##_sa) ROW(name##_ka)
+#else
+#define ROWS_COMM(name, d) ROW(name##_##d##_ss) ROW(name##_##d##_sk)
+#define ROWS_ORDERED(name, d) ROWS_COMM(name, d) ROW(name##_##d##_ks)
+#define ROWS_BIN(name, order) ROWS_##order(name, s)
+#define ROWS_UN(name) ROW(name##_s_s)
+#define ROWS_CMP_COMM(name) ROW(name##_ss) ROW(name##_sk)
+#define ROWS_CMP_ORDERED(name) ROWS_CMP_COMM(name) ROW(name##_ks)
+#define ROWS_LOAD(name) ROW(name##_s_s)
+#define ROWS_STORE(name) ROW(name##_ss) ROW(name##_ks)
+#endif
+#if CN_HAS_GUARD
+#define ROWS_MEMORY(rows, name) rows(name##_g) rows(name##_e)
+#else
+#define ROWS_MEMORY(rows, name) rows(name##_e)
+#endif
+
+#if CN_DISPATCH_TAIL
+
+DECLARE_HANDLER(first_call)
+DECLARE_HANDLER(first_call_indirect)
+DECLARE_HANDLER(call_outside)
+#include "exec/handlers_numeric.inc"
+#include "exec/handlers_control.inc"
+#include "exec/handlers_state.inc"
+#include "exec/handlers_simd.inc"
+
+static const uint64_t *handler_table(void) {
+    static const handler table[BC_COUNT] = {
+#include "exec/handler_rows.inc"
+    };
+    _Static_assert(sizeof(handler) == sizeof(uint64_t), "a cell holds a handler's address");
+    return (const uint64_t *)(const void *)table;
+}
+const uint64_t *cn_handlers(void) { return handler_table(); }
+
+static void run(struct machine *vm, const uint64_t *pc, uint64_t *fp,
+                struct wasm_instance_t *inst) {
+    ((handler)(uintptr_t)*pc)(pc, fp, cn_instance_base(inst), inst, vm, 0, (vacc){0});
+}
+
+#else
+
+/* With vm NULL it only tells the handlers' addresses. */
+__attribute__((noinline, section("cn_handler_code"))) static const uint64_t *
+run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t *inst) {
+    static const void *const table[BC_COUNT] = {
+#include "exec/handler_rows.inc"
+    };
+    _Static_assert(sizeof(void *) == sizeof(uint64_t), "a cell holds a handler's address");
+    if (!vm)
+        return (const uint64_t *)(const void *)table;
+    uint8_t *mem = cn_instance_base(inst);
+    uint64_t acc = 0;
+    vacc facc = {0};
+    DISPATCH();
+#undef LEAVE
+#define LEAVE(why)                                                                                 \
+    do {                                                                                           \
+        vm->pc = pc;                                                                               \
+        vm->fp = fp;                                                                               \
+        vm->event = (why);                                                                         \
+        return NULL;                                                                               \
+    } while (0)
+#include "exec/handlers_numeric.inc"
+#include "exec/handlers_control.inc"
+#include "exec/handlers_state.inc"
+#include "exec/handlers_simd.inc"
+}
+const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }
+
+#endif
+
+/* Whether a fault belongs to the memory of the frame that was executing. */
+static bool fault_is_ours(struct guard_scope *scope, const void *pc, void *fp, uintptr_t address) {
+    struct machine *vm = scope->owner;
+    const uint64_t *frame = fp;
+    const struct wasm_instance_t *instance =
+        (const struct wasm_instance_t *)(uintptr_t)frame[FRAME_INSTANCE];
+    const struct wasm_memory_t *memory = instance->memories[0];
+    uintptr_t base = (uintptr_t)memory->base;
+    if (address < base || address - base >= memory->reserved)
+        return false;
+    vm->pc = pc;
+    vm->fp = fp;
+    vm->event = EVENT_TRAP;
+    vm->trap_code = CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS;
+    vm->trap_operand[0] = address - base;
+    return true;
+}
+
+void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
+                struct wasm_instance_t *instance) {
+    if (!vm->guarded) {
+        run(vm, pc, fp, instance);
+        return;
+    }
+    struct guard_scope scope = {.accept = fault_is_ours, .owner = vm};
+    cn_guard_enter(&scope);
+    if (!cn_guard_catch(&scope))
+        run(vm, pc, fp, instance);
+    cn_guard_leave(&scope);
+}

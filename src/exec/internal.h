@@ -1,0 +1,55 @@
+/* What the handlers call in C, and how C starts them. */
+#ifndef CN_EXEC_INTERNAL_H
+#define CN_EXEC_INTERNAL_H
+
+#include "exec/bytecode.h"
+#include "exec/code.h"
+#include "exec/machine.h"
+#include "runtime/objects.h"
+
+/* Runs handlers from pc until one leaves; vm->event says why. */
+void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
+                struct wasm_instance_t *instance);
+
+/* exec/code.c: translates a defined function. On failure the event is set; false. */
+bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index);
+/* exec/machine.c: calls a host function from WebAssembly; vm->pc and vm->fp say where. On a trap
+ * the event is set; false. */
+bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,
+                  uint64_t *slots);
+
+/* exec/machine.c, for runs. */
+struct outer_call { /* what a call from the host puts aside */
+    const uint64_t *pc;
+    uint64_t *fp;
+    struct value_stack *stack;
+    uint64_t *stack_limit;
+    uint32_t depth_left;
+};
+struct value_stack *cn_stack_new(struct machine *);
+void cn_stack_delete(struct machine *, struct value_stack *);
+/* Switches to a value stack; false when the host's calls are nested too deep. */
+bool cn_begin_call(struct machine *, struct outer_call *, struct value_stack *);
+void cn_end_call(struct machine *, const struct outer_call *);
+bool cn_entry_fits(const struct value_stack *, const uint64_t *at, const struct functype *);
+bool cn_enter(struct machine *, struct wasm_func_t *, uint64_t *record, const uint64_t **pc,
+              uint64_t **fp);
+/* The own trap that the event is, with its frames. */
+struct wasm_trap_t *cn_take_trap(struct machine *);
+size_t cn_frames_from(struct machine *, const uint64_t *pc, const uint64_t *fp,
+                      struct trap_frame *out, size_t capacity);
+
+static inline uint8_t *cn_instance_base(const struct wasm_instance_t *instance) {
+    return instance->module->memory_count ? instance->memories[0]->base : NULL;
+}
+
+/* What the instance's code was or will be translated with. */
+static inline struct translation_config cn_instance_translation(const struct wasm_instance_t *i) {
+    return (struct translation_config){
+        .fuel = i->machine->fuel_enabled,
+        .interruptible = i->machine->interruptible,
+        .explicit_checks = i->module->memory_count > 0 && !i->memories[0]->guarded,
+    };
+}
+
+#endif

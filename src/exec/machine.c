@@ -1,0 +1,298 @@
+/* The machine around the handlers: value stacks, calls from and to the host, what a stop becomes. */
+#include "exec/machine.h"
+
+#include <string.h>
+
+#include "base/platform.h"
+#include "exec/internal.h"
+
+void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct alloc *alloc) {
+    const uint64_t *handlers = cn_handlers();
+    const struct wasm_config_t *config = &store->engine->config;
+    memset(vm, 0, sizeof *vm);
+    vm->store = store;
+    vm->alloc = alloc;
+    atomic_init(&vm->call_id, 1);
+    vm->interrupt_event = -1;
+    vm->fuel_enabled = config->fuel;
+    vm->interruptible = config->interruptible;
+    vm->guarded = config->bounds_checks == CATNAP_BOUNDS_AUTO && cn_os_guard_install();
+    vm->call_indirect_address = handlers[BC_call_indirect];
+    vm->exit_cell[0] = handlers[BC_exit];
+    vm->switch_back_cell[0] = handlers[BC_switch_back];
+    cn_machine_set_limits(vm, &store->limits);
+}
+
+void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
+    vm->depth_limit = limits->call_depth;
+    vm->host_depth_limit = limits->host_depth;
+    vm->stack_bytes = limits->value_stack_bytes;
+    if (vm->host_depth == 0)
+        vm->depth_left = vm->depth_limit;
+}
+
+/* ---- value stacks ---- */
+
+struct value_stack *cn_stack_new(struct machine *vm) {
+    const uint64_t least = 64 * 1024, most = UINT64_C(1) << 36;
+    uint64_t bytes = vm->stack_bytes < least ? least : vm->stack_bytes > most ? most : vm->stack_bytes;
+    struct value_stack *stack = cn_calloc(vm->alloc, 1, sizeof *stack);
+    if (!stack)
+        return NULL;
+    stack->base = cn_os_reserve(bytes);
+    if (!stack->base || !cn_os_commit(stack->base, bytes)) {
+        cn_os_release(stack->base, bytes);
+        cn_free(vm->alloc, stack, sizeof *stack);
+        return NULL;
+    }
+    stack->reserved = bytes;
+    stack->top = stack->base;
+    stack->limit = stack->base + bytes / sizeof(uint64_t);
+    stack->next = vm->stacks;
+    vm->stacks = stack;
+    return stack;
+}
+
+void cn_stack_delete(struct machine *vm, struct value_stack *stack) {
+    if (!stack)
+        return;
+    for (struct value_stack **link = &vm->stacks; *link; link = &(*link)->next) {
+        if (*link == stack) {
+            *link = stack->next;
+            break;
+        }
+    }
+    cn_os_release(stack->base, stack->reserved);
+    cn_free(vm->alloc, stack, sizeof *stack);
+}
+
+void cn_machine_destroy(struct machine *vm) {
+    while (vm->stacks)
+        cn_stack_delete(vm, vm->stacks);
+    cn_os_event_delete(vm->interrupt_event);
+}
+
+/* ---- what a stop becomes ---- */
+
+/* Frames walk outwards; a call from the host is crossed through its entry record. */
+size_t cn_frames_from(struct machine *vm, const uint64_t *pc, const uint64_t *fp,
+                      struct trap_frame *out, size_t capacity) {
+    size_t count = 0;
+    while (fp) {
+        const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
+        if (count < capacity)
+            out[count] = (struct trap_frame){
+                .instance = (struct wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE],
+                .func_index = code->func_index,
+                .pc = pc,
+            };
+        count++;
+        const uint64_t *back = (const uint64_t *)(uintptr_t)fp[FRAME_RETURN_PC];
+        const uint64_t *caller = (const uint64_t *)(uintptr_t)fp[FRAME_CALLER];
+        if (back == vm->exit_cell) {
+            pc = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_PC];
+            fp = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_FP];
+        } else {
+            if (back == vm->switch_back_cell)
+                back = (const uint64_t *)(uintptr_t)caller[FRAME_RESUME];
+            pc = back - 1; /* inside the call */
+            fp = caller;
+        }
+    }
+    return count;
+}
+
+static void attach_frames(struct machine *vm, struct wasm_trap_t *trap) {
+    if (trap->immortal || trap->frame_count || !vm->fp)
+        return;
+    size_t count = cn_frames_from(vm, vm->pc, vm->fp, NULL, 0);
+    if (count > TRAP_FRAMES_MAX)
+        count = TRAP_FRAMES_MAX;
+    trap->frames = cn_alloc(vm->alloc, count * sizeof *trap->frames);
+    if (!trap->frames)
+        return;
+    trap->frame_count = count;
+    cn_frames_from(vm, vm->pc, vm->fp, trap->frames, count);
+}
+
+/* The engine's own traps, with what there is to say about them. */
+static struct wasm_trap_t *describe_trap(struct machine *vm) {
+    catnap_trap_code_t code = vm->trap_code;
+    const char *text = cn_trap_text(code);
+    unsigned long long operand = vm->trap_operand[0];
+    switch (code) {
+    case CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS:
+        return cn_trap_new(vm->store, code, "%s: address 0x%llx", text, operand);
+    case CATNAP_TRAP_TABLE_OUT_OF_BOUNDS:
+        return cn_trap_new(vm->store, code, "%s: index %llu", text, operand);
+    case CATNAP_TRAP_UNDEFINED_ELEMENT:
+    case CATNAP_TRAP_UNINITIALIZED_ELEMENT:
+        return cn_trap_new(vm->store, code, "%s %llu", text, operand);
+    case CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH: {
+        char expected[96], found[96];
+        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[0], expected,
+                           sizeof expected);
+        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[1], found,
+                           sizeof found);
+        return cn_trap_new(vm->store, code, "%s: expected %s, found %s", text, expected, found);
+    }
+    default:
+        return cn_trap_new(vm->store, code, "%s", text);
+    }
+}
+
+/* A stretch of code is paid for at its start: a trap gives back what it did not come to. */
+static void refund(struct machine *vm) {
+    if (!vm->fuel_enabled || !vm->fp)
+        return;
+    const struct code *code = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
+    struct wasm_instance_t *instance =
+        (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
+    struct translation_config config = cn_instance_translation(instance);
+    vm->fuel += cn_code_unspent_fuel(instance->module, code, vm->pc, &config);
+}
+
+struct wasm_trap_t *cn_take_trap(struct machine *vm) {
+    struct wasm_trap_t *trap = vm->trap;
+    vm->trap = NULL;
+    if (vm->event == EVENT_OUT_OF_FUEL)
+        vm->trap_code = CATNAP_TRAP_OUT_OF_FUEL;
+    else if (vm->event == EVENT_INTERRUPTED)
+        vm->trap_code = CATNAP_TRAP_INTERRUPTED;
+    else if (!trap)
+        refund(vm);
+    if (!trap)
+        trap = describe_trap(vm);
+    attach_frames(vm, trap);
+    return trap;
+}
+
+/* ---- calls from the host ---- */
+
+/* Makes the first frame of a call above the entry record at `record`, where the arguments already
+ * are. On failure the event is set and vm->pc and vm->fp are the outer call's; false. */
+bool cn_enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record, const uint64_t **pc,
+              uint64_t **fp) {
+    struct wasm_instance_t *instance = f->instance;
+    uint64_t word = instance->code[f->defined_index];
+    if (word & CODE_UNTRANSLATED) {
+        if (!cn_first_call(vm, instance, f->defined_index))
+            return false;
+        word = instance->code[f->defined_index];
+    }
+    const struct code *code = (const struct code *)(uintptr_t)word;
+    uint64_t *callee = record + ENTRY_RECORD_SLOTS + f->type->param_slots;
+    if ((size_t)(vm->stack_limit - callee) < code->frame_slots || vm->depth_left == 0) {
+        vm->event = EVENT_TRAP;
+        vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
+        return false;
+    }
+    vm->depth_left--;
+    callee[FRAME_RETURN_PC] = (uint64_t)(uintptr_t)vm->exit_cell;
+    callee[FRAME_CALLER] = (uint64_t)(uintptr_t)record;
+    callee[FRAME_CODE] = (uint64_t)(uintptr_t)code;
+    callee[FRAME_INSTANCE] = (uint64_t)(uintptr_t)instance;
+    *pc = code->cells;
+    *fp = callee;
+    return true;
+}
+
+/* Whether the entry record, arguments and results of a call of `type` fit at `at`. */
+bool cn_entry_fits(const struct value_stack *stack, const uint64_t *at,
+                   const struct functype *type) {
+    size_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+    return (size_t)(stack->limit - at) >= ENTRY_RECORD_SLOTS + most + FRAME_HEADER_SLOTS;
+}
+
+bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_stack *stack) {
+    if (vm->host_depth >= vm->host_depth_limit)
+        return false;
+    *outer = (struct outer_call){vm->pc, vm->fp, vm->stack, vm->stack_limit, vm->depth_left};
+    if (vm->host_depth++ == 0) {
+        vm->calls++;
+        if (vm->interrupt_event >= 0)
+            cn_os_event_clear(vm->interrupt_event);
+    }
+    vm->stack = stack;
+    vm->stack_limit = stack->limit;
+    return true;
+}
+
+void cn_end_call(struct machine *vm, const struct outer_call *outer) {
+    vm->pc = outer->pc;
+    vm->fp = outer->fp;
+    vm->stack = outer->stack;
+    vm->stack_limit = outer->stack_limit;
+    vm->depth_left = outer->depth_left;
+    if (--vm->host_depth == 0)
+        atomic_fetch_add_explicit(&vm->call_id, 1, memory_order_relaxed);
+}
+
+static struct wasm_trap_t *call_host_directly(struct machine *vm, struct wasm_func_t *f,
+                                              uint64_t *slots) {
+    struct catnap_caller_t caller = {.machine = vm};
+    return f->callback(f, &caller, slots);
+}
+
+static struct value_stack *stack_for_calls(struct machine *vm) {
+    if (vm->stack)
+        return vm->stack;
+    if (!vm->spare)
+        vm->spare = cn_stack_new(vm);
+    return vm->spare;
+}
+
+static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *stack,
+                                     struct wasm_func_t *f, uint64_t *slots) {
+    uint64_t *record = stack->top, *values = record + ENTRY_RECORD_SLOTS;
+    const uint64_t *pc;
+    uint64_t *fp;
+    if (!cn_entry_fits(stack, record, f->type)) {
+        vm->event = EVENT_TRAP;
+        vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
+        return cn_take_trap(vm);
+    }
+    record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)vm->pc;
+    record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)vm->fp;
+    memcpy(values, slots, f->type->param_slots * sizeof *slots);
+    if (!cn_enter(vm, f, record, &pc, &fp))
+        return cn_take_trap(vm);
+    cn_execute(vm, pc, fp, f->instance);
+    if (vm->event != EVENT_DONE)
+        return cn_take_trap(vm);
+    memcpy(slots, values, f->type->result_slots * sizeof *slots);
+    return NULL;
+}
+
+struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
+    struct machine *vm = &f->ref.store->machine;
+    struct outer_call outer;
+    struct value_stack *stack = stack_for_calls(vm);
+    if (!stack)
+        return cn_trap_new(vm->store, CATNAP_TRAP_NO_MEMORY, "no memory for a value stack");
+    if (!cn_begin_call(vm, &outer, stack))
+        return cn_trap_new(vm->store, CATNAP_TRAP_STACK_OVERFLOW, "%s",
+                           cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));
+    uint64_t *top = stack->top;
+    struct wasm_trap_t *trap =
+        f->instance ? call_wasm(vm, stack, f, slots) : call_host_directly(vm, f, slots);
+    stack->top = top;
+    cn_end_call(vm, &outer);
+    return trap;
+}
+
+/* ---- calls to the host ---- */
+
+bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
+                  uint64_t *slots) {
+    const struct functype *type = f->type;
+    struct catnap_caller_t caller = {.machine = vm, .instance = instance};
+    vm->stack->top =
+        slots + (type->param_slots > type->result_slots ? type->param_slots : type->result_slots);
+    struct wasm_trap_t *trap = f->callback(f, &caller, slots);
+    if (!trap)
+        return true;
+    vm->event = EVENT_TRAP;
+    vm->trap = trap;
+    return false;
+}

@@ -1,0 +1,127 @@
+/* Resumable runs: a call with a value stack of its own. */
+#include <string.h>
+
+#include "exec/internal.h"
+
+enum run_state { RUN_NEW, RUN_STOPPED, RUN_RUNNING, RUN_ENDED };
+
+struct catnap_run_t {
+    struct wasm_func_t *func;
+    struct value_stack *stack;
+    enum run_state state;
+    const uint64_t *pc; /* of a stopped run */
+    uint64_t *fp;
+    uint32_t depth_left;
+};
+
+struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, struct error *error) {
+    struct machine *vm = &f->ref.store->machine;
+    struct catnap_run_t *run = cn_calloc(vm->alloc, 1, sizeof *run);
+    if (run)
+        run->stack = cn_stack_new(vm);
+    if (!run || !run->stack) {
+        cn_free(vm->alloc, run, sizeof *run);
+        cn_fail_memory(error);
+        return NULL;
+    }
+    run->func = f;
+    run->depth_left = vm->depth_limit;
+    if (!cn_entry_fits(run->stack, run->stack->base, f->type)) {
+        cn_run_delete(run);
+        cn_fail(error, CATNAP_LIMIT, "the arguments do not fit on the value stack");
+        return NULL;
+    }
+    uint64_t *values = run->stack->base + ENTRY_RECORD_SLOTS;
+    memcpy(values, slots, f->type->param_slots * sizeof *slots);
+    run->stack->top = values + f->type->param_slots; /* what the collector looks at */
+    return run;
+}
+
+/* One stretch of execution; vm->event says how it ended. */
+static void step(struct machine *vm, struct catnap_run_t *run, const struct outer_call *outer) {
+    uint64_t *record = run->stack->base;
+    record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)outer->pc;
+    record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)outer->fp;
+    vm->depth_left = run->depth_left;
+    if (run->state == RUN_NEW && !cn_enter(vm, run->func, record, &run->pc, &run->fp))
+        return;
+    run->state = RUN_RUNNING;
+    cn_execute(vm, run->pc, run->fp,
+               (struct wasm_instance_t *)(uintptr_t)run->fp[FRAME_INSTANCE]);
+}
+
+static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
+                              struct wasm_trap_t **trap) {
+    if (vm->event == EVENT_OUT_OF_FUEL || vm->event == EVENT_INTERRUPTED) {
+        run->state = RUN_STOPPED;
+        run->pc = vm->pc;
+        run->fp = vm->fp;
+        run->depth_left = vm->depth_left;
+        const struct code *code = (const struct code *)(uintptr_t)run->fp[FRAME_CODE];
+        run->stack->top = run->fp + code->frame_slots;
+        return vm->event == EVENT_OUT_OF_FUEL ? CATNAP_OUT_OF_FUEL : CATNAP_INTERRUPTED;
+    }
+    run->state = RUN_ENDED;
+    run->stack->top = run->stack->base;
+    if (vm->event == EVENT_DONE) {
+        memcpy(results, run->stack->base + ENTRY_RECORD_SLOTS,
+               run->func->type->result_slots * sizeof *results);
+        return CATNAP_OK;
+    }
+    *trap = cn_take_trap(vm);
+    return CATNAP_TRAP;
+}
+
+/* A host function does not stop half-way: it is called and has ended. */
+static catnap_status_t call_host(struct catnap_run_t *run, uint64_t *results,
+                                 struct wasm_trap_t **trap) {
+    run->state = RUN_ENDED;
+    *trap = cn_call(run->func, run->stack->base + ENTRY_RECORD_SLOTS);
+    if (*trap)
+        return CATNAP_TRAP;
+    memcpy(results, run->stack->base + ENTRY_RECORD_SLOTS,
+           run->func->type->result_slots * sizeof *results);
+    return CATNAP_OK;
+}
+
+catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
+                              struct wasm_trap_t **trap) {
+    struct machine *vm = &run->func->ref.store->machine;
+    struct outer_call outer;
+    *trap = NULL;
+    if (run->state != RUN_NEW && run->state != RUN_STOPPED)
+        return CATNAP_MISUSE;
+    if (!run->func->instance)
+        return call_host(run, results, trap);
+    if (!cn_begin_call(vm, &outer, run->stack)) {
+        *trap = cn_trap_new(vm->store, CATNAP_TRAP_STACK_OVERFLOW, "%s",
+                            cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));
+        return CATNAP_TRAP;
+    }
+    step(vm, run, &outer);
+    catnap_status_t status = settle(vm, run, results, trap);
+    cn_end_call(vm, &outer);
+    return status;
+}
+
+void cn_run_delete(struct catnap_run_t *run) {
+    if (!run)
+        return;
+    struct machine *vm = &run->func->ref.store->machine;
+    cn_stack_delete(vm, run->stack);
+    cn_free(vm->alloc, run, sizeof *run);
+}
+
+struct wasm_func_t *cn_run_func(const struct catnap_run_t *run) { return run->func; }
+
+size_t cn_frames(struct machine *vm, struct catnap_run_t *run, struct trap_frame *out,
+                 size_t capacity) {
+    if (!run)
+        return cn_frames_from(vm, vm->pc, vm->fp, out, capacity);
+    if (run->state != RUN_STOPPED)
+        return 0;
+    /* What it was resumed from has gone on: its outermost frame has nothing outside. */
+    run->stack->base[ENTRY_PREVIOUS_PC] = 0;
+    run->stack->base[ENTRY_PREVIOUS_FP] = 0;
+    return cn_frames_from(vm, run->pc, run->fp, out, capacity);
+}

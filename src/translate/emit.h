@@ -1,0 +1,96 @@
+/*
+ * Writing bytecode: the cell buffer, operands and their classes, the choice of a variant, and the
+ * peepholes that need to know only the instruction before. translate.c decides what to say, this
+ * file says it.
+ */
+#ifndef CN_TRANSLATE_EMIT_H
+#define CN_TRANSLATE_EMIT_H
+
+#include "exec/bytecode.h"
+#include "translate/translate.h"
+
+#define NO_CELL UINT32_MAX
+
+/* Where an operand is: a slot of the frame, a constant, or the accumulator. */
+enum operand_class { CLASS_S, CLASS_K, CLASS_A };
+struct operand {
+    enum operand_class class_;
+    int32_t slot;
+    uint64_t constant;
+};
+
+/* The latest instruction that produced a value, as long as the accumulator could still carry it. */
+struct producer {
+    uint32_t cell;          /* NO_CELL: none */
+    uint32_t end;           /* first cell after it */
+    int32_t slot;           /* its destination */
+    enum bytecode to_acc;   /* the variant with the accumulator as destination; BC_NONE: none */
+    enum bytecode compare;  /* its family when it is a comparison; BC_NONE: not one */
+    struct operand a, b;    /* of a comparison */
+};
+
+struct emitter {
+    struct alloc *alloc;
+    const uint64_t *handlers;
+    uint64_t *cells;
+    size_t count, capacity;
+    struct producer last;
+    int32_t scratch;       /* first of four v128 slots near the frame pointer, or 0: not reserved */
+    bool needs_scratch;    /* a slot was out of reach: translate again with scratch */
+    int32_t far_to;        /* destination out of reach, of the instruction under way; 0: none */
+    bool far_wide;
+    uint32_t max_slot;     /* highest slot used + 1 */
+    bool exhausted;        /* no memory, or more cells than 2^28 */
+    uint32_t fuel_cell;    /* the fuel instruction of the stretch under way, or NO_CELL */
+    uint32_t fuel_cost;
+    uint32_t offset;       /* of the WebAssembly instruction under way, for the map */
+    struct source_map *map;
+    uint64_t sink[8];      /* written to when exhausted */
+};
+
+/* Appends an instruction of `cells` cells, zeroed behind its handler; never NULL. */
+uint64_t *cn_emit(struct emitter *, enum bytecode, uint32_t cells);
+/* Takes the latest instructions back, from `cell` on. */
+void cn_emit_rollback(struct emitter *, uint32_t cell);
+/* A label: no peephole may look back over it. */
+void cn_emit_label(struct emitter *);
+
+static inline uint64_t cn_fields(int32_t o0, int32_t o1, int32_t o2, int32_t o3) {
+    return (uint64_t)(uint16_t)o0 | (uint64_t)(uint16_t)o1 << 16 | (uint64_t)(uint16_t)o2 << 32 |
+           (uint64_t)(uint16_t)o3 << 48;
+}
+static inline uint64_t cn_fields_w(int32_t o0, int32_t o1, uint32_t w) {
+    return (uint64_t)(uint16_t)o0 | (uint64_t)(uint16_t)o1 << 16 | (uint64_t)w << 32;
+}
+
+/* The slot, or scratch slot `which` (0 to 2) with its value copied there when 16 bits cannot name
+ * the slot. `wide`: a v128. */
+int32_t cn_near(struct emitter *, int32_t slot, bool wide, unsigned which);
+/* Brackets an instruction that writes a slot: the near slot to name, then the copy out if needed. */
+int32_t cn_to_begin(struct emitter *, int32_t slot, bool wide);
+void cn_to_end(struct emitter *);
+
+/* slot <- slot; slot <- constant */
+void cn_emit_copy(struct emitter *, int32_t to, int32_t from, bool wide);
+void cn_emit_const(struct emitter *, int32_t to, uint64_t value, bool wide_type);
+
+/* Families of bytecode.def. `commutes`: operands may be exchanged. wide_const: of a 64-bit type. */
+void cn_emit_bin(struct emitter *, enum bytecode, bool commutes, bool wide_const, int32_t to,
+                 struct operand a, struct operand b, bool is_compare);
+void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
+/* Appends a compare-and-branch and returns the cell that holds the displacement's word. */
+uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
+                        struct operand b);
+void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to, struct operand address,
+                  uint32_t offset);
+void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct operand value,
+                   struct operand address, uint32_t offset);
+
+/* Whether the value in `slot` was just produced and the accumulator may carry it. */
+bool cn_can_accumulate(const struct emitter *, int32_t slot);
+/* Makes it so: the latest producer writes the accumulator instead of its slot. */
+void cn_accumulate(struct emitter *);
+/* Makes the latest instruction write to another slot; false when it is not the producer of `from`. */
+bool cn_retarget(struct emitter *, int32_t from, int32_t to);
+
+#endif

@@ -1,0 +1,35 @@
+/* Which bytecode family stands for a WebAssembly instruction that needs nothing but its operands. */
+#ifndef CN_TRANSLATE_RULES_H
+#define CN_TRANSLATE_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "binary/opcodes.h"
+#include "exec/bytecode.h"
+
+enum rule_kind {
+    RULE_SPECIAL, /* translate.c knows it by name */
+    RULE_BIN,
+    RULE_EQZ,     /* comparison with zero */
+    RULE_UN,
+    RULE_NONE,    /* the slot's bits already are the result */
+    RULE_LOAD,
+    RULE_STORE,
+    RULE_VECTOR   /* all operands in slots, layout by immediates: see handlers_simd.inc */
+};
+
+struct rule {
+    uint8_t kind;
+    bool swap;       /* a > b is b < a */
+    bool commutes;
+    bool wide_const; /* constants of a 64-bit type */
+    uint16_t bytecode;
+    /* Comparisons: the branch taken when it holds, and the one when not (perhaps swapped). */
+    uint16_t branch, branch_not;
+    bool not_swaps;
+};
+
+extern const struct rule cn_rules[OPCODE_LIMIT];
+
+#endif
