@@ -1,0 +1,283 @@
+#include "load.h"
+#include "sample.h"
+
+static void module(struct loader *l, catnap_status_t status, const char *part, const uint8_t *tail,
+                   size_t size) {
+    struct bytes b = {0};
+    put_preamble(&b);
+    put_bytes(&b, tail, size);
+    expect(l, &b, status, part);
+    drop_bytes(&b);
+}
+
+/* Expects this of a module of the preamble and these bytes. */
+#define MODULE(l, status, part, ...)                                                               \
+    module(l, status, part, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void preambles(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = {0};
+    expect(&l, &b, CATNAP_MALFORMED, "empty");
+    put_preamble(&b);
+    expect(&l, &b, CATNAP_OK, NULL);
+    for (size_t size = 1; size < 8; size++)
+        assert_int_equal(load(&l, b.data, size), CATNAP_MALFORMED);
+    b.data[4] = 2;
+    expect(&l, &b, CATNAP_MALFORMED, "unknown binary version");
+    memcpy(b.data + 4, "\x0D\0\1\0", 4);
+    expect(&l, &b, CATNAP_MALFORMED, "component");
+    b.data[0] = 'x';
+    expect(&l, &b, CATNAP_MALFORMED, "magic header");
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+static void sections_come_once_and_in_order(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    MODULE(&l, CATNAP_OK, NULL, 1, 1, 0, 2, 1, 0, 3, 1, 0, 4, 1, 0, 5, 1, 0, 6, 1, 0, 7, 1, 0, 9, 1,
+           0, 12, 1, 0, 10, 1, 0, 11, 1, 0);
+    MODULE(&l, CATNAP_OK, NULL, 0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "type section twice or out of order", 1, 1, 0, 1, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "type section twice or out of order", 2, 1, 0, 1, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "data count section", 10, 1, 0, 12, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "section id 13", 13, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "length out of bounds", 1, 2, 0);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end", 1);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end", 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "size mismatch: 1 bytes", 1, 2, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "too long", 1, 0x81, 0x80, 0x80, 0x80, 0x10, 0);
+    MODULE(&l, CATNAP_MALFORMED, "custom section name", 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "custom section name", 0, 2, 2, 'a', 'b');
+    MODULE(&l, CATNAP_MALFORMED, "UTF-8", 0, 2, 1, 0x80);
+    loader_destroy(&l);
+}
+
+static void declared_counts_are_compared_with_what_is_left(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    static const uint8_t ids[] = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11};
+    for (size_t i = 0; i < sizeof ids; i++) {
+        uint64_t before = atomic_load(&l.alloc.now);
+        atomic_store(&l.alloc.peak, before);
+        MODULE(&l, CATNAP_MALFORMED, "unexpected end: 268435455 items", ids[i], 5, 0xFF, 0xFF, 0xFF,
+               0x7F, 0);
+        assert_true(atomic_load(&l.alloc.peak) - before < 10000);
+    }
+    MODULE(&l, CATNAP_MALFORMED, "data count and data section", 12, 1, 1);
+    MODULE(&l, CATNAP_LIMIT, "limit of 100000", 12, 5, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end: 268435455 items", 1, 6, 1, 0x60, 0xFF, 0xFF, 0xFF,
+           0x7F);
+    loader_destroy(&l);
+}
+
+static void counts_have_limits(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = {0}, s = {0};
+    put_preamble(&b); /* a million and one types, each of three bytes */
+    put_u(&s, LIMIT_TYPES + 1);
+    for (uint32_t i = 0; i <= LIMIT_TYPES; i++)
+        PUT(&s, 0x60, 0, 0);
+    put_section(&b, 1, &s);
+    expect(&l, &b, CATNAP_LIMIT, "types: 1000001 items are more than the limit of 1000000");
+    b.size = 0;
+    put_preamble(&b);
+    PUT(&s, 1, 0x60);
+    put_u(&s, LIMIT_PARAMS + 1);
+    for (uint32_t i = 0; i <= LIMIT_PARAMS; i++)
+        put(&s, 0x7F);
+    put(&s, 0);
+    put_section(&b, 1, &s);
+    expect(&l, &b, CATNAP_LIMIT, "parameters: 1001 items");
+    b.size = 0;
+    put_preamble(&b); /* 100 memories decode, 101 do not */
+    for (uint32_t count = LIMIT_MEMORIES; count <= LIMIT_MEMORIES + 1; count++) {
+        b.size = 8;
+        put_u(&s, count);
+        for (uint32_t i = 0; i < count; i++)
+            PUT(&s, 0, 1);
+        put_section(&b, 5, &s);
+        expect(&l, &b, count > LIMIT_MEMORIES ? CATNAP_LIMIT : CATNAP_INVALID, "memories");
+    }
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+static void functions_and_bodies_agree(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and none", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and 0", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10,
+           1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 0 and 1", 10, 4, 1, 2, 0, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "function body", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 3, 0, 0x0B);
+    assert_int_equal(l.error.func, 0);
+    MODULE(&l, CATNAP_MALFORMED, "size mismatch", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 5, 1, 2, 0, 0x0B,
+           0);
+    MODULE(&l, CATNAP_OK, NULL, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 2, 0, 0x0B);
+    loader_destroy(&l);
+}
+
+static void bytes_that_choose_a_form_are_checked(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    MODULE(&l, CATNAP_MALFORMED, "form 0x60 expected, found 0x5f", 1, 4, 1, 0x5F, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "value type 0x71", 1, 5, 1, 0x60, 1, 0x71, 0);
+    MODULE(&l, CATNAP_MALFORMED, "import kind 0x04", 2, 6, 1, 0, 0, 4, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "export kind 0x04", 7, 4, 1, 0, 4, 0);
+    MODULE(&l, CATNAP_MALFORMED, "mutability 0x02", 6, 6, 1, 0x7F, 2, 0x41, 0, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "limits flags 0x02", 5, 3, 1, 2, 0);
+    MODULE(&l, CATNAP_MALFORMED, "limits flags 0x08", 4, 4, 1, 0x70, 8, 0);
+    MODULE(&l, CATNAP_MALFORMED, "reference type 0x7f", 4, 4, 1, 0x7F, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "element segment flags 8", 9, 4, 1, 8, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "element kind 0x01", 9, 4, 1, 1, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "data segment flags 3", 11, 3, 1, 3, 0);
+    MODULE(&l, CATNAP_MALFORMED, "illegal opcode 0xff", 6, 5, 1, 0x7F, 0, 0xFF, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "instruction: unexpected end", 6, 5, 1, 0x7F, 0, 0x41, 0);
+    loader_destroy(&l);
+}
+
+static void what_is_switched_off_is_named(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    l.features = CATNAP_FEATURES_WASM1 & ~CATNAP_FEATURE_MUTABLE_GLOBALS;
+    MODULE(&l, CATNAP_UNSUPPORTED, "v128 needs the feature simd", 1, 5, 1, 0x60, 1, 0x7B, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "reference-types", 1, 5, 1, 0x60, 1, 0x70, 0);
+    MODULE(&l, CATNAP_INVALID, "multi-value", 1, 6, 1, 0x60, 0, 2, 0x7F, 0x7F);
+    MODULE(&l, CATNAP_UNSUPPORTED, "bulk-memory", 12, 1, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "bulk-memory", 11, 3, 1, 1, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "bulk-memory", 9, 4, 1, 1, 0, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "mutable-globals", 2, 6, 1, 0, 0, 3, 0x7F, 1);
+    MODULE(&l, CATNAP_INVALID, "multiple tables", 4, 7, 2, 0x70, 0, 0, 0x70, 0, 0);
+    MODULE(&l, CATNAP_OK, NULL, 4, 4, 1, 0x70, 0, 0, 9, 8, 1, 2, 0, 0x41, 0, 0x0B, 0, 0);
+    struct bytes b = {0};
+    MODULE_OF_BODY(&b, 0x41, 0, 0xC0, 0x1A, 0x0B);
+    expect(&l, &b, CATNAP_UNSUPPORTED, "i32.extend8_s needs the feature sign-extension");
+    assert_int_equal(l.error.func, 0);
+    drop_bytes(&b);
+    MODULE_OF_BODY(&b, 0x11, 0, 1, 0x0B);
+    expect(&l, &b, CATNAP_MALFORMED, "zero byte expected");
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+static bool is(const struct module *m, struct span span, const char *text) {
+    return span.length == strlen(text) && memcmp(m->bytes + span.offset, text, span.length) == 0;
+}
+
+static void the_sample_is_decoded(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = sample_module();
+    struct module *m = load_in_place(&l, b.data, b.size);
+    if (!m)
+        fail_msg("%s at %llu", l.error.message, (unsigned long long)l.error.offset);
+    assert_int_equal(m->type_count, 5);
+    assert_int_equal(m->import_count, 4);
+    assert_int_equal(m->func_count, 6);
+    assert_int_equal(m->imported_func_count, 1);
+    assert_int_equal(m->table_count, 2);
+    assert_int_equal(m->tables[0].limits.max, 9);
+    assert_int_equal(m->tables[1].element, VT_EXTERNREF);
+    assert_int_equal(m->memory_count, 1);
+    assert_int_equal(m->global_count, 8);
+    assert_true(m->globals[1].type.is_mutable);
+    assert_int_equal(m->globals[1].init.span.length, 3);
+    assert_int_equal(m->export_count, 5);
+    assert_true(m->has_start && m->start == 1);
+    assert_int_equal(m->elem_count, 8);
+    static const enum segment_mode modes[] = {SEGMENT_ACTIVE, SEGMENT_PASSIVE, SEGMENT_ACTIVE,
+                                              SEGMENT_DECLARATIVE};
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(m->elems[i].mode, modes[i % 4]);
+        assert_int_equal(m->elems[i].exprs, i >= 4);
+    }
+    assert_int_equal(m->elems[6].table, 1);
+    assert_int_equal(m->elems[5].count, 2);
+    assert_int_equal(m->elems[5].items.length, 6);
+    assert_int_equal(m->data_count, 3);
+    assert_int_equal(m->datas[1].mode, SEGMENT_PASSIVE);
+    assert_true(is(m, m->datas[0].bytes, "hi"));
+    assert_int_equal(m->section_count, 13);
+    assert_true(is(m, m->sections[0].name, "note"));
+    assert_int_equal(m->sections[0].content.length, 8);
+    struct span body = cn_module_untranslated_body(m, atomic_load(&m->code[4]));
+    assert_int_equal(m->bytes[body.offset + body.length - 1], 0x0B);
+    assert_int_equal(body.length, 14);
+    cn_module_retain(m);
+    cn_module_release(m);
+    cn_module_release(m);
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+static void functions_have_names(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = sample_module();
+    struct module *m = load_in_place(&l, b.data, b.size);
+    assert_non_null(m);
+    assert_true(is(m, m->module_name, "sample"));
+    assert_true(is(m, cn_module_func_name(m, 0), "imp"));
+    assert_true(is(m, cn_module_func_name(m, 2), "a")); /* from the export */
+    assert_true(is(m, cn_module_func_name(m, 3), "\xC3\xA9"));
+    assert_int_equal(cn_module_func_name(m, 4).length, 0);
+    cn_module_release(m);
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+/* A broken name section is as good as none, however it is broken. */
+static void broken_names_are_ignored(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes whole = sample_module();
+    struct module *m = load_in_place(&l, whole.data, whole.size);
+    struct span names = m->name_section;
+    cn_module_release(m);
+    for (uint32_t i = 0; i < names.length; i++)
+        for (uint32_t value = 0; value < 256; value++) {
+            uint8_t *copy = malloc(whole.size);
+            memcpy(copy, whole.data, whole.size);
+            copy[names.offset + i] = (uint8_t)value;
+            m = load_in_place(&l, copy, whole.size);
+            assert_non_null(m);
+            for (uint32_t func = 0; func < 8; func++) {
+                struct span name = cn_module_func_name(m, func);
+                assert_true((uint64_t)name.offset + name.length <= whole.size);
+            }
+            assert_true((uint64_t)m->module_name.offset + m->module_name.length <= whole.size);
+            cn_module_release(m);
+            free(copy);
+        }
+    drop_bytes(&whole);
+    loader_destroy(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(preambles),
+        cmocka_unit_test(sections_come_once_and_in_order),
+        cmocka_unit_test(declared_counts_are_compared_with_what_is_left),
+        cmocka_unit_test(counts_have_limits),
+        cmocka_unit_test(functions_and_bodies_agree),
+        cmocka_unit_test(bytes_that_choose_a_form_are_checked),
+        cmocka_unit_test(what_is_switched_off_is_named),
+        cmocka_unit_test(the_sample_is_decoded),
+        cmocka_unit_test(functions_have_names),
+        cmocka_unit_test(broken_names_are_ignored),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
