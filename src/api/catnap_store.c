@@ -16,8 +16,7 @@ void catnap_store_set_limits(wasm_store_t *store, const catnap_limits_t *limits)
     if (!store || !limits)
         return;
     store->limits = *limits;
-    store->machine.depth_limit = limits->call_depth;
-    store->machine.host_depth_limit = limits->host_depth;
+    cn_machine_set_limits(&store->machine, limits);
 }
 
 void catnap_store_limits(const wasm_store_t *store, catnap_limits_t *out) {
