@@ -47,6 +47,8 @@ static size_t definition_size(const struct definition *definition) {
     return sizeof *definition + definition->module_length + definition->name_length;
 }
 
+wasm_store_t *catnap_linker_store(const catnap_linker_t *linker) { return linker->store; }
+
 void catnap_linker_delete(catnap_linker_t *linker) {
     if (!linker)
         return;
