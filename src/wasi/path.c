@@ -246,7 +246,7 @@ uint16_t cn_wasi_path_readlink(struct wasi_call *call, const uint64_t *a)
 {
     char path[WASI_MAX_PATH];
     uint32_t out = (uint32_t)a[3], size = (uint32_t)a[4], used = (uint32_t)a[5];
-    size_t length;
+    size_t length = 0;
     struct wasi_place place;
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_PATH_READLINK, &fd);
