@@ -16,6 +16,11 @@ static wasm_trap_t *exhausted(wasm_store_t *store) {
 
 /* ---- From the host ---- */
 
+/* Programs for wasm.h call without room for results that they do not want: those are dropped. */
+static bool results_fit(struct values results, uint32_t count) {
+    return results.stride == sizeof(wasm_val_t) ? results.count <= count : results.count == count;
+}
+
 static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
                                struct values results) {
     const struct functype *type = func->type;
@@ -26,7 +31,7 @@ static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
         return cn_trap_new(store, CATNAP_TRAP_HOST,
                            "wrong number of arguments: expected %u, found %zu", type->param_count,
                            arguments.count);
-    if (results.count != type->result_count)
+    if (!results_fit(results, type->result_count))
         return cn_trap_new(store, CATNAP_TRAP_HOST,
                            "wrong number of results: expected %u, found room for %zu",
                            type->result_count, results.count);
