@@ -101,12 +101,17 @@ void print_version(FILE *out)
 #else
     const char *text_format = "no (built without libwabt)";
 #endif
+#if defined(CATNAP_HAVE_WABT) && defined(CATNAP_HAVE_JSON)
+    const char *scripts = "yes";
+#else
+    const char *scripts = "no (built without libwabt or json-c)";
+#endif
     fprintf(out, "catnap %s\n", catnap_version());
     fputs("language: WebAssembly 2.0 (sign extension, saturating conversions, multi-value, bulk "
           "memory, reference types, fixed-width SIMD)\n"
           "system interface: WASI preview 1\n",
           out);
-    fprintf(out, "text format: %s\n", text_format);
+    fprintf(out, "text format: %s\ntest scripts: %s\n", text_format, scripts);
 }
 
 static enum cli_exit help_main(const struct command *self, struct diag *diag, int argc, char **argv)

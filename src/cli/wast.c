@@ -23,6 +23,8 @@ static const struct option wast_options[] = {
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
 };
 
+#ifdef CATNAP_HAVE_JSON
+
 /* Takes a counted piece off the front of a block of files (see text.h). */
 static bool take_piece(struct bytes *rest, const uint8_t **data, size_t *length)
 {
@@ -98,6 +100,19 @@ static enum cli_exit run_block(const struct diag *diag, const char *path,
     putchar('\n');
     return counts.failed == 0 ? CLI_EXIT_OK : CLI_EXIT_FAILED;
 }
+
+#else
+
+static enum cli_exit run_block(const struct diag *diag, const char *path,
+                               const spec_options_t *options, const struct bytes *block)
+{
+    (void)options;
+    (void)block;
+    return diag_fail(diag, CLI_EXIT_UNSUPPORTED, display_name(path),
+                     "this catnap was built without json-c, which test scripts need");
+}
+
+#endif
 
 static enum cli_exit run_script(const struct diag *diag, const char *path,
                                 const spec_options_t *options)
