@@ -21,11 +21,12 @@ void cn_alloc_init_default(struct alloc *alloc) {
 static char nothing[16] __attribute__((aligned(16)));
 
 static void count(struct alloc *alloc, size_t old_size, size_t new_size) {
-    uint64_t change = (uint64_t)new_size - old_size; /* modulo 2^64: may be a decrease */
-    uint64_t now =
-        atomic_fetch_add_explicit(&alloc->now, change, memory_order_relaxed) + change;
-    if (new_size <= old_size)
+    if (new_size <= old_size) {
+        atomic_fetch_sub_explicit(&alloc->now, old_size - new_size, memory_order_relaxed);
         return;
+    }
+    uint64_t more = new_size - old_size;
+    uint64_t now = atomic_fetch_add_explicit(&alloc->now, more, memory_order_relaxed) + more;
     uint64_t peak = atomic_load_explicit(&alloc->peak, memory_order_relaxed);
     while (now > peak && !atomic_compare_exchange_weak_explicit(
                              &alloc->peak, &peak, now, memory_order_relaxed, memory_order_relaxed)) {

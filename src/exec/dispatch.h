@@ -41,6 +41,7 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 #define DISPATCH() __attribute__((musttail)) return ((handler)(uintptr_t)*pc)(HANDLER_ARGS)
 #define GO(name) __attribute__((musttail)) return h_##name(HANDLER_ARGS)
 #define HANDLER_ADDRESS(name) h_##name
+#define STOP() return
 
 #else
 #define CN_DISPATCH_TAIL 0
@@ -50,6 +51,7 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 #define DISPATCH() goto *(void *)(uintptr_t)*pc
 #define GO(name) goto h_##name
 #define HANDLER_ADDRESS(name) &&h_##name
+#define STOP() return NULL
 #endif
 
 /* Both arms of a branch must stay branches: picking the next pc by conditional move would put it on
@@ -62,13 +64,13 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
         DISPATCH();                                                                                \
     } while (0)
 
-/* Back to C, with the place recorded. */
+/* Back to C, with the place recorded; STOP() alone where it is already. */
 #define LEAVE(why)                                                                                 \
     do {                                                                                           \
         vm->pc = pc;                                                                               \
         vm->fp = fp;                                                                               \
         vm->event = (why);                                                                         \
-        return;                                                                                    \
+        STOP();                                                                                    \
     } while (0)
 #define TRAP(code)                                                                                 \
     do {                                                                                           \

@@ -84,14 +84,6 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
     uint64_t acc = 0;
     vacc facc = {0};
     DISPATCH();
-#undef LEAVE
-#define LEAVE(why)                                                                                 \
-    do {                                                                                           \
-        vm->pc = pc;                                                                               \
-        vm->fp = fp;                                                                               \
-        vm->event = (why);                                                                         \
-        return NULL;                                                                               \
-    } while (0)
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

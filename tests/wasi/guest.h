@@ -105,6 +105,16 @@ static inline void assert_status(catnap_status_t status, catnap_error_t *error)
     catnap_error_delete(error);
 }
 
+/* A new WASI state on the same directory and memory. */
+static inline void guest_new_state(struct guest *g, catnap_wasi_dir_flags_t flags)
+{
+    catnap_wasi_delete(g->wasi);
+    g->wasi = catnap_wasi_new();
+    assert_non_null(g->wasi);
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, g->root, "/", flags));
+    g->call.wasi = g->wasi;
+}
+
 static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags)
 {
     memset(g, 0, sizeof *g);
@@ -114,20 +124,17 @@ static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags)
     assert_int_equal(0, mkdir(g->root, 0777));
     assert_int_equal(0, pipe2(g->interrupts, O_CLOEXEC));
     g->memory = calloc(1, GUEST_MEMORY);
-    g->wasi = catnap_wasi_new();
-    assert_non_null(g->wasi);
-    assert_no_error(catnap_wasi_preopen_dir(g->wasi, g->root, "/", flags));
-    g->call = (struct wasi_call){.wasi = g->wasi,
-                                 .memory = {g->memory, GUEST_MEMORY},
+    g->call = (struct wasi_call){.memory = {g->memory, GUEST_MEMORY},
                                  .layout = &cn_wasi_layout_preview1,
                                  .host = &guest_host,
                                  .host_env = g};
+    guest_new_state(g, flags);
     guest_reset(g);
 }
 
 static inline void guest_free(struct guest *g)
 {
-    char command[128];
+    char command[192];
 
     catnap_wasi_delete(g->wasi);
     free(g->memory);
