@@ -1,0 +1,79 @@
+/*
+ * libFuzzer target: decoding and validating any bytes. Built with -fsanitize=fuzzer,address,undefined;
+ * the corpus is tests/fuzz/corpus/decode.
+ *
+ * Besides what the sanitizers see it holds that memory comes back, that every refusal has a reason and
+ * a place, and that the validator's fast loop and its careful path agree on every body.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "binary/types.h"
+#include "validate/validate.h"
+#include "validate/validator.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void require(bool condition) {
+    if (!condition)
+        abort();
+}
+
+static bool validate_carefully(const struct module *m, uint32_t func, struct error *error) {
+    struct validator *v = cn_make_validator(m, error);
+    require(v);
+    cn_start_body(v, func);
+    bool valid = cn_decode_locals(v, module_func_type(m, func)) &&
+                 cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]);
+    while (valid && v->block_count > 0)
+        valid = cn_validate_instruction(v);
+    valid = valid && (cn_decode_left(&v->d) == 0 ||
+                      cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
+                                     cn_decode_left(&v->d)));
+    cn_drop_validator(v);
+    return valid;
+}
+
+static void check_bodies(const struct module *m) {
+    for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
+        struct error fast = {.status = CATNAP_OK}, careful = {.status = CATNAP_OK};
+        bool valid = cn_validate_body(m, func, &fast);
+        require(validate_carefully(m, func, &careful) == valid);
+        require(fast.status == careful.status && fast.offset == careful.offset &&
+                strcmp(fast.message, careful.message) == 0);
+    }
+}
+
+static void check_names(const struct module *m) {
+    for (uint32_t func = 0; func < m->func_count && func < 20; func++) {
+        struct span name = cn_module_func_name(m, func);
+        require((uint64_t)name.offset + name.length <= m->size);
+    }
+}
+
+static void check(struct alloc *alloc, catnap_features_t features, const uint8_t *bytes,
+                  size_t size) {
+    struct type_registry registry;
+    struct error error = {.status = CATNAP_OK};
+    require(cn_types_init(&registry, alloc));
+    struct module *m = cn_module_decode(alloc, &registry, features, bytes, size, &error);
+    bool valid = m && cn_validate_declarations(m, &error);
+    if (valid) {
+        check_names(m);
+        check_bodies(m);
+        valid = cn_validate_bodies(m, &error);
+    }
+    require(valid == (error.status == CATNAP_OK));
+    require(valid || (error.message[0] && (error.offset == CN_NO_OFFSET || error.offset <= size)));
+    cn_module_release(m);
+    cn_types_destroy(&registry);
+    require(atomic_load(&alloc->now) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    struct alloc alloc;
+    cn_alloc_init_default(&alloc);
+    check(&alloc, CATNAP_FEATURES_WASM2, bytes, size);
+    check(&alloc, CATNAP_FEATURES_WASM1, bytes, size);
+    return 0;
+}

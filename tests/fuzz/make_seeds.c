@@ -1,0 +1,39 @@
+/* Writes the first inputs of the fuzz targets into a directory: modules made by the unit tests'
+ * builder. Usage: make_seeds DIRECTORY */
+#include <stdio.h>
+
+#include "../unit/sample.h"
+
+static int write_seed(const char *directory, const char *name, struct bytes *b) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.wasm", directory, name);
+    FILE *file = fopen(path, "wb");
+    size_t written = file ? fwrite(b->data, 1, b->size, file) : 0;
+    int failed = !file || written != b->size;
+    if (file && fclose(file) != 0)
+        failed = 1;
+    if (failed)
+        perror(path);
+    drop_bytes(b);
+    return failed;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
+        return 2;
+    }
+    struct bytes b = sample_module();
+    int failed = write_seed(argv[1], "sample", &b);
+    put_preamble(&b);
+    failed |= write_seed(argv[1], "empty", &b);
+    MODULE_OF_BODY(&b, 0x02, 0x40, 0x03, 0x40, 0x41, 0, 0x0D, 0, 0x41, 1, 0x0E, 1, 0, 1, 0x0B, 0x0B,
+                   0x0B);
+    failed |= write_seed(argv[1], "branches", &b);
+    MODULE_OF_BODY(&b, 0x00, 0x1B, 0x1A, 0x41, 0, 0x04, 0x7F, 0x00, 0x05, 0x41, 0, 0x0B, 0x1A, 0x0B);
+    failed |= write_seed(argv[1], "unreachable", &b);
+    MODULE_OF_BODY(&b, 0x44, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0xB6, 0xFD, 0x13, 0xFD, 0x1F, 1, 0xFC, 0, 0x1A,
+                   0x0B);
+    failed |= write_seed(argv[1], "numbers", &b);
+    return failed;
+}
