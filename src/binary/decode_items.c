@@ -131,9 +131,12 @@ static bool decode_limits(struct decoder *d, struct limits *limits, const char *
     uint32_t bound;
     if (!cn_decode_byte(d, &flags, what))
         return false;
-    if (flags > 1)
-        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "%s: malformed limits flags 0x%02x",
-                          what, flags);
+    if (flags > 1) /* bit 1 is for threads, bit 2 for 64-bit addresses, bit 3 for page sizes */
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "%s: malformed limits flags 0x%02x%s",
+                          what, flags,
+                          flags == 3  ? " (shared memory is not supported)"
+                          : flags < 8 ? " (64-bit addresses are not supported)"
+                                      : "");
     if (!cn_decode_u32(d, &bound, what))
         return false;
     *limits = (struct limits){.min = bound, .has_max = flags & 1};

@@ -66,6 +66,8 @@ char *cn_functype_format(const struct functype *, char *text, size_t size);
 #define LIMIT_LOCALS 50000u
 #define LIMIT_TABLE_ELEMENTS 10000000u
 #define LIMIT_MEMORY_PAGES 65536u
+/* One of our own: operands and open blocks of a function, which instructions push by the thousand. */
+#define LIMIT_STACK_VALUES 10000000u
 
 #define WASM_PAGE_BYTES 65536u
 
@@ -130,8 +132,25 @@ struct data_segment {
     struct span bytes;
 };
 
+enum section_id {
+    SECTION_CUSTOM,
+    SECTION_TYPE,
+    SECTION_IMPORT,
+    SECTION_FUNCTION,
+    SECTION_TABLE,
+    SECTION_MEMORY,
+    SECTION_GLOBAL,
+    SECTION_EXPORT,
+    SECTION_START,
+    SECTION_ELEMENT,
+    SECTION_CODE,
+    SECTION_DATA,
+    SECTION_DATA_COUNT,
+    SECTION_IDS
+};
+
 struct section {
-    uint8_t id;
+    uint8_t id; /* enum section_id */
     struct span content; /* a custom section's includes its name */
     struct span name;    /* custom only */
 };

@@ -5,23 +5,6 @@
 
 #include "binary/decode.h"
 
-enum section_id {
-    SECTION_CUSTOM,
-    SECTION_TYPE,
-    SECTION_IMPORT,
-    SECTION_FUNCTION,
-    SECTION_TABLE,
-    SECTION_MEMORY,
-    SECTION_GLOBAL,
-    SECTION_EXPORT,
-    SECTION_START,
-    SECTION_ELEMENT,
-    SECTION_CODE,
-    SECTION_DATA,
-    SECTION_DATA_COUNT,
-    SECTION_IDS
-};
-
 struct sections {
     struct decoder d;
     struct module *m;

@@ -11,53 +11,77 @@ static bool invalid_index(struct error *error, uint32_t offset, const char *what
                       count);
 }
 
+/* ---- Where things are declared, for messages ---- */
+
+static uint64_t section_offset(const struct module *m, enum section_id id) {
+    for (uint32_t i = 0; i < m->section_count; i++)
+        if (m->sections[i].id == id)
+            return m->sections[i].content.offset;
+    return CN_NO_OFFSET;
+}
+
+/* The import's name, or the section that defines what is not imported. */
+static uint64_t offset_of(const struct module *m, enum extern_kind kind, uint32_t index) {
+    static const enum section_id sections[] = {SECTION_FUNCTION, SECTION_TABLE, SECTION_MEMORY,
+                                               SECTION_GLOBAL};
+    for (uint32_t i = 0; i < m->import_count; i++)
+        if (m->imports[i].kind == kind && m->imports[i].index == index)
+            return m->imports[i].name.offset;
+    return section_offset(m, sections[kind]);
+}
+
+/* ---- Types, functions, tables, memories ---- */
+
 static bool check_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->type_count; i++)
         if (m->types[i]->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
-            return cn_fail(error, CATNAP_INVALID,
-                           "invalid result arity: the %u results of type %u need the feature "
-                           "multi-value, which is switched off",
-                           m->types[i]->result_count, i);
+            return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
+                              "invalid result arity: the %u results of type %u need the feature "
+                              "multi-value, which is switched off",
+                              m->types[i]->result_count, i);
     return true;
 }
 
 static bool check_func_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->func_count; i++)
         if (m->func_types[i] >= m->type_count)
-            return cn_fail(error, CATNAP_INVALID,
-                           "unknown type %u of function %u: the module has %u", m->func_types[i], i,
-                           m->type_count);
+            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_FUNC, i),
+                              "unknown type %u of function %u: the module has %u",
+                              m->func_types[i], i, m->type_count);
     return true;
 }
 
-/* ---- Tables and memories ---- */
-
-static bool check_limits(const struct limits *limits, uint64_t bound, const char *what,
-                         uint32_t index, struct error *error) {
+static bool check_limits(const struct module *m, const struct limits *limits, uint64_t bound,
+                         enum extern_kind kind, uint32_t index, struct error *error) {
+    const char *what = kind == EXTERN_TABLE ? "table" : "memory";
     if (limits->min > bound || (limits->has_max && limits->max > bound))
-        return cn_fail(error, CATNAP_INVALID, "%s %u: size must be at most %llu", what, index,
-                       (unsigned long long)bound);
+        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, kind, index),
+                          "%s %u: size must be at most %llu", what, index,
+                          (unsigned long long)bound);
     if (limits->has_max && limits->min > limits->max)
-        return cn_fail(error, CATNAP_INVALID,
-                       "%s %u: size minimum %llu must not be greater than maximum %llu", what,
-                       index, (unsigned long long)limits->min, (unsigned long long)limits->max);
+        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, kind, index),
+                          "%s %u: size minimum %llu must not be greater than maximum %llu", what,
+                          index, (unsigned long long)limits->min,
+                          (unsigned long long)limits->max);
     return true;
 }
 
 static bool check_tables(const struct module *m, struct error *error) {
     if (m->table_count > 1 && !(m->features & CATNAP_FEATURE_REFERENCE_TYPES))
-        return cn_fail(error, CATNAP_INVALID, "multiple tables: %u", m->table_count);
+        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TABLE, 1),
+                          "multiple tables: %u", m->table_count);
     for (uint32_t i = 0; i < m->table_count; i++)
-        if (!check_limits(&m->tables[i].limits, UINT32_MAX, "table", i, error))
+        if (!check_limits(m, &m->tables[i].limits, UINT32_MAX, EXTERN_TABLE, i, error))
             return false;
     return true;
 }
 
 static bool check_memories(const struct module *m, struct error *error) {
     if (m->memory_count > 1)
-        return cn_fail(error, CATNAP_INVALID, "multiple memories: %u", m->memory_count);
+        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_MEMORY, 1),
+                          "multiple memories: %u", m->memory_count);
     for (uint32_t i = 0; i < m->memory_count; i++)
-        if (!check_limits(&m->memories[i].limits, LIMIT_MEMORY_PAGES, "memory", i, error))
+        if (!check_limits(m, &m->memories[i].limits, LIMIT_MEMORY_PAGES, EXTERN_MEMORY, i, error))
             return false;
     return true;
 }
@@ -276,13 +300,15 @@ static bool check_start(const struct module *m, struct error *error) {
     if (!m->has_start)
         return true;
     if (m->start >= m->func_count)
-        return cn_fail(error, CATNAP_INVALID, "unknown function %u as start: the module has %u",
-                       m->start, m->func_count);
+        return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_START),
+                          "unknown function %u as start: the module has %u", m->start,
+                          m->func_count);
     const struct functype *type = module_func_type(m, m->start);
     char text[100];
     return (type->param_count == 0 && type->result_count == 0) ||
-           cn_fail(error, CATNAP_INVALID, "start function %u must be () -> (), it is %s", m->start,
-                   cn_functype_format(type, text, sizeof text));
+           cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_START),
+                      "start function %u must be () -> (), it is %s", m->start,
+                      cn_functype_format(type, text, sizeof text));
 }
 
 static bool check_declarations(struct module *m, struct error *error) {

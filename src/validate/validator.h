@@ -13,10 +13,6 @@
 
 #define VT_BASE UINT32_MAX
 
-/* Implementation limit: operands and open blocks of a function, as far as types can be pushed by
- * the thousand with one instruction. */
-#define LIMIT_STACK_VALUES 10000000u
-
 enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
 
 /* An open block; small, for there may be millions. */
