@@ -66,14 +66,26 @@ static bool initialize(struct session *session, const struct loaded *loaded)
     return goes_on;
 }
 
-/* "NAME=FILE" */
+/* Looks at the arguments of --preload before anything is loaded. */
+static bool check_preloads(struct session *session)
+{
+    const struct option_list *list = &session->settings->preloads;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i].value, '=');
+        if (equals == NULL || equals[1] == '\0')
+            return session_end(session,
+                               diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                         "--preload: expected NAME=FILE, not '%s'",
+                                         list->items[i].value));
+    }
+    return true;
+}
+
+/* "NAME=FILE", as check_preloads() made sure. */
 static bool preload(struct session *session, const char *value)
 {
     struct loaded *loaded;
     const char *equals = strchr(value, '=');
-    if (equals == NULL || equals[1] == '\0')
-        return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                              "--preload: expected NAME=FILE, not '%s'", value));
     if (!session_load(session, equals + 1, &loaded) || !session_instantiate(session, loaded) ||
         !initialize(session, loaded))
         return false;
@@ -130,7 +142,7 @@ static bool run_program(struct session *session, int argc, char **argv)
 {
     const struct run_settings *settings = session->settings;
     struct loaded *program;
-    if (!session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
+    if (!check_preloads(session) || !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
         !session_load(session, argv[0], &program) || !session_start_clock(session))
         return false;
     for (size_t i = 0; i < settings->preloads.count; i++)

@@ -102,12 +102,10 @@ static enum cli_exit report_refused(const struct diag *diag, const char *path, i
 static enum cli_exit finish(const struct diag *diag, const char *path, int status, int fd,
                             struct bytes *out)
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV)
-        return diag_fail(diag, CLI_EXIT_LIMIT, display_name(path),
-                         "the text is nested too deeply");
     if (WIFSIGNALED(status))
         return diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path),
-                         "the reader of the text format gave up (%s)",
+                         "libwabt, which reads text, crashed (%s): the text may be nested too "
+                         "deeply, or refer to what is not there",
                          strsignal(WTERMSIG(status)));
     switch (WEXITSTATUS(status)) {
     case CHILD_DONE: return map_output(diag, fd, out);
