@@ -1,24 +1,24 @@
 # Catnap. `make help` lists the targets; docs/building.md says more.
-#
-#   make                     build/catnap, build/libcatnap.a, build/libcatnap.so
-#   make CC=gcc-12 BUILD=out another compiler, elsewhere
-#   make SANITIZE=address,undefined BUILD=build/asan
-#   make SMALL=1             the small form: fewer handler variants
-#   make DISPATCH=goto       the portable dispatch, with any compiler
 
 BUILD ?= build
 PREFIX ?= /usr/local
 VERSION := $(shell sed -n 's/.*CATNAP_VERSION "\(.*\)"/\1/p' include/catnap.h)
+SONAME := libcatnap.so.$(firstword $(subst ., ,$(VERSION)))
 
 # The best compiler there is, unless one is named.
 ifeq ($(origin CC),default)
-CC := $(firstword $(foreach c,clang-22 clang-19 cc,$(if $(shell command -v $(c)),$(c))))
+CC := $(firstword $(foreach c,clang-22 clang-19 gcc-12 cc,$(if $(shell command -v $(c)),$(c))))
 endif
-AR ?= ar
+ifeq ($(origin AR),default)
+AR := $(firstword $(foreach c,ar llvm-ar-22 llvm-ar-19,$(if $(shell command -v $(c)),$(c))))
+endif
 
-WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
+# ---- Flags ---------------------------------------------------------------------------------------
+
 OPTIMIZE ?= -O2
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc
+WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
+            $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO)
 CFLAGS += -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
           -fno-math-errno -pthread -MMD -MP
 LIBS = -lxxhash -lm -pthread
@@ -27,34 +27,36 @@ CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-point
 LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 ifdef COVERAGE
-CFLAGS += --coverage
-LDFLAGS += --coverage
-endif
-ifdef SMALL
-CPPFLAGS += -DCATNAP_SMALL
-endif
-ifeq ($(DISPATCH),goto)
-CPPFLAGS += -DCATNAP_DISPATCH_GOTO
+CFLAGS += -fprofile-instr-generate -fcoverage-mapping
+LDFLAGS += -fprofile-instr-generate
 endif
 
-LIB_SOURCES := $(wildcard $(addprefix src/,base/*.c binary/*.c validate/*.c translate/*.c exec/*.c \
-                                           runtime/*.c api/*.c wasi/*.c))
-LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
-SPEC_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out spec-tests/main.c,$(wildcard spec-tests/*.c)))
-CLI_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cli/*.c))
+# One line for each step; V=1 shows the whole command.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+
+# ---- What is built -------------------------------------------------------------------------------
+
+objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
+
+LIB_OBJECTS := $(call objects,$(wildcard $(addprefix src/,base/*.c binary/*.c validate/*.c \
+                   translate/*.c exec/*.c runtime/*.c snapshot/*.c api/*.c wasi/*.c)))
+SPEC_OBJECTS := $(call objects,$(filter-out spec-tests/main.c,$(wildcard spec-tests/*.c)))
+CLI_OBJECTS := $(call objects,$(wildcard src/cli/*.c))
 
 # The text format comes from libwabt (C++), where it is installed.
 WABT_LIB := $(firstword $(wildcard /usr/lib/libwabt.a /usr/lib/*/libwabt.a /usr/local/lib/libwabt.a))
-CXX_FOR_WABT ?= $(firstword $(foreach c,g++ clang++-22 clang++-19,$(if $(shell command -v $(c)),$(c))))
-ifneq ($(and $(WABT_LIB),$(CXX_FOR_WABT),$(if $(NO_WABT),,yes)),)
+ifeq ($(origin CXX),default)
+CXX := $(firstword $(foreach c,g++ clang++-22 clang++-19,$(if $(shell command -v $(c)),$(c))))
+endif
+ifneq ($(and $(WABT_LIB),$(CXX),$(if $(NO_WABT),,yes)),)
 CLI_OBJECTS += $(BUILD)/src/cli/wat.o
-$(BUILD)/src/cli/%.o: CPPFLAGS += -DCATNAP_HAVE_WABT
-CLI_LIBS = $(WABT_LIB) -lcrypto -lstdc++
+CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
+CLI_LIBS += $(WABT_LIB) -lcrypto -lstdc++
 endif
 # The conformance runner reads JSON with json-c; without it the command has no `wast`.
-ifneq ($(shell printf '\#include <json-c/json.h>\n' | $(CC) -E - >/dev/null 2>&1 && echo yes),)
+ifeq ($(shell echo '\#include <json-c/json.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)
 CLI_OBJECTS += $(SPEC_OBJECTS)
-$(BUILD)/src/cli/%.o: CPPFLAGS += -DCATNAP_HAVE_JSON
+CLI_CPPFLAGS += -DCATNAP_HAVE_JSON
 CLI_LIBS += -ljson-c
 endif
 
@@ -62,28 +64,117 @@ endif
 all: $(BUILD)/catnap $(BUILD)/libcatnap.a $(BUILD)/libcatnap.so
 
 $(BUILD)/libcatnap.a: $(LIB_OBJECTS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
 
+# The link lets programs run that were linked with the library in place.
 $(BUILD)/libcatnap.so: $(LIB_OBJECTS) tools/libcatnap.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcatnap.so.0 -Wl,-Bsymbolic \
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic \
 	    -Wl,--version-script=tools/libcatnap.map -o $@ $(LIB_OBJECTS) $(LIBS)
+	@ln -sf $(@F) $(BUILD)/$(SONAME)
 
 $(BUILD)/catnap: $(CLI_OBJECTS) $(BUILD)/libcatnap.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
 
 $(BUILD)/spec-runner: $(BUILD)/spec-tests/main.o $(SPEC_OBJECTS) $(BUILD)/libcatnap.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c $(LIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c $(LIBS)
 
-$(BUILD)/%.o: %.c
+# Objects are made anew when the compiler or a flag is another one than last time.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(CLI_CPPFLAGS) $(shell $(CC) --version | head -n 1)
+.PHONY: FORCE
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 
-$(BUILD)/src/cli/wat.o: src/cli/wat.cc
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX_FOR_WABT) $(CPPFLAGS) -std=c++17 $(OPTIMIZE) -g -Wall -Wextra -pthread -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+$(BUILD)/%.o: %.cc $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX) $(CXX) $(CPPFLAGS) -std=c++17 $(OPTIMIZE) -g $(WARNINGS) -pthread -MMD -MP -c -o $@ $<
+
+$(BUILD)/src/cli/%.o: CPPFLAGS += $(CLI_CPPFLAGS)
 # Handlers are found by address when memory faults, and are hot: one section, aligned.
 $(BUILD)/src/exec/exec.o: CFLAGS += -fomit-frame-pointer -fno-stack-protector
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(CLI_OBJECTS) $(SPEC_OBJECTS) $(BUILD)/spec-tests/main.o)
+
+include tests/tests.mk
+
+# ---- Installing ----------------------------------------------------------------------------------
+
+MAN_PAGES := $(wildcard docs/man/*.1)
+INSTALLED = bin/catnap include/wasm.h include/catnap.h lib/libcatnap.a lib/libcatnap.so.$(VERSION) \
+            lib/$(SONAME) lib/libcatnap.so lib/pkgconfig/catnap.pc \
+            $(MAN_PAGES:docs/man/%=share/man/man1/%) \
+            share/bash-completion/completions/catnap share/zsh/site-functions/_catnap \
+            share/fish/vendor_completions.d/catnap.fish
+ROOT = $(DESTDIR)$(PREFIX)
+
+.PHONY: install uninstall
+install: all
+	install -d $(sort $(dir $(addprefix $(ROOT)/,$(INSTALLED))))
+	install -m 755 $(BUILD)/catnap $(ROOT)/bin/
+	install -m 644 include/wasm.h include/catnap.h $(ROOT)/include/
+	install -m 644 $(BUILD)/libcatnap.a $(ROOT)/lib/
+	install -m 755 $(BUILD)/libcatnap.so $(ROOT)/lib/libcatnap.so.$(VERSION)
+	ln -sf libcatnap.so.$(VERSION) $(ROOT)/lib/$(SONAME)
+	ln -sf $(SONAME) $(ROOT)/lib/libcatnap.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' catnap.pc.in >$(ROOT)/lib/pkgconfig/catnap.pc
+	chmod 644 $(ROOT)/lib/pkgconfig/catnap.pc
+	install -m 644 $(MAN_PAGES) $(ROOT)/share/man/man1/
+	install -m 644 tools/completion/catnap.bash $(ROOT)/share/bash-completion/completions/catnap
+	install -m 644 tools/completion/_catnap $(ROOT)/share/zsh/site-functions/
+	install -m 644 tools/completion/catnap.fish $(ROOT)/share/fish/vendor_completions.d/
+
+uninstall:
+	rm -f $(addprefix $(ROOT)/,$(INSTALLED))
+
+# ---- Keeping the source in order -----------------------------------------------------------------
+
+CLANG_FORMAT ?= clang-format-19
+CLANG_TIDY ?= clang-tidy-19
+C_SOURCES = $(shell find src include spec-tests tests bench -name '*.[ch]' -o -name '*.cc')
+LINTED = $(filter %.c,$(shell find src spec-tests -name '*.c'))
+
+.PHONY: format format-check lint clang-tidy cppcheck
+format:
+	$(CLANG_FORMAT) -i $(C_SOURCES)
+
+format-check:
+	$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
+
+lint: clang-tidy cppcheck
+
+clang-tidy:
+	printf '%s\n' $(LINTED) | xargs -P 2 -n 8 sh -c \
+	    '$(CLANG_TIDY) --quiet "$$@" -- $(CPPFLAGS) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
+
+cppcheck:
+	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppressions-list=.cppcheck --error-exitcode=1 $(CPPFLAGS) src spec-tests
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(MAKEFILE_LIST)
+
+#: Building
+#:   all            catnap, libcatnap.a, libcatnap.so (the default)
+#:   install        into PREFIX (/usr/local), below DESTDIR; uninstall takes it away
+#:   clean          removes BUILD
+#: Source
+#:   format         clang-format over everything; format-check only tells
+#:   lint           clang-tidy and cppcheck
+#: Variables
+#:   BUILD=DIR      where things are built (build)
+#:   CC=gcc-12      another compiler
+#:   OPTIMIZE=-O3   optimization flags (-O2)
+#:   WERROR=1       warnings are errors
+#:   SANITIZE=LIST  as -fsanitize=LIST
+#:   SMALL=1        the small form: fewer handler variants
+#:   DISPATCH=goto  the portable dispatch, with any compiler
+#:   V=1            shows commands
+#:   NO_WABT=1      without the text format

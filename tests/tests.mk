@@ -1,0 +1,97 @@
+# Testing and measuring; part of the Makefile.
+#
+# A test is tests/DIRECTORY/test_NAME.c (a cmocka program of its own; other .c files of the directory
+# are linked to each), spec-tests/tests/NAME_test.c, or tests/DIRECTORY/run-tests (a script that gets
+# the path of the command).
+
+SUITES ?= $(filter-out fuzz,$(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/*/.))))) spec-tests
+TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
+                    $(wildcard spec-tests/tests/*_test.c),$(wildcard tests/$(s)/test_*.c)))
+TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)
+TEST_SCRIPTS := $(foreach s,$(SUITES),$(wildcard tests/$(s)/run-tests))
+
+# Helpers of a test: the other files of its directory; the runner's parts for the runner's tests.
+helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)))
+define test_program
+$(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
+    $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS),$(call helpers,$(1))) $(BUILD)/libcatnap.a
+	$$(call say,LD) $$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $(if $(filter spec-tests/%,$(1)),-ljson-c) $$(LIBS)
+endef
+$(foreach t,$(TEST_SOURCES),$(eval $(call test_program,$(t))))
+
+-include $(TEST_PROGRAMS:%=%.d)
+
+.PHONY: check tests spec bench
+tests: $(TEST_PROGRAMS)
+
+check: all $(TEST_PROGRAMS)
+	@CATNAP_BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/run --catnap $(BUILD)/catnap \
+	    $(if $(TEST_WRAPPER),--wrapper '$(TEST_WRAPPER)') $(TEST_OPTIONS) \
+	    $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+
+spec: $(BUILD)/spec-runner
+ifdef SPEC_TESTSUITE
+	@$(TEST_WRAPPER) $< $(SPEC_OPTIONS) $(SPEC_SET:%=--set %) $(SPEC_TESTSUITE)
+else
+	@echo 'usage: make spec SPEC_TESTSUITE=DIR [SPEC_SET=wasm-2.0] [SPEC_OPTIONS=...]' >&2
+	@echo 'DIR holds the converted suite; spec-tests/README.md says how to get it.' >&2
+	@exit 2
+endif
+
+bench: $(BUILD)/catnap
+	bench/run --catnap $(BUILD)/catnap $(BENCH_OPTIONS)
+
+# ---- Coverage ------------------------------------------------------------------------------------
+
+# Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes its
+# profile when it ends). Prints a table for each file; the pages are in BUILD/coverage/html.
+LLVM ?= 22
+COVERED = $(BUILD)/coverage
+COVERAGE_MAKE = $(MAKE) --no-print-directory BUILD=$(COVERED) CC=clang-$(LLVM) COVERAGE=1 OPTIMIZE=-O1
+LLVM_COV_DATA = $(COVERED)/catnap -instr-profile=$(COVERED)/all.profdata \
+                $(addprefix -object ,$(COVERED)/spec-runner $(TEST_SOURCES:%.c=$(COVERED)/%)) src
+
+.PHONY: coverage
+coverage:
+	rm -rf $(COVERED)/profiles
+	LLVM_PROFILE_FILE=$(abspath $(COVERED))/profiles/%p-%m.profraw $(COVERAGE_MAKE) check
+	$(if $(SPEC_TESTSUITE),LLVM_PROFILE_FILE=$(abspath $(COVERED))/profiles/%p-%m.profraw \
+	    $(COVERAGE_MAKE) spec SPEC_OPTIONS=--in-process)
+	llvm-profdata-$(LLVM) merge -sparse $(COVERED)/profiles -o $(COVERED)/all.profdata
+	llvm-cov-$(LLVM) show -format=html -show-branches=count -output-dir=$(COVERED)/html $(LLVM_COV_DATA)
+	llvm-cov-$(LLVM) report $(LLVM_COV_DATA)
+
+# ---- Fuzzing -------------------------------------------------------------------------------------
+
+# tests/fuzz/fuzz_NAME.c starts from tests/fuzz/corpus/NAME; what is found on the way stays in BUILD.
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ = $(BUILD)/fuzz
+SECONDS ?= 60
+
+.PHONY: fuzz fuzz-run fuzz-programs
+fuzz:
+	$(MAKE) --no-print-directory BUILD=$(FUZZ) CC=clang-$(LLVM) OPTIMIZE=-O1 \
+	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
+
+fuzz-programs: $(FUZZERS:%=$(BUILD)/%)
+
+$(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+-include $(FUZZERS:%=$(BUILD)/tests/fuzz/%.d)
+
+fuzz-run: fuzz
+	@for name in $(FUZZERS:fuzz_%=%); do \
+	    mkdir -p $(FUZZ)/found/$$name; \
+	    echo "fuzz_$$name: $(SECONDS) seconds"; \
+	    $(FUZZ)/fuzz_$$name -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -verbosity=0 \
+	        -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$name- \
+	        $(FUZZ)/found/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+#: Testing
+#:   check          all tests; SUITES="unit api" picks directories of tests/
+#:   spec           the official suite: SPEC_TESTSUITE=DIR, SPEC_SET=NAME, SPEC_OPTIONS=...
+#:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
+#:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
+#:   bench          measures; BENCH_OPTIONS="--peer ..." (bench/README.md)
