@@ -123,6 +123,10 @@ WASM_API_EXTERN void catnap_config_set_fuel(wasm_config_t *, bool enabled);
 /* Whether running code can be interrupted. Off: no cost; only host calls notice an interrupt. */
 WASM_API_EXTERN void catnap_config_set_interruptible(wasm_config_t *, bool enabled);
 
+/* Whether executions of bytecode instructions are counted, see catnap_store_profile_ops(). Code is
+ * then many times slower; for those who improve the bytecode. */
+WASM_API_EXTERN void catnap_config_set_profile_ops(wasm_config_t *, bool enabled);
+
 /* ---- Limits of a store ---------------------------------------------------------------------- */
 
 /* Each field is an upper bound; catnap_limits_default() gives the defaults in brackets. */
@@ -475,6 +479,13 @@ typedef struct catnap_store_stats {
 } catnap_store_stats_t;
 
 WASM_API_EXTERN void catnap_store_stats(const wasm_store_t *, catnap_store_stats_t *out);
+
+/* Calls back with the number of executions of each bytecode instruction (previous is NULL) and of
+ * each adjacent pair, those above zero in no particular order. The names have static storage. */
+WASM_API_EXTERN void catnap_store_profile_ops(const wasm_store_t *,
+                                              void (*row)(void *env, const char *previous,
+                                                          const char *name, uint64_t count),
+                                              void *env);
 
 /* Bytes that the engine holds through its allocator now, and at most so far. */
 WASM_API_EXTERN void catnap_engine_memory(const wasm_engine_t *, uint64_t *now, uint64_t *peak);

@@ -21,6 +21,7 @@ DEFINE_SETTER(bounds_checks, catnap_bounds_checks_t)
 DEFINE_SETTER(translation, catnap_translation_t)
 DEFINE_SETTER(fuel, bool)
 DEFINE_SETTER(interruptible, bool)
+DEFINE_SETTER(profile_ops, bool)
 
 void catnap_engine_memory(const wasm_engine_t *engine, uint64_t *now, uint64_t *peak) {
     uint64_t held = 0, most = 0;

@@ -50,6 +50,9 @@ static const struct option run_options[] = {
      .words = "text json", .complete = COMPLETE_WORDS, FIELD(stats),
      .help = "when the run has ended, write to standard error what was translated and how long "
              "each phase took"},
+    {.name = "profile-ops", .kind = OPTION_FLAG, FIELD(profile_ops),
+     .help = "count how often each bytecode instruction and each adjacent pair is executed, and "
+             "write the counts to standard error; many times slower"},
 };
 
 /* ---- Preloaded modules ----------------------------------------------------------------------- */
@@ -174,6 +177,8 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         deadline_stop(&session.deadline);
         if (settings.stats != 0)
             print_stats(&session);
+        if (settings.profile_ops)
+            print_profile(&session);
         code = session.exit_code;
         session_close(&session);
     }

@@ -40,6 +40,7 @@ static wasm_engine_t *make_engine(const struct run_settings *settings)
     if (settings->bounds_checks == 2)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
     catnap_config_set_fuel(config, settings->fuel.given);
+    catnap_config_set_profile_ops(config, settings->profile_ops);
     catnap_config_set_interruptible(config, settings->timeout.given);
     return wasm_engine_new_with_config(config);
 }

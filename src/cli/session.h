@@ -23,6 +23,7 @@ struct run_settings {
     int bounds_checks;   /* 1: auto, 2: explicit */
     bool eager;
     int stats; /* 1: text, 2: json */
+    bool profile_ops;
 };
 
 /* A module with its instance, as far as there is one. */
@@ -75,5 +76,7 @@ void session_close(struct session *);
 
 /* Writes what --stats asks for to standard error. */
 void print_stats(const struct session *);
+/* Writes the counts of --profile-ops to stderr: percent, executions, instruction or pair. */
+void print_profile(const struct session *);
 
 #endif

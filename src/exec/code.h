@@ -17,6 +17,7 @@ struct code {
     uint32_t cell_count;
     uint32_t size;           /* of this allocation, bytes */
     bool explicit_checks;    /* translated for memories without guard pages */
+    const uint16_t *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
     uint64_t cells[];
 };
 
@@ -27,6 +28,7 @@ struct translation_config {
     bool fuel;
     bool interruptible;
     bool explicit_checks;
+    bool profile_ops;
 };
 
 /* The code of a defined function, translating it when it is not yet: NULL and *error when memory or

@@ -49,6 +49,7 @@ static inline struct translation_config cn_instance_translation(const struct was
         .fuel = i->machine->fuel_enabled,
         .interruptible = i->machine->interruptible,
         .explicit_checks = i->module->memory_count > 0 && !i->memories[0]->guarded,
+        .profile_ops = i->machine->store->engine->config.profile_ops,
     };
 }
 

@@ -6,6 +6,8 @@
 #include "base/platform.h"
 #include "exec/internal.h"
 
+#define PROFILE_BYTES ((size_t)BC_COUNT * BC_COUNT * sizeof(uint64_t))
+
 void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct alloc *alloc) {
     const uint64_t *handlers = cn_handlers();
     const struct wasm_config_t *config = &store->engine->config;
@@ -17,7 +19,6 @@ void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct allo
     vm->fuel_enabled = config->fuel;
     vm->interruptible = config->interruptible;
     vm->guarded = config->bounds_checks == CATNAP_BOUNDS_AUTO && cn_os_guard_install();
-    vm->call_indirect_address = handlers[BC_call_indirect];
     vm->exit_cell[0] = handlers[BC_exit];
     vm->switch_back_cell[0] = handlers[BC_switch_back];
     cn_machine_set_limits(vm, &store->limits);
@@ -70,6 +71,7 @@ void cn_machine_destroy(struct machine *vm) {
     while (vm->stacks)
         cn_stack_delete(vm, vm->stacks);
     cn_os_event_delete(vm->interrupt_event);
+    cn_free(vm->alloc, vm->profile, PROFILE_BYTES);
 }
 
 /* ---- what a stop becomes ---- */
@@ -234,10 +236,17 @@ static struct wasm_trap_t *call_host_directly(struct machine *vm, struct wasm_fu
     return f->callback(f, &caller, slots);
 }
 
+/* The table of counts is made at the first call, when operations are profiled. */
+static bool profile_ready(struct machine *vm) {
+    if (vm->store->engine->config.profile_ops && !vm->profile)
+        vm->profile = cn_calloc(vm->alloc, 1, PROFILE_BYTES);
+    return vm->profile || !vm->store->engine->config.profile_ops;
+}
+
 static struct value_stack *stack_for_calls(struct machine *vm) {
     if (vm->stack)
         return vm->stack;
-    if (!vm->spare)
+    if (!vm->spare && profile_ready(vm))
         vm->spare = cn_stack_new(vm);
     return vm->spare;
 }

@@ -51,7 +51,9 @@ struct machine {
     uint64_t fuel_needed;               /* by what ran out of fuel */
     bool fuel_enabled, interruptible;
     bool guarded;                       /* faults are recovered from (cn_os_guard_install) */
-    uint64_t call_indirect_address;     /* of the handler */
+    uint32_t call_cells;                /* of the instruction that calls it */
+    uint64_t *profile;                  /* executions by previous and present bytecode, or NULL */
+    uint16_t profile_previous;
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
     struct wasm_trap_t *trap;
     struct value_stack *stack;          /* current */
@@ -81,6 +83,11 @@ void cn_machine_set_limits(struct machine *, const catnap_limits_t *);
  * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and
  * interrupt end in traps of their codes. */
 struct wasm_trap_t *cn_call(struct wasm_func_t *, uint64_t *slots);
+
+/* exec/profile.c: see catnap_store_profile_ops(). */
+void cn_profile_rows(const struct machine *,
+                     void (*row)(void *env, const char *previous, const char *name, uint64_t count),
+                     void *env);
 
 /* A resumable run; struct catnap_run_t in exec/run.c. */
 struct catnap_run_t *cn_run_new(struct wasm_func_t *, const uint64_t *slots, struct error *);

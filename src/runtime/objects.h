@@ -27,6 +27,7 @@ struct wasm_config_t {
     catnap_translation_t translation;
     bool fuel;
     bool interruptible;
+    bool profile_ops;
 };
 
 /* Alive as long as a handle, a store or a module refers to it. */

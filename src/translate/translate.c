@@ -1162,9 +1162,22 @@ static void emit_prologue(struct translator *t) {
     begin_stretch(t);
 }
 
+/* Every handler gives way to the one that counts, which finds the instruction's own by its cell. */
+static void count_operations(struct translator *t, struct code *code) {
+    uint16_t *ids = (uint16_t *)(code->cells + code->cell_count);
+    for (size_t i = 0; i < t->emit.map->count; i++) {
+        const struct source_map_entry *entry = &t->emit.map->entries[i];
+        ids[entry->cell] = entry->bytecode;
+        code->cells[entry->cell] = t->emit.handlers[BC_profile];
+    }
+    code->profile_ids = ids;
+}
+
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
-    size_t size = sizeof(struct code) + t->emit.count * sizeof(uint64_t);
+    size_t count = t->emit.count;
+    size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
+                  (t->config->profile_ops ? count * sizeof(uint16_t) : 0);
     struct code *code = cn_alloc(t->emit.alloc, size);
     if (!code) {
         cn_fail_memory(error);
@@ -1180,7 +1193,9 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .size = (uint32_t)size,
         .explicit_checks = t->config->explicit_checks,
     };
-    memcpy(code->cells, t->emit.cells, t->emit.count * sizeof(uint64_t));
+    memcpy(code->cells, t->emit.cells, count * sizeof(uint64_t));
+    if (t->config->profile_ops)
+        count_operations(t, code);
     return code;
 }
 
@@ -1226,11 +1241,15 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
                           const struct translation_config *config, struct source_map *map,
                           struct error *error) {
     bool needs_scratch = false;
+    struct source_map own_map = {.alloc = module->alloc};
+    if (config->profile_ops && !map)
+        map = &own_map;
     struct code *code = translate(module, func, body, config, map, false, &needs_scratch, error);
     if (needs_scratch) {
         if (map)
             map->count = 0;
         code = translate(module, func, body, config, map, true, &needs_scratch, error);
     }
+    cn_source_map_free(&own_map);
     return code;
 }

@@ -7,8 +7,7 @@
 
 #include "wasi/state.h"
 
-bool cn_wasi_clock(uint32_t id, int *clock)
-{
+bool cn_wasi_clock(uint32_t id, int *clock) {
     static const int clocks[] = {
         [WASI_CLOCK_REALTIME] = CLOCK_REALTIME,
         [WASI_CLOCK_MONOTONIC] = CLOCK_MONOTONIC,
@@ -22,8 +21,7 @@ bool cn_wasi_clock(uint32_t id, int *clock)
 }
 
 static uint16_t tell(struct wasi_call *call, uint64_t id, uint64_t out,
-                     int (*ask)(clockid_t, struct timespec *))
-{
+                     int (*ask)(clockid_t, struct timespec *)) {
     struct timespec t;
     int clock;
 
@@ -38,13 +36,11 @@ static uint16_t tell(struct wasi_call *call, uint64_t id, uint64_t out,
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_clock_res_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_clock_res_get(struct wasi_call *call, const uint64_t *a) {
     return tell(call, a[0], a[1], clock_getres);
 }
 
 /* The precision that is asked for is always met. */
-uint16_t cn_wasi_clock_time_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_clock_time_get(struct wasi_call *call, const uint64_t *a) {
     return tell(call, a[0], a[2], clock_gettime);
 }

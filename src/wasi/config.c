@@ -21,8 +21,7 @@
 static catnap_error_t *fail(catnap_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static catnap_error_t *fail(catnap_status_t status, const char *format, ...)
-{
+static catnap_error_t *fail(catnap_status_t status, const char *format, ...) {
     char message[256];
     va_list arguments;
 
@@ -32,22 +31,19 @@ static catnap_error_t *fail(catnap_status_t status, const char *format, ...)
     return catnap_error_new(status, message);
 }
 
-static catnap_error_t *fail_memory(void)
-{
+static catnap_error_t *fail_memory(void) {
     return fail(CATNAP_NO_MEMORY, "out of memory");
 }
 
-static catnap_error_t *fail_io(int error, const char *what, const char *name)
-{
+static catnap_error_t *fail_io(int error, const char *what, const char *name) {
     char buffer[128];
     return fail(CATNAP_IO, "%s '%s': %s", what, name, strerror_r(error, buffer, sizeof buffer));
 }
 
-/* ---- Making and deleting ------------------------------------------------------------------------- */
+/* ---- Making and deleting --------------------------------------------------------------------- */
 
 /* Closes what descriptor `stream` holds and makes it the stream of that number. */
-static struct wasi_fd *reset_stream(catnap_wasi_t *wasi, int stream, enum wasi_stream_kind kind)
-{
+static struct wasi_fd *reset_stream(catnap_wasi_t *wasi, int stream, enum wasi_stream_kind kind) {
     struct wasi_fd *fd = &wasi->fds[stream];
     uint64_t lacks = stream == 0 ? WASI_RIGHT_FD_WRITE : WASI_RIGHT_FD_READ;
 
@@ -62,8 +58,7 @@ static struct wasi_fd *reset_stream(catnap_wasi_t *wasi, int stream, enum wasi_s
     return fd;
 }
 
-catnap_wasi_t *catnap_wasi_new(void)
-{
+catnap_wasi_t *catnap_wasi_new(void) {
     struct rlimit limit;
     uint32_t first;
     catnap_wasi_t *wasi = calloc(1, sizeof *wasi);
@@ -81,15 +76,13 @@ catnap_wasi_t *catnap_wasi_new(void)
     return wasi;
 }
 
-static void free_strings(struct wasi_strings *strings)
-{
+static void free_strings(struct wasi_strings *strings) {
     for (uint32_t i = 0; i < strings->count; i++)
         free(strings->items[i]);
     free(strings->items);
 }
 
-void catnap_wasi_delete(catnap_wasi_t *wasi)
-{
+void catnap_wasi_delete(catnap_wasi_t *wasi) {
     if (!wasi)
         return;
     for (uint32_t i = 0; i < wasi->fd_count; i++)
@@ -107,11 +100,10 @@ void catnap_wasi_delete(catnap_wasi_t *wasi)
     free(wasi);
 }
 
-/* ---- Arguments and environment ---------------------------------------------------------------------- */
+/* ---- Arguments and environment --------------------------------------------------------------- */
 
 /* Puts a string at `index`, which is the count or an entry to replace. Takes it over on success. */
-static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, char *string)
-{
+static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, char *string) {
     uint64_t old = index < strings->count ? strlen(strings->items[index]) + 1 : 0;
     uint64_t bytes = strings->bytes - old + strlen(string) + 1;
 
@@ -130,8 +122,7 @@ static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, 
     return NULL;
 }
 
-catnap_error_t *catnap_wasi_add_argument(catnap_wasi_t *wasi, const char *argument)
-{
+catnap_error_t *catnap_wasi_add_argument(catnap_wasi_t *wasi, const char *argument) {
     if (!wasi || !argument)
         return fail(CATNAP_MISUSE, "a WASI argument is NULL");
     char *copy = strdup(argument);
@@ -144,8 +135,7 @@ catnap_error_t *catnap_wasi_add_argument(catnap_wasi_t *wasi, const char *argume
 }
 
 /* The entry of that name, or the count. */
-static uint32_t find_variable(const struct wasi_strings *strings, const char *name, size_t length)
-{
+static uint32_t find_variable(const struct wasi_strings *strings, const char *name, size_t length) {
     uint32_t i = 0;
     while (i < strings->count &&
            (strncmp(strings->items[i], name, length) || strings->items[i][length] != '='))
@@ -155,8 +145,7 @@ static uint32_t find_variable(const struct wasi_strings *strings, const char *na
 
 /* A later value of the same name replaces the earlier one. */
 catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *wasi, const char *name,
-                                            const char *value)
-{
+                                            const char *value) {
     if (!wasi || !name || !value)
         return fail(CATNAP_MISUSE, "a WASI environment variable is NULL");
     size_t name_length = strlen(name), value_length = strlen(value);
@@ -175,10 +164,9 @@ catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *wasi, const char *nam
     return error;
 }
 
-/* ---- Pre-opened directories and sockets ----------------------------------------------------------------- */
+/* ---- Pre-opened directories and sockets ------------------------------------------------------ */
 
-static catnap_error_t *reserve_fd(catnap_wasi_t *wasi, uint32_t *number)
-{
+static catnap_error_t *reserve_fd(catnap_wasi_t *wasi, uint32_t *number) {
     uint16_t error = cn_fd_reserve(wasi, number);
     if (error == WASI_MFILE)
         return fail(CATNAP_LIMIT, "more than %d WASI descriptors", WASI_MAX_FDS);
@@ -187,8 +175,7 @@ static catnap_error_t *reserve_fd(catnap_wasi_t *wasi, uint32_t *number)
 
 /* Lists a directory among the pre-opens; frees nothing that is not its own. */
 static catnap_error_t *add_preopen(catnap_wasi_t *wasi, const char *host_path,
-                                   const char *guest_path, bool read_only)
-{
+                                   const char *guest_path, bool read_only) {
     struct wasi_preopen *preopens =
         realloc(wasi->preopens, (wasi->preopen_count + (size_t)1) * sizeof *preopens);
     if (!preopens)
@@ -205,8 +192,7 @@ static catnap_error_t *add_preopen(catnap_wasi_t *wasi, const char *host_path,
 }
 
 catnap_error_t *catnap_wasi_preopen_dir(catnap_wasi_t *wasi, const char *host_path,
-                                        const char *guest_path, catnap_wasi_dir_flags_t flags)
-{
+                                        const char *guest_path, catnap_wasi_dir_flags_t flags) {
     bool read_only = flags == CATNAP_WASI_DIR_READ_ONLY;
     uint32_t number;
 
@@ -242,14 +228,12 @@ catnap_error_t *catnap_wasi_preopen_dir(catnap_wasi_t *wasi, const char *host_pa
     return NULL;
 }
 
-static bool is_socket(const struct wasi_fd *fd)
-{
+static bool is_socket(const struct wasi_fd *fd) {
     return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
            fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
 }
 
-catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd)
-{
+catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
     struct wasi_fd fd = {
         .kind = WASI_FD_HOST, .lent = true, .host = host_fd, .preopen = WASI_NO_PREOPEN};
     uint32_t number;
@@ -267,17 +251,15 @@ catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd)
     return NULL;
 }
 
-/* ---- Standard streams ------------------------------------------------------------------------------------- */
+/* ---- Standard streams ------------------------------------------------------------------------ */
 
-static catnap_error_t *check_stream(const catnap_wasi_t *wasi, int stream, int first)
-{
+static catnap_error_t *check_stream(const catnap_wasi_t *wasi, int stream, int first) {
     if (!wasi || stream < first || stream > 2)
         return fail(CATNAP_MISUSE, "%d is no standard stream of that direction", stream);
     return NULL;
 }
 
-catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *wasi, int stream, int host_fd)
-{
+catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *wasi, int stream, int host_fd) {
     struct wasi_fd seen = {0};
     uint64_t lacks = STDIO_LACKS | (stream == 0 ? WASI_RIGHT_FD_WRITE : WASI_RIGHT_FD_READ);
     catnap_error_t *error = check_stream(wasi, stream, 0);
@@ -303,8 +285,7 @@ catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *wasi, int stream, int ho
     return NULL;
 }
 
-catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *wasi, const void *bytes, size_t length)
-{
+catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *wasi, const void *bytes, size_t length) {
     catnap_error_t *error = check_stream(wasi, 0, 0);
 
     if (error)
@@ -324,8 +305,7 @@ catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *wasi, const void *byt
 
 catnap_error_t *catnap_wasi_set_stdin_callback(catnap_wasi_t *wasi,
                                                int64_t (*read)(void *env, void *bytes, size_t size),
-                                               void *env)
-{
+                                               void *env) {
     catnap_error_t *error = check_stream(wasi, 0, 0);
 
     if (error)
@@ -341,8 +321,7 @@ catnap_error_t *catnap_wasi_set_stdin_callback(catnap_wasi_t *wasi,
 catnap_error_t *
 catnap_wasi_set_output_callback(catnap_wasi_t *wasi, int stream,
                                 int64_t (*write)(void *env, const void *bytes, size_t size),
-                                void *env)
-{
+                                void *env) {
     catnap_error_t *error = check_stream(wasi, stream, 1);
 
     if (error)
@@ -355,8 +334,7 @@ catnap_wasi_set_output_callback(catnap_wasi_t *wasi, int stream,
     return NULL;
 }
 
-catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *wasi, int stream, size_t limit)
-{
+catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *wasi, int stream, size_t limit) {
     catnap_error_t *error = check_stream(wasi, stream, 1);
 
     if (error)
@@ -366,8 +344,7 @@ catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *wasi, int stream, s
     return NULL;
 }
 
-const uint8_t *catnap_wasi_output(const catnap_wasi_t *wasi, int stream, size_t *length)
-{
+const uint8_t *catnap_wasi_output(const catnap_wasi_t *wasi, int stream, size_t *length) {
     bool buffered = wasi && stream >= 1 && stream <= 2 &&
                     wasi->streams[stream].kind == WASI_STREAM_BUFFER &&
                     wasi->streams[stream].length;

@@ -20,8 +20,7 @@ struct output {
 };
 
 /* Copies what fits; false when the buffer is full. */
-static bool put_bytes(struct output *out, const void *bytes, size_t size)
-{
+static bool put_bytes(struct output *out, const void *bytes, size_t size) {
     size_t fits = size < out->left ? size : out->left;
     memcpy(out->at, bytes, fits);
     out->at += fits;
@@ -30,8 +29,7 @@ static bool put_bytes(struct output *out, const void *bytes, size_t size)
 }
 
 /* From the kernel's type of an entry, or from the file where it does not know. */
-static enum wasi_filetype entry_type(int directory, const struct dirent64 *entry)
-{
+static enum wasi_filetype entry_type(int directory, const struct dirent64 *entry) {
     struct stat st;
 
     if (entry->d_type != DT_UNKNOWN)
@@ -42,8 +40,7 @@ static enum wasi_filetype entry_type(int directory, const struct dirent64 *entry
 }
 
 /* An entry that does not fit is cut off: the guest sees that by its length and asks again. */
-static bool put_entry(struct output *out, int directory, const struct dirent64 *entry)
-{
+static bool put_entry(struct output *out, int directory, const struct dirent64 *entry) {
     uint8_t header[WASI_DIRENT_SIZE] = {0};
     size_t length = strlen(entry->d_name);
 
@@ -54,8 +51,7 @@ static bool put_entry(struct output *out, int directory, const struct dirent64 *
     return put_bytes(out, header, sizeof header) && put_bytes(out, entry->d_name, length);
 }
 
-static uint16_t read_entries(int directory, struct output *out)
-{
+static uint16_t read_entries(int directory, struct output *out) {
     _Alignas(struct dirent64) char buffer[8192];
 
     while (out->left) {
@@ -74,8 +70,7 @@ static uint16_t read_entries(int directory, struct output *out)
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_readdir(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_readdir(struct wasi_call *call, const uint64_t *a) {
     uint32_t buffer = (uint32_t)a[1], size = (uint32_t)a[2], used = (uint32_t)a[4];
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_READDIR, &fd);

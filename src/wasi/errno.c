@@ -86,8 +86,7 @@ static const struct {
     {EXDEV, WASI_XDEV},
 };
 
-uint16_t cn_wasi_errno(int host_errno)
-{
+uint16_t cn_wasi_errno(int host_errno) {
     if (!host_errno)
         return WASI_SUCCESS;
     for (size_t i = 0; i < sizeof errno_table / sizeof errno_table[0]; i++)

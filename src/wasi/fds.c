@@ -1,4 +1,7 @@
-/* The guest's descriptor table: finding, taking and closing entries, and what may be done with them. */
+/*
+ * The guest's descriptor table: finding, taking and closing entries, and what may be done with
+ * them.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -37,14 +40,12 @@
     (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | SEEK_RIGHTS | WASI_RIGHT_FD_ADVISE |               \
      WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE)
 
-static bool is_socket(const struct wasi_fd *fd)
-{
+static bool is_socket(const struct wasi_fd *fd) {
     return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
            fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
 }
 
-uint64_t cn_fd_type_rights(const struct wasi_fd *fd)
-{
+uint64_t cn_fd_type_rights(const struct wasi_fd *fd) {
     uint64_t rights;
 
     if (fd->filetype == WASI_FILETYPE_DIRECTORY)
@@ -60,9 +61,10 @@ uint64_t cn_fd_type_rights(const struct wasi_fd *fd)
     return rights;
 }
 
-/* The errno for rights that a descriptor lacks: its type's own where no such descriptor has them. */
-static uint16_t missing_right(const struct wasi_fd *fd, uint64_t missing)
-{
+/*
+ * The errno for rights that a descriptor lacks: its type's own where no such descriptor has them.
+ */
+static uint16_t missing_right(const struct wasi_fd *fd, uint64_t missing) {
     bool directory = fd->filetype == WASI_FILETYPE_DIRECTORY;
 
     if ((missing & SOCKET_RIGHTS) && !is_socket(fd))
@@ -76,8 +78,7 @@ static uint16_t missing_right(const struct wasi_fd *fd, uint64_t missing)
     return WASI_NOTCAPABLE;
 }
 
-uint16_t cn_fd_get(catnap_wasi_t *wasi, uint32_t number, uint64_t rights, struct wasi_fd **out)
-{
+uint16_t cn_fd_get(catnap_wasi_t *wasi, uint32_t number, uint64_t rights, struct wasi_fd **out) {
     if (number >= wasi->fd_count || wasi->fds[number].kind == WASI_FD_CLOSED)
         return WASI_BADF;
     struct wasi_fd *fd = &wasi->fds[number];
@@ -90,8 +91,7 @@ uint16_t cn_fd_get(catnap_wasi_t *wasi, uint32_t number, uint64_t rights, struct
     return WASI_SUCCESS;
 }
 
-uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number)
-{
+uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number) {
     for (uint32_t i = 0; i < wasi->fd_count; i++)
         if (wasi->fds[i].kind == WASI_FD_CLOSED) {
             *number = i;
@@ -112,16 +112,14 @@ uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number)
     return WASI_SUCCESS;
 }
 
-void cn_fd_drop(struct wasi_fd *fd)
-{
+void cn_fd_drop(struct wasi_fd *fd) {
     if (fd->kind == WASI_FD_HOST && !fd->lent)
         close(fd->host);
     free(fd->path);
     *fd = (struct wasi_fd){.kind = WASI_FD_CLOSED};
 }
 
-int cn_fd_describe(int host, struct wasi_fd *out)
-{
+int cn_fd_describe(int host, struct wasi_fd *out) {
     struct stat st;
 
     if (fstat(host, &st) < 0)
@@ -140,10 +138,9 @@ int cn_fd_describe(int host, struct wasi_fd *out)
     return 0;
 }
 
-/* ---- Functions of the guest on descriptors as such ---------------------------------------------- */
+/* ---- Functions of the guest on descriptors as such ------------------------------------------- */
 
-uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
     if (!error)
@@ -152,8 +149,7 @@ uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a)
 }
 
 /* `to` must be open: a guest cannot make numbers up. Both may be pre-opened. */
-uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *from, *to;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &from);
 
@@ -167,8 +163,7 @@ uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a)
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_fdstat_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_fdstat_get(struct wasi_call *call, const uint64_t *a) {
     uint32_t out = (uint32_t)a[1];
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
@@ -187,8 +182,7 @@ uint16_t cn_wasi_fd_fdstat_get(struct wasi_call *call, const uint64_t *a)
 }
 
 /* APPEND and NONBLOCK can be changed, the synchronous modes only at path_open. */
-uint16_t cn_wasi_fd_fdstat_set_flags(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_fdstat_set_flags(struct wasi_call *call, const uint64_t *a) {
     uint32_t flags = (uint32_t)a[1];
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FDSTAT_SET_FLAGS, &fd);
@@ -213,8 +207,7 @@ uint16_t cn_wasi_fd_fdstat_set_flags(struct wasi_call *call, const uint64_t *a)
 }
 
 /* Rights can only be given up. */
-uint16_t cn_wasi_fd_fdstat_set_rights(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_fdstat_set_rights(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
 
@@ -228,8 +221,7 @@ uint16_t cn_wasi_fd_fdstat_set_rights(struct wasi_call *call, const uint64_t *a)
 }
 
 /* Only what is still a pre-opened directory answers, so that wasi-libc stops looking behind it. */
-static uint16_t get_preopen(struct wasi_call *call, uint64_t number, const char **name)
-{
+static uint16_t get_preopen(struct wasi_call *call, uint64_t number, const char **name) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, 0, &fd);
 
@@ -241,8 +233,7 @@ static uint16_t get_preopen(struct wasi_call *call, uint64_t number, const char 
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_prestat_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_prestat_get(struct wasi_call *call, const uint64_t *a) {
     uint32_t out = (uint32_t)a[1];
     const char *name;
     uint16_t error = get_preopen(call, a[0], &name);
@@ -258,8 +249,7 @@ uint16_t cn_wasi_fd_prestat_get(struct wasi_call *call, const uint64_t *a)
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_prestat_dir_name(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_prestat_dir_name(struct wasi_call *call, const uint64_t *a) {
     uint32_t out = (uint32_t)a[1], size = (uint32_t)a[2];
     const char *name;
     uint16_t error = get_preopen(call, a[0], &name);

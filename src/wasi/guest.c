@@ -2,8 +2,7 @@
 #include "base/utf8.h"
 #include "wasi/state.h"
 
-uint16_t cn_guest_path(const struct wasi_guest *g, uint32_t pointer, uint32_t length, char *out)
-{
+uint16_t cn_guest_path(const struct wasi_guest *g, uint32_t pointer, uint32_t length, char *out) {
     if (!cn_guest_range(g, pointer, length))
         return WASI_FAULT;
     if (!length)
@@ -20,8 +19,7 @@ uint16_t cn_guest_path(const struct wasi_guest *g, uint32_t pointer, uint32_t le
 }
 
 uint16_t cn_guest_vector(const struct wasi_guest *g, uint32_t pointer, uint32_t count,
-                         struct wasi_vector *out)
-{
+                         struct wasi_vector *out) {
     out->count = 0;
     out->total = 0;
     if (!cn_guest_range(g, pointer, (uint64_t)count * WASI_IOVEC_SIZE))
@@ -46,8 +44,7 @@ uint16_t cn_guest_vector(const struct wasi_guest *g, uint32_t pointer, uint32_t 
     return WASI_SUCCESS;
 }
 
-void cn_vector_advance(struct iovec **items, int *count, size_t size)
-{
+void cn_vector_advance(struct iovec **items, int *count, size_t size) {
     while (*count && size >= (*items)->iov_len) {
         size -= (*items)->iov_len;
         (*items)++;

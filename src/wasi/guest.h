@@ -18,47 +18,39 @@ struct wasi_guest {
     uint64_t size;
 };
 
-static inline bool cn_guest_range(const struct wasi_guest *g, uint32_t pointer, uint64_t length)
-{
+static inline bool cn_guest_range(const struct wasi_guest *g, uint32_t pointer, uint64_t length) {
     return g->base && pointer <= g->size && length <= g->size - pointer;
 }
 
 /* Only for ranges that were checked. */
-static inline uint8_t *cn_guest_at(const struct wasi_guest *g, uint32_t pointer)
-{
+static inline uint8_t *cn_guest_at(const struct wasi_guest *g, uint32_t pointer) {
     return g->base + pointer;
 }
 
-static inline void cn_put_u16(uint8_t *at, uint16_t value)
-{
+static inline void cn_put_u16(uint8_t *at, uint16_t value) {
     at[0] = (uint8_t)value;
     at[1] = (uint8_t)(value >> 8);
 }
 
-static inline void cn_put_u32(uint8_t *at, uint32_t value)
-{
+static inline void cn_put_u32(uint8_t *at, uint32_t value) {
     cn_put_u16(at, (uint16_t)value);
     cn_put_u16(at + 2, (uint16_t)(value >> 16));
 }
 
-static inline void cn_put_u64(uint8_t *at, uint64_t value)
-{
+static inline void cn_put_u64(uint8_t *at, uint64_t value) {
     cn_put_u32(at, (uint32_t)value);
     cn_put_u32(at + 4, (uint32_t)(value >> 32));
 }
 
-static inline uint16_t cn_get_u16(const uint8_t *at)
-{
+static inline uint16_t cn_get_u16(const uint8_t *at) {
     return (uint16_t)(at[0] | at[1] << 8);
 }
 
-static inline uint32_t cn_get_u32(const uint8_t *at)
-{
+static inline uint32_t cn_get_u32(const uint8_t *at) {
     return cn_get_u16(at) | (uint32_t)cn_get_u16(at + 2) << 16;
 }
 
-static inline uint64_t cn_get_u64(const uint8_t *at)
-{
+static inline uint64_t cn_get_u64(const uint8_t *at) {
     return cn_get_u32(at) | (uint64_t)cn_get_u32(at + 4) << 32;
 }
 

@@ -10,16 +10,14 @@
 
 #include "wasi/state.h"
 
-static bool is_socket(const struct wasi_fd *fd)
-{
+static bool is_socket(const struct wasi_fd *fd) {
     return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
            fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
 }
 
 /* Finds the descriptor, the vector and the place for the result, before any byte moves. */
 static uint16_t prepare(struct wasi_call *call, const uint64_t *a, uint64_t rights, uint64_t out,
-                        struct wasi_fd **fd, struct wasi_vector *vector)
-{
+                        struct wasi_fd **fd, struct wasi_vector *vector) {
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], rights, fd);
 
     if (!error && !cn_guest_range(&call->memory, (uint32_t)out, 4))
@@ -29,24 +27,21 @@ static uint16_t prepare(struct wasi_call *call, const uint64_t *a, uint64_t righ
     return error;
 }
 
-static uint16_t finish(struct wasi_call *call, uint64_t out, ssize_t moved)
-{
+static uint16_t finish(struct wasi_call *call, uint64_t out, ssize_t moved) {
     if (moved < 0)
         return cn_wasi_errno((int)-moved);
     cn_put_u32(cn_guest_at(&call->memory, (uint32_t)out), (uint32_t)moved);
     return WASI_SUCCESS;
 }
 
-/* ---- Standard streams of the embedder ------------------------------------------------------------ */
+/* ---- Standard streams of the embedder -------------------------------------------------------- */
 
-static ssize_t read_stream(struct wasi_stream *stream, const struct wasi_vector *vector)
-{
+static ssize_t read_stream(struct wasi_stream *stream, const struct wasi_vector *vector) {
     int64_t got = cn_stream_read(stream, vector->items[0].iov_base, vector->items[0].iov_len);
     return (ssize_t)got; /* one buffer is enough: a guest reads on until the end */
 }
 
-static ssize_t write_stream(struct wasi_stream *stream, const struct wasi_vector *vector)
-{
+static ssize_t write_stream(struct wasi_stream *stream, const struct wasi_vector *vector) {
     ssize_t moved = 0;
 
     for (int i = 0; i < vector->count; i++) {
@@ -61,32 +56,28 @@ static ssize_t write_stream(struct wasi_stream *stream, const struct wasi_vector
     return moved;
 }
 
-/* ---- Descriptors that may wait --------------------------------------------------------------------- */
+/* ---- Descriptors that may wait --------------------------------------------------------------- */
 
-static ssize_t receive(const struct wasi_fd *fd, struct iovec *items, int count)
-{
+static ssize_t receive(const struct wasi_fd *fd, struct iovec *items, int count) {
     if (!is_socket(fd))
         return readv(fd->host, items, count);
     struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
     return recvmsg(fd->host, &message, MSG_DONTWAIT);
 }
 
-static ssize_t send_some(const struct wasi_fd *fd, struct iovec *items, int count)
-{
+static ssize_t send_some(const struct wasi_fd *fd, struct iovec *items, int count) {
     if (!is_socket(fd))
         return writev(fd->host, items, count);
     struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
     return sendmsg(fd->host, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static bool try_again(int error)
-{
+static bool try_again(int error) {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
-                             struct wasi_vector *vector, ssize_t *got)
-{
+                             struct wasi_vector *vector, ssize_t *got) {
     for (;;) {
         uint16_t error = cn_call_wait(call, fd, POLLIN);
         if (error)
@@ -100,18 +91,17 @@ static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
 }
 
 /*
- * Whether a write could wait inside the kernel, out of reach of an interrupt. A descriptor of our own
- * never blocks, nor does a socket; a lent pipe or terminal that polls writable takes PIPE_BUF bytes.
+ * Whether a write could wait inside the kernel, out of reach of an interrupt. A descriptor of our
+ * own never blocks, nor does a socket; a lent pipe or terminal that polls writable takes PIPE_BUF
+ * bytes.
  */
-static bool must_write_little(struct wasi_call *call, const struct wasi_fd *fd)
-{
+static bool must_write_little(struct wasi_call *call, const struct wasi_fd *fd) {
     return fd->lent && !is_socket(fd) && call->host->interrupt_fd(call->host_env) >= 0;
 }
 
 /* Gives the bytes put, or -errno. */
 static ssize_t write_once(struct wasi_call *call, const struct wasi_fd *fd, struct iovec *items,
-                          int count)
-{
+                          int count) {
     struct wasi_signals signals;
 
     cn_signals_hold(call->wasi, fd, &signals);
@@ -123,8 +113,7 @@ static ssize_t write_once(struct wasi_call *call, const struct wasi_fd *fd, stru
 
 /* Writes all, as a blocking write does, or as much as fits now when the guest said NONBLOCK. */
 static uint16_t write_waiting(struct wasi_call *call, const struct wasi_fd *fd,
-                              struct wasi_vector *vector, ssize_t *put)
-{
+                              struct wasi_vector *vector, ssize_t *put) {
     struct iovec *items = vector->items;
     int count = vector->count;
     bool little = must_write_little(call, fd);
@@ -148,10 +137,9 @@ static uint16_t write_waiting(struct wasi_call *call, const struct wasi_fd *fd,
     return WASI_SUCCESS;
 }
 
-/* ---- fd_read, fd_write ------------------------------------------------------------------------------ */
+/* ---- fd_read, fd_write ----------------------------------------------------------------------- */
 
-uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t got = 0;
@@ -171,8 +159,7 @@ uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a)
 }
 
 static ssize_t write_file(struct wasi_call *call, const struct wasi_fd *fd,
-                          const struct wasi_vector *vector, const uint64_t *offset)
-{
+                          const struct wasi_vector *vector, const uint64_t *offset) {
     struct wasi_signals signals;
 
     cn_signals_hold(call->wasi, fd, &signals);
@@ -183,8 +170,7 @@ static ssize_t write_file(struct wasi_call *call, const struct wasi_fd *fd,
     return failure ? -failure : put;
 }
 
-uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t put = 0;
@@ -203,8 +189,7 @@ uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a)
     return error ? error : finish(call, a[3], put);
 }
 
-uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t got = 0;
@@ -220,8 +205,7 @@ uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a)
     return finish(call, a[4], got);
 }
 
-uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t put = 0;
@@ -237,11 +221,10 @@ uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a)
     return finish(call, a[4], put);
 }
 
-/* ---- The offset --------------------------------------------------------------------------------------- */
+/* ---- The offset ------------------------------------------------------------------------------ */
 
 static uint16_t seek(struct wasi_call *call, const struct wasi_fd *fd, int64_t delta, int whence,
-                     uint32_t out)
-{
+                     uint32_t out) {
     if (!cn_guest_range(&call->memory, out, 8))
         return WASI_FAULT;
     off_t offset = lseek(fd->host, (off_t)delta, whence);
@@ -251,8 +234,7 @@ static uint16_t seek(struct wasi_call *call, const struct wasi_fd *fd, int64_t d
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_seek(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_seek(struct wasi_call *call, const uint64_t *a) {
     uint32_t whence = (uint32_t)a[2];
     struct wasi_fd *fd;
 
@@ -265,17 +247,15 @@ uint16_t cn_wasi_fd_seek(struct wasi_call *call, const uint64_t *a)
     return error ? error : seek(call, fd, (int64_t)a[1], host_whence, (uint32_t)a[3]);
 }
 
-uint16_t cn_wasi_fd_tell(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_tell(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_TELL, &fd);
     return error ? error : seek(call, fd, 0, SEEK_CUR, (uint32_t)a[1]);
 }
 
-/* ---- Contents as a whole --------------------------------------------------------------------------------- */
+/* ---- Contents as a whole --------------------------------------------------------------------- */
 
-uint16_t cn_wasi_fd_advise(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_advise(struct wasi_call *call, const uint64_t *a) {
     static const int advice[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
                                  POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
     uint32_t which = (uint32_t)a[3];
@@ -289,8 +269,7 @@ uint16_t cn_wasi_fd_advise(struct wasi_call *call, const uint64_t *a)
     return cn_wasi_errno(posix_fadvise(fd->host, (off_t)a[1], (off_t)a[2], advice[which]));
 }
 
-uint16_t cn_wasi_fd_allocate(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_allocate(struct wasi_call *call, const uint64_t *a) {
     struct wasi_signals signals;
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_ALLOCATE, &fd);
@@ -306,8 +285,7 @@ uint16_t cn_wasi_fd_allocate(struct wasi_call *call, const uint64_t *a)
 }
 
 static uint16_t sync_fd(struct wasi_call *call, uint64_t number, uint64_t right,
-                        int (*sync_host)(int))
-{
+                        int (*sync_host)(int)) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, right, &fd);
 
@@ -318,12 +296,10 @@ static uint16_t sync_fd(struct wasi_call *call, uint64_t number, uint64_t right,
     return sync_host(fd->host) < 0 ? cn_wasi_errno(errno) : WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_fd_datasync(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_datasync(struct wasi_call *call, const uint64_t *a) {
     return sync_fd(call, a[0], WASI_RIGHT_FD_DATASYNC, fdatasync);
 }
 
-uint16_t cn_wasi_fd_sync(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_sync(struct wasi_call *call, const uint64_t *a) {
     return sync_fd(call, a[0], WASI_RIGHT_FD_SYNC, fsync);
 }

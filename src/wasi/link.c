@@ -10,23 +10,20 @@ struct binding {
     const struct wasi_layout *layout;
 };
 
-/* ---- Calls ------------------------------------------------------------------------------------------ */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
-static int interrupt_fd(void *env)
-{
+static int interrupt_fd(void *env) {
     return catnap_caller_interrupt_fd(env);
 }
 
-static bool interrupted(void *env)
-{
+static bool interrupted(void *env) {
     return catnap_caller_interrupted(env);
 }
 
 static const struct wasi_host engine_host = {interrupt_fd, interrupted};
 
 static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                                 catnap_val_t *results)
-{
+                                 catnap_val_t *results) {
     const struct binding *binding = env;
     const char *signature = binding->function->signature;
     uint64_t values[WASI_MAX_PARAMETERS] = {0};
@@ -53,11 +50,10 @@ static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catna
     }
 }
 
-/* ---- Definitions -------------------------------------------------------------------------------------- */
+/* ---- Definitions ----------------------------------------------------------------------------- */
 
 /* Value types for `length` letters of a signature. */
-static bool make_types(const char *letters, size_t length, wasm_valtype_vec_t *out)
-{
+static bool make_types(const char *letters, size_t length, wasm_valtype_vec_t *out) {
     wasm_valtype_vec_new_uninitialized(out, length);
     if (out->size != length)
         return false;
@@ -71,8 +67,7 @@ static bool make_types(const char *letters, size_t length, wasm_valtype_vec_t *o
     return true;
 }
 
-static wasm_functype_t *make_type(const char *signature)
-{
+static wasm_functype_t *make_type(const char *signature) {
     const char *colon = strchr(signature, ':');
     wasm_valtype_vec_t parameters, results;
 
@@ -86,8 +81,7 @@ static wasm_functype_t *make_type(const char *signature)
 }
 
 static catnap_error_t *make_function(wasm_store_t *store, const struct binding *what,
-                                     wasm_func_t **out)
-{
+                                     wasm_func_t **out) {
     catnap_error_t *error = NULL;
     wasm_functype_t *type = make_type(what->function->signature);
     struct binding *binding = malloc(sizeof *binding);
@@ -104,8 +98,7 @@ static catnap_error_t *make_function(wasm_store_t *store, const struct binding *
     return error;
 }
 
-static catnap_error_t *define(catnap_linker_t *linker, const char *module, struct binding what)
-{
+static catnap_error_t *define(catnap_linker_t *linker, const char *module, struct binding what) {
     const char *name = what.function->name;
     wasm_func_t *func;
     catnap_error_t *error = make_function(catnap_linker_store(linker), &what, &func);
@@ -117,8 +110,7 @@ static catnap_error_t *define(catnap_linker_t *linker, const char *module, struc
     return error;
 }
 
-catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *linker, catnap_wasi_t *wasi)
-{
+catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *linker, catnap_wasi_t *wasi) {
     catnap_error_t *error = NULL;
 
     if (!linker || !wasi)

@@ -20,8 +20,7 @@ struct request {
     char path[WASI_MAX_PATH];
 };
 
-static uint16_t check_request(const struct request *r)
-{
+static uint16_t check_request(const struct request *r) {
     if ((r->oflags & ~(uint32_t)WASI_OFLAGS_ALL) || (r->fdflags & ~(uint32_t)WASI_FDFLAGS_ALL))
         return WASI_INVAL;
     if ((r->oflags & WASI_OFLAG_DIRECTORY) &&
@@ -31,8 +30,7 @@ static uint16_t check_request(const struct request *r)
 }
 
 /* The rights that the directory must have for this. */
-static uint64_t directory_rights(const struct request *r)
-{
+static uint64_t directory_rights(const struct request *r) {
     uint64_t rights = WASI_RIGHT_PATH_OPEN;
     if (r->oflags & WASI_OFLAG_CREAT)
         rights |= WASI_RIGHT_PATH_CREATE_FILE;
@@ -42,8 +40,7 @@ static uint64_t directory_rights(const struct request *r)
 }
 
 /* The rights that it must be able to pass on. */
-static uint64_t inherited_rights(const struct request *r)
-{
+static uint64_t inherited_rights(const struct request *r) {
     uint64_t rights = r->rights | r->inheriting;
     if (r->fdflags & WASI_FDFLAG_DSYNC)
         rights |= WASI_RIGHT_FD_DATASYNC;
@@ -52,8 +49,7 @@ static uint64_t inherited_rights(const struct request *r)
     return rights;
 }
 
-static int host_flags(const struct request *r)
-{
+static int host_flags(const struct request *r) {
     bool reads = r->rights & WASI_RIGHT_FD_READ;
     int flags = O_NONBLOCK | O_NOCTTY; /* waiting is ours to do, so that it can be interrupted */
 
@@ -76,8 +72,7 @@ static int host_flags(const struct request *r)
     return flags;
 }
 
-static bool is_fifo(struct wasi_call *call, int root, const struct request *r)
-{
+static bool is_fifo(struct wasi_call *call, int root, const struct request *r) {
     struct stat st;
     int fd = cn_sandbox_open(call->wasi, root, r->path, O_PATH, 0);
     bool fifo = fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
@@ -87,8 +82,7 @@ static bool is_fifo(struct wasi_call *call, int root, const struct request *r)
 }
 
 /* Opens, waiting for a reader where a pipe is opened for writing only. -EINTR when interrupted. */
-static int open_host(struct wasi_call *call, int root, const struct request *r)
-{
+static int open_host(struct wasi_call *call, int root, const struct request *r) {
     struct pollfd none[1];
 
     for (;;) {
@@ -102,8 +96,7 @@ static int open_host(struct wasi_call *call, int root, const struct request *r)
 }
 
 /* Below a read-only pre-open nothing is made or written; what exists can be opened for reading. */
-static int open_read_only(struct wasi_call *call, int root, struct request *r)
-{
+static int open_read_only(struct wasi_call *call, int root, struct request *r) {
     bool create = r->oflags & WASI_OFLAG_CREAT;
     int fd;
 
@@ -122,8 +115,7 @@ static int open_read_only(struct wasi_call *call, int root, struct request *r)
 }
 
 /* Where a descriptor came from: the directory's own path and the one below it. */
-static uint16_t join_paths(const struct wasi_fd *directory, const char *path, char **out)
-{
+static uint16_t join_paths(const struct wasi_fd *directory, const char *path, char **out) {
     const char *base = directory->path ? directory->path : "";
     size_t base_length = strlen(base), length = strlen(path);
 
@@ -142,8 +134,7 @@ static uint16_t join_paths(const struct wasi_fd *directory, const char *path, ch
 }
 
 /* The descriptor of what was opened. Rights that its type cannot have fall away. */
-static int describe(struct wasi_fd *fd, int host, const struct request *r)
-{
+static int describe(struct wasi_fd *fd, int host, const struct request *r) {
     int error = cn_fd_describe(host, fd);
     if (error)
         return error;
@@ -159,8 +150,7 @@ static int describe(struct wasi_fd *fd, int host, const struct request *r)
 }
 
 static uint16_t open_into(struct wasi_call *call, const struct wasi_fd *directory,
-                          struct request *r, struct wasi_fd *out)
-{
+                          struct request *r, struct wasi_fd *out) {
     struct wasi_fd fd = {.preopen = directory->preopen, .read_only = directory->read_only};
     uint16_t error = join_paths(directory, r->path, &fd.path);
 
@@ -182,8 +172,7 @@ static uint16_t open_into(struct wasi_call *call, const struct wasi_fd *director
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a) {
     uint32_t lookup = (uint32_t)a[1], out = (uint32_t)a[8], number;
     struct wasi_fd *directory;
     struct request r = {

@@ -15,14 +15,12 @@
 
 #include "wasi/state.h"
 
-static uint16_t result_of(int result)
-{
+static uint16_t result_of(int result) {
     return result < 0 ? cn_wasi_errno(errno) : WASI_SUCCESS;
 }
 
 /* Finds a directory with rights, of which something will be changed. */
-static uint16_t get_directory(struct wasi_call *call, uint64_t number, uint64_t rights, int *root)
-{
+static uint16_t get_directory(struct wasi_call *call, uint64_t number, uint64_t rights, int *root) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, rights, &fd);
 
@@ -34,8 +32,7 @@ static uint16_t get_directory(struct wasi_call *call, uint64_t number, uint64_t 
 
 /* Finds a directory and resolves a path of the guest below it, for a change. */
 static uint16_t open_place(struct wasi_call *call, uint64_t number, uint64_t rights,
-                           uint64_t pointer, uint64_t length, struct wasi_place *place)
-{
+                           uint64_t pointer, uint64_t length, struct wasi_place *place) {
     char path[WASI_MAX_PATH];
     int root;
     uint16_t error = get_directory(call, number, rights, &root);
@@ -45,13 +42,11 @@ static uint16_t open_place(struct wasi_call *call, uint64_t number, uint64_t rig
     return error ? error : cn_place_open(call->wasi, root, path, place);
 }
 
-static int place_stat(const struct wasi_place *place, struct stat *out)
-{
+static int place_stat(const struct wasi_place *place, struct stat *out) {
     return fstatat(place->parent, place->name, out, AT_SYMLINK_NOFOLLOW);
 }
 
-uint16_t cn_wasi_path_create_directory(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_create_directory(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place place;
     uint16_t error =
         open_place(call, a[0], WASI_RIGHT_PATH_CREATE_DIRECTORY, a[1], a[2], &place);
@@ -64,8 +59,7 @@ uint16_t cn_wasi_path_create_directory(struct wasi_call *call, const uint64_t *a
     return error;
 }
 
-uint16_t cn_wasi_path_remove_directory(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_remove_directory(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place place;
     uint16_t error =
         open_place(call, a[0], WASI_RIGHT_PATH_REMOVE_DIRECTORY, a[1], a[2], &place);
@@ -81,16 +75,14 @@ uint16_t cn_wasi_path_remove_directory(struct wasi_call *call, const uint64_t *a
 }
 
 /* "name/" can only be a directory: it is never removed here, only the reason is looked up. */
-static uint16_t unlink_slash(const struct wasi_place *place)
-{
+static uint16_t unlink_slash(const struct wasi_place *place) {
     struct stat st;
     if (place_stat(place, &st) < 0)
         return cn_wasi_errno(errno);
     return S_ISDIR(st.st_mode) ? WASI_ISDIR : WASI_NOTDIR;
 }
 
-uint16_t cn_wasi_path_unlink_file(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_unlink_file(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place place;
     uint16_t error = open_place(call, a[0], WASI_RIGHT_PATH_UNLINK_FILE, a[1], a[2], &place);
 
@@ -106,8 +98,7 @@ uint16_t cn_wasi_path_unlink_file(struct wasi_call *call, const uint64_t *a)
     return error;
 }
 
-static uint16_t rename_place(const struct wasi_place *from, const struct wasi_place *to)
-{
+static uint16_t rename_place(const struct wasi_place *from, const struct wasi_place *to) {
     struct stat st;
 
     if (from->kind != WASI_PLACE_NAME || to->kind != WASI_PLACE_NAME)
@@ -121,8 +112,7 @@ static uint16_t rename_place(const struct wasi_place *from, const struct wasi_pl
     return result_of(renameat(from->parent, from->name, to->parent, to->name));
 }
 
-uint16_t cn_wasi_path_rename(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_rename(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place from, to;
     uint16_t error = open_place(call, a[0], WASI_RIGHT_PATH_RENAME_SOURCE, a[1], a[2], &from);
 
@@ -138,8 +128,7 @@ uint16_t cn_wasi_path_rename(struct wasi_call *call, const uint64_t *a)
 }
 
 /* Whether a link can be made there: "name/" is refused, since a link is no directory. */
-static uint16_t check_new_link(const struct wasi_place *place)
-{
+static uint16_t check_new_link(const struct wasi_place *place) {
     struct stat st;
 
     if (place->kind != WASI_PLACE_NAME)
@@ -149,10 +138,11 @@ static uint16_t check_new_link(const struct wasi_place *place)
     return WASI_SUCCESS;
 }
 
-/* The old name of a hard link. Read-only counts for it too, since the link would open a way round. */
+/*
+ * The old name of a hard link. Read-only counts for it too, since the link would open a way round.
+ */
 static uint16_t open_link_source(struct wasi_call *call, const uint64_t *a,
-                                 struct wasi_place *place)
-{
+                                 struct wasi_place *place) {
     char path[WASI_MAX_PATH];
     bool follow = a[1] & WASI_LOOKUP_SYMLINK_FOLLOW;
     int root;
@@ -168,8 +158,7 @@ static uint16_t open_link_source(struct wasi_call *call, const uint64_t *a,
                   : cn_place_open(call->wasi, root, path, place);
 }
 
-static uint16_t link_place(const struct wasi_place *from, const struct wasi_place *to)
-{
+static uint16_t link_place(const struct wasi_place *from, const struct wasi_place *to) {
     uint16_t error = check_new_link(to);
     struct stat st;
 
@@ -185,8 +174,7 @@ static uint16_t link_place(const struct wasi_place *from, const struct wasi_plac
     return result_of(linkat(from->parent, from->name, to->parent, to->name, 0));
 }
 
-uint16_t cn_wasi_path_link(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_link(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place from, to;
     uint16_t error = open_link_source(call, a, &from);
 
@@ -202,8 +190,7 @@ uint16_t cn_wasi_path_link(struct wasi_call *call, const uint64_t *a)
 }
 
 /* An absolute target would name a file of the host: refused, as wasi-libc's users expect. */
-uint16_t cn_wasi_path_symlink(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_symlink(struct wasi_call *call, const uint64_t *a) {
     char target[WASI_MAX_PATH];
     struct wasi_place place;
     uint16_t error = cn_guest_path(&call->memory, (uint32_t)a[0], (uint32_t)a[1], target);
@@ -224,8 +211,7 @@ uint16_t cn_wasi_path_symlink(struct wasi_call *call, const uint64_t *a)
 
 /* Reads a link's target into `out`; *length is how long it is. */
 static uint16_t read_link(const catnap_wasi_t *wasi, const struct wasi_place *place,
-                          char out[WASI_MAX_PATH], size_t *length)
-{
+                          char out[WASI_MAX_PATH], size_t *length) {
     if (place->kind != WASI_PLACE_NAME)
         return WASI_INVAL; /* a directory is no link */
     if (place->slash) {
@@ -242,8 +228,7 @@ static uint16_t read_link(const catnap_wasi_t *wasi, const struct wasi_place *pl
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_path_readlink(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_readlink(struct wasi_call *call, const uint64_t *a) {
     char path[WASI_MAX_PATH];
     uint32_t out = (uint32_t)a[3], size = (uint32_t)a[4], used = (uint32_t)a[5];
     size_t length = 0;

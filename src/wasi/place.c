@@ -1,7 +1,7 @@
 /*
  * The last component of a path, for operations that have no openat2(): making, removing, renaming,
- * linking. The directory is opened inside the sandbox; then the operation acts on one name in it and
- * follows nothing.
+ * linking. The directory is opened inside the sandbox; then the operation acts on one name in it
+ * and follows nothing.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -14,8 +14,7 @@
 #include "wasi/state.h"
 
 /* Opens the directory that a path names and makes it the parent of ".". */
-static uint16_t open_dots(const catnap_wasi_t *wasi, struct wasi_place *place)
-{
+static uint16_t open_dots(const catnap_wasi_t *wasi, struct wasi_place *place) {
     int fd = cn_sandbox_open(wasi, place->root, place->path, O_PATH | O_DIRECTORY, 0);
     if (fd < 0)
         return cn_sandbox_errno(fd);
@@ -25,8 +24,7 @@ static uint16_t open_dots(const catnap_wasi_t *wasi, struct wasi_place *place)
 }
 
 /* Opens what stands before the last slash, which may be nothing. */
-static uint16_t open_parent(const catnap_wasi_t *wasi, struct wasi_place *place, char *slash)
-{
+static uint16_t open_parent(const catnap_wasi_t *wasi, struct wasi_place *place, char *slash) {
     if (!slash)
         return WASI_SUCCESS; /* directly in the root */
     *slash = '\0';
@@ -39,8 +37,7 @@ static uint16_t open_parent(const catnap_wasi_t *wasi, struct wasi_place *place,
 }
 
 uint16_t cn_place_open(const catnap_wasi_t *wasi, int root, const char *path,
-                       struct wasi_place *place)
-{
+                       struct wasi_place *place) {
     size_t length = strlen(path);
 
     if (path[0] == '/')
@@ -63,15 +60,13 @@ uint16_t cn_place_open(const catnap_wasi_t *wasi, int root, const char *path,
     return open_parent(wasi, place, slash);
 }
 
-void cn_place_close(struct wasi_place *place)
-{
+void cn_place_close(struct wasi_place *place) {
     if (place->parent != place->root)
         close(place->parent);
 }
 
 /* Replaces the last component of `path` by a link's target. */
-static uint16_t replace_last(char path[WASI_MAX_PATH], const char *target, size_t length)
-{
+static uint16_t replace_last(char path[WASI_MAX_PATH], const char *target, size_t length) {
     char *slash = strrchr(path, '/');
     char *at = slash ? slash + 1 : path;
 
@@ -87,8 +82,7 @@ static uint16_t replace_last(char path[WASI_MAX_PATH], const char *target, size_
 }
 
 uint16_t cn_place_follow(const catnap_wasi_t *wasi, int root, const char *path,
-                         struct wasi_place *place)
-{
+                         struct wasi_place *place) {
     char here[WASI_MAX_PATH], target[WASI_MAX_PATH];
     size_t length = strlen(path);
 

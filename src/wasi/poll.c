@@ -38,18 +38,16 @@ struct polling {
     bool some_ready;
 };
 
-/* ---- Reading subscriptions ------------------------------------------------------------------------- */
+/* ---- Reading subscriptions ------------------------------------------------------------------- */
 
-static uint64_t clock_ns(int clock)
-{
+static uint64_t clock_ns(int clock) {
     struct timespec now = {0};
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
 /* Only clocks that go on while nobody runs can be waited for. */
-static uint16_t read_clock(const uint8_t *at, struct subscription *s)
-{
+static uint16_t read_clock(const uint8_t *at, struct subscription *s) {
     uint32_t id = cn_get_u32(at);
     uint64_t timeout = cn_get_u64(at + 8);
     uint16_t flags = cn_get_u16(at + 24);
@@ -67,8 +65,7 @@ static uint16_t read_clock(const uint8_t *at, struct subscription *s)
     return WASI_SUCCESS;
 }
 
-static uint16_t read_descriptor(struct wasi_call *call, const uint8_t *at, struct subscription *s)
-{
+static uint16_t read_descriptor(struct wasi_call *call, const uint8_t *at, struct subscription *s) {
     uint64_t right = s->type == WASI_EVENT_FD_READ ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE;
     struct wasi_fd *fd;
     uint16_t error =
@@ -79,8 +76,7 @@ static uint16_t read_descriptor(struct wasi_call *call, const uint8_t *at, struc
 }
 
 static void read_subscription(struct wasi_call *call, const uint8_t *at, struct polling *p,
-                              struct subscription *s)
-{
+                              struct subscription *s) {
     s->userdata = cn_get_u64(at);
     s->type = at[8];
     s->polled = NOT_POLLED;
@@ -101,11 +97,10 @@ static void read_subscription(struct wasi_call *call, const uint8_t *at, struct 
     }
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 /* How long until the first clock is due. The real time may be set meanwhile: look every second. */
-static uint64_t time_left(const struct polling *p)
-{
+static uint64_t time_left(const struct polling *p) {
     uint64_t least = UINT64_MAX;
 
     if (p->some_ready)
@@ -124,8 +119,7 @@ static uint64_t time_left(const struct polling *p)
     return least;
 }
 
-static void mark_ready(struct polling *p)
-{
+static void mark_ready(struct polling *p) {
     for (uint32_t i = 0; i < p->count; i++) {
         struct subscription *s = &p->items[i];
         if (s->type == WASI_EVENT_CLOCK && !s->error)
@@ -136,8 +130,7 @@ static void mark_ready(struct polling *p)
     }
 }
 
-static uint16_t wait_for_events(struct wasi_call *call, struct polling *p)
-{
+static uint16_t wait_for_events(struct wasi_call *call, struct polling *p) {
     do {
         int ready = cn_call_poll(call, p->polled, p->polled_count, time_left(p));
         if (ready < 0)
@@ -147,11 +140,10 @@ static uint16_t wait_for_events(struct wasi_call *call, struct polling *p)
     return WASI_SUCCESS;
 }
 
-/* ---- Writing events ----------------------------------------------------------------------------------- */
+/* ---- Writing events -------------------------------------------------------------------------- */
 
 /* How much can be read now, as far as that is known. */
-static uint64_t readable_bytes(const struct wasi_call *call, const struct wasi_fd *fd)
-{
+static uint64_t readable_bytes(const struct wasi_call *call, const struct wasi_fd *fd) {
     const struct wasi_stream *stream = &call->wasi->streams[fd->stream];
     struct stat st;
     int count = 0;
@@ -167,8 +159,7 @@ static uint64_t readable_bytes(const struct wasi_call *call, const struct wasi_f
 }
 
 /* Why a descriptor polled as failed: a socket knows, a pipe has lost its reader. */
-static uint16_t poll_error(const struct wasi_fd *fd, short revents)
-{
+static uint16_t poll_error(const struct wasi_fd *fd, short revents) {
     int error = 0;
     socklen_t size = sizeof error;
 
@@ -184,8 +175,7 @@ static uint16_t poll_error(const struct wasi_fd *fd, short revents)
 }
 
 static void put_event(const struct wasi_call *call, const struct polling *p,
-                      const struct subscription *s, uint8_t *at)
-{
+                      const struct subscription *s, uint8_t *at) {
     short revents = s->polled != NOT_POLLED ? p->polled[s->polled].revents : 0;
     uint16_t error = s->error;
 
@@ -201,8 +191,7 @@ static void put_event(const struct wasi_call *call, const struct polling *p,
         cn_put_u16(at + 24, WASI_EVENTRW_HANGUP);
 }
 
-static uint32_t put_events(const struct wasi_call *call, const struct polling *p, uint32_t out)
-{
+static uint32_t put_events(const struct wasi_call *call, const struct polling *p, uint32_t out) {
     uint8_t *at = cn_guest_at(&call->memory, out);
     uint32_t events = 0;
 
@@ -212,8 +201,7 @@ static uint32_t put_events(const struct wasi_call *call, const struct polling *p
     return events;
 }
 
-uint16_t cn_wasi_poll_oneoff(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_poll_oneoff(struct wasi_call *call, const uint64_t *a) {
     uint32_t in = (uint32_t)a[0], out = (uint32_t)a[1], count = (uint32_t)a[2];
     uint32_t number = (uint32_t)a[3], size = call->layout->subscription_size;
     struct polling p = {.count = count};

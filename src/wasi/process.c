@@ -11,8 +11,7 @@
 #define RANDOM_CHUNK (1u << 20) /* between looks at the interrupt */
 
 static uint16_t put_sizes(struct wasi_call *call, const struct wasi_strings *strings,
-                          const uint64_t *a)
-{
+                          const uint64_t *a) {
     uint32_t count = (uint32_t)a[0], bytes = (uint32_t)a[1];
 
     if (!cn_guest_range(&call->memory, count, 4) || !cn_guest_range(&call->memory, bytes, 4))
@@ -24,8 +23,7 @@ static uint16_t put_sizes(struct wasi_call *call, const struct wasi_strings *str
 
 /* A table of pointers, and the strings that they point to, each with its NUL. */
 static uint16_t put_strings(struct wasi_call *call, const struct wasi_strings *strings,
-                            const uint64_t *a)
-{
+                            const uint64_t *a) {
     uint32_t table = (uint32_t)a[0], at = (uint32_t)a[1];
 
     if (!cn_guest_range(&call->memory, table, (uint64_t)strings->count * 4) ||
@@ -40,41 +38,34 @@ static uint16_t put_strings(struct wasi_call *call, const struct wasi_strings *s
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_args_sizes_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_args_sizes_get(struct wasi_call *call, const uint64_t *a) {
     return put_sizes(call, &call->wasi->arguments, a);
 }
 
-uint16_t cn_wasi_args_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_args_get(struct wasi_call *call, const uint64_t *a) {
     return put_strings(call, &call->wasi->arguments, a);
 }
 
-uint16_t cn_wasi_environ_sizes_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_environ_sizes_get(struct wasi_call *call, const uint64_t *a) {
     return put_sizes(call, &call->wasi->environment, a);
 }
 
-uint16_t cn_wasi_environ_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_environ_get(struct wasi_call *call, const uint64_t *a) {
     return put_strings(call, &call->wasi->environment, a);
 }
 
-static uint16_t exit_with(struct wasi_call *call, uint32_t status)
-{
+static uint16_t exit_with(struct wasi_call *call, uint32_t status) {
     call->outcome = WASI_EXIT;
     call->exit_status = status;
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_proc_exit(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_proc_exit(struct wasi_call *call, const uint64_t *a) {
     return exit_with(call, (uint32_t)a[0]);
 }
 
 /* What the signal does by default, to the guest alone: most end it with 128 + signal. */
-uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a) {
     enum { SIGNAL_CHLD = 16, SIGNAL_CONT, SIGNAL_STOP, SIGNAL_TSTP, SIGNAL_TTIN, SIGNAL_TTOU,
            SIGNAL_URG, SIGNAL_WINCH = 27 };
     uint32_t number = (uint32_t)a[0];
@@ -98,16 +89,14 @@ uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a)
     }
 }
 
-uint16_t cn_wasi_sched_yield(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_sched_yield(struct wasi_call *call, const uint64_t *a) {
     (void)call;
     (void)a;
     sched_yield();
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_random_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_random_get(struct wasi_call *call, const uint64_t *a) {
     uint32_t out = (uint32_t)a[0], size = (uint32_t)a[1];
 
     if (!cn_guest_range(&call->memory, out, size))

@@ -1,12 +1,13 @@
 /*
  * Opening below a directory, whatever the path says and whoever renames meanwhile.
  *
- * The kernel does it where it has openat2(): RESOLVE_BENEATH refuses `..`, absolute paths and symbolic
- * links that would leave the root, at the moment of the walk. Elsewhere the walk is made here, one
- * component at a time: nothing is ever opened that is more than one name below a directory that is
- * already open, no component is followed by the kernel, symbolic links are read and spliced into the
- * path that is left, and `..` goes back to a descriptor that this walk came from. A directory that
- * is moved away during the walk stays what it was when it was reached, which was below the root.
+ * The kernel does it where it has openat2(): RESOLVE_BENEATH refuses `..`, absolute paths and
+ * symbolic links that would leave the root, at the moment of the walk. Elsewhere the walk is made
+ * here, one component at a time: nothing is ever opened that is more than one name below a
+ * directory that is already open, no component is followed by the kernel, symbolic links are read
+ * and spliced into the path that is left, and `..` goes back to a descriptor that this walk came
+ * from. A directory that is moved away during the walk stays what it was when it was reached, which
+ * was below the root.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -25,8 +26,7 @@
 #define WALK_DEPTH 256     /* directories open at once */
 #define FOLLOWED INT_MIN   /* no descriptor and no error: there is more to walk */
 
-static int kernel_open(int root, const char *path, int flags, uint32_t mode)
-{
+static int kernel_open(int root, const char *path, int flags, uint32_t mode) {
     struct open_how how = {
         .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
         .mode = flags & O_CREAT ? mode : 0,
@@ -36,15 +36,14 @@ static int kernel_open(int root, const char *path, int flags, uint32_t mode)
     return fd < 0 ? -errno : (int)fd;
 }
 
-bool cn_sandbox_probe(int directory)
-{
+bool cn_sandbox_probe(int directory) {
     int fd = kernel_open(directory, ".", O_PATH | O_DIRECTORY, 0);
     if (fd >= 0)
         close(fd);
     return fd >= 0;
 }
 
-/* ---- The walk by hand -------------------------------------------------------------------------- */
+/* ---- The walk by hand ------------------------------------------------------------------------ */
 
 struct walk {
     const char *rest; /* what is left of the path, in `pending` */
@@ -55,13 +54,11 @@ struct walk {
     char pending[2 * WASI_MAX_PATH];
 };
 
-static int walk_top(const struct walk *w)
-{
+static int walk_top(const struct walk *w) {
     return w->depth ? w->stack[w->depth - 1] : w->root;
 }
 
-static int walk_up(struct walk *w)
-{
+static int walk_up(struct walk *w) {
     if (!w->depth)
         return -EXDEV;
     close(w->stack[--w->depth]);
@@ -69,8 +66,7 @@ static int walk_up(struct walk *w)
 }
 
 /* Puts what the link `name` says in front of the rest. -EINVAL when it is no link. */
-static int walk_follow(struct walk *w, const char *name)
-{
+static int walk_follow(struct walk *w, const char *name) {
     char target[WASI_MAX_PATH];
     ssize_t length = readlinkat(walk_top(w), name, target, sizeof target);
 
@@ -91,8 +87,7 @@ static int walk_follow(struct walk *w, const char *name)
     return 0;
 }
 
-static int walk_down(struct walk *w, const char *name)
-{
+static int walk_down(struct walk *w, const char *name) {
     int fd = openat(walk_top(w), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
@@ -110,15 +105,13 @@ static int walk_down(struct walk *w, const char *name)
 }
 
 /* O_PATH opens a link itself, which is only what is wanted when links are not to be followed. */
-static bool is_link(int fd)
-{
+static bool is_link(int fd) {
     struct stat st;
     return fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
 /* Opens the last component; FOLLOWED when it was a link, which now is in front of the rest. */
-static int walk_last(struct walk *w, const char *name, int flags, uint32_t mode)
-{
+static int walk_last(struct walk *w, const char *name, int flags, uint32_t mode) {
     int fd = openat(walk_top(w), name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
     int error = fd < 0 ? errno : 0;
 
@@ -139,8 +132,7 @@ static int walk_last(struct walk *w, const char *name, int flags, uint32_t mode)
 }
 
 /* Takes the next component; the rest then is empty or begins with a slash. */
-static int walk_next(struct walk *w, char name[NAME_MAX + 1])
-{
+static int walk_next(struct walk *w, char name[NAME_MAX + 1]) {
     w->rest += strspn(w->rest, "/");
     size_t length = strcspn(w->rest, "/");
     if (length > NAME_MAX)
@@ -151,13 +143,11 @@ static int walk_next(struct walk *w, char name[NAME_MAX + 1])
     return 0;
 }
 
-static bool walk_ended(const struct walk *w)
-{
+static bool walk_ended(const struct walk *w) {
     return !w->rest[strspn(w->rest, "/")];
 }
 
-static int walk(struct walk *w, int flags, uint32_t mode)
-{
+static int walk(struct walk *w, int flags, uint32_t mode) {
     char name[NAME_MAX + 1];
 
     do {
@@ -187,8 +177,7 @@ static int walk(struct walk *w, int flags, uint32_t mode)
     return fd < 0 ? -errno : fd;
 }
 
-static int walk_open(int root, const char *path, int flags, uint32_t mode)
-{
+static int walk_open(int root, const char *path, int flags, uint32_t mode) {
     struct walk w = {.root = root};
     size_t length = strlen(path);
 
@@ -206,10 +195,10 @@ static int walk_open(int root, const char *path, int flags, uint32_t mode)
     return fd;
 }
 
-/* ---- Both -------------------------------------------------------------------------------------- */
+/* ---- Both ------------------------------------------------------------------------------------ */
 
-int cn_sandbox_open(const catnap_wasi_t *wasi, int root, const char *path, int flags, uint32_t mode)
-{
+int cn_sandbox_open(const catnap_wasi_t *wasi, int root, const char *path, int flags,
+                    uint32_t mode) {
     int fd = -EAGAIN;
 
     if (wasi->kernel_sandbox)
@@ -221,7 +210,6 @@ int cn_sandbox_open(const catnap_wasi_t *wasi, int root, const char *path, int f
     return fd;
 }
 
-uint16_t cn_sandbox_errno(int error)
-{
+uint16_t cn_sandbox_errno(int error) {
     return error == -EXDEV ? WASI_NOTCAPABLE : cn_wasi_errno(-error);
 }

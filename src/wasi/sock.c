@@ -1,6 +1,6 @@
 /*
- * Sockets, which the host made: accepting, receiving, sending, shutting down. Nothing here blocks in
- * the kernel: readiness comes from poll, and the calls are made with MSG_DONTWAIT.
+ * Sockets, which the host made: accepting, receiving, sending, shutting down. Nothing here blocks
+ * in the kernel: readiness comes from poll, and the calls are made with MSG_DONTWAIT.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -15,8 +15,7 @@
 
 /* NOTSOCK comes before any right: a file never has those of a socket, and may have the others. */
 static uint16_t get_socket(struct wasi_call *call, uint64_t number, uint64_t rights,
-                           struct wasi_fd **fd)
-{
+                           struct wasi_fd **fd) {
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, 0, fd);
 
     if (error)
@@ -27,15 +26,13 @@ static uint16_t get_socket(struct wasi_call *call, uint64_t number, uint64_t rig
     return cn_fd_get(call->wasi, (uint32_t)number, rights, fd);
 }
 
-static bool try_again(int error)
-{
+static bool try_again(int error) {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 /* ---- sock_accept ----------------------------------------------------------------------------- */
 
-static uint16_t accept_host(struct wasi_call *call, const struct wasi_fd *fd, int *host)
-{
+static uint16_t accept_host(struct wasi_call *call, const struct wasi_fd *fd, int *host) {
     for (;;) {
         uint16_t error = cn_call_wait(call, fd, POLLIN);
         if (error)
@@ -48,8 +45,7 @@ static uint16_t accept_host(struct wasi_call *call, const struct wasi_fd *fd, in
     }
 }
 
-uint16_t cn_wasi_sock_accept(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_sock_accept(struct wasi_call *call, const uint64_t *a) {
     uint32_t flags = (uint32_t)a[1], out = (uint32_t)a[2], number;
     int host;
     struct wasi_fd *fd;
@@ -80,12 +76,11 @@ uint16_t cn_wasi_sock_accept(struct wasi_call *call, const uint64_t *a)
     return WASI_SUCCESS;
 }
 
-/* ---- sock_recv -------------------------------------------------------------------------------- */
+/* ---- sock_recv ------------------------------------------------------------------------------- */
 
 /* Receives what there is, once. Gives bytes, or -errno. */
 static ssize_t receive_some(const struct wasi_fd *fd, struct iovec *items, int count, int flags,
-                            int *seen)
-{
+                            int *seen) {
     struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
     ssize_t got = recvmsg(fd->host, &message, MSG_DONTWAIT | flags);
     *seen = message.msg_flags;
@@ -96,16 +91,14 @@ static ssize_t receive_some(const struct wasi_fd *fd, struct iovec *items, int c
  * Peeks until as much is there as the vector takes. The kernel cannot wait for that and for an
  * interrupt at once, so it is looked for now and then. True when there will be no more.
  */
-static bool peek_ends(struct wasi_call *call, const struct wasi_fd *fd)
-{
+static bool peek_ends(struct wasi_call *call, const struct wasi_fd *fd) {
     struct pollfd items[2] = {{.fd = fd->host, .events = POLLRDHUP}};
     return cn_call_poll(call, items, 1, PEEK_RETRY_NS) != 0;
 }
 
 /* Receives into the vector; with WAITALL until it is full or the peer has finished. */
 static uint16_t receive(struct wasi_call *call, const struct wasi_fd *fd,
-                        struct wasi_vector *vector, uint32_t flags, ssize_t *got, int *seen)
-{
+                        struct wasi_vector *vector, uint32_t flags, ssize_t *got, int *seen) {
     bool all = (flags & WASI_RI_WAITALL) && fd->filetype == WASI_FILETYPE_SOCKET_STREAM &&
                !(fd->flags & WASI_FDFLAG_NONBLOCK);
     bool peek = flags & WASI_RI_PEEK;
@@ -132,8 +125,7 @@ static uint16_t receive(struct wasi_call *call, const struct wasi_fd *fd,
     }
 }
 
-uint16_t cn_wasi_sock_recv(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_sock_recv(struct wasi_call *call, const uint64_t *a) {
     uint32_t flags = (uint32_t)a[3], out = (uint32_t)a[4], out_flags = (uint32_t)a[5];
     struct wasi_vector vector;
     struct wasi_fd *fd;
@@ -158,11 +150,10 @@ uint16_t cn_wasi_sock_recv(struct wasi_call *call, const uint64_t *a)
     return WASI_SUCCESS;
 }
 
-/* ---- sock_send, sock_shutdown -------------------------------------------------------------------- */
+/* ---- sock_send, sock_shutdown ---------------------------------------------------------------- */
 
 static uint16_t send_all(struct wasi_call *call, const struct wasi_fd *fd,
-                         struct wasi_vector *vector, size_t *put)
-{
+                         struct wasi_vector *vector, size_t *put) {
     struct iovec *items = vector->items;
     int count = vector->count;
 
@@ -183,8 +174,7 @@ static uint16_t send_all(struct wasi_call *call, const struct wasi_fd *fd,
     return WASI_SUCCESS;
 }
 
-uint16_t cn_wasi_sock_send(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_sock_send(struct wasi_call *call, const uint64_t *a) {
     uint32_t flags = (uint32_t)a[3], out = (uint32_t)a[4];
     struct wasi_vector vector;
     struct wasi_fd *fd;
@@ -204,8 +194,7 @@ uint16_t cn_wasi_sock_send(struct wasi_call *call, const uint64_t *a)
     return error;
 }
 
-uint16_t cn_wasi_sock_shutdown(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_sock_shutdown(struct wasi_call *call, const uint64_t *a) {
     static const int how[] = {
         -1, [WASI_SD_RD] = SHUT_RD, [WASI_SD_WR] = SHUT_WR, [WASI_SD_RD | WASI_SD_WR] = SHUT_RDWR};
     uint32_t which = (uint32_t)a[1];

@@ -1,4 +1,7 @@
-/* What files are, how long, and when they were touched: filestat_get and filestat_set of both kinds. */
+/*
+ * What files are, how long, and when they were touched: filestat_get and filestat_set of both
+ * kinds.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -11,8 +14,7 @@
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-enum wasi_filetype cn_wasi_filetype(uint32_t mode)
-{
+enum wasi_filetype cn_wasi_filetype(uint32_t mode) {
     switch (mode & S_IFMT) {
     case S_IFREG:
         return WASI_FILETYPE_REGULAR_FILE;
@@ -32,22 +34,19 @@ enum wasi_filetype cn_wasi_filetype(uint32_t mode)
 }
 
 /* Times before 1970 cannot be said. */
-static uint64_t nanoseconds(struct timespec t)
-{
+static uint64_t nanoseconds(struct timespec t) {
     if (t.tv_sec < 0 || (uint64_t)t.tv_sec >= UINT64_MAX / NS_PER_SECOND)
         return 0;
     return (uint64_t)t.tv_sec * NS_PER_SECOND + (uint64_t)t.tv_nsec;
 }
 
-static uint16_t check_filestat(const struct wasi_call *call, uint32_t out)
-{
+static uint16_t check_filestat(const struct wasi_call *call, uint32_t out) {
     return cn_guest_range(&call->memory, out, call->layout->filestat_size) ? WASI_SUCCESS
                                                                            : WASI_FAULT;
 }
 
 static void put_filestat(const struct wasi_call *call, uint32_t out, const struct stat *st,
-                         enum wasi_filetype type)
-{
+                         enum wasi_filetype type) {
     const struct wasi_layout *layout = call->layout;
     uint8_t *at = cn_guest_at(&call->memory, out);
     uint8_t *rest = at + layout->filestat_times;
@@ -66,8 +65,7 @@ static void put_filestat(const struct wasi_call *call, uint32_t out, const struc
     cn_put_u64(rest + 24, nanoseconds(st->st_ctim));
 }
 
-uint16_t cn_wasi_fd_filestat_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_filestat_get(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     struct stat st = {0};
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_GET, &fd);
@@ -81,8 +79,7 @@ uint16_t cn_wasi_fd_filestat_get(struct wasi_call *call, const uint64_t *a)
     return error;
 }
 
-uint16_t cn_wasi_path_filestat_get(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_filestat_get(struct wasi_call *call, const uint64_t *a) {
     char path[WASI_MAX_PATH];
     uint32_t lookup = (uint32_t)a[1];
     struct wasi_fd *directory;
@@ -109,8 +106,7 @@ uint16_t cn_wasi_path_filestat_get(struct wasi_call *call, const uint64_t *a)
     return error;
 }
 
-uint16_t cn_wasi_fd_filestat_set_size(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_filestat_set_size(struct wasi_call *call, const uint64_t *a) {
     struct wasi_signals signals;
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_SIZE, &fd);
@@ -127,8 +123,7 @@ uint16_t cn_wasi_fd_filestat_set_size(struct wasi_call *call, const uint64_t *a)
 
 /* One of the two times: a value, the present, or as it was. Both flags at once contradict. */
 static uint16_t choose_time(uint32_t flags, uint32_t set, uint32_t now, uint64_t value,
-                            struct timespec *out)
-{
+                            struct timespec *out) {
     *out = (struct timespec){.tv_nsec = UTIME_OMIT};
     if ((flags & set) && (flags & now))
         return WASI_INVAL;
@@ -140,8 +135,7 @@ static uint16_t choose_time(uint32_t flags, uint32_t set, uint32_t now, uint64_t
     return WASI_SUCCESS;
 }
 
-static uint16_t choose_times(uint64_t atim, uint64_t mtim, uint64_t flags, struct timespec out[2])
-{
+static uint16_t choose_times(uint64_t atim, uint64_t mtim, uint64_t flags, struct timespec out[2]) {
     uint32_t set = (uint32_t)flags;
     if (set & ~(uint32_t)WASI_FST_ALL)
         return WASI_INVAL;
@@ -149,8 +143,7 @@ static uint16_t choose_times(uint64_t atim, uint64_t mtim, uint64_t flags, struc
     return error ? error : choose_time(set, WASI_FST_MTIM, WASI_FST_MTIM_NOW, mtim, &out[1]);
 }
 
-uint16_t cn_wasi_fd_filestat_set_times(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_fd_filestat_set_times(struct wasi_call *call, const uint64_t *a) {
     struct timespec times[2];
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_TIMES, &fd);
@@ -164,8 +157,7 @@ uint16_t cn_wasi_fd_filestat_set_times(struct wasi_call *call, const uint64_t *a
     return error;
 }
 
-uint16_t cn_wasi_path_filestat_set_times(struct wasi_call *call, const uint64_t *a)
-{
+uint16_t cn_wasi_path_filestat_set_times(struct wasi_call *call, const uint64_t *a) {
     char path[WASI_MAX_PATH];
     struct timespec times[2];
     struct wasi_place place;

@@ -1,9 +1,9 @@
 /*
  * The WASI state of one program, and the inside of this room.
  *
- * The functions that a guest calls are the handlers of functions.def. A handler sees a wasi_call: the
- * state, the guest's memory, and how the call under way can be interrupted. It knows nothing of the
- * engine, so that tests call it directly; link.c alone binds handlers to a linker.
+ * The functions that a guest calls are the handlers of functions.def. A handler sees a wasi_call:
+ * the state, the guest's memory, and how the call under way can be interrupted. It knows nothing of
+ * the engine, so that tests call it directly; link.c alone binds handlers to a linker.
  *
  * All state is plain data that can be listed: arguments, environment, pre-opened directories, and
  * the descriptor table, whose entries remember what they were opened from (pre-open, path, flags).
@@ -14,8 +14,8 @@
  *    What would leave a pre-opened directory is NOTCAPABLE. Names read from a directory are raw.
  *  - A right that a descriptor's type cannot have gives the type's own error (ISDIR, NOTDIR, SPIPE,
  *    NOTSOCK); a right that was not granted gives NOTCAPABLE.
- *  - A read-only pre-open is like a file system mounted read-only: rights are as usual, and whatever
- *    would change something gives ROFS; linking out of one does as well.
+ *  - A read-only pre-open is like a file system mounted read-only: rights are as usual, and
+ *    whatever would change something gives ROFS; linking out of one does as well.
  *  - Descriptors that can wait (pipes, terminals, sockets) are polled together with the interrupt;
  *    NONBLOCK is the guest's own affair and never changes a descriptor that the host lent.
  */
@@ -133,7 +133,7 @@ struct wasi_call {
     uint32_t exit_status; /* when it is WASI_EXIT */
 };
 
-/* ---- The functions ------------------------------------------------------------------------- */
+/* ---- The functions --------------------------------------------------------------------------- */
 
 /* Arguments are zero-extended to 64 bits; the result is an errno. */
 typedef uint16_t wasi_handler(struct wasi_call *, const uint64_t *arguments);
@@ -154,7 +154,7 @@ extern const size_t cn_wasi_function_count;
 #include "wasi/functions.def"
 #undef F
 
-/* ---- errno.c ------------------------------------------------------------------------------- */
+/* ---- errno.c --------------------------------------------------------------------------------- */
 
 uint16_t cn_wasi_errno(int host_errno);
 
@@ -201,7 +201,7 @@ bool cn_sandbox_probe(int directory);
 /* The errno for a failure of cn_sandbox_open(), a negative host errno. */
 uint16_t cn_sandbox_errno(int error);
 
-/* ---- place.c: the last component of a path ---------------------------------------------------- */
+/* ---- place.c: the last component of a path --------------------------------------------------- */
 
 enum wasi_place_kind { WASI_PLACE_NAME, WASI_PLACE_DOT, WASI_PLACE_DOTDOT };
 
@@ -221,26 +221,28 @@ uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path, struct
 uint16_t cn_place_follow(const catnap_wasi_t *, int root, const char *path, struct wasi_place *out);
 void cn_place_close(struct wasi_place *);
 
-/* ---- stdio.c: standard streams that are no descriptors ----------------------------------------- */
+/* ---- stdio.c: standard streams that are no descriptors --------------------------------------- */
 
 int64_t cn_stream_read(struct wasi_stream *, void *bytes, size_t size);
 int64_t cn_stream_write(struct wasi_stream *, const void *bytes, size_t size);
 void cn_stream_free(struct wasi_stream *);
 
-/* ---- wait.c: waiting that can be interrupted --------------------------------------------------- */
+/* ---- wait.c: waiting that can be interrupted ------------------------------------------------- */
 
 /* Whether the call has been asked to stop; sets the outcome then. */
 bool cn_call_interrupted(struct wasi_call *);
 /*
- * Waits until one of the descriptors is ready or timeout_ns have passed (UINT64_MAX: for ever). items
- * has room for one more than count. Gives the number of ready ones, or -errno; -EINTR with the
- * outcome set when the call was interrupted.
+ * Waits until one of the descriptors is ready or timeout_ns have passed (UINT64_MAX: for ever).
+ * items has room for one more than count. Gives the number of ready ones, or -errno; -EINTR with
+ * the outcome set when the call was interrupted.
  */
 int cn_call_poll(struct wasi_call *, struct pollfd *items, uint32_t count, uint64_t timeout_ns);
-/* Waits for one descriptor, or with NONBLOCK looks only. SUCCESS, AGAIN, or INTR with the outcome. */
+/*
+ * Waits for one descriptor, or with NONBLOCK looks only. SUCCESS, AGAIN, or INTR with the outcome.
+ */
 uint16_t cn_call_wait(struct wasi_call *, const struct wasi_fd *, short events);
 
-/* ---- Shared by handlers ------------------------------------------------------------------------ */
+/* ---- Shared by handlers ---------------------------------------------------------------------- */
 
 /* clock.c: the host's clock for the guest's; false when there is none. */
 bool cn_wasi_clock(uint32_t id, int *clock);

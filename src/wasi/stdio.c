@@ -4,22 +4,21 @@
 
 #include "wasi/state.h"
 
-void cn_stream_free(struct wasi_stream *stream)
-{
+void cn_stream_free(struct wasi_stream *stream) {
     free(stream->bytes);
     *stream = (struct wasi_stream){.kind = WASI_STREAM_NULL};
 }
 
-/* A callback that claims more than it was offered is wrong, and must not become the guest's length. */
-static int64_t checked(int64_t moved, size_t size)
-{
+/*
+ * A callback that claims more than it was offered is wrong, and must not become the guest's length.
+ */
+static int64_t checked(int64_t moved, size_t size) {
     if (moved < INT32_MIN || moved > (int64_t)size)
         return -EIO;
     return moved;
 }
 
-int64_t cn_stream_read(struct wasi_stream *stream, void *bytes, size_t size)
-{
+int64_t cn_stream_read(struct wasi_stream *stream, void *bytes, size_t size) {
     size_t left = stream->length - stream->position;
 
     if (stream->kind == WASI_STREAM_CALLBACK)
@@ -35,8 +34,7 @@ int64_t cn_stream_read(struct wasi_stream *stream, void *bytes, size_t size)
 }
 
 /* Makes room for `need` bytes in all. */
-static bool reserve(struct wasi_stream *stream, size_t need)
-{
+static bool reserve(struct wasi_stream *stream, size_t need) {
     size_t capacity = stream->capacity < 512 ? 512 : stream->capacity;
 
     if (need <= stream->capacity)
@@ -53,8 +51,7 @@ static bool reserve(struct wasi_stream *stream, size_t need)
     return true;
 }
 
-int64_t cn_stream_write(struct wasi_stream *stream, const void *bytes, size_t size)
-{
+int64_t cn_stream_write(struct wasi_stream *stream, const void *bytes, size_t size) {
     if (stream->kind == WASI_STREAM_CALLBACK)
         return checked(stream->write(stream->env, bytes, size), size);
     if (stream->kind != WASI_STREAM_BUFFER)

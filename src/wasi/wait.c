@@ -1,6 +1,6 @@
 /*
- * Waiting that can be interrupted, and signals held back while writing. What waits inside the kernel
- * waits in ppoll() together with the descriptor that tells of an interrupt.
+ * Waiting that can be interrupted, and signals held back while writing. What waits inside the
+ * kernel waits in ppoll() together with the descriptor that tells of an interrupt.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -13,22 +13,20 @@
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-bool cn_call_interrupted(struct wasi_call *call)
-{
+bool cn_call_interrupted(struct wasi_call *call) {
     if (call->host->interrupted(call->host_env))
         call->outcome = WASI_INTERRUPTED;
     return call->outcome == WASI_INTERRUPTED;
 }
 
-static uint64_t monotonic_ns(void)
-{
+static uint64_t monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
-int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count, uint64_t timeout_ns)
-{
+int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count,
+                 uint64_t timeout_ns) {
     int interrupt = call->host->interrupt_fd(call->host_env);
     uint64_t start = monotonic_ns(), passed = 0;
 
@@ -54,8 +52,7 @@ int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count, u
     }
 }
 
-uint16_t cn_call_wait(struct wasi_call *call, const struct wasi_fd *fd, short events)
-{
+uint16_t cn_call_wait(struct wasi_call *call, const struct wasi_fd *fd, short events) {
     struct pollfd items[2] = {{.fd = fd->host, .events = events}};
     uint64_t timeout = fd->flags & WASI_FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
     int ready = cn_call_poll(call, items, 1, timeout);
@@ -65,18 +62,16 @@ uint16_t cn_call_wait(struct wasi_call *call, const struct wasi_fd *fd, short ev
     return ready ? WASI_SUCCESS : WASI_AGAIN;
 }
 
-/* ---- Signals that a write raises ------------------------------------------------------------------ */
+/* ---- Signals that a write raises ------------------------------------------------------------- */
 
-static void raised_by_writing(sigset_t *set)
-{
+static void raised_by_writing(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGPIPE);
     sigaddset(set, SIGXFSZ);
 }
 
 void cn_signals_hold(const catnap_wasi_t *wasi, const struct wasi_fd *fd,
-                     struct wasi_signals *signals)
-{
+                     struct wasi_signals *signals) {
     sigset_t set;
 
     signals->held = fd->pipe || (wasi->file_size_limited && !fd->waits);
@@ -86,8 +81,7 @@ void cn_signals_hold(const catnap_wasi_t *wasi, const struct wasi_fd *fd,
     signals->held = pthread_sigmask(SIG_BLOCK, &set, &signals->old) == 0;
 }
 
-void cn_signals_release(struct wasi_signals *signals, int error)
-{
+void cn_signals_release(struct wasi_signals *signals, int error) {
     int raised = error == EPIPE ? SIGPIPE : SIGXFSZ;
     sigset_t set;
     const struct timespec now = {0};
