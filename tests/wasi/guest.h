@@ -48,26 +48,22 @@ struct guest {
 
 #define assert_wasi(expected, got) assert_int_equal(expected, got)
 
-static inline int guest_interrupt_fd(void *env)
-{
+static inline int guest_interrupt_fd(void *env) {
     return ((struct guest *)env)->interrupts[0];
 }
 
-static inline bool guest_interrupted(void *env)
-{
+static inline bool guest_interrupted(void *env) {
     return ((struct guest *)env)->interrupted;
 }
 
 static const struct wasi_host guest_host = {guest_interrupt_fd, guest_interrupted};
 
-static inline void guest_reset(struct guest *g)
-{
+static inline void guest_reset(struct guest *g) {
     g->call.outcome = WASI_RETURN;
     g->next = 1024; /* what lies below is for results */
 }
 
-static inline uint32_t guest_put(struct guest *g, const void *bytes, size_t size)
-{
+static inline uint32_t guest_put(struct guest *g, const void *bytes, size_t size) {
     uint32_t at = g->next;
     assert_true(at + size <= GUEST_MEMORY);
     if (size)
@@ -76,38 +72,32 @@ static inline uint32_t guest_put(struct guest *g, const void *bytes, size_t size
     return at;
 }
 
-static inline uint16_t guest_u16(const struct guest *g, uint32_t at)
-{
+static inline uint16_t guest_u16(const struct guest *g, uint32_t at) {
     return cn_get_u16(g->memory + at);
 }
 
-static inline uint32_t guest_u32(const struct guest *g, uint32_t at)
-{
+static inline uint32_t guest_u32(const struct guest *g, uint32_t at) {
     return cn_get_u32(g->memory + at);
 }
 
-static inline uint64_t guest_u64(const struct guest *g, uint32_t at)
-{
+static inline uint64_t guest_u64(const struct guest *g, uint32_t at) {
     return cn_get_u64(g->memory + at);
 }
 
-static inline void assert_no_error(catnap_error_t *error)
-{
+static inline void assert_no_error(catnap_error_t *error) {
     if (error)
         fail_msg("%s", catnap_error_message(error));
 }
 
 /* Checks that something was refused, and for that reason. */
-static inline void assert_status(catnap_status_t status, catnap_error_t *error)
-{
+static inline void assert_status(catnap_status_t status, catnap_error_t *error) {
     assert_non_null(error);
     assert_int_equal(status, catnap_error_status(error));
     catnap_error_delete(error);
 }
 
 /* A new WASI state on the same directory and memory. */
-static inline void guest_new_state(struct guest *g, catnap_wasi_dir_flags_t flags)
-{
+static inline void guest_new_state(struct guest *g, catnap_wasi_dir_flags_t flags) {
     catnap_wasi_delete(g->wasi);
     g->wasi = catnap_wasi_new();
     assert_non_null(g->wasi);
@@ -115,8 +105,7 @@ static inline void guest_new_state(struct guest *g, catnap_wasi_dir_flags_t flag
     g->call.wasi = g->wasi;
 }
 
-static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags)
-{
+static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags) {
     memset(g, 0, sizeof *g);
     strcpy(g->base, "/tmp/catnap-wasi-XXXXXX");
     assert_non_null(mkdtemp(g->base));
@@ -132,8 +121,7 @@ static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags)
     guest_reset(g);
 }
 
-static inline void guest_free(struct guest *g)
-{
+static inline void guest_free(struct guest *g) {
     char command[192];
 
     catnap_wasi_delete(g->wasi);
@@ -145,32 +133,28 @@ static inline void guest_free(struct guest *g)
 }
 
 /* As setup and teardown of a test: *state is a guest with everything allowed. */
-static inline int guest_setup(void **state)
-{
+static inline int guest_setup(void **state) {
     struct guest *g = malloc(sizeof *g);
     guest_make(g, CATNAP_WASI_DIR_READ_WRITE);
     *state = g;
     return 0;
 }
 
-static inline int guest_setup_read_only(void **state)
-{
+static inline int guest_setup_read_only(void **state) {
     struct guest *g = malloc(sizeof *g);
     guest_make(g, CATNAP_WASI_DIR_READ_ONLY);
     *state = g;
     return 0;
 }
 
-static inline int guest_teardown(void **state)
-{
+static inline int guest_teardown(void **state) {
     guest_free(*state);
     free(*state);
     return 0;
 }
 
 /* A path below the temporary directory; good until four calls later. */
-static inline const char *guest_host_path(const struct guest *g, const char *path)
-{
+static inline const char *guest_host_path(const struct guest *g, const char *path) {
     static char paths[4][512];
     static int turn;
     char *out = paths[turn++ % 4];
@@ -178,26 +162,22 @@ static inline const char *guest_host_path(const struct guest *g, const char *pat
     return out;
 }
 
-static inline void guest_write_file(const struct guest *g, const char *path, const char *text)
-{
+static inline void guest_write_file(const struct guest *g, const char *path, const char *text) {
     FILE *file = fopen(guest_host_path(g, path), "w");
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
 }
 
-static inline void guest_mkdir(const struct guest *g, const char *path)
-{
+static inline void guest_mkdir(const struct guest *g, const char *path) {
     assert_int_equal(0, mkdir(guest_host_path(g, path), 0777));
 }
 
-static inline void guest_symlink(const struct guest *g, const char *target, const char *path)
-{
+static inline void guest_symlink(const struct guest *g, const char *target, const char *path) {
     assert_int_equal(0, symlink(target, guest_host_path(g, path)));
 }
 
-static inline bool guest_exists(const struct guest *g, const char *path)
-{
+static inline bool guest_exists(const struct guest *g, const char *path) {
     struct stat st;
     return lstat(guest_host_path(g, path), &st) == 0;
 }
@@ -212,8 +192,7 @@ static inline bool guest_exists(const struct guest *g, const char *path)
 
 /* path_open below descriptor 3; the number lands in *fd. */
 static inline uint16_t guest_open(struct guest *g, const char *path, bool follow, uint32_t oflags,
-                                  uint64_t rights, uint32_t fdflags, uint32_t *fd)
-{
+                                  uint64_t rights, uint32_t fdflags, uint32_t *fd) {
     uint16_t error = CALL(g, path_open, 3, follow ? WASI_LOOKUP_SYMLINK_FOLLOW : 0, STR(g, path),
                           oflags, rights, WASI_RIGHTS_ALL, fdflags, 0);
     *fd = error ? UINT32_MAX : guest_u32(g, 0);
@@ -221,24 +200,21 @@ static inline uint16_t guest_open(struct guest *g, const char *path, bool follow
 }
 
 static inline uint32_t guest_must_open(struct guest *g, const char *path, uint32_t oflags,
-                                       uint64_t rights)
-{
+                                       uint64_t rights) {
     uint32_t fd;
     assert_wasi(WASI_SUCCESS, guest_open(g, path, true, oflags, rights, 0, &fd));
     return fd;
 }
 
 /* One iovec in memory; gives its address. */
-static inline uint32_t guest_iovec(struct guest *g, uint32_t buffer, uint32_t length)
-{
+static inline uint32_t guest_iovec(struct guest *g, uint32_t buffer, uint32_t length) {
     uint8_t bytes[WASI_IOVEC_SIZE];
     cn_put_u32(bytes, buffer);
     cn_put_u32(bytes + 4, length);
     return guest_put(g, bytes, sizeof bytes);
 }
 
-static inline uint16_t guest_write(struct guest *g, uint32_t fd, const char *text)
-{
+static inline uint16_t guest_write(struct guest *g, uint32_t fd, const char *text) {
     guest_reset(g);
     uint32_t buffer = guest_put(g, text, strlen(text));
     uint32_t vector = guest_iovec(g, buffer, (uint32_t)strlen(text));
@@ -247,8 +223,7 @@ static inline uint16_t guest_write(struct guest *g, uint32_t fd, const char *tex
 }
 
 /* Reads up to `size` bytes into memory at 2048; their number lands at 0. */
-static inline uint16_t guest_read(struct guest *g, uint32_t fd, uint32_t size)
-{
+static inline uint16_t guest_read(struct guest *g, uint32_t fd, uint32_t size) {
     guest_reset(g);
     memset(g->memory + 2048, 0, size + 1);
     uint32_t vector = guest_iovec(g, 2048, size);
@@ -256,13 +231,11 @@ static inline uint16_t guest_read(struct guest *g, uint32_t fd, uint32_t size)
     return cn_wasi_fd_read(&g->call, arguments);
 }
 
-static inline const char *guest_text(const struct guest *g)
-{
+static inline const char *guest_text(const struct guest *g) {
     return (const char *)g->memory + 2048;
 }
 
-static inline uint64_t now_ns(void)
-{
+static inline uint64_t now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;

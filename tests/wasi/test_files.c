@@ -1,22 +1,19 @@
 /* Open files: rights, flags, contents, offsets, sizes, times, and the descriptor table. */
 #include "guest.h"
 
-static uint64_t rights_of(struct guest *g, uint32_t fd)
-{
+static uint64_t rights_of(struct guest *g, uint32_t fd) {
     assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_get, fd, 64));
     return guest_u64(g, 64 + 8);
 }
 
-static uint64_t inheriting_of(struct guest *g, uint32_t fd)
-{
+static uint64_t inheriting_of(struct guest *g, uint32_t fd) {
     assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_get, fd, 64));
     return guest_u64(g, 64 + 16);
 }
 
-/* ---- Contents ------------------------------------------------------------------------------------ */
+/* ---- Contents -------------------------------------------------------------------------------- */
 
-static void read_what_was_written(void **state)
-{
+static void read_what_was_written(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -38,8 +35,7 @@ static void read_what_was_written(void **state)
     assert_int_equal(5, guest_u64(g, 8));
 }
 
-static void seek_of_the_older_snapshot(void **state)
-{
+static void seek_of_the_older_snapshot(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -53,8 +49,7 @@ static void seek_of_the_older_snapshot(void **state)
     assert_int_equal(9, guest_u64(g, 8));
 }
 
-static void positioned_reading_and_writing(void **state)
-{
+static void positioned_reading_and_writing(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -77,8 +72,7 @@ static void positioned_reading_and_writing(void **state)
     assert_wasi(WASI_INVAL, cn_wasi_fd_pwrite(&g->call, far));
 }
 
-static void several_buffers(void **state)
-{
+static void several_buffers(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -101,8 +95,7 @@ static void several_buffers(void **state)
 }
 
 /* More buffers than one call takes are a partial write, and empty ones do not count. */
-static void very_many_buffers(void **state)
-{
+static void very_many_buffers(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
     const uint32_t count = 3000, vector = 4096;
@@ -123,8 +116,7 @@ static void very_many_buffers(void **state)
     assert_int_equal(0, guest_u32(g, 0));
 }
 
-static void allocate_advise_sync(void **state)
-{
+static void allocate_advise_sync(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -143,10 +135,9 @@ static void allocate_advise_sync(void **state)
     assert_wasi(WASI_SUCCESS, CALL(g, fd_sync, 3));
 }
 
-/* ---- Rights --------------------------------------------------------------------------------------- */
+/* ---- Rights ---------------------------------------------------------------------------------- */
 
-static void rights_decide(void **state)
-{
+static void rights_decide(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
@@ -170,8 +161,7 @@ static void rights_decide(void **state)
     assert_wasi(WASI_NOTCAPABLE, CALL(g, fd_fdstat_set_rights, fd, WASI_RIGHT_FD_READ, 0));
 }
 
-static void directories_pass_rights_on(void **state)
-{
+static void directories_pass_rights_on(void **state) {
     struct guest *g = *state;
     uint32_t dir, fd;
 
@@ -202,8 +192,7 @@ static void directories_pass_rights_on(void **state)
 }
 
 /* What a descriptor's type cannot do has the type's own error. */
-static void types_have_errors_of_their_own(void **state)
-{
+static void types_have_errors_of_their_own(void **state) {
     struct guest *g = *state;
 
     guest_write_file(g, "root/file", "text");
@@ -225,8 +214,7 @@ static void types_have_errors_of_their_own(void **state)
 }
 
 /* What programs look for in a pre-opened directory. */
-static void rights_of_a_preopen(void **state)
-{
+static void rights_of_a_preopen(void **state) {
     struct guest *g = *state;
     uint64_t base = rights_of(g, 3), inheriting = inheriting_of(g, 3);
     const uint64_t files = WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_SEEK |
@@ -246,10 +234,9 @@ static void rights_of_a_preopen(void **state)
                                  WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE, 0, 0, 0));
 }
 
-/* ---- Flags ------------------------------------------------------------------------------------------ */
+/* ---- Flags ----------------------------------------------------------------------------------- */
 
-static void open_flags(void **state)
-{
+static void open_flags(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
@@ -273,8 +260,7 @@ static void open_flags(void **state)
     assert_int_equal(0, st.st_size);
 }
 
-static void append_and_other_flags(void **state)
-{
+static void append_and_other_flags(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
@@ -301,10 +287,9 @@ static void append_and_other_flags(void **state)
     assert_int_equal(WASI_FDFLAG_SYNC | WASI_FDFLAG_NONBLOCK, guest_u16(g, 66));
 }
 
-/* ---- Sizes and times ---------------------------------------------------------------------------------- */
+/* ---- Sizes and times ------------------------------------------------------------------------- */
 
-static void filestat(void **state)
-{
+static void filestat(void **state) {
     struct guest *g = *state;
     struct stat st;
 
@@ -332,8 +317,7 @@ static void filestat(void **state)
     assert_wasi(WASI_INVAL, CALL(g, path_filestat_get, 3, 2, STR(g, "file"), 64));
 }
 
-static void filestat_of_the_older_snapshot(void **state)
-{
+static void filestat_of_the_older_snapshot(void **state) {
     struct guest *g = *state;
 
     guest_write_file(g, "root/file", "12345");
@@ -349,8 +333,7 @@ static void filestat_of_the_older_snapshot(void **state)
                 CALL(g, path_filestat_get, 3, 0, STR(g, "file"), GUEST_MEMORY - 56));
 }
 
-static void set_times(void **state)
-{
+static void set_times(void **state) {
     struct guest *g = *state;
     struct stat st, link;
 
@@ -389,10 +372,9 @@ static void set_times(void **state)
     assert_wasi(WASI_INVAL, CALL(g, fd_filestat_set_times, fd, 0, 0, 16));
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
-static void lowest_number_first(void **state)
-{
+static void lowest_number_first(void **state) {
     struct guest *g = *state;
     assert_int_equal(4, guest_must_open(g, ".", 0, 0));
     assert_int_equal(5, guest_must_open(g, ".", 0, 0));
@@ -404,8 +386,7 @@ static void lowest_number_first(void **state)
     assert_int_equal(0, guest_must_open(g, ".", 0, 0));
 }
 
-static void renumber(void **state)
-{
+static void renumber(void **state) {
     struct guest *g = *state;
     uint32_t one = guest_must_open(g, "one", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
     uint32_t two = guest_must_open(g, "two", WASI_OFLAG_CREAT, RIGHTS_READ);
@@ -428,8 +409,7 @@ static void renumber(void **state)
     assert_wasi(WASI_BADF, guest_write(g, 1, "x"));
 }
 
-static void too_many_descriptors(void **state)
-{
+static void too_many_descriptors(void **state) {
     struct guest *g = *state;
     uint32_t fd = 0, last = 0;
     uint16_t error;
@@ -444,8 +424,7 @@ static void too_many_descriptors(void **state)
     assert_int_equal(100, guest_must_open(g, ".", 0, 0));
 }
 
-static void prestat(void **state)
-{
+static void prestat(void **state) {
     struct guest *g = *state;
     assert_no_error(
         catnap_wasi_preopen_dir(g->wasi, g->root, "/mnt/x", CATNAP_WASI_DIR_READ_WRITE));
@@ -465,8 +444,7 @@ static void prestat(void **state)
 }
 
 /* Each descriptor remembers where it came from, for whoever lists the state. */
-static void origin(void **state)
-{
+static void origin(void **state) {
     struct guest *g = *state;
     guest_mkdir(g, "root/dir");
     uint32_t dir =
@@ -484,8 +462,7 @@ static void origin(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(read_what_was_written),
         TEST(seek_of_the_older_snapshot),

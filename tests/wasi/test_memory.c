@@ -1,6 +1,6 @@
 /*
- * Exhausted memory: every allocation of configuring and running fails in turn, once and from then on.
- * Each failure must be told, nothing may leak, and the state must go on working.
+ * Exhausted memory: every allocation of configuring and running fails in turn, once and from then
+ * on. Each failure must be told, nothing may leak, and the state must go on working.
  */
 #include "guest.h"
 
@@ -16,8 +16,7 @@
 #if defined(SANITIZED) || !defined(__GLIBC__)
 
 /* A sanitizer brings its own malloc(), and only glibc has the names below. */
-int main(void)
-{
+int main(void) {
     puts("test_memory: not run under a sanitizer");
     return 0;
 }
@@ -34,16 +33,14 @@ static bool for_ever;   /* fail from then on */
 static long fail_at;    /* the allocation that fails, from 0 */
 static long allocations, live;
 
-static bool fails(void)
-{
+static bool fails(void) {
     if (!counting)
         return false;
     long now = allocations++;
     return now == fail_at || (for_ever && now > fail_at);
 }
 
-void *malloc(size_t size)
-{
+void *malloc(size_t size) {
     if (fails())
         return NULL;
     void *pointer = __libc_malloc(size);
@@ -51,8 +48,7 @@ void *malloc(size_t size)
     return pointer;
 }
 
-void *calloc(size_t count, size_t size)
-{
+void *calloc(size_t count, size_t size) {
     if (fails())
         return NULL;
     void *pointer = __libc_calloc(count, size);
@@ -60,8 +56,7 @@ void *calloc(size_t count, size_t size)
     return pointer;
 }
 
-void *realloc(void *old, size_t size)
-{
+void *realloc(void *old, size_t size) {
     if (fails())
         return NULL;
     void *pointer = __libc_realloc(old, size);
@@ -69,8 +64,7 @@ void *realloc(void *old, size_t size)
     return pointer;
 }
 
-void free(void *pointer)
-{
+void free(void *pointer) {
     live -= pointer && counting;
     __libc_free(pointer);
 }
@@ -78,8 +72,7 @@ void free(void *pointer)
 /* Counts failures that were told. */
 static int told;
 
-static void check(catnap_error_t *error)
-{
+static void check(catnap_error_t *error) {
     if (!error)
         return;
     told++;
@@ -88,24 +81,21 @@ static void check(catnap_error_t *error)
     catnap_error_delete(error);
 }
 
-static void check_errno(uint16_t error)
-{
+static void check_errno(uint16_t error) {
     if (error == WASI_NOMEM)
         told++;
     else if (error && error != WASI_BADF && error != WASI_INTR)
         abort();
 }
 
-static int64_t drop(void *env, const void *bytes, size_t size)
-{
+static int64_t drop(void *env, const void *bytes, size_t size) {
     (void)env;
     (void)bytes;
     return (int64_t)size;
 }
 
 /* Everything that allocates. `g` lends its directory and its memory. */
-static void scenario(struct guest *g)
-{
+static void scenario(struct guest *g) {
     struct wasi_call call = g->call;
     catnap_wasi_t *wasi = catnap_wasi_new();
 
@@ -135,8 +125,7 @@ static void scenario(struct guest *g)
     catnap_wasi_delete(wasi);
 }
 
-static void each_allocation_fails(void **state)
-{
+static void each_allocation_fails(void **state) {
     struct guest *g = *state;
 
     guest_write_file(g, "root/file", "");
@@ -159,8 +148,7 @@ static void each_allocation_fails(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_allocation_fails, guest_setup, guest_teardown),
     };

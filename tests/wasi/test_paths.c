@@ -1,10 +1,11 @@
-/* Making, removing, renaming and linking: slashes at the end, dots, kinds, read-only directories. */
+/*
+ * Making, removing, renaming and linking: slashes at the end, dots, kinds, read-only directories.
+ */
 #include "guest.h"
 
 #define FOLLOW WASI_LOOKUP_SYMLINK_FOLLOW
 
-static void make_and_remove_directories(void **state)
-{
+static void make_and_remove_directories(void **state) {
     struct guest *g = *state;
 
     guest_write_file(g, "root/file", "");
@@ -29,8 +30,7 @@ static void make_and_remove_directories(void **state)
     assert_false(guest_exists(g, "root/dir"));
 }
 
-static void unlink_files(void **state)
-{
+static void unlink_files(void **state) {
     struct guest *g = *state;
 
     guest_mkdir(g, "root/dir");
@@ -50,13 +50,11 @@ static void unlink_files(void **state)
     assert_false(guest_exists(g, "root/file"));
 }
 
-static uint16_t rename_in(struct guest *g, const char *from, const char *to)
-{
+static uint16_t rename_in(struct guest *g, const char *from, const char *to) {
     return CALL(g, path_rename, 3, STR(g, from), 3, STR(g, to));
 }
 
-static void rename_things(void **state)
-{
+static void rename_things(void **state) {
     struct guest *g = *state;
 
     guest_mkdir(g, "root/dir");
@@ -85,13 +83,11 @@ static void rename_things(void **state)
     assert_false(guest_exists(g, "root/file"));
 }
 
-static uint16_t link_in(struct guest *g, uint32_t flags, const char *from, const char *to)
-{
+static uint16_t link_in(struct guest *g, uint32_t flags, const char *from, const char *to) {
     return CALL(g, path_link, 3, flags, STR(g, from), 3, STR(g, to));
 }
 
-static void hard_links(void **state)
-{
+static void hard_links(void **state) {
     struct guest *g = *state;
     struct stat one, two;
 
@@ -125,13 +121,11 @@ static void hard_links(void **state)
     assert_wasi(WASI_SUCCESS, link_in(g, 0, "dangling", "new"));
 }
 
-static uint16_t symlink_in(struct guest *g, const char *target, const char *path)
-{
+static uint16_t symlink_in(struct guest *g, const char *target, const char *path) {
     return CALL(g, path_symlink, STR(g, target), 3, STR(g, path));
 }
 
-static void symbolic_links(void **state)
-{
+static void symbolic_links(void **state) {
     struct guest *g = *state;
 
     guest_mkdir(g, "root/dir");
@@ -160,8 +154,7 @@ static void symbolic_links(void **state)
 }
 
 /* A read-only pre-open: what exists can be read, and nothing changes. */
-static void read_only(void **state)
-{
+static void read_only(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
@@ -208,8 +201,7 @@ static void read_only(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(make_and_remove_directories),
         TEST(unlink_files),

@@ -1,7 +1,7 @@
 /*
- * Every function with pointers at and beyond the end of memory, lengths and counts up to 2^32 - 1, and
- * descriptors open, closed and absurd: an errno each time, and never a byte outside. Meant to run under
- * AddressSanitizer and UBSan; the memory is malloc()ed to its exact size.
+ * Every function with pointers at and beyond the end of memory, lengths and counts up to 2^32 - 1,
+ * and descriptors open, closed and absurd: an errno each time, and never a byte outside. Meant to
+ * run under AddressSanitizer and UBSan; the memory is malloc()ed to its exact size.
  */
 #include "guest.h"
 
@@ -9,8 +9,7 @@
 
 #define ROUNDS 4000
 
-static const struct wasi_function *find(const char *name)
-{
+static const struct wasi_function *find(const char *name) {
     for (size_t i = 0; i < cn_wasi_function_count; i++)
         if (!strcmp(name, cn_wasi_functions[i].name))
             return &cn_wasi_functions[i];
@@ -18,21 +17,18 @@ static const struct wasi_function *find(const char *name)
     return NULL;
 }
 
-static size_t parameters_of(const struct wasi_function *function)
-{
+static size_t parameters_of(const struct wasi_function *function) {
     return (size_t)(strchr(function->signature, ':') - function->signature);
 }
 
-static uint64_t next_random(uint64_t *seed)
-{
+static uint64_t next_random(uint64_t *seed) {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;
     return *seed;
 }
 
-static uint32_t interesting_u32(uint64_t *seed)
-{
+static uint32_t interesting_u32(uint64_t *seed) {
     static const uint32_t values[] = {
         0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32, 48, 64, 1024, 1025, GUEST_MEMORY / 8,
         GUEST_MEMORY - 64, GUEST_MEMORY - 48, GUEST_MEMORY - 32, GUEST_MEMORY - 24,
@@ -46,8 +42,7 @@ static uint32_t interesting_u32(uint64_t *seed)
     return values[(random >> 8) % (sizeof values / sizeof values[0])];
 }
 
-static uint64_t interesting_u64(uint64_t *seed)
-{
+static uint64_t interesting_u64(uint64_t *seed) {
     static const uint64_t values[] = {0, 1, 100, UINT32_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1,
                                       UINT64_MAX - 1, UINT64_MAX, WASI_RIGHTS_ALL,
                                       WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE};
@@ -58,8 +53,7 @@ static uint64_t interesting_u64(uint64_t *seed)
 }
 
 /* Memory that makes sense in places: iovecs, subscriptions and names at low addresses. */
-static void fill_memory(struct guest *g, uint64_t *seed)
-{
+static void fill_memory(struct guest *g, uint64_t *seed) {
     for (uint32_t at = 0; at < GUEST_MEMORY; at += 4)
         cn_put_u32(g->memory + at, interesting_u32(seed));
     memcpy(g->memory + 1024, "file/../dir/x", 13);
@@ -67,8 +61,7 @@ static void fill_memory(struct guest *g, uint64_t *seed)
     memcpy(g->memory + 48, "d/..", 4);
 }
 
-static void open_some(struct guest *g)
-{
+static void open_some(struct guest *g) {
     guest_new_state(g, CATNAP_WASI_DIR_READ_WRITE);
     guest_write_file(g, "root/file", "some text");
     if (!guest_exists(g, "root/dir"))
@@ -78,8 +71,7 @@ static void open_some(struct guest *g)
     guest_must_open(g, "file", 0, RIGHTS_READ | RIGHTS_WRITE);
 }
 
-static void run_rounds(void **state, const struct wasi_layout *layout)
-{
+static void run_rounds(void **state, const struct wasi_layout *layout) {
     struct guest *g = *state;
 
     g->call.layout = layout;
@@ -102,19 +94,16 @@ static void run_rounds(void **state, const struct wasi_layout *layout)
     }
 }
 
-static void anything_at_all(void **state)
-{
+static void anything_at_all(void **state) {
     run_rounds(state, &cn_wasi_layout_preview1);
 }
 
-static void anything_in_the_older_snapshot(void **state)
-{
+static void anything_in_the_older_snapshot(void **state) {
     run_rounds(state, &cn_wasi_layout_unstable);
 }
 
 /* A guest without a memory has no valid pointer, not even of length 0. */
-static void no_memory_at_all(void **state)
-{
+static void no_memory_at_all(void **state) {
     struct guest *g = *state;
 
     g->call.memory = (struct wasi_guest){NULL, 0};
@@ -126,8 +115,7 @@ static void no_memory_at_all(void **state)
 }
 
 /* Results that would straddle the end: the last place that fits works, the next does not. */
-static void last_place_that_fits(void **state)
-{
+static void last_place_that_fits(void **state) {
     struct guest *g = *state;
     static const struct {
         const char *name;
@@ -163,8 +151,7 @@ static void last_place_that_fits(void **state)
     }
 }
 
-static void vectors_beyond_the_end(void **state)
-{
+static void vectors_beyond_the_end(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
 
@@ -178,8 +165,7 @@ static void vectors_beyond_the_end(void **state)
     assert_wasi(WASI_SUCCESS, CALL(g, fd_write, fd, guest_iovec(g, GUEST_MEMORY - 4, 4), 1, 0));
 }
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     /* What a wild size would allocate or write ends here; an errno, not a signal, is the answer. */
     const struct rlimit limit = {1 << 20, 1 << 20};
     setrlimit(RLIMIT_FSIZE, &limit);
@@ -192,8 +178,7 @@ static int setup(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(anything_at_all),
         TEST(anything_in_the_older_snapshot),

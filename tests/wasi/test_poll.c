@@ -2,14 +2,15 @@
 #include "guest.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 
 #define MS UINT64_C(1000000)
 #define IN 8192u  /* subscriptions */
 #define OUT 16384u /* events */
 
 /* Writes subscription `index` in the layout that the guest has. */
-static uint8_t *subscription(struct guest *g, uint32_t index, uint64_t userdata, uint8_t type)
-{
+static uint8_t *subscription(struct guest *g, uint32_t index, uint64_t userdata, uint8_t type) {
     uint32_t size = g->call.layout->subscription_size;
     uint8_t *at = g->memory + IN + index * size;
     memset(at, 0, size);
@@ -19,8 +20,7 @@ static uint8_t *subscription(struct guest *g, uint32_t index, uint64_t userdata,
 }
 
 static void subscribe_clock(struct guest *g, uint32_t index, uint64_t userdata, uint32_t clock,
-                            uint64_t timeout, uint16_t flags)
-{
+                            uint64_t timeout, uint16_t flags) {
     uint8_t *at = subscription(g, index, userdata, WASI_EVENT_CLOCK) +
                   g->call.layout->subscription_clock;
     cn_put_u32(at, clock);
@@ -29,29 +29,25 @@ static void subscribe_clock(struct guest *g, uint32_t index, uint64_t userdata, 
 }
 
 static void subscribe_fd(struct guest *g, uint32_t index, uint64_t userdata, uint8_t type,
-                         uint32_t fd)
-{
+                         uint32_t fd) {
     cn_put_u32(subscription(g, index, userdata, type) + 16, fd);
 }
 
-static uint16_t poll_all(struct guest *g, uint32_t count)
-{
+static uint16_t poll_all(struct guest *g, uint32_t count) {
     return CALL(g, poll_oneoff, IN, OUT, count, 0);
 }
 
 static void assert_event(struct guest *g, uint32_t index, uint64_t userdata, uint16_t error,
-                         uint8_t type)
-{
+                         uint8_t type) {
     uint32_t at = OUT + index * WASI_EVENT_SIZE;
     assert_int_equal(userdata, guest_u64(g, at));
     assert_int_equal(error, guest_u16(g, at + 8));
     assert_int_equal(type, g->memory[at + 10]);
 }
 
-/* ---- Clocks ----------------------------------------------------------------------------------------- */
+/* ---- Clocks ---------------------------------------------------------------------------------- */
 
-static void sleep_for_a_while(void **state)
-{
+static void sleep_for_a_while(void **state) {
     struct guest *g = *state;
     uint64_t start = now_ns();
 
@@ -63,8 +59,28 @@ static void sleep_for_a_while(void **state)
     assert_event(g, 0, 7, WASI_SUCCESS, WASI_EVENT_CLOCK);
 }
 
-static void sleep_until(void **state)
-{
+static void ignore_signal(int number) {
+    (void)number;
+}
+
+/* A signal of the host's in between changes nothing. */
+static void sleep_through_signals(void **state) {
+    struct guest *g = *state;
+    struct sigaction old, action = {.sa_handler = ignore_signal}; /* no SA_RESTART */
+    const struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
+    uint64_t start = now_ns();
+
+    sigaction(SIGALRM, &action, &old);
+    setitimer(ITIMER_REAL, &often, NULL);
+    subscribe_clock(g, 0, 7, WASI_CLOCK_MONOTONIC, 30 * MS, 0);
+    assert_wasi(WASI_SUCCESS, poll_all(g, 1));
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &old, NULL);
+    assert_true(now_ns() - start >= 30 * MS);
+    assert_int_equal(1, guest_u32(g, 0));
+}
+
+static void sleep_until(void **state) {
     struct guest *g = *state;
     uint64_t start = now_ns();
 
@@ -77,8 +93,7 @@ static void sleep_until(void **state)
     assert_true(now_ns() - start < 5000 * MS);
 }
 
-static void sleep_in_the_older_snapshot(void **state)
-{
+static void sleep_in_the_older_snapshot(void **state) {
     struct guest *g = *state;
     uint64_t start = now_ns();
 
@@ -91,8 +106,7 @@ static void sleep_in_the_older_snapshot(void **state)
     assert_true(now_ns() - start < 5000 * MS);
 }
 
-static void clocks_that_cannot_be(void **state)
-{
+static void clocks_that_cannot_be(void **state) {
     struct guest *g = *state;
 
     subscribe_clock(g, 0, 1, 9, MS, 0);
@@ -108,10 +122,9 @@ static void clocks_that_cannot_be(void **state)
     assert_wasi(WASI_INVAL, poll_all(g, 0));
 }
 
-/* ---- Descriptors --------------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
-static void files_are_ready(void **state)
-{
+static void files_are_ready(void **state) {
     struct guest *g = *state;
 
     guest_write_file(g, "root/file", "12345");
@@ -135,8 +148,7 @@ static void files_are_ready(void **state)
     assert_event(g, 4, 5, WASI_SUCCESS, WASI_EVENT_FD_WRITE);
 }
 
-static void pipes_are_waited_for(void **state)
-{
+static void pipes_are_waited_for(void **state) {
     struct guest *g = *state;
     int fds[2];
 
@@ -163,11 +175,12 @@ static void pipes_are_waited_for(void **state)
     assert_wasi(WASI_SUCCESS, poll_all(g, 1));
     assert_event(g, 0, 1, WASI_PIPE, WASI_EVENT_FD_WRITE);
     close(fds[1]);
+    assert_wasi(WASI_SUCCESS, poll_all(g, 1)); /* closed by the host, which only lent it */
+    assert_event(g, 0, 1, WASI_BADF, WASI_EVENT_FD_WRITE);
 }
 
 /* Events may be written over the subscriptions that they answer. */
-static void overlapping_arrays(void **state)
-{
+static void overlapping_arrays(void **state) {
     struct guest *g = *state;
 
     for (uint32_t i = 0; i < 40; i++)
@@ -178,8 +191,7 @@ static void overlapping_arrays(void **state)
         assert_int_equal(100 + i, guest_u64(g, IN + 16 + i * WASI_EVENT_SIZE));
 }
 
-static void arrays_must_fit(void **state)
-{
+static void arrays_must_fit(void **state) {
     struct guest *g = *state;
     assert_wasi(WASI_FAULT, CALL(g, poll_oneoff, GUEST_MEMORY - 47, OUT, 1, 0));
     assert_wasi(WASI_FAULT, CALL(g, poll_oneoff, IN, GUEST_MEMORY - 31, 1, 0));
@@ -188,10 +200,9 @@ static void arrays_must_fit(void **state)
     assert_wasi(WASI_FAULT, CALL(g, poll_oneoff, IN, OUT, (1u << 28) + 1, 0));
 }
 
-/* ---- Reading and writing that waits ----------------------------------------------------------------------- */
+/* ---- Reading and writing that waits ---------------------------------------------------------- */
 
-static void non_blocking(void **state)
-{
+static void non_blocking(void **state) {
     struct guest *g = *state;
     int fds[2];
 
@@ -218,8 +229,7 @@ static void non_blocking(void **state)
 }
 
 /* Reads all of a pipe, slowly. */
-static void *drain(void *env)
-{
+static void *drain(void *env) {
     int fd = *(int *)env;
     char buffer[1024];
     intptr_t total = 0;
@@ -233,8 +243,7 @@ static void *drain(void *env)
 }
 
 /* A blocking write takes all of it, though only a little fits into the pipe at a time. */
-static void writing_all_of_it(void **state)
-{
+static void writing_all_of_it(void **state) {
     struct guest *g = *state;
     int fds[2];
     pthread_t thread;
@@ -255,10 +264,9 @@ static void writing_all_of_it(void **state)
     close(fds[0]);
 }
 
-/* ---- Interrupts ------------------------------------------------------------------------------------------- */
+/* ---- Interrupts ------------------------------------------------------------------------------ */
 
-static void *interrupt_soon(void *env)
-{
+static void *interrupt_soon(void *env) {
     struct guest *g = env;
     usleep(20000);
     if (write(g->interrupts[1], "x", 1) != 1)
@@ -267,15 +275,13 @@ static void *interrupt_soon(void *env)
 }
 
 /* Each of these would wait for ever. */
-static void wait_in_poll(struct guest *g)
-{
+static void wait_in_poll(struct guest *g) {
     subscribe_clock(g, 0, 1, WASI_CLOCK_MONOTONIC, UINT64_MAX, 0);
     subscribe_clock(g, 1, 1, WASI_CLOCK_REALTIME, UINT64_MAX, WASI_SUBCLOCK_ABSTIME);
     assert_wasi(WASI_INTR, poll_all(g, 2));
 }
 
-static void wait_in_read(struct guest *g)
-{
+static void wait_in_read(struct guest *g) {
     int fds[2];
     assert_int_equal(0, pipe(fds));
     assert_no_error(catnap_wasi_set_stdio_fd(g->wasi, 0, fds[0]));
@@ -284,8 +290,7 @@ static void wait_in_read(struct guest *g)
     close(fds[1]);
 }
 
-static void wait_in_write(struct guest *g)
-{
+static void wait_in_write(struct guest *g) {
     int fds[2];
     assert_int_equal(0, pipe(fds));
     assert_no_error(catnap_wasi_set_stdio_fd(g->wasi, 1, fds[1]));
@@ -298,22 +303,19 @@ static void wait_in_write(struct guest *g)
     close(fds[1]);
 }
 
-static void wait_in_fifo(struct guest *g)
-{
+static void wait_in_fifo(struct guest *g) {
     assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
     uint32_t fd = guest_must_open(g, "fifo", 0, RIGHTS_READ);
     assert_wasi(WASI_INTR, guest_read(g, fd, 10));
 }
 
-static void wait_in_open(struct guest *g)
-{
+static void wait_in_open(struct guest *g) {
     uint32_t fd;
     assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
     assert_wasi(WASI_INTR, guest_open(g, "fifo", true, 0, WASI_RIGHT_FD_WRITE, 0, &fd));
 }
 
-static void interrupts_end_waiting(void **state)
-{
+static void interrupts_end_waiting(void **state) {
     static void (*const waits[])(struct guest *) = {wait_in_poll, wait_in_read, wait_in_write,
                                                     wait_in_fifo, wait_in_open};
     (void)state;
@@ -332,8 +334,7 @@ static void interrupts_end_waiting(void **state)
 }
 
 /* Asked before it began: nothing waits at all. */
-static void interrupted_before(void **state)
-{
+static void interrupted_before(void **state) {
     struct guest *g = *state;
     g->interrupted = true;
     subscribe_clock(g, 0, 1, WASI_CLOCK_MONOTONIC, 60000 * MS, 0);
@@ -341,10 +342,9 @@ static void interrupted_before(void **state)
     assert_int_equal(WASI_INTERRUPTED, g->call.outcome);
 }
 
-/* ---- Named pipes -------------------------------------------------------------------------------------------- */
+/* ---- Named pipes ----------------------------------------------------------------------------- */
 
-static void named_pipes(void **state)
-{
+static void named_pipes(void **state) {
     struct guest *g = *state;
     uint32_t reader, writer;
 
@@ -364,10 +364,10 @@ static void named_pipes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(sleep_for_a_while),
+        TEST(sleep_through_signals),
         TEST(sleep_until),
         TEST(sleep_in_the_older_snapshot),
         TEST(clocks_that_cannot_be),

@@ -12,8 +12,7 @@ struct entry {
 
 /* One call; parses whole entries into `out` and gives their number. */
 static int read_once(struct guest *g, uint32_t fd, uint32_t size, uint64_t cookie,
-                     struct entry *out, bool *full)
-{
+                     struct entry *out, bool *full) {
     int count = 0;
 
     memset(g->memory + BUFFER, 0x5a, size + 1);
@@ -38,8 +37,7 @@ static int read_once(struct guest *g, uint32_t fd, uint32_t size, uint64_t cooki
     return count;
 }
 
-static void make_entries(struct guest *g)
-{
+static void make_entries(struct guest *g) {
     char path[64];
     for (int i = 0; i < ENTRIES; i++) {
         snprintf(path, sizeof path, "root/file.%.*d", i % 30 + 1, i);
@@ -47,8 +45,7 @@ static void make_entries(struct guest *g)
     }
 }
 
-static void every_entry_once(void **state)
-{
+static void every_entry_once(void **state) {
     struct guest *g = *state;
     static const uint32_t sizes[] = {64, 65, 80, 100, 256, 1000, 4096, 20000};
 
@@ -75,8 +72,7 @@ static void every_entry_once(void **state)
 }
 
 /* Any entry's cookie continues behind it, in any order. */
-static void from_any_cookie(void **state)
-{
+static void from_any_cookie(void **state) {
     struct guest *g = *state;
     struct entry all[ENTRIES + 2], some[ENTRIES + 2];
     bool full;
@@ -92,8 +88,7 @@ static void from_any_cookie(void **state)
     }
 }
 
-static void what_an_entry_says(void **state)
-{
+static void what_an_entry_says(void **state) {
     struct guest *g = *state;
     struct entry entries[8];
     struct stat st;
@@ -121,8 +116,7 @@ static void what_an_entry_says(void **state)
     assert_int_equal(4, seen);
 }
 
-static void small_buffers_and_bad_cookies(void **state)
-{
+static void small_buffers_and_bad_cookies(void **state) {
     struct guest *g = *state;
     struct entry entry;
     bool full;
@@ -138,8 +132,7 @@ static void small_buffers_and_bad_cookies(void **state)
     assert_wasi(WASI_FAULT, CALL(g, fd_readdir, 3, BUFFER, 10, 0, GUEST_MEMORY - 3));
 }
 
-static void removed_directory(void **state)
-{
+static void removed_directory(void **state) {
     struct guest *g = *state;
 
     guest_mkdir(g, "root/dir");
@@ -151,8 +144,7 @@ static void removed_directory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_entry_once),
         TEST(from_any_cookie),

@@ -1,6 +1,6 @@
 /*
- * Nothing leaves a pre-opened directory: paths, links and races, with the kernel's resolver and with
- * the one that walks by hand.
+ * Nothing leaves a pre-opened directory: paths, links and races, with the kernel's resolver and
+ * with the one that walks by hand.
  */
 #include "guest.h"
 
@@ -10,8 +10,7 @@
 #define FOLLOW WASI_LOOKUP_SYMLINK_FOLLOW
 
 /* base/outside holds what must not be reached, base/root what may. */
-static void make_tree(const struct guest *g)
-{
+static void make_tree(const struct guest *g) {
     guest_mkdir(g, "outside");
     guest_write_file(g, "outside/secret", "secret");
     guest_mkdir(g, "root/dir");
@@ -43,15 +42,13 @@ static void make_tree(const struct guest *g)
     guest_symlink(g, ".", "root/self");
 }
 
-static int setup_kernel(void **state)
-{
+static int setup_kernel(void **state) {
     guest_setup(state);
     make_tree(*state);
     return 0;
 }
 
-static int setup_walk(void **state)
-{
+static int setup_walk(void **state) {
     setup_kernel(state);
     ((struct guest *)*state)->wasi->kernel_sandbox = false;
     return 0;
@@ -134,8 +131,7 @@ static const struct {
     {"dir/\xed\xa0\x80", false, WASI_ILSEQ},
 };
 
-static void paths_stay_inside(void **state)
-{
+static void paths_stay_inside(void **state) {
     struct guest *g = *state;
     for (size_t i = 0; i < sizeof opens / sizeof opens[0]; i++) {
         uint32_t fd;
@@ -150,8 +146,7 @@ static void paths_stay_inside(void **state)
 }
 
 /* What is opened is what the path names, not merely something inside. */
-static void paths_name_the_right_file(void **state)
-{
+static void paths_name_the_right_file(void **state) {
     struct guest *g = *state;
     static const char *const cases[][2] = {
         {"file", "file"},           {"dirlink/file", "in dir"}, {"chain1/file", "nested"},
@@ -166,8 +161,7 @@ static void paths_name_the_right_file(void **state)
     }
 }
 
-static void creating_stays_inside(void **state)
-{
+static void creating_stays_inside(void **state) {
     struct guest *g = *state;
     const uint32_t create = WASI_OFLAG_CREAT;
     uint32_t fd;
@@ -194,8 +188,7 @@ static void creating_stays_inside(void **state)
 }
 
 /* Functions on names: the directory is resolved inside, and the name is never followed out. */
-static void names_stay_inside(void **state)
-{
+static void names_stay_inside(void **state) {
     struct guest *g = *state;
 
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_create_directory, 3, STR(g, "../new")));
@@ -233,8 +226,7 @@ static void names_stay_inside(void **state)
     assert_false(guest_exists(g, "outside/got"));
 }
 
-static void absolute_links_are_not_made(void **state)
-{
+static void absolute_links_are_not_made(void **state) {
     struct guest *g = *state;
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_symlink, STR(g, "/"), 3, STR(g, "new")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_symlink, STR(g, "/etc/passwd"), 3, STR(g, "new")));
@@ -246,8 +238,7 @@ static void absolute_links_are_not_made(void **state)
 }
 
 /* Links of the host's own that are no text, such as those in /proc, lead nowhere. */
-static void magic_links_are_not_followed(void **state)
-{
+static void magic_links_are_not_followed(void **state) {
     struct guest *g = *state;
     bool kernel = g->wasi->kernel_sandbox;
     assert_no_error(catnap_wasi_preopen_dir(g->wasi, "/proc/self", "/proc",
@@ -259,8 +250,7 @@ static void magic_links_are_not_followed(void **state)
                                             WASI_RIGHT_FD_READ, WASI_RIGHTS_ALL, 0, 0));
 }
 
-static void long_paths(void **state)
-{
+static void long_paths(void **state) {
     struct guest *g = *state;
     char path[WASI_MAX_PATH + 8];
     uint32_t fd;
@@ -280,9 +270,25 @@ static void long_paths(void **state)
                                  WASI_RIGHT_FD_READ, 0, 0, 0));
 }
 
+/* A directory tree deeper than one walk holds open is refused, not followed half-way. */
+static void deep_paths(void **state) {
+    struct guest *g = *state;
+    char path[2048] = "";
+    uint32_t fd;
+
+    for (int depth = 1; depth <= 300; depth++) {
+        strcat(path, depth > 1 ? "/d" : "d");
+        assert_wasi(depth <= 257 || g->wasi->kernel_sandbox ? WASI_SUCCESS : WASI_NAMETOOLONG,
+                    CALL(g, path_create_directory, 3, STR(g, path)));
+    }
+    for (int i = 0; i < 200; i++)
+        strcat(path, "/..");
+    uint16_t error = guest_open(g, path, true, 0, WASI_RIGHT_FD_READ, 0, &fd);
+    assert_wasi(g->wasi->kernel_sandbox ? WASI_SUCCESS : WASI_NAMETOOLONG, error);
+}
+
 /* Forty links may be followed, as the kernel has it, and not one more. */
-static void many_links(void **state)
-{
+static void many_links(void **state) {
     struct guest *g = *state;
     char path[64], target[64];
     uint32_t fd;
@@ -302,7 +308,7 @@ static void many_links(void **state)
                                 WASI_FST_MTIM));
 }
 
-/* ---- Races ------------------------------------------------------------------------------------- */
+/* ---- Races ----------------------------------------------------------------------------------- */
 
 struct race {
     const struct guest *g;
@@ -310,8 +316,7 @@ struct race {
 };
 
 /* Makes root/flip a directory and a link to the outside in turn, and moves root/dir/nested out. */
-static void *flip(void *env)
-{
+static void *flip(void *env) {
     struct race *race = env;
     char real[96], link[96], flip[96], inside[96], outside[96];
 
@@ -332,8 +337,7 @@ static void *flip(void *env)
 }
 
 /* Whatever was opened must not be the secret. */
-static void check_not_secret(struct guest *g, const char *path, uint64_t rights, uint32_t oflags)
-{
+static void check_not_secret(struct guest *g, const char *path, uint64_t rights, uint32_t oflags) {
     uint32_t fd;
 
     if (guest_open(g, path, true, oflags, rights, 0, &fd))
@@ -343,8 +347,7 @@ static void check_not_secret(struct guest *g, const char *path, uint64_t rights,
     assert_wasi(WASI_SUCCESS, CALL(g, fd_close, fd));
 }
 
-static void renaming_meanwhile(void **state)
-{
+static void renaming_meanwhile(void **state) {
     struct guest *g = *state;
     struct race race = {.g = g};
     pthread_t thread;
@@ -376,8 +379,7 @@ static void renaming_meanwhile(void **state)
         #test " (walk)", test, setup_walk, guest_teardown, NULL                                    \
     }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(paths_stay_inside),
         BOTH(paths_name_the_right_file),
@@ -385,6 +387,7 @@ int main(void)
         BOTH(names_stay_inside),
         BOTH(absolute_links_are_not_made),
         BOTH(long_paths),
+        BOTH(deep_paths),
         BOTH(many_links),
         BOTH(renaming_meanwhile),
         BOTH(magic_links_are_not_followed),

@@ -5,8 +5,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-static int listen_locally(struct sockaddr_in *address)
-{
+static int listen_locally(struct sockaddr_in *address) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof *address;
 
@@ -18,8 +17,7 @@ static int listen_locally(struct sockaddr_in *address)
     return fd;
 }
 
-static uint16_t receive(struct guest *g, uint32_t fd, uint32_t size, uint32_t flags)
-{
+static uint16_t receive(struct guest *g, uint32_t fd, uint32_t size, uint32_t flags) {
     guest_reset(g);
     memset(g->memory + 2048, 0, size + 1);
     uint32_t vector = guest_iovec(g, 2048, size);
@@ -27,8 +25,7 @@ static uint16_t receive(struct guest *g, uint32_t fd, uint32_t size, uint32_t fl
     return cn_wasi_sock_recv(&g->call, arguments);
 }
 
-static uint16_t send_text(struct guest *g, uint32_t fd, const char *text, uint32_t flags)
-{
+static uint16_t send_text(struct guest *g, uint32_t fd, const char *text, uint32_t flags) {
     guest_reset(g);
     uint32_t buffer = guest_put(g, text, strlen(text));
     uint32_t vector = guest_iovec(g, buffer, (uint32_t)strlen(text));
@@ -36,8 +33,7 @@ static uint16_t send_text(struct guest *g, uint32_t fd, const char *text, uint32
     return cn_wasi_sock_send(&g->call, arguments);
 }
 
-static void accept_and_talk(void **state)
-{
+static void accept_and_talk(void **state) {
     struct guest *g = *state;
     struct sockaddr_in address;
     int listener = listen_locally(&address);
@@ -92,8 +88,7 @@ static void accept_and_talk(void **state)
     close(listener);
 }
 
-static void *send_in_two(void *env)
-{
+static void *send_in_two(void *env) {
     int fd = *(int *)env;
     usleep(20000);
     if (send(fd, "world", 5, 0) != 5)
@@ -101,8 +96,7 @@ static void *send_in_two(void *env)
     return NULL;
 }
 
-static void wait_for_all(void **state)
-{
+static void wait_for_all(void **state) {
     struct guest *g = *state;
     int fds[2];
     pthread_t thread;
@@ -124,8 +118,7 @@ static void wait_for_all(void **state)
     }
 }
 
-static void datagrams(void **state)
-{
+static void datagrams(void **state) {
     struct guest *g = *state;
     int fds[2];
 
@@ -142,8 +135,7 @@ static void datagrams(void **state)
     close(fds[1]);
 }
 
-static void *interrupt_soon(void *env)
-{
+static void *interrupt_soon(void *env) {
     struct guest *g = env;
     usleep(20000);
     if (write(g->interrupts[1], "x", 1) != 1)
@@ -151,8 +143,7 @@ static void *interrupt_soon(void *env)
     return NULL;
 }
 
-static void interrupts_end_waiting(void **state)
-{
+static void interrupts_end_waiting(void **state) {
     struct guest *g = *state;
     struct sockaddr_in address;
     int fds[2], listener = listen_locally(&address);
@@ -178,8 +169,7 @@ static void interrupts_end_waiting(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(accept_and_talk),
         TEST(wait_for_all),

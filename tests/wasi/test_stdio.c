@@ -3,10 +3,9 @@
 
 #include <signal.h>
 
-/* ---- Streams ---------------------------------------------------------------------------------------- */
+/* ---- Streams --------------------------------------------------------------------------------- */
 
-static void streams_at_first(void **state)
-{
+static void streams_at_first(void **state) {
     struct guest *g = *state;
     assert_wasi(WASI_SUCCESS, guest_read(g, 0, 10));
     assert_int_equal(0, guest_u32(g, 0));
@@ -22,8 +21,7 @@ static void streams_at_first(void **state)
     assert_wasi(WASI_NOTCAPABLE, CALL(g, fd_filestat_set_times, 1, 0, 0, 0));
 }
 
-static void stdin_from_bytes(void **state)
-{
+static void stdin_from_bytes(void **state) {
     struct guest *g = *state;
     char bytes[] = "some input";
 
@@ -40,8 +38,7 @@ static void stdin_from_bytes(void **state)
     assert_int_equal(0, guest_u32(g, 0));
 }
 
-static void output_buffers(void **state)
-{
+static void output_buffers(void **state) {
     struct guest *g = *state;
     size_t length = 1;
 
@@ -70,8 +67,7 @@ struct echo {
     int64_t answer; /* instead of moving bytes, when not 0 */
 };
 
-static int64_t echo_write(void *env, const void *bytes, size_t size)
-{
+static int64_t echo_write(void *env, const void *bytes, size_t size) {
     struct echo *echo = env;
     if (echo->answer)
         return echo->answer;
@@ -82,8 +78,7 @@ static int64_t echo_write(void *env, const void *bytes, size_t size)
     return (int64_t)size;
 }
 
-static int64_t echo_read(void *env, void *bytes, size_t size)
-{
+static int64_t echo_read(void *env, void *bytes, size_t size) {
     struct echo *echo = env;
     if (echo->answer)
         return echo->answer;
@@ -93,8 +88,7 @@ static int64_t echo_read(void *env, void *bytes, size_t size)
     return (int64_t)size;
 }
 
-static void callbacks(void **state)
-{
+static void callbacks(void **state) {
     struct guest *g = *state;
     struct echo echo = {.length = 0};
 
@@ -114,8 +108,7 @@ static void callbacks(void **state)
     assert_wasi(WASI_IO, guest_write(g, 2, "hello"));
 }
 
-static void descriptors_are_lent(void **state)
-{
+static void descriptors_are_lent(void **state) {
     struct guest *g = *state;
     int fd = open(guest_host_path(g, "out"), O_CREAT | O_RDWR | O_TRUNC, 0600);
 
@@ -139,8 +132,7 @@ static void descriptors_are_lent(void **state)
 }
 
 /* A reader that went away is an errno for the guest, not a signal for the host. */
-static void no_signal_for_the_host(void **state)
-{
+static void no_signal_for_the_host(void **state) {
     struct guest *g = *state;
     int fds[2];
     sigset_t pending;
@@ -158,8 +150,7 @@ static void no_signal_for_the_host(void **state)
     close(fds[1]);
 }
 
-static void misuse_is_told(void **state)
-{
+static void misuse_is_told(void **state) {
     struct guest *g = *state;
     assert_status(CATNAP_MISUSE, catnap_wasi_set_stdio_fd(g->wasi, 3, 1));
     assert_status(CATNAP_MISUSE, catnap_wasi_set_stdio_fd(g->wasi, -1, 1));
@@ -185,10 +176,9 @@ static void misuse_is_told(void **state)
     catnap_wasi_delete(NULL);
 }
 
-/* ---- Arguments and environment ------------------------------------------------------------------------ */
+/* ---- Arguments and environment --------------------------------------------------------------- */
 
-static void arguments(void **state)
-{
+static void arguments(void **state) {
     struct guest *g = *state;
 
     assert_wasi(WASI_SUCCESS, CALL(g, args_sizes_get, 0, 4));
@@ -211,8 +201,7 @@ static void arguments(void **state)
     assert_wasi(WASI_SUCCESS, CALL(g, args_get, GUEST_MEMORY - 12, 64));
 }
 
-static void environment(void **state)
-{
+static void environment(void **state) {
     struct guest *g = *state;
 
     assert_no_error(catnap_wasi_add_environment(g->wasi, "A", "1"));
@@ -226,10 +215,9 @@ static void environment(void **state)
     assert_int_equal(70, guest_u32(g, 4));
 }
 
-/* ---- Clocks, random bytes, the end ---------------------------------------------------------------------- */
+/* ---- Clocks, random bytes, the end ----------------------------------------------------------- */
 
-static void clocks(void **state)
-{
+static void clocks(void **state) {
     struct guest *g = *state;
     struct timespec now;
 
@@ -248,8 +236,7 @@ static void clocks(void **state)
     assert_true(guest_u64(g, 8) / 1000000000u + 5 > (uint64_t)now.tv_sec);
 }
 
-static void random_bytes(void **state)
-{
+static void random_bytes(void **state) {
     struct guest *g = *state;
     int zeros = 0;
 
@@ -267,8 +254,7 @@ static void random_bytes(void **state)
     assert_int_equal(WASI_INTERRUPTED, g->call.outcome);
 }
 
-static void the_end(void **state)
-{
+static void the_end(void **state) {
     struct guest *g = *state;
     CALL(g, proc_exit, 42);
     assert_int_equal(WASI_EXIT, g->call.outcome);
@@ -285,8 +271,7 @@ static void the_end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(streams_at_first), TEST(stdin_from_bytes),     TEST(output_buffers),
         TEST(callbacks),        TEST(descriptors_are_lent), TEST(no_signal_for_the_host),

@@ -1,0 +1,253 @@
+/* WASI through the API: a module that imports it, linked, run, ended and interrupted. */
+#include "guest.h"
+
+#include <pthread.h>
+
+#include "../unit/build.h"
+
+enum { I32 = 0x7f, I64 = 0x7e };
+
+struct program {
+    wasm_engine_t *engine;
+    wasm_store_t *store;
+    catnap_wasi_t *wasi;
+    catnap_linker_t *linker;
+    wasm_instance_t *instance;
+    uint64_t call_id; /* of the call to interrupt */
+};
+
+static void put_import(struct bytes *b, const char *module, const char *name, uint8_t type) {
+    put_name(b, module);
+    put_name(b, name);
+    PUT(b, 0, type);
+}
+
+static void put_body(struct bytes *code, const uint8_t *bytes, size_t size) {
+    struct bytes body = {0};
+    put(&body, 0); /* no locals */
+    put_bytes(&body, bytes, size);
+    put_sized(code, &body);
+}
+
+#define BODY(code, ...)                                                                            \
+    put_body(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* At 0 an iovec of "hello\n" at 16; at 32 a subscription to a very late monotonic time. */
+static void put_data(struct bytes *module) {
+    uint8_t data[96] = {0};
+    struct bytes content = {0};
+
+    cn_put_u32(data, 16);
+    cn_put_u32(data + 4, 6);
+    memcpy(data + 16, "hello\n", 6);
+    cn_put_u32(data + 48, WASI_CLOCK_MONOTONIC);
+    cn_put_u64(data + 56, UINT64_MAX / 2);
+    PUT(&content, 1, 0, 0x41, 0, 0x0b);
+    put_u(&content, sizeof data);
+    put_bytes(&content, data, sizeof data);
+    put_section(module, 11, &content);
+}
+
+/* Functions: exit ends with 7, hello prints, sleep never wakes, seek uses the older module name. */
+static struct bytes make_module(void) {
+    static const char *const names[] = {"exit", "hello", "sleep", "seek"};
+    struct bytes module = {0}, imports = {0}, exports = {0}, code = {0};
+
+    put_preamble(&module);
+    SECTION(&module, 1, 4, 0x60, 1, I32, 0, 0x60, 4, I32, I32, I32, I32, 1, I32, 0x60, 0, 1, I32,
+            0x60, 4, I32, I64, I32, I32, 1, I32);
+    put(&imports, 4);
+    put_import(&imports, "wasi_snapshot_preview1", "proc_exit", 0);
+    put_import(&imports, "wasi_snapshot_preview1", "fd_write", 1);
+    put_import(&imports, "wasi_snapshot_preview1", "poll_oneoff", 1);
+    put_import(&imports, "wasi_unstable", "fd_seek", 3);
+    put_section(&module, 2, &imports);
+    SECTION(&module, 3, 4, 2, 2, 2, 2);
+    SECTION(&module, 5, 1, 0, 1);
+    put(&exports, 4);
+    for (uint8_t i = 0; i < 4; i++) {
+        put_name(&exports, names[i]);
+        PUT(&exports, 0, (uint8_t)(4 + i));
+    }
+    put_section(&module, 7, &exports);
+    put(&code, 4);
+    BODY(&code, 0x41, 7, 0x10, 0, 0x00, 0x0b);
+    BODY(&code, 0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, 0x10, 1, 0x0b);
+    BODY(&code, 0x41, 32, 0x41, 0x80, 1, 0x41, 1, 0x41, 8, 0x10, 2, 0x0b);
+    BODY(&code, 0x41, 1, 0x42, 0, 0x41, 2, 0x41, 8, 0x10, 3, 0x0b);
+    put_section(&module, 10, &code);
+    put_data(&module);
+    return module;
+}
+
+static wasm_module_t *load(struct program *p, struct bytes *bytes) {
+    catnap_error_t *error;
+    wasm_module_t *module = catnap_module_new(p->store, bytes->data, bytes->size, NULL, &error);
+    assert_no_error(error);
+    drop_bytes(bytes);
+    return module;
+}
+
+static int start(void **state) {
+    struct program *p = calloc(1, sizeof *p);
+    wasm_config_t *config = wasm_config_new();
+    struct bytes bytes = make_module();
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+
+    catnap_config_set_interruptible(config, true);
+    p->engine = wasm_engine_new_with_config(config);
+    p->store = wasm_store_new(p->engine);
+    p->wasi = catnap_wasi_new();
+    p->linker = catnap_linker_new(p->store);
+    assert_no_error(catnap_wasi_set_output_buffer(p->wasi, 1, 100));
+    assert_no_error(catnap_linker_define_wasi(p->linker, p->wasi));
+    wasm_module_t *module = load(p, &bytes);
+    p->instance = catnap_linker_instantiate(p->linker, module, &error, &trap);
+    assert_no_error(error);
+    assert_null(trap);
+    wasm_module_delete(module);
+    *state = p;
+    return 0;
+}
+
+static int stop(void **state) {
+    struct program *p = *state;
+    wasm_instance_delete(p->instance);
+    catnap_linker_delete(p->linker);
+    wasm_store_delete(p->store);
+    wasm_engine_delete(p->engine);
+    catnap_wasi_delete(p->wasi);
+    free(p);
+    return 0;
+}
+
+static wasm_trap_t *call(struct program *p, const char *name, int32_t *result) {
+    wasm_extern_t *export = catnap_instance_export(p->instance, name, strlen(name));
+    catnap_val_t value = {.kind = WASM_I32};
+    assert_non_null(export);
+    wasm_trap_t *trap = catnap_func_call(wasm_extern_as_func(export), NULL, 0, &value, 1);
+    *result = value.of.i32;
+    wasm_extern_delete(export);
+    return trap;
+}
+
+static void printing(void **state) {
+    struct program *p = *state;
+    int32_t result;
+    size_t length;
+
+    assert_null(call(p, "hello", &result));
+    assert_int_equal(WASI_SUCCESS, result);
+    assert_null(call(p, "hello", &result));
+    assert_memory_equal("hello\nhello\n", catnap_wasi_output(p->wasi, 1, &length), 12);
+    assert_int_equal(12, length);
+}
+
+static void exiting(void **state) {
+    struct program *p = *state;
+    int32_t result, status;
+    wasm_trap_t *trap = call(p, "exit", &result);
+
+    assert_non_null(trap);
+    assert_int_equal(CATNAP_TRAP_EXIT, catnap_trap_code(trap));
+    assert_true(catnap_trap_exit_status(trap, &status));
+    assert_int_equal(7, status);
+    wasm_trap_delete(trap);
+}
+
+static void the_older_name(void **state) {
+    struct program *p = *state;
+    int32_t result;
+    assert_null(call(p, "seek", &result));
+    assert_int_equal(WASI_SPIPE, result);
+}
+
+static void *interrupt_soon(void *env) {
+    struct program *p = env;
+    usleep(20000);
+    catnap_store_interrupt(p->store, p->call_id);
+    return NULL;
+}
+
+static void interrupting(void **state) {
+    struct program *p = *state;
+    pthread_t thread;
+    int32_t result;
+
+    p->call_id = catnap_store_call_id(p->store);
+    assert_int_equal(0, pthread_create(&thread, NULL, interrupt_soon, p));
+    uint64_t begin = now_ns();
+    wasm_trap_t *trap = call(p, "sleep", &result);
+    assert_non_null(trap);
+    assert_int_equal(CATNAP_TRAP_INTERRUPTED, catnap_trap_code(trap));
+    assert_true(now_ns() - begin < UINT64_C(5000000000));
+    wasm_trap_delete(trap);
+    pthread_join(thread, NULL);
+    assert_null(call(p, "hello", &result)); /* the next call is not hurt */
+}
+
+/* Called by the host itself there is no memory, and so no valid pointer. */
+static void without_a_caller(void **state) {
+    struct program *p = *state;
+    wasm_extern_t *found = catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, "fd_write", 8);
+    const catnap_val_t arguments[4] = {{.kind = WASM_I32, .of.i32 = 1},
+                                       {.kind = WASM_I32},
+                                       {.kind = WASM_I32},
+                                       {.kind = WASM_I32}};
+    catnap_val_t result;
+
+    assert_non_null(found);
+    assert_null(catnap_func_call(wasm_extern_as_func(found), arguments, 4, &result, 1));
+    assert_int_equal(WASI_FAULT, result.of.i32);
+    wasm_extern_delete(found);
+}
+
+/* Every function is there under its type, and the ones of the older snapshot under both names. */
+static void all_are_defined(void **state) {
+    struct program *p = *state;
+    for (size_t i = 0; i < cn_wasi_function_count; i++) {
+        const struct wasi_function *f = &cn_wasi_functions[i];
+        wasm_extern_t *new = catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, f->name,
+                                               strlen(f->name));
+        wasm_extern_t *old =
+            catnap_linker_get(p->linker, "wasi_unstable", 13, f->name, strlen(f->name));
+        assert_non_null(new);
+        assert_int_equal(f->unstable, old != NULL);
+        assert_int_equal(strchr(f->signature, ':') - f->signature,
+                         wasm_func_param_arity(wasm_extern_as_func(new)));
+        wasm_extern_delete(new);
+        wasm_extern_delete(old);
+    }
+}
+
+static void types_are_checked(void **state) {
+    struct program *p = *state;
+    struct bytes bytes = {0}, imports = {0};
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+
+    put_preamble(&bytes);
+    SECTION(&bytes, 1, 1, 0x60, 1, I32, 1, I32);
+    put(&imports, 1);
+    put_import(&imports, "wasi_snapshot_preview1", "fd_write", 0);
+    put_section(&bytes, 2, &imports);
+    wasm_module_t *module = load(p, &bytes);
+    assert_null(catnap_linker_instantiate(p->linker, module, &error, &trap));
+    assert_status(CATNAP_LINK, error);
+    assert_null(trap);
+    wasm_module_delete(module);
+    assert_status(CATNAP_MISUSE, catnap_linker_define_wasi(p->linker, NULL));
+    assert_status(CATNAP_MISUSE, catnap_linker_define_wasi(NULL, p->wasi));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(printing),         TEST(exiting),         TEST(the_older_name),
+        TEST(interrupting),     TEST(without_a_caller), TEST(all_are_defined),
+        TEST(types_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
