@@ -3,6 +3,7 @@
 #define TESTS_API_HELPERS_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,11 +23,15 @@ struct fixture {
     wasm_store_t *store;
 };
 
+/* cmocka puts a handler for faults of its own in place before each test, after the engine's. */
+static struct sigaction engine_fault_handler;
+
 static inline int setup(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->engine = wasm_engine_new();
     fixture->store = wasm_store_new(fixture->engine);
     *state = fixture;
+    sigaction(SIGSEGV, NULL, &engine_fault_handler);
     return fixture->store ? 0 : -1;
 }
 
@@ -106,6 +111,7 @@ static inline wasm_instance_t *instantiate(wasm_store_t *store, const uint8_t *b
                                            wasm_extern_t **imports, size_t count) {
     wasm_module_t *module = load(store, bytes, size);
     wasm_extern_vec_t vec = {count, imports};
+    sigaction(SIGSEGV, &engine_fault_handler, NULL);
     catnap_error_t *error;
     wasm_trap_t *trap;
     wasm_instance_t *instance = catnap_instance_new(store, module, &vec, &error, &trap);
