@@ -26,7 +26,7 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --bounds-checks --stats --stats=text --stats=json --json --help'
+            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --bounds-checks --stats --stats=text --stats=json --profile-ops --json --help'
             operands='' ;;
         validate)
             options=' --json --help'

@@ -27,6 +27,7 @@ complete -c catnap -n '__catnap_is run' -l unknown-imports -x -a 'trap' -d 'let 
 complete -c catnap -n '__catnap_is run' -l eager -d 'translate every function when its module is loaded, not at its first call'
 complete -c catnap -n '__catnap_is run' -l bounds-checks -x -a 'auto explicit' -d 'how memory accesses are checked: by guard pages where possible, or by comparison'
 complete -c catnap -n '__catnap_is run' -l stats -d 'when the run has ended, write to standard error what was translated and how long each phase took'
+complete -c catnap -n '__catnap_is run' -l profile-ops -d 'count how often each bytecode instruction and each adjacent pair is executed, and write the counts to standard error; many times slower'
 complete -c catnap -n '__catnap_is run' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is run' -l help -s h -d 'show this help'
 complete -c catnap -n __catnap_first -a validate -d 'check whether modules are valid'
