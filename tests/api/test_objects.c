@@ -299,36 +299,41 @@ static void the_largest_memory_loads(void **state) {
 /* ---- Foreign objects in WebAssembly ---- */
 
 /* (module
- *   (import "host" "churn" (func $churn (result externref)))
+ *   (import "host" "churn" (func $churn))
  *   (table (export "t") 4 externref)
  *   (global $g (export "g") (mut externref) (ref.null extern))
  *   (func (export "keep") (param externref) (result externref)
- *     (drop (call $churn))
+ *     (call $churn)
  *     (local.get 0))
- *   (func (export "churn") (result externref) (call $churn))) */
+ *   (func (export "churn") (call $churn))) */
 static const uint8_t keeping[] = {
-    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x02, 0x60, 0x00, 0x01, 0x6f, 0x60,
-    0x01, 0x6f, 0x01, 0x6f, 0x02, 0x0e, 0x01, 0x04, 0x68, 0x6f, 0x73, 0x74, 0x05, 0x63, 0x68, 0x75,
-    0x72, 0x6e, 0x00, 0x00, 0x03, 0x03, 0x02, 0x01, 0x00, 0x04, 0x04, 0x01, 0x6f, 0x00, 0x04, 0x06,
-    0x06, 0x01, 0x6f, 0x01, 0xd0, 0x6f, 0x0b, 0x07, 0x18, 0x04, 0x01, 0x74, 0x01, 0x00, 0x01, 0x67,
-    0x03, 0x00, 0x04, 0x6b, 0x65, 0x65, 0x70, 0x00, 0x01, 0x05, 0x63, 0x68, 0x75, 0x72, 0x6e, 0x00,
-    0x02, 0x0a, 0x0e, 0x02, 0x07, 0x00, 0x10, 0x00, 0x1a, 0x20, 0x00, 0x0b, 0x04, 0x00, 0x10, 0x00,
-    0x0b,
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x02, 0x60, 0x00, 0x00, 0x60, 0x01,
+    0x6f, 0x01, 0x6f, 0x02, 0x0e, 0x01, 0x04, 0x68, 0x6f, 0x73, 0x74, 0x05, 0x63, 0x68, 0x75, 0x72,
+    0x6e, 0x00, 0x00, 0x03, 0x03, 0x02, 0x01, 0x00, 0x04, 0x04, 0x01, 0x6f, 0x00, 0x04, 0x06, 0x06,
+    0x01, 0x6f, 0x01, 0xd0, 0x6f, 0x0b, 0x07, 0x18, 0x04, 0x01, 0x74, 0x01, 0x00, 0x01, 0x67, 0x03,
+    0x00, 0x04, 0x6b, 0x65, 0x65, 0x70, 0x00, 0x01, 0x05, 0x63, 0x68, 0x75, 0x72, 0x6e, 0x00, 0x02,
+    0x0a, 0x0d, 0x02, 0x06, 0x00, 0x10, 0x00, 0x20, 0x00, 0x0b, 0x04, 0x00, 0x10, 0x00, 0x0b,
 };
 
-static wasm_foreign_t *to_drop;
+struct churning {
+    wasm_store_t *store;
+    wasm_table_t *scratch;
+    wasm_foreign_t *to_drop;
+};
 
-/* Drops a handle, then makes many objects that nobody keeps, so that several collections run. */
+/* Drops a handle, then makes many objects that WebAssembly could reach for a moment and that only a
+ * collection finds. */
 static wasm_trap_t *churn(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
-    wasm_store_t *store = env;
+    struct churning *churning = env;
     (void)args;
-    wasm_foreign_delete(to_drop);
-    to_drop = NULL;
+    (void)results;
+    wasm_foreign_delete(churning->to_drop);
+    churning->to_drop = NULL;
     for (int i = 0; i < 5000; i++) {
-        wasm_foreign_t *foreign = wasm_foreign_new(store);
+        wasm_foreign_t *foreign = wasm_foreign_new(churning->store);
         wasm_foreign_set_host_info_with_finalizer(foreign, (void *)1, count_finalizer);
-        wasm_val_delete(&results->data[0]);
-        results->data[0] = (wasm_val_t)WASM_REF_VAL(wasm_foreign_as_ref(foreign));
+        assert_true(wasm_table_set(churning->scratch, 0, wasm_foreign_as_ref(foreign)));
+        wasm_foreign_delete(foreign);
     }
     return NULL;
 }
@@ -342,54 +347,59 @@ static wasm_foreign_t *new_marked(wasm_store_t *store, int mark) {
 static void collection_keeps_what_is_reachable(void **state) {
     wasm_store_t *store = STORE(state);
     finalized = 0;
-    wasm_functype_t *type = wasm_functype_new_0_1(wasm_valtype_new_externref());
-    wasm_func_t *host = wasm_func_new_with_env(store, type, churn, store, NULL);
+    struct churning churning = {store, new_table(store, WASM_EXTERNREF, 1, 1, NULL), NULL};
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *host = wasm_func_new_with_env(store, type, churn, &churning, NULL);
     wasm_functype_delete(type);
     wasm_extern_t *imports[] = {wasm_func_as_extern(host)};
     wasm_instance_t *instance = instantiate(store, keeping, sizeof keeping, imports, 1);
     wasm_table_t *table = EXPORT(table, instance, "t");
     wasm_global_t *global = EXPORT(global, instance, "g");
     wasm_table_t *host_table = new_table(store, WASM_EXTERNREF, 1, 1, NULL);
+    wasm_val_t value = WASM_INIT_VAL;
+    wasm_global_t *host_global = new_global(store, WASM_EXTERNREF, WASM_VAR, &value);
 
-    wasm_foreign_t *kept[] = {new_marked(store, 1000000), new_marked(store, 2000000),
-                              new_marked(store, 3000000), new_marked(store, 4000000)};
+    wasm_foreign_t *kept[5];
+    for (int i = 0; i < 5; i++)
+        kept[i] = new_marked(store, (i + 1) * 1000000);
     wasm_table_set(table, 2, wasm_foreign_as_ref(kept[0]));
-    wasm_val_t value = WASM_REF_VAL(wasm_foreign_as_ref(kept[1]));
+    wasm_table_set(host_table, 0, wasm_foreign_as_ref(kept[1]));
+    value.of.ref = wasm_foreign_as_ref(kept[2]);
     wasm_global_set(global, &value);
-    wasm_table_set(host_table, 0, wasm_foreign_as_ref(kept[2]));
-    for (size_t i = 0; i < 3; i++)
+    value.of.ref = wasm_foreign_as_ref(kept[3]);
+    wasm_global_set(host_global, &value);
+    for (size_t i = 0; i < 4; i++)
         wasm_foreign_delete(kept[i]);
 
-    /* The fourth is on the value stack only while the host makes garbage. */
+    /* The fifth is on the value stack only while the host makes garbage. */
     wasm_func_t *keep = EXPORT(func, instance, "keep");
-    wasm_val_t argument[] = {WASM_REF_VAL(wasm_foreign_as_ref(kept[3]))}, result[1];
+    wasm_val_t argument[] = {WASM_REF_VAL(wasm_foreign_as_ref(kept[4]))}, result[1];
     wasm_val_vec_t args = WASM_ARRAY_VEC(argument), results = WASM_ARRAY_VEC(result);
-    to_drop = kept[3];
+    churning.to_drop = kept[4];
     assert_no_trap(wasm_func_call(keep, &args, &results));
-    assert_ptr_equal(wasm_ref_get_host_info(result[0].of.ref), (void *)4000000);
-    assert_true(finalized < 1000000);
+    assert_ptr_equal(wasm_ref_get_host_info(result[0].of.ref), (void *)5000000);
+    assert_true(finalized > 3000 && finalized <= 5000);
+    CALL(instance, "churn");
+    assert_true(finalized > 8000 && finalized <= 10000);
     wasm_val_delete(&result[0]);
 
-    wasm_func_t *churner = EXPORT(func, instance, "churn");
-    wasm_val_vec_t none = WASM_EMPTY_VEC;
-    for (int i = 0; i < 10; i++) {
-        assert_no_trap(wasm_func_call(churner, &none, &results));
-        wasm_val_delete(&result[0]);
-    }
-    assert_true(finalized > 4000000 && finalized < 5000000); /* dropped after its call */
     wasm_ref_t *element = wasm_table_get(table, 2);
     assert_ptr_equal(wasm_ref_get_host_info(element), (void *)1000000);
     wasm_ref_delete(element);
     wasm_global_get(global, &value);
-    assert_ptr_equal(wasm_ref_get_host_info(value.of.ref), (void *)2000000);
+    assert_ptr_equal(wasm_ref_get_host_info(value.of.ref), (void *)3000000);
     wasm_val_delete(&value);
     wasm_func_delete(keep);
-    wasm_func_delete(churner);
     wasm_func_delete(host);
     wasm_table_delete(table);
     wasm_table_delete(host_table);
+    wasm_table_delete(churning.scratch);
     wasm_global_delete(global);
+    wasm_global_delete(host_global);
     wasm_instance_delete(instance);
+    wasm_store_delete(store);
+    STORE(state) = NULL;
+    assert_int_equal(finalized, 15000000 + 10000);
 }
 
 /* (module (func (export "id") (param externref) (result externref) (local.get 0))) */
