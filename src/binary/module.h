@@ -66,8 +66,9 @@ char *cn_functype_format(const struct functype *, char *text, size_t size);
 #define LIMIT_LOCALS 50000u
 #define LIMIT_TABLE_ELEMENTS 10000000u
 #define LIMIT_MEMORY_PAGES 65536u
-/* One of our own: operands and open blocks of a function, which instructions push by the thousand. */
-#define LIMIT_STACK_VALUES 10000000u
+/* One of our own: operands and open blocks of a function, as far as there are more of them than the
+ * body has bytes, since calls and blocks push by the thousand. */
+#define LIMIT_STACK_VALUES 100000u
 
 #define WASM_PAGE_BYTES 65536u
 

@@ -30,6 +30,8 @@ void cn_start_body(struct validator *v, uint32_t func) {
     v->d.r = (struct reader){m->bytes + body.offset, m->bytes + body.offset + body.length};
     v->in.offset = body.offset;
     v->top = v->values;
+    v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
+    v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
     v->block_count = 0;
 }
 

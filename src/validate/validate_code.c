@@ -378,7 +378,7 @@ static const uint8_t *steps_end(const struct validator *v) {
 
 /* Takes steps as far as they go. */
 static void take_steps(struct validator *v, const uint8_t *stop) {
-    struct cursor c = {v->d.r.at, v->top, v->values + v->value_room}, before = c;
+    struct cursor c = {v->d.r.at, v->top, v->values + v->value_end}, before = c;
     while (c.at < stop) {
         before = c;
         if (!step(v, &c)) {

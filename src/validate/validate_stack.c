@@ -16,19 +16,20 @@ bool cn_invalid(struct validator *v, const char *format, ...) {
 
 bool cn_reserve_values(struct validator *v, size_t more) {
     size_t count = (size_t)(v->top - v->values);
-    if (count + more > LIMIT_STACK_VALUES)
+    if (count + more > v->value_limit)
         return cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
-                          "the operand stack is higher than the limit of %u", LIMIT_STACK_VALUES);
+                          "the operand stack is higher than the limit of %zu", v->value_limit);
     void *values = v->values;
     if (!cn_grow(v->alloc, &values, &v->value_room, count + more, sizeof *v->values))
         return cn_fail_memory(v->d.error);
     v->values = values;
     v->top = v->values + count;
+    v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
     return true;
 }
 
 static inline bool has_room(struct validator *v, size_t more) {
-    return v->value_room - (size_t)(v->top - v->values) >= more || cn_reserve_values(v, more);
+    return v->value_end - (size_t)(v->top - v->values) >= more || cn_reserve_values(v, more);
 }
 
 bool cn_push(struct validator *v, valtype type) {

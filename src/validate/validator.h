@@ -39,6 +39,8 @@ struct validator {
 
     valtype *values, *top; /* top: behind the last */
     size_t value_room;
+    size_t value_limit; /* for this body */
+    size_t value_end;   /* the lesser of the two: what may be filled before cn_reserve_values() */
     struct block *blocks;
     size_t block_count, block_room;
 
