@@ -302,6 +302,16 @@ static uint32_t label_arity(const struct control *c) {
     return c->construct == LOOP ? c->param_count : c->result_count;
 }
 
+/* More values than this are moved by one instruction. */
+#define MOVED_ONE_BY_ONE 4
+
+/* Before a branch: many label values go home, once for all the branches that may carry them, since
+ * otherwise a thousand copies could be had for two bytes. */
+static void prepare_label_values(struct translator *t, const struct control *target) {
+    if (label_arity(target) > MOVED_ONE_BY_ONE)
+        settle(t, label_arity(target));
+}
+
 /* Whether the label's values lie elsewhere than the label wants them. */
 static bool needs_moves(const struct translator *t, const struct control *target) {
     uint32_t count = label_arity(target);
@@ -319,6 +329,14 @@ static bool needs_moves(const struct translator *t, const struct control *target
 static void move_label_values(struct translator *t, const struct control *target) {
     uint32_t count = label_arity(target);
     int32_t slot = target->base;
+    if (count > MOVED_ONE_BY_ONE) {
+        int32_t home = t->stack[t->height - count].home;
+        uint64_t *at = emit_plain(t, BC_move, 4);
+        at[1] = cn_fields_w(0, 0, (uint32_t)(next_home(t) - home));
+        at[2] = (uint64_t)home;
+        at[3] = (uint64_t)slot;
+        return;
+    }
     for (uint32_t i = t->height - count; i < t->height; i++) {
         move_to(t, &t->stack[i], slot);
         slot += is_wide(t->stack[i].type) ? 2 : 1;
@@ -376,6 +394,7 @@ static void emit_branch_to(struct translator *t, struct control *target) {
         emit_return(t);
         return;
     }
+    prepare_label_values(t, target);
     if (label_arity(target) == 1) {
         const struct value *value = &t->stack[t->height - 1];
         if (value->where != TEMP || value->home == target->base ||
@@ -437,6 +456,7 @@ static uint32_t emit_condition(struct translator *t, const struct condition *c, 
 static void translate_br_if(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
     struct condition condition = pop_condition(t);
+    prepare_label_values(t, target);
     if (target->construct != FUNCTION && !needs_moves(t, target)) {
         aim(t, target, emit_condition(t, &condition, true));
     } else {
@@ -484,6 +504,8 @@ static void translate_br_table(struct translator *t) {
     struct value index = pop(t);
     struct operand operand = as_slot_operand(t, &index);
     uint32_t count = cn_u32_valid(&t->at);
+    const uint8_t *first = t->at; /* all labels take as many values */
+    prepare_label_values(t, label(t, cn_u32_valid(&first)));
     int32_t slot = operand.class_ == CLASS_S ? cn_near(&t->emit, operand.slot, false, 0) : 0;
     uint32_t cell = (uint32_t)t->emit.count, entry_cells = (count + 2) / 2;
     emit_plain(t, operand.class_ == CLASS_A ? BC_br_table_a : BC_br_table_s, 2 + entry_cells)[1] =
