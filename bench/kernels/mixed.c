@@ -131,8 +131,8 @@ static enum state step(enum state state, char c) {
 
 /* Reads comma-separated words and counts in which state each ends. */
 static uint32_t run_machine(uint32_t seed) {
-    static const char *const words[] = {"5012", "-7.25", "+0.5e9", ".125", "12e-4",
-                                        "1.2.3", "abc", "-", "3e", "99999"};
+    static const char *const words[] = {"5012",  "-7.25", "+0.5e9", ".125", "12e-4",
+                                        "1.2.3", "abc",   "-",      "3e",   "99999"};
     uint32_t ends[STATES] = {0}, sum = 0;
     for (int i = 0; i < 60; i++) {
         enum state state = START;

@@ -1,8 +1,7 @@
 /* Sorts (key, value) pairs with a comparison that the compiler can inline. */
 typedef int no_context;
 #define SORT_CONTEXT no_context
-#define LESS(a, b) \
-    ((a)->key < (b)->key || ((a)->key == (b)->key && (a)->value < (b)->value))
+#define LESS(a, b) ((a)->key < (b)->key || ((a)->key == (b)->key && (a)->value < (b)->value))
 #include "sort.h"
 
 int main(int argc, char **argv) {

@@ -66,8 +66,7 @@ void lua_throw(struct lua_State *L) {
     exit(1);
 }
 
-void lua_catch(void (*function)(struct lua_State *L, void *data), struct lua_State *L,
-               void *data) {
+void lua_catch(void (*function)(struct lua_State *L, void *data), struct lua_State *L, void *data) {
     function(L, data);
 }
 

@@ -1,2 +1,2 @@
-/* Debian's Lua takes the directory of C modules from a header made at build time; WASI loads none. */
+/* Debian's Lua takes the directory of C modules from a header made at build time. */
 #define DEB_HOST_MULTIARCH "wasm32-wasi"
