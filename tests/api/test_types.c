@@ -1,11 +1,14 @@
 /* Types, vectors and names of wasm.h: they need no engine. */
 #include "helpers.h"
 
-/* Sizes that no allocator can give are asked for here; AddressSanitizer is not to mind. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
+/* Sizes that no allocator can give are asked for here; sanitizers are not to mind. */
+#define SANITIZER_OPTIONS(name)                                                                    \
+    const char *name(void);                                                                        \
+    const char *name(void) {                                                                       \
+        return "allocator_may_return_null=1";                                                      \
+    }
+SANITIZER_OPTIONS(__asan_default_options)
+SANITIZER_OPTIONS(__tsan_default_options)
 
 static void value_types(void **state) {
     (void)state;
