@@ -4,7 +4,7 @@
 # are linked to each), spec-tests/tests/NAME_test.c, or tests/DIRECTORY/run-tests (a script that gets
 # the path of the command).
 
-SUITES ?= $(filter-out fuzz,$(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/*/.))))) spec-tests
+SUITES ?= $(filter-out fuzz $(WITHOUT),$(patsubst tests/%/.,%,$(wildcard tests/*/.)) spec-tests)
 TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
                     $(wildcard spec-tests/tests/*_test.c),$(wildcard tests/$(s)/test_*.c)))
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)
@@ -15,7 +15,7 @@ helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.
 define test_program
 $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
     $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS),$(call helpers,$(1))) $(BUILD)/libcatnap.a
-	$$(call say,LD) $$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $(if $(filter spec-tests/%,$(1)),-ljson-c) $$(LIBS)
+	$$(call say,LD) $$(CC) $$(cflags) $$(ldflags) -o $$@ $$^ -lcmocka $(if $(filter spec-tests/%,$(1)),-ljson-c) $$(LIBS)
 endef
 $(foreach t,$(TEST_SOURCES),$(eval $(call test_program,$(t))))
 
@@ -76,7 +76,7 @@ fuzz:
 fuzz-programs: $(FUZZERS:%=$(BUILD)/%)
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.a
-	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 -include $(FUZZERS:%=$(BUILD)/tests/fuzz/%.d)
 
@@ -90,7 +90,8 @@ fuzz-run: fuzz
 	done
 
 #: Testing
-#:   check          all tests; SUITES="unit api" picks directories of tests/
+#:   check          all tests; SUITES="unit api" picks directories of tests/,
+#:                  WITHOUT=programs leaves one out
 #:   spec           the official suite: SPEC_TESTSUITE=DIR, SPEC_SET=NAME, SPEC_OPTIONS=...
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
 #:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
