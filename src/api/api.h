@@ -81,6 +81,8 @@ wasm_trap_t *cn_call_values(const wasm_func_t *, struct values arguments, struct
 /* What calls the embedder's functions, with the signatures of the headers: for cn_func_new(). */
 wasm_trap_t *cn_callback_plain(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 wasm_trap_t *cn_callback_env(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
+/* In place of those two when values do not fit a wasm_val_t: it traps. */
+wasm_trap_t *cn_callback_without_room(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 wasm_trap_t *cn_callback_wide(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 
 /* ---- load.c ---- */

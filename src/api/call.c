@@ -173,21 +173,17 @@ static wasm_trap_t *finish(struct host_call *call, uint64_t *slots, wasm_trap_t 
     return trap;
 }
 
-static bool check_plain(const wasm_func_t *func, wasm_trap_t **trap) {
-    const struct functype *type = func->type;
-    if (cn_values_have_room(plain_values(NULL, 0), type->types,
-                            type->param_count + type->result_count))
-        return true;
-    *trap = cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
-                        "a v128 does not fit a wasm_val_t: use catnap_func_new()");
-    return false;
+wasm_trap_t *cn_callback_without_room(wasm_func_t *func, struct catnap_caller_t *caller,
+                                      uint64_t *slots) {
+    (void)caller;
+    (void)slots;
+    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
+                       "a v128 does not fit a wasm_val_t: use catnap_func_new()");
 }
 
 static wasm_trap_t *call_plain(wasm_func_t *func, uint64_t *slots, bool with_env) {
     struct host_call call;
     wasm_trap_t *trap;
-    if (!check_plain(func, &trap))
-        return trap;
     if (!begin(&call, func, slots, sizeof(wasm_val_t)))
         return exhausted(func->ref.store);
     wasm_val_vec_t arguments = {call.arguments.count, call.arguments.data};

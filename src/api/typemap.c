@@ -4,26 +4,31 @@
 
 /* ---- Value types ---- */
 
-static const struct {
-    wasm_valkind_t kind;
-    valtype type;
-} kinds[] = {
-    {WASM_I32, VT_I32},   {WASM_I64, VT_I64},         {WASM_F32, VT_F32},       {WASM_F64, VT_F64},
-    {WASM_V128, VT_V128}, {WASM_FUNCREF, VT_FUNCREF}, {WASM_EXTERNREF, VT_EXTERNREF},
-};
+#define VALUE_KINDS(X)                                                                             \
+    X(WASM_I32, VT_I32)                                                                            \
+    X(WASM_I64, VT_I64)                                                                            \
+    X(WASM_F32, VT_F32)                                                                            \
+    X(WASM_F64, VT_F64)                                                                            \
+    X(WASM_V128, VT_V128)                                                                          \
+    X(WASM_FUNCREF, VT_FUNCREF)                                                                    \
+    X(WASM_EXTERNREF, VT_EXTERNREF)
 
 valtype cn_valtype_of_kind(wasm_valkind_t kind) {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].kind == kind)
-            return kinds[i].type;
-    return VT_BOTTOM;
+    switch (kind) {
+#define CASE(kind, type) case kind: return type;
+        VALUE_KINDS(CASE)
+#undef CASE
+    default: return VT_BOTTOM;
+    }
 }
 
 wasm_valkind_t cn_kind_of_valtype(valtype type) {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].type == type)
-            return kinds[i].kind;
-    return WASM_I32;
+    switch (type) {
+#define CASE(kind, type) case type: return kind;
+        VALUE_KINDS(CASE)
+#undef CASE
+    default: return WASM_I32;
+    }
 }
 
 /* ---- From wasm.h ---- */

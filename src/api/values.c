@@ -1,13 +1,16 @@
 /*
  * Values of the two headers, and slots: an i32 is zero-extended in its slot, an f32 lies in the low
- * half, a reference is the object's address, a v128 takes two slots, the low lanes first.
+ * half, a reference is the object's address, a v128 takes two slots, the low lanes first. The
+ * processor is little-endian, as WebAssembly is.
  */
 #include "api/api.h"
 
 #include <string.h>
 
 /* Both structs begin with the kind and have the value at the same place. */
-_Static_assert(offsetof(wasm_val_t, of) == 8 && offsetof(catnap_val_t, of) == 8, "value layout");
+_Static_assert(offsetof(wasm_val_t, of) == 8 && sizeof(wasm_val_t) == 16, "layout of wasm_val_t");
+_Static_assert(offsetof(catnap_val_t, of) == 8 && sizeof(catnap_val_t) == 24,
+               "layout of catnap_val_t");
 
 #define VALUE_OFFSET 8
 
@@ -86,20 +89,27 @@ const char *cn_values_to_slots(wasm_store_t *store, struct values values, const 
     return NULL;
 }
 
+/* Writes all bytes of an element; what a slot has beyond the value is zero. */
+static void set_element(struct values values, size_t i, valtype type, uint64_t low, uint64_t high) {
+    uint64_t kind = cn_kind_of_valtype(type); /* the first byte, and zeroes behind it */
+    uint8_t *value = value_at(values, i);
+    memcpy(kind_at(values, i), &kind, sizeof kind);
+    memcpy(value, &low, sizeof low);
+    if (values.stride == sizeof(catnap_val_t))
+        memcpy(value + sizeof low, &high, sizeof high);
+}
+
 void cn_values_from_slots(struct values values, const valtype *types, const uint64_t *slots) {
     for (size_t i = 0; i < values.count; i++) {
-        memset(kind_at(values, i), 0, values.stride);
-        *kind_at(values, i) = cn_kind_of_valtype(types[i]);
-        memcpy(value_at(values, i), slots, value_size(types[i]));
-        slots += vt_slots(types[i]);
+        uint32_t count = vt_slots(types[i]);
+        set_element(values, i, types[i], slots[0], count > 1 ? slots[1] : 0);
+        slots += count;
     }
 }
 
 void cn_values_zero(struct values values, const valtype *types) {
-    for (size_t i = 0; i < values.count; i++) {
-        memset(kind_at(values, i), 0, values.stride);
-        *kind_at(values, i) = cn_kind_of_valtype(types[i]);
-    }
+    for (size_t i = 0; i < values.count; i++)
+        set_element(values, i, types[i], 0, 0);
 }
 
 void cn_values_retain(struct values values) {

@@ -1,6 +1,12 @@
 /* Functions of wasm.h. */
 #include "api/api.h"
 
+static bool fits(const struct functype *type, host_callback callback) {
+    return callback == cn_callback_wide ||
+           cn_values_have_room(plain_values(NULL, 0), type->types,
+                               type->param_count + type->result_count);
+}
+
 /* Makes a host function with one handle; on failure the finalizer has been called. */
 static wasm_func_t *new_func(wasm_store_t *store, const wasm_functype_t *described,
                              host_callback callback, void *user_callback, void *env,
@@ -13,6 +19,8 @@ static wasm_func_t *new_func(wasm_store_t *store, const wasm_functype_t *describ
         cn_report_misuse(out);
     } else {
         const struct functype *type = cn_functype_intern(store->engine, described, &error);
+        if (type && !fits(type, callback))
+            callback = cn_callback_without_room;
         if (type)
             func = cn_func_new(store, type, callback, user_callback, env, finalizer, &error);
         if (func)

@@ -98,7 +98,9 @@ bool cn_store_fail(wasm_store_t *store, const struct error *error) {
 bool cn_store_enter(wasm_store_t *store) {
     static _Thread_local char here; /* its address names the thread */
     uintptr_t self = (uintptr_t)&here, nobody = 0;
-    if (!atomic_compare_exchange_strong(&store->thread, &nobody, self) && nobody != self) {
+    if (atomic_load_explicit(&store->thread, memory_order_relaxed) != self &&
+        !atomic_compare_exchange_strong_explicit(&store->thread, &nobody, self,
+                                                 memory_order_acquire, memory_order_relaxed)) {
         atomic_store(&store->misused, true);
         return false;
     }
@@ -108,7 +110,7 @@ bool cn_store_enter(wasm_store_t *store) {
 
 void cn_store_leave(wasm_store_t *store) {
     if (--store->entered == 0)
-        atomic_store(&store->thread, 0);
+        atomic_store_explicit(&store->thread, 0, memory_order_release);
 }
 
 #else
