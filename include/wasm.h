@@ -211,7 +211,9 @@ WASM_API_EXTERN WASM_OWN wasm_engine_t *wasm_engine_new(void);
  * settings contradict one another. */
 WASM_API_EXTERN WASM_OWN wasm_engine_t *wasm_engine_new_with_config(WASM_OWN wasm_config_t *config);
 
-/* The place where instances and all other run-time objects live; one thread at a time uses it. */
+/* The place where instances and all other run-time objects live; one thread at a time uses it.
+ * Deleting it runs all finalizers. Handles that are left may still be read and deleted, and the last
+ * one frees the rest, but nothing can be called or instantiated any more. */
 WASM_DECLARE_OWN(store)
 
 /* An empty store (spec: store_init), which keeps `engine` alive; NULL when memory runs out. */
@@ -577,9 +579,10 @@ WASM_API_EXTERN size_t wasm_func_param_arity(const wasm_func_t *func);
 WASM_API_EXTERN size_t wasm_func_result_arity(const wasm_func_t *func);
 
 /*
- * Calls the function (spec: func_invoke). `args` are borrowed. `results` has room for at least as
- * many values as the function has results (the caller's array; whatever it held is overwritten,
- * not released) and is filled in with owned values. Returns NULL on success. Otherwise returns the
+ * Calls the function (spec: func_invoke). `args` are borrowed. `results` is the caller's array, with
+ * room for the function's results: it is filled in with owned values (whatever it held is
+ * overwritten, not released), results without room are dropped, and elements beyond the last result
+ * become null references. It may be the array of `args`. Returns NULL on success. Otherwise returns the
  * trap, and all of `results` are null references: also when number or kind of the arguments does
  * not fit, when a v128 is among parameters or results, and when memory runs out.
  */
