@@ -40,6 +40,12 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
     ROW(name##_ka, "xAw")
 #define STORE(name, T, access) STORE_ROWS(name##_g) STORE_ROWS(name##_e)
 #define OP(name, format) ROW(name, format)
+#define PAIR(t, T, first, e1, second, e2) PAIR_VARIANTS_OF(ROW, t##_##first##_##second)
+#define PAIR_LOAD(name, R, access) PAIR_LOAD_VARIANTS_OF(ROW, name##_at)
+#define LOAD_PAIR(load, T, access, second, e2) LOAD_PAIR_VARIANTS_OF(ROW, load##_##second)
+#define PAIR_BRANCH(first, e1, compare, e2) PAIR_BRANCH_VARIANTS_OF(ROW, first##_##compare)
+#define LOAD_BRANCH(load, access, compare, e2) LOAD_BRANCH_VARIANTS_OF(ROW, load##_##compare)
+#define STEP_BRANCH(t, T, compare, e2) STEP_BRANCH_VARIANTS_OF(ROW, t##_step_##compare)
 #include "exec/bytecode.def"
 };
 
@@ -47,5 +53,5 @@ uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *code) {
     const char *format = cn_bytecode_info[bytecode].format;
     if (strchr(format, 't'))
         return 2 + ((uint32_t)(code[1] >> 32) + 2) / 2;
-    return strchr(format, 'y') ? 4 : strchr(format, 'x') ? 3 : *format ? 2 : 1;
+    return strpbrk(format, "y+") ? 4 : strpbrk(format, "xhlHL") ? 3 : *format ? 2 : 1;
 }

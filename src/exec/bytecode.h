@@ -20,12 +20,40 @@ enum entry_record { ENTRY_PREVIOUS_PC, ENTRY_PREVIOUS_FP, ENTRY_RECORD_SLOTS };
 enum { SRC_SS, SRC_SK, SRC_KS, SRC_AS, SRC_SA, SRC_AK, SRC_KA, SRC_COUNT };
 enum { STORE_SS, STORE_AS, STORE_KS, STORE_SA, STORE_KA, STORE_COUNT }; /* value, address */
 enum { DST_S, DST_A };
+/* Sources of the first of a pair, and orders of a branch's operands. */
+enum { PAIR_SS, PAIR_SK, PAIR_AS, PAIR_AK };
+enum { ORDER_FS, ORDER_FK, ORDER_RS, ORDER_RK };
 
 /* All variants of a family: X(family, destination, sources). */
 #define BIN_VARIANTS_OF(X, name, d)                                                                \
     X(name, d, ss) X(name, d, sk) X(name, d, ks) X(name, d, as) X(name, d, sa) X(name, d, ak)       \
     X(name, d, ka)
 #define BC_ENUM_(name, d, src) BC_##name##_##d##_##src,
+/* Pairs: X(name_variant, format). A family's own enumerator comes first and names no instruction. */
+#define BC_PAIR_ENUM_(name, format) BC_##name,
+#define PAIR_FORMS_(X, n, d)                                                                       \
+    X(n##_ss_s, d "bce") X(n##_ss_k, d "bcx") X(n##_sk_s, d "bxe") X(n##_sk_k, d "bx+")            \
+    X(n##_as_s, d "Ace") X(n##_as_k, d "Acx") X(n##_ak_s, d "Axe") X(n##_ak_k, d "Ax+")
+#define PAIR_VARIANTS_OF(X, n) PAIR_FORMS_(X, n##_s, "d") PAIR_FORMS_(X, n##_a, "A")
+#define PAIR_LOAD_FORMS_(X, n, d)                                                                  \
+    X(n##_ss, d "bhw") X(n##_sk, d "blw") X(n##_as, d "Ahw") X(n##_ak, d "Alw")
+#define PAIR_LOAD_VARIANTS_OF(X, n)                                                                \
+    PAIR_LOAD_FORMS_(X, n##_g_s, "d") PAIR_LOAD_FORMS_(X, n##_g_a, "A")                            \
+    PAIR_LOAD_FORMS_(X, n##_e_s, "d") PAIR_LOAD_FORMS_(X, n##_e_a, "A")
+#define LOAD_PAIR_FORMS_(X, n, d)                                                                  \
+    X(n##_s_s, d "bwh") X(n##_s_k, d "bwx") X(n##_a_s, d "Awh") X(n##_a_k, d "Awx")
+#define LOAD_PAIR_VARIANTS_OF(X, n)                                                                \
+    LOAD_PAIR_FORMS_(X, n##_g_s, "d") LOAD_PAIR_FORMS_(X, n##_g_a, "A")                            \
+    LOAD_PAIR_FORMS_(X, n##_e_s, "d") LOAD_PAIR_FORMS_(X, n##_e_a, "A")
+#define BRANCH_FORMS_(X, n, first)                                                                 \
+    X(n##_fs, first "hW") X(n##_fk, first "lW") X(n##_rs, "h" first "W") X(n##_rk, "l" first "W")
+#define PAIR_BRANCH_VARIANTS_OF(X, n)                                                              \
+    BRANCH_FORMS_(X, n##_ss, "aH") BRANCH_FORMS_(X, n##_sk, "aL")                                  \
+    BRANCH_FORMS_(X, n##_as, "AH") BRANCH_FORMS_(X, n##_ak, "AL")
+#define LOAD_BRANCH_VARIANTS_OF(X, n)                                                              \
+    BRANCH_FORMS_(X, n##_g_s, "aL") BRANCH_FORMS_(X, n##_g_a, "AL")                                \
+    BRANCH_FORMS_(X, n##_e_s, "aL") BRANCH_FORMS_(X, n##_e_a, "AL")
+#define STEP_BRANCH_VARIANTS_OF(X, n) BRANCH_FORMS_(X, n##_s, "aH") BRANCH_FORMS_(X, n##_k, "aL")
 
 enum bytecode {
     BC_NONE,
@@ -49,6 +77,19 @@ enum bytecode {
                BC_##name##_g_sa, BC_##name##_g_ka, BC_##name##_e_ss, BC_##name##_e_as,              \
                BC_##name##_e_ks, BC_##name##_e_sa, BC_##name##_e_ka,
 #define OP(name, format) BC_##name,
+#define PAIR(t, T, first, e1, second, e2)                                                          \
+    BC_##t##_##first##_##second,                                                                   \
+        PAIR_VARIANTS_OF(BC_PAIR_ENUM_, t##_##first##_##second)
+#define PAIR_LOAD(name, R, access)                                                                 \
+    BC_##name##_at, PAIR_LOAD_VARIANTS_OF(BC_PAIR_ENUM_, name##_at)
+#define LOAD_PAIR(load, T, access, second, e2)                                                     \
+    BC_##load##_##second, LOAD_PAIR_VARIANTS_OF(BC_PAIR_ENUM_, load##_##second)
+#define PAIR_BRANCH(first, e1, compare, e2)                                                        \
+    BC_##first##_##compare, PAIR_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, first##_##compare)
+#define LOAD_BRANCH(load, access, compare, e2)                                                     \
+    BC_##load##_##compare, LOAD_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, load##_##compare)
+#define STEP_BRANCH(t, T, compare, e2)                                                             \
+    BC_##t##_step_##compare, STEP_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, t##_step_##compare)
 #include "exec/bytecode.def"
 #undef BIN
 #undef BINT

@@ -176,6 +176,11 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case 'w': add(line, " %d", bc_w(pc)); break;
         case 'F': add(line, " +%d", bc_w(pc)); break;
         case 'W': add(line, " ->%" PRId64, (int64_t)cell + 1 + bc_w(pc)); break;
+        case 'h': add_slot(line, (int16_t)pc[2]); break;
+        case 'H': add_slot(line, (int16_t)(pc[2] >> 32)); break;
+        case 'l': add(line, " %d", (int32_t)pc[2]); break;
+        case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
+        case '+': break; /* the second constant of a pair: in cell 2 or 3 */
         case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
         case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
         case 't': {

@@ -16,6 +16,10 @@
 #define CN_ACCUMULATOR 1
 #endif
 
+/* Pairs are many handlers: each a function of its own they cost little, but one function of them all
+ * takes a compiler minutes. */
+#define CN_PAIRS (CN_ACCUMULATOR && CN_DISPATCH_TAIL)
+
 /* Rows of the handler table. */
 #define ROW(name) [BC_##name] = HANDLER_ADDRESS(name),
 #define BIN_ROW_(name, d, src) ROW(name##_##d##_##src)
@@ -39,6 +43,12 @@
 #define ROWS_LOAD(name) ROW(name##_s_s)
 #define ROWS_STORE(name) ROW(name##_ss) ROW(name##_ks)
 #endif
+#define ROWS_PAIR_LOAD(name)                                                                       \
+    PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_s, ) PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_a, )
+#define ROWS_LOAD_PAIR(name)                                                                       \
+    LOAD_PAIR_FORMS_(ROW_OF_PAIR, name##_s, ) LOAD_PAIR_FORMS_(ROW_OF_PAIR, name##_a, )
+#define ROWS_LOAD_BRANCH(name)                                                                     \
+    BRANCH_FORMS_(ROW_OF_PAIR, name##_s, ) BRANCH_FORMS_(ROW_OF_PAIR, name##_a, )
 #if CN_HAS_GUARD
 #define ROWS_MEMORY(rows, name) rows(name##_g) rows(name##_e)
 #else
@@ -53,6 +63,7 @@ DECLARE_HANDLER(call_outside)
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_pairs.inc"
 #include "exec/handlers_simd.inc"
 
 static const uint64_t *handler_table(void) {
@@ -87,6 +98,7 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_pairs.inc"
 #include "exec/handlers_simd.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }

@@ -48,11 +48,13 @@ uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
 void cn_emit_rollback(struct emitter *e, uint32_t cell) {
     e->count = cell;
     e->last.cell = NO_CELL;
+    if (e->before.cell != NO_CELL && e->before.end > cell)
+        e->before.cell = NO_CELL;
     while (e->map && e->map->count > 0 && e->map->entries[e->map->count - 1].cell >= cell)
         e->map->count--;
 }
 
-void cn_emit_label(struct emitter *e) { e->last.cell = NO_CELL; }
+void cn_emit_label(struct emitter *e) { e->last.cell = e->before.cell = NO_CELL; }
 
 /* ---- slots out of reach ---- */
 
@@ -121,7 +123,8 @@ void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type
 /* ---- the accumulator and retargeting ---- */
 
 bool cn_can_accumulate(const struct emitter *e, int32_t slot) {
-    return e->last.cell != NO_CELL && e->last.slot == slot && e->last.to_acc != BC_NONE;
+    return e->last.cell != NO_CELL && e->last.slot == slot && !e->last.in_local &&
+           e->last.to_acc != BC_NONE;
 }
 
 void cn_accumulate(struct emitter *e) {
@@ -134,22 +137,25 @@ void cn_accumulate(struct emitter *e) {
             }
         }
     }
+    e->before = e->last;
     e->last.cell = NO_CELL;
 }
 
 bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
-    if (e->last.cell == NO_CELL || e->last.slot != from || e->last.end != e->count || !is_near(to))
+    if (e->last.cell == NO_CELL || e->last.slot != from || e->last.in_local ||
+        e->last.end != e->count || !is_near(to))
         return false;
     if (!e->exhausted) {
         uint64_t *fields = &e->cells[e->last.cell + 1];
         *fields = (*fields & ~UINT64_C(0xFFFF)) | (uint16_t)to;
     }
-    e->last.cell = NO_CELL;
+    e->last.slot = to;
+    e->last.in_local = true;
     return true;
 }
 
-/* Notes what was just emitted as the latest producer. */
-static void produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
+void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
+    e->last.cell = NO_CELL;
     if (e->far_to || e->exhausted)
         return;
     e->last = (struct producer){
@@ -157,6 +163,8 @@ static void produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode
         .end = (uint32_t)e->count,
         .slot = to,
         .to_acc = to_acc != BC_NONE && e->handlers[to_acc] ? to_acc : BC_NONE,
+        .offset = e->offset,
+        .fuel_so_far = e->fuel_cost,
     };
 }
 
@@ -182,8 +190,13 @@ static unsigned choose_sources(bool commutes, struct operand *a, struct operand 
 
 void cn_emit_bin(struct emitter *e, enum bytecode family, bool commutes, bool wide_const,
                  int32_t to, struct operand a, struct operand b, bool is_compare) {
+    static const uint8_t pair_sources[SRC_COUNT] = {
+        [SRC_SS] = PAIR_SS + 1, [SRC_SK] = PAIR_SK + 1, [SRC_AS] = PAIR_AS + 1,
+        [SRC_AK] = PAIR_AK + 1};
     struct operand a_was = a, b_was = b;
     unsigned sources = choose_sources(commutes, &a, &b);
+    if (is_compare && e->last.cell != NO_CELL)
+        e->before = e->last;
     int32_t first = a.class_ == CLASS_S ? cn_near(e, a.slot, false, 0) : 0;
     int32_t second = b.class_ == CLASS_S ? cn_near(e, b.slot, false, 1) : 0;
     int32_t target = cn_to_begin(e, to, false);
@@ -199,11 +212,16 @@ void cn_emit_bin(struct emitter *e, enum bytecode family, bool commutes, bool wi
         if (wide_const)
             at[2] = constant;
     }
-    produced(e, cell, to, (enum bytecode)(family + SRC_COUNT + sources));
-    if (is_compare && e->last.cell == cell) {
-        e->last.compare = family;
-        e->last.a = a_was;
-        e->last.b = b_was;
+    cn_produced(e, cell, to, (enum bytecode)(family + SRC_COUNT + sources));
+    if (e->last.cell == cell) {
+        e->last.a = is_compare ? a_was : a;
+        e->last.b = is_compare ? b_was : b;
+        if (is_compare) {
+            e->last.compare = family;
+        } else if (pair_sources[sources]) {
+            e->last.first = family;
+            e->last.sources = pair_sources[sources] - 1;
+        }
     }
     cn_to_end(e);
 }
@@ -214,7 +232,7 @@ void cn_emit_un(struct emitter *e, enum bytecode family, int32_t to, struct oper
     int32_t target = cn_to_begin(e, to, false);
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, (enum bytecode)(family + acc), 2)[1] = cn_fields(target, source, 0, 0);
-    produced(e, cell, to, (enum bytecode)(family + 2 + acc));
+    cn_produced(e, cell, to, (enum bytecode)(family + 2 + acc));
     cn_to_end(e);
 }
 
@@ -243,7 +261,14 @@ void cn_emit_load(struct emitter *e, enum bytecode family, bool explicit_, int32
     uint32_t cell = (uint32_t)e->count;
     enum bytecode base = (enum bytecode)(family + (explicit_ ? 4 : 0));
     cn_emit(e, (enum bytecode)(base + acc), 2)[1] = cn_fields_w(target, source, offset);
-    produced(e, cell, to, (enum bytecode)(base + 2 + acc));
+    cn_produced(e, cell, to, (enum bytecode)(base + 2 + acc));
+    if (e->last.cell == cell) {
+        e->last.first = family;
+        e->last.is_load = true;
+        e->last.explicit_ = explicit_;
+        e->last.load_offset = offset;
+        e->last.a = address;
+    }
     cn_to_end(e);
 }
 

@@ -24,9 +24,16 @@ struct producer {
     uint32_t cell;          /* NO_CELL: none */
     uint32_t end;           /* first cell after it */
     int32_t slot;           /* its destination */
+    bool in_local;          /* which is a local's slot: cn_retarget() */
     enum bytecode to_acc;   /* the variant with the accumulator as destination; BC_NONE: none */
     enum bytecode compare;  /* its family when it is a comparison; BC_NONE: not one */
-    struct operand a, b;    /* of a comparison */
+    struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
+    /* What fuse.c needs to make it the first of a pair: */
+    enum bytecode first;    /* its family; BC_NONE: it cannot be */
+    uint8_t sources;        /* PAIR_SS ...; not of a load */
+    bool is_load, explicit_;
+    uint32_t load_offset;
+    uint32_t offset, fuel_so_far; /* for the map */
 };
 
 struct emitter {
@@ -35,6 +42,7 @@ struct emitter {
     uint64_t *cells;
     size_t count, capacity;
     struct producer last;
+    struct producer before; /* what came directly before `last`, a comparison, or went into acc */
     int32_t scratch;       /* first of four v128 slots near the frame pointer, or 0: not reserved */
     bool needs_scratch;    /* a slot was out of reach: translate again with scratch */
     int32_t far_to;        /* destination out of reach, of the instruction under way; 0: none */
@@ -86,6 +94,8 @@ void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to, s
 void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct operand value,
                    struct operand address, uint32_t offset);
 
+/* Notes the instruction at `cell`, just emitted, as the latest producer. */
+void cn_produced(struct emitter *, uint32_t cell, int32_t to, enum bytecode to_acc);
 /* Whether the value in `slot` was just produced and the accumulator may carry it. */
 bool cn_can_accumulate(const struct emitter *, int32_t slot);
 /* Makes it so: the latest producer writes the accumulator instead of its slot. */

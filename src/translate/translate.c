@@ -13,6 +13,7 @@
 
 #include "binary/reader.h"
 #include "translate/emit.h"
+#include "translate/fuse.h"
 #include "translate/rules.h"
 
 #define NO_LINK UINT32_MAX
@@ -430,7 +431,7 @@ static struct condition pop_condition(struct translator *t) {
     struct value value = pop(t);
     const struct producer *last = &t->emit.last;
     if (value.where == TEMP && last->cell != NO_CELL && last->slot == value.home &&
-        last->compare != BC_NONE && last->end == t->emit.count) {
+        !last->in_local && last->compare != BC_NONE && last->end == t->emit.count) {
         struct condition c = {rule_of_family(last->compare), last->a, last->b};
         cn_emit_rollback(&t->emit, last->cell);
         return c;
@@ -447,9 +448,11 @@ static uint32_t emit_condition(struct translator *t, const struct condition *c, 
         a = c->b;
         b = c->a;
     }
-    uint32_t cell = cn_emit_branch(
-        &t->emit, (enum bytecode)(holds ? c->rule->branch : c->rule->branch_not),
-        c->rule->commutes, a, b);
+    enum bytecode family = (enum bytecode)(holds ? c->rule->branch : c->rule->branch_not);
+    uint32_t cell;
+    if (!cn_fuse_branch(&t->emit, family, c->rule->commutes, a, b, &cell))
+        cell = cn_emit_branch(&t->emit, family, c->rule->commutes, a, b);
+    cn_emit_label(&t->emit);
     return cell * 2 + 1;
 }
 
@@ -821,6 +824,23 @@ static void translate_select(struct translator *t) {
 
 /* ---- instructions that the rules know ---- */
 
+/* A popped value as an operand that no accumulator is asked for. */
+static struct operand as_plain_operand(const struct translator *t, const struct value *value) {
+    if (value->where == CONST)
+        return (struct operand){CLASS_K, 0, value->constant};
+    return (struct operand){CLASS_S, slot_of(t, value), 0};
+}
+
+static bool fuse_bin(struct translator *t, const struct rule *rule, const struct value *first,
+                     const struct value *second, int32_t home) {
+    enum bytecode family = (enum bytecode)rule->bytecode;
+    if (second->where == TEMP)
+        return cn_fuse_bin(&t->emit, family, rule->commutes, true, second->home, home,
+                           as_plain_operand(t, first));
+    return first->where == TEMP && cn_fuse_bin(&t->emit, family, rule->commutes, false,
+                                               first->home, home, as_plain_operand(t, second));
+}
+
 static void translate_bin(struct translator *t, const struct rule *rule, uint8_t result) {
     struct value second = pop(t);
     struct value first;
@@ -834,13 +854,17 @@ static void translate_bin(struct translator *t, const struct rule *rule, uint8_t
         in_slot(t, &first);
         first.where = TEMP;
     }
+    int32_t home = next_home(t);
+    if (rule->branch == 0 && fuse_bin(t, rule, &first, &second, home)) {
+        push_temp(t, result);
+        return;
+    }
     struct operand a = as_operand(t, &first), b = as_operand(t, &second);
     if (rule->swap) {
         struct operand other = a;
         a = b;
         b = other;
     }
-    int32_t home = next_home(t);
     cn_emit_bin(&t->emit, (enum bytecode)rule->bytecode, rule->commutes, rule->wide_const, home, a,
                 b, rule->branch != 0);
     push_temp(t, result);
@@ -860,10 +884,15 @@ static uint32_t read_memarg(struct translator *t) {
 
 static void translate_load(struct translator *t, const struct rule *rule, uint8_t result) {
     uint32_t offset = read_memarg(t);
+    enum bytecode family = (enum bytecode)rule->bytecode;
+    bool explicit_ = t->config->explicit_checks;
     struct value address = pop(t);
-    struct operand a = as_slot_operand(t, &address);
-    cn_emit_load(&t->emit, (enum bytecode)rule->bytecode, t->config->explicit_checks, next_home(t),
-                 a, offset);
+    int32_t home = next_home(t);
+    if (address.where != TEMP ||
+        !cn_fuse_load(&t->emit, family, explicit_, address.home, home, offset)) {
+        struct operand a = as_slot_operand(t, &address);
+        cn_emit_load(&t->emit, family, explicit_, home, a, offset);
+    }
     push_temp(t, result);
 }
 
@@ -1228,6 +1257,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         .emit = {.alloc = module->alloc,
                  .handlers = cn_handlers(),
                  .last = {.cell = NO_CELL},
+                 .before = {.cell = NO_CELL},
                  .scratch = scratch ? FRAME_HEADER_SLOTS : 0,
                  .fuel_cell = NO_CELL,
                  .map = map},

@@ -1,0 +1,229 @@
+#include "translate/fuse.h"
+
+/* The operations that can be first or second. */
+#define CODES(X)                                                                                   \
+    X(i32_add) X(i32_sub) X(i32_mul) X(i32_and) X(i32_or) X(i32_xor) X(i32_shl) X(i32_shr_s)       \
+    X(i32_shr_u) X(i64_add) X(i64_sub) X(i64_mul) X(i64_and) X(i64_or) X(i64_xor) X(i64_shl)       \
+    X(i64_shr_u) X(i64_rotl) X(f64_add) X(f64_sub) X(f64_mul) X(i32_load) X(i32_load8_s)           \
+    X(i32_load8_u) X(i32_load16_s) X(i32_load16_u) X(i64_load) X(f32_load) X(f64_load)             \
+    X(br_i32_eq) X(br_i32_ne) X(br_i32_lt_s) X(br_i32_lt_u) X(br_i32_le_s) X(br_i32_le_u)          \
+    X(br_i64_eq) X(br_i64_ne) X(br_i64_lt_s) X(br_i64_lt_u) X(br_i64_le_s) X(br_i64_le_u)
+enum pair_code {
+    PC_NONE,
+#define CODE(name) PC_##name,
+    CODES(CODE)
+#undef CODE
+    PC_f64_rsub, /* f64_sub with the value on the right */
+    PC_i32_step, /* i32_add that went into a local */
+    PC_i64_step,
+    PAIR_CODES
+};
+
+static const uint8_t code_of[BC_COUNT] = {
+#define CODE(name) [BC_##name] = PC_##name,
+    CODES(CODE)
+#undef CODE
+};
+
+/* The family of a pair, by first and second. */
+static const uint16_t families[PAIR_CODES][PAIR_CODES] = {
+#define SECOND_I32(second) PC_i32_##second
+#define SECOND_I64(second) PC_i64_##second
+#define SECOND_F64(second) PC_f64_##second
+#define PAIR(t, T, first, e1, second, e2)                                                          \
+    [PC_##t##_##first][PC_##t##_##second] = BC_##t##_##first##_##second,
+#define PAIR_LOAD(name, R, access) [PC_i32_add][PC_##name] = BC_##name##_at,
+#define LOAD_PAIR(load, T, access, second, e2)                                                     \
+    [PC_##load][SECOND_##T(second)] = BC_##load##_##second,
+#define PAIR_BRANCH(first, e1, compare, e2) [PC_##first][PC_##compare] = BC_##first##_##compare,
+#define LOAD_BRANCH(load, access, compare, e2) [PC_##load][PC_##compare] = BC_##load##_##compare,
+#define STEP_BRANCH(t, T, compare, e2) [PC_##t##_step][PC_##compare] = BC_##t##_step_##compare,
+#include "exec/bytecode_pairs.def"
+};
+
+static bool fits_slot(int32_t slot) { return slot <= INT16_MAX; }
+static bool fits_operand(struct operand o) { return o.class_ != CLASS_S || fits_slot(o.slot); }
+
+/* The latest instruction, when it can be taken back as the first of a pair that produces `x`. */
+static bool is_first(const struct emitter *e, int32_t x) {
+    const struct producer *p = &e->last;
+    return p->cell != NO_CELL && !p->in_local && p->slot == x && p->end == e->count &&
+           p->first != BC_NONE && fits_operand(p->a) && fits_operand(p->b) && !e->exhausted;
+}
+
+/* The variant, if it is built. */
+static bool variant(const struct emitter *e, uint32_t family, uint32_t index, enum bytecode *out) {
+    *out = (enum bytecode)(family + 1 + index);
+    return family != BC_NONE && e->handlers[*out] != 0;
+}
+
+/* A trap of the first instruction is to be found where that was. */
+static void belongs_to(struct emitter *e, const struct producer *first) {
+    if (e->map && e->map->count) {
+        struct source_map_entry *entry = &e->map->entries[e->map->count - 1];
+        entry->offset = first->offset;
+        entry->fuel_so_far = first->fuel_so_far;
+    }
+}
+
+static uint64_t *emit_pair(struct emitter *e, enum bytecode bytecode, enum bytecode to_acc,
+                           uint32_t cells, int32_t to) {
+    uint32_t cell = (uint32_t)e->count;
+    int32_t target = cn_to_begin(e, to, false);
+    uint64_t *at = cn_emit(e, bytecode, cells);
+    at[1] = cn_fields(target, 0, 0, 0);
+    cn_produced(e, cell, to, to_acc);
+    return at;
+}
+
+static int32_t slot_field(struct operand o) { return o.class_ == CLASS_S ? o.slot : 0; }
+static uint32_t half(struct operand o) {
+    return o.class_ == CLASS_K ? (uint32_t)o.constant : (uint16_t)slot_field(o);
+}
+static uint64_t halves(uint32_t low, uint32_t high) { return low | (uint64_t)high << 32; }
+
+/* PAIR: see PAIR_FIELDS in exec/handlers_pairs.inc. */
+static bool fuse_two(struct emitter *e, uint32_t family, bool wide_const, int32_t to,
+                     struct operand other) {
+    struct producer p = e->last;
+    bool first_k = p.b.class_ == CLASS_K, second_k = other.class_ == CLASS_K;
+    uint32_t index = p.sources * 2u + second_k;
+    uint32_t cells = wide_const ? 2u + first_k + second_k : 2u + (first_k || second_k);
+    enum bytecode bytecode;
+    if (!variant(e, family, index, &bytecode))
+        return false;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 8), cells, to);
+    at[1] |= cn_fields(0, slot_field(p.a), slot_field(p.b), slot_field(other));
+    if (!wide_const && cells > 2) {
+        at[2] = halves(first_k ? (uint32_t)p.b.constant : 0, second_k ? (uint32_t)other.constant : 0);
+    } else {
+        if (first_k)
+            at[2] = p.b.constant;
+        if (second_k)
+            at[2 + first_k] = other.constant;
+    }
+    return true;
+}
+
+/* LOAD_PAIR */
+static bool fuse_loaded(struct emitter *e, uint32_t family, bool wide_const, int32_t to,
+                        struct operand other) {
+    struct producer p = e->last;
+    bool acc = p.a.class_ == CLASS_A, constant = other.class_ == CLASS_K;
+    enum bytecode bytecode;
+    if (!variant(e, family, p.explicit_ * 8u + acc * 2u + constant, &bytecode))
+        return false;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to);
+    at[1] |= cn_fields_w(0, slot_field(p.a), p.load_offset);
+    at[2] = constant && wide_const ? other.constant : half(other);
+    belongs_to(e, &p);
+    return true;
+}
+
+bool cn_fuse_bin(struct emitter *e, enum bytecode family, bool commutes, bool x_right, int32_t x,
+                 int32_t to, struct operand other) {
+    uint8_t second = code_of[family];
+    if (!is_first(e, x) || !fits_slot(to) || !fits_operand(other))
+        return false;
+    if (x_right && !commutes) {
+        if (second != PC_f64_sub)
+            return false;
+        second = PC_f64_rsub;
+    }
+    uint8_t first = code_of[e->last.first];
+    bool wide_const = first >= PC_i64_add && first <= PC_f64_mul;
+    if (first == PC_i64_load || first == PC_f64_load)
+        wide_const = true;
+    uint32_t pair = families[first][second];
+    return e->last.is_load ? fuse_loaded(e, pair, wide_const, to, other)
+                           : fuse_two(e, pair, wide_const, to, other);
+}
+
+bool cn_fuse_load(struct emitter *e, enum bytecode family, bool explicit_, int32_t x, int32_t to,
+                  uint32_t offset) {
+    enum bytecode bytecode;
+    if (!is_first(e, x) || e->last.is_load || !fits_slot(to) ||
+        !variant(e, families[code_of[e->last.first]][code_of[family]],
+                 explicit_ * 8u + e->last.sources, &bytecode))
+        return false;
+    struct producer p = e->last;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to);
+    at[1] |= cn_fields_w(0, slot_field(p.a), offset);
+    at[2] = half(p.b);
+    return true;
+}
+
+/* ---- branches ---- */
+
+static bool fits_half(struct operand o, bool wide) {
+    if (o.class_ == CLASS_K)
+        return !wide || (int64_t)o.constant == (int32_t)(int64_t)o.constant;
+    return o.class_ == CLASS_S && fits_slot(o.slot);
+}
+
+static uint32_t emit_branch_pair(struct emitter *e, enum bytecode bytecode, int32_t o0,
+                                 uint64_t cell2) {
+    uint64_t *at = cn_emit(e, bytecode, 3);
+    at[1] = cn_fields(o0, 0, 0, 0);
+    at[2] = cell2;
+    return (uint32_t)e->count - 2;
+}
+
+/* A local stepped by a constant or another slot, then compared. */
+static bool fuse_step(struct emitter *e, enum bytecode family, unsigned order,
+                      struct operand other, uint32_t *displacement) {
+    struct producer p = e->before;
+    bool wide = p.first == BC_i64_add;
+    enum bytecode bytecode;
+    if ((!wide && p.first != BC_i32_add) || (p.sources != PAIR_SK && p.sources != PAIR_SS))
+        return false;
+    if (p.sources == PAIR_SS && p.b.slot == p.slot) { /* the step may be on either side */
+        struct operand exchanged = p.a;
+        p.a = p.b;
+        p.b = exchanged;
+    }
+    if (p.a.slot != p.slot || !fits_half(p.b, wide) || !fits_half(other, wide) ||
+        !variant(e, families[wide ? PC_i64_step : PC_i32_step][code_of[family]],
+                 (p.b.class_ == CLASS_K) * 4u + order, &bytecode))
+        return false;
+    cn_emit_rollback(e, p.cell);
+    *displacement = emit_branch_pair(e, bytecode, p.slot, halves(half(other), half(p.b)));
+    return true;
+}
+
+static bool fuse_tested(struct emitter *e, enum bytecode family, unsigned order,
+                        struct operand other, uint32_t *displacement) {
+    struct producer p = e->before;
+    enum bytecode bytecode;
+    uint32_t index = p.is_load ? p.explicit_ * 8u + (p.a.class_ == CLASS_A) * 4u + order
+                               : p.sources * 4u + order;
+    if (p.first == BC_NONE || !fits_half(other, false) || !fits_operand(p.a) ||
+        (!p.is_load && !fits_operand(p.b)) ||
+        !variant(e, families[code_of[p.first]][code_of[family]], index, &bytecode))
+        return false;
+    cn_emit_rollback(e, p.cell);
+    *displacement =
+        emit_branch_pair(e, bytecode, slot_field(p.a),
+                         halves(half(other), p.is_load ? p.load_offset : half(p.b)));
+    if (p.is_load)
+        belongs_to(e, &p);
+    return true;
+}
+
+bool cn_fuse_branch(struct emitter *e, enum bytecode family, bool commutes, struct operand a,
+                    struct operand b, uint32_t *displacement) {
+    const struct producer *p = &e->before;
+    if (p->cell == NO_CELL || p->end != e->count || e->exhausted)
+        return false;
+    bool a_is_x = p->in_local ? a.class_ == CLASS_S && a.slot == p->slot : a.class_ == CLASS_A;
+    bool b_is_x = p->in_local ? b.class_ == CLASS_S && b.slot == p->slot : b.class_ == CLASS_A;
+    if (!a_is_x && !b_is_x)
+        return false;
+    struct operand other = a_is_x ? b : a;
+    unsigned order = (a_is_x || commutes ? ORDER_FS : ORDER_RS) + (other.class_ == CLASS_K);
+    return p->in_local ? fuse_step(e, family, order, other, displacement)
+                       : fuse_tested(e, family, order, other, displacement);
+}

@@ -1,0 +1,22 @@
+/*
+ * Two instructions in one (exec/bytecode_pairs.def): when a value was produced by the very
+ * instruction before, that one is taken back and both are said at once. Each function here answers
+ * whether it did; if not, nothing was changed and the caller says the second instruction alone.
+ */
+#ifndef CN_TRANSLATE_FUSE_H
+#define CN_TRANSLATE_FUSE_H
+
+#include "translate/emit.h"
+
+/* An operation of the latest value in `x` and another operand; x_right: the value is its right one. */
+bool cn_fuse_bin(struct emitter *, enum bytecode family, bool commutes, bool x_right, int32_t x,
+                 int32_t to, struct operand other);
+/* A load whose address, in `x`, is the latest value. */
+bool cn_fuse_load(struct emitter *, enum bytecode family, bool explicit_, int32_t x, int32_t to,
+                  uint32_t offset);
+/* A branch by comparing a and b of which one is what e->before produced: in the accumulator, or in a
+ * local that it stepped. *displacement: the cell that holds it. */
+bool cn_fuse_branch(struct emitter *, enum bytecode family, bool commutes, struct operand a,
+                    struct operand b, uint32_t *displacement);
+
+#endif
