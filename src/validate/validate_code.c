@@ -63,7 +63,34 @@ STEP skip_s32(const uint8_t **at) {
     return true;
 }
 
-/* ---- Plain instructions ---- */
+/* ---- Plain instructions, with what the opcode table says of them as constants ---- */
+
+STEP skip_immediates(const struct validator *v, struct cursor *c, enum immediate immediate) {
+    uint32_t offset;
+    switch (immediate) {
+    case IMM_NONE:
+        return true;
+    case IMM_I32:
+        return skip_s32(&c->at);
+    case IMM_I64:
+        return skip_signed(&c->at, 10);
+    case IMM_F32:
+        c->at += 4;
+        return true;
+    case IMM_F64:
+        c->at += 8;
+        return true;
+    case IMM_MEM0:
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM3:
+    case IMM_MEM4:
+        return *c->at++ <= immediate - IMM_MEM0 && v->m->memory_count > 0 &&
+               read_u32(&c->at, &offset);
+    default:
+        return false;
+    }
+}
 
 STEP push(struct cursor *c, valtype type) {
     if (__builtin_expect(c->top == c->limit, 0))
@@ -72,47 +99,24 @@ STEP push(struct cursor *c, valtype type) {
     return true;
 }
 
-STEP step_unary(struct cursor *c, valtype operand, valtype result) {
-    if (c->top[-1] != operand)
+/* From operands a and b, or a alone, or none, to a result or none. */
+STEP apply(struct cursor *c, uint8_t a, uint8_t b, uint8_t result) {
+    if (a == OPT__)
+        return result == OPT_NOTHING || push(c, result);
+    valtype *top = c->top - 1;
+    if (b != OPT__ && *top-- != b)
         return false;
-    c->top[-1] = result;
+    if (*top != a)
+        return false;
+    if (result != OPT_NOTHING)
+        *top++ = result;
+    c->top = top;
     return true;
 }
 
-STEP step_binary(struct cursor *c, valtype first, valtype second, valtype result) {
-    if (c->top[-1] != second || c->top[-2] != first)
-        return false;
-    c->top--;
-    c->top[-1] = result;
-    return true;
-}
-
-STEP step_memarg(const struct validator *v, struct cursor *c, uint32_t natural) {
-    uint32_t offset;
-    return *c->at++ <= natural && v->m->memory_count > 0 && read_u32(&c->at, &offset);
-}
-
-STEP step_load(const struct validator *v, struct cursor *c, uint32_t natural, valtype result) {
-    return step_memarg(v, c, natural) && step_unary(c, VT_I32, result);
-}
-
-STEP step_store(const struct validator *v, struct cursor *c, uint32_t natural, valtype value) {
-    if (!step_memarg(v, c, natural) || c->top[-1] != value || c->top[-2] != VT_I32)
-        return false;
-    c->top -= 2;
-    return true;
-}
-
-STEP step_const(struct cursor *c, uint32_t immediate, valtype type) {
-    switch (immediate) {
-    case IMM_I32:
-        return skip_s32(&c->at) && push(c, type);
-    case IMM_I64:
-        return skip_signed(&c->at, 10) && push(c, type);
-    default:
-        c->at += immediate == IMM_F32 ? 4 : 8;
-        return push(c, type);
-    }
+STEP step_plain(const struct validator *v, struct cursor *c, enum immediate immediate,
+                bool needs_feature, uint8_t result, uint8_t a, uint8_t b) {
+    return !needs_feature && skip_immediates(v, c, immediate) && apply(c, a, b, result);
 }
 
 /* ---- Variables, drop, select ---- */
@@ -251,118 +255,66 @@ STEP step_call(const struct validator *v, struct cursor *c) {
 
 /* ---- The loop ---- */
 
-enum shape {
-    SHAPE_OTHER,
-    SHAPE_UNARY,
-    SHAPE_BINARY,
-    SHAPE_LOAD,
-    SHAPE_STORE,
-    SHAPE_CONST,
-    SHAPE_LOCAL_GET,
-    SHAPE_LOCAL_SET,
-    SHAPE_LOCAL_TEE,
-    SHAPE_GLOBAL_GET,
-    SHAPE_GLOBAL_SET,
-    SHAPE_DROP,
-    SHAPE_SELECT,
-    SHAPE_BR,
-    SHAPE_BR_IF,
-    SHAPE_BLOCK,
-    SHAPE_LOOP,
-    SHAPE_IF,
-    SHAPE_END,
-    SHAPE_CALL
-};
+/* The case of an instruction that the opcode table describes whole. */
+#define NEEDS_MVP false
+#define NEEDS_SIGN_EXTENSION true
+#define NEEDS_SATURATING_CONVERSIONS true
+#define NEEDS_BULK_MEMORY true
+#define NEEDS_REFERENCE_TYPES true
+#define NEEDS_SIMD true
+#define OPERAND_1(a, ...) OPT_##a
+#define OPERAND_2(a, b, ...) OPT_##b
+#define CASE_PLAIN(code, imm, needed, result, ...)                                                 \
+    case code:                                                                                     \
+        return step_plain(v, c, IMM_##imm, NEEDS_##needed, OPT_##result,                           \
+                          OPERAND_1(__VA_ARGS__, _), OPERAND_2(__VA_ARGS__, _, _));
+#define CASE_SPECIAL(...)
+#define CASE_NOTHING CASE_PLAIN
+#define CASE_I32 CASE_PLAIN
+#define CASE_I64 CASE_PLAIN
+#define CASE_F32 CASE_PLAIN
+#define CASE_F64 CASE_PLAIN
+#define CASE_V128 CASE_PLAIN
 
-/* The shape of each opcode of one byte: which step takes it, and with which types. */
-struct form {
-    uint8_t shape, first, second, result;
-    uint8_t immediate;
-};
-
-#define SHAPE_OF(code, imm, result, feature, first, second)                                        \
-    (code) == OP_local_get    ? SHAPE_LOCAL_GET                                                    \
-    : (code) == OP_local_set  ? SHAPE_LOCAL_SET                                                    \
-    : (code) == OP_local_tee  ? SHAPE_LOCAL_TEE                                                    \
-    : (code) == OP_global_get ? SHAPE_GLOBAL_GET                                                   \
-    : (code) == OP_global_set ? SHAPE_GLOBAL_SET                                                   \
-    : (code) == OP_drop       ? SHAPE_DROP                                                         \
-    : (code) == OP_select     ? SHAPE_SELECT                                                       \
-    : (code) == OP_br         ? SHAPE_BR                                                           \
-    : (code) == OP_br_if      ? SHAPE_BR_IF                                                        \
-    : (code) == OP_block      ? SHAPE_BLOCK                                                        \
-    : (code) == OP_loop       ? SHAPE_LOOP                                                         \
-    : (code) == OP_if_        ? SHAPE_IF                                                           \
-    : (code) == OP_end        ? SHAPE_END                                                          \
-    : (code) == OP_call       ? SHAPE_CALL                                                         \
-    : (result) == OPT_SPECIAL || (feature) != 0               ? SHAPE_OTHER                        \
-    : (imm) >= IMM_MEM0 && (imm) <= IMM_MEM4                                                       \
-        ? ((result) == OPT_NOTHING ? SHAPE_STORE : SHAPE_LOAD)                                     \
-    : (imm) >= IMM_I32 && (imm) <= IMM_F64 ? SHAPE_CONST                                           \
-    : (imm) != IMM_NONE                    ? SHAPE_OTHER                                           \
-    : (second) != OPT__                    ? SHAPE_BINARY                                          \
-                                           : SHAPE_UNARY
-
-#define FEATURE_MVP 0
-#define FEATURE_SIGN_EXTENSION 1
-#define FEATURE_REFERENCE_TYPES 1
-#define FEATURE_SATURATING_CONVERSIONS 1
-#define FEATURE_BULK_MEMORY 1
-#define FEATURE_SIMD 1
-#define FIRST(first, ...) OPT_##first
-#define SECOND_OF(first, second, ...) OPT_##second
-#define SECOND(...) SECOND_OF(__VA_ARGS__, _, _)
-
-static const struct form forms[OPCODE_LIMIT] = {
-#define OP(code, id, name, imm, feature, result, ...)                                              \
-    [code] = {SHAPE_OF(code, IMM_##imm, OPT_##result, FEATURE_##feature, FIRST(__VA_ARGS__),       \
-                       SECOND(__VA_ARGS__)),                                                       \
-              FIRST(__VA_ARGS__), SECOND(__VA_ARGS__), OPT_##result, IMM_##imm},
+/*
+ * One case for each opcode, also where several do the same: what came before then tells a processor
+ * most about what comes next, and the types are constants.
+ */
+STEP step(struct validator *v, struct cursor *c) {
+    switch ((uint32_t)*c->at++) {
+    case OP_local_get:
+        return step_local_get(v, c);
+    case OP_local_set:
+        return step_local_set(v, c);
+    case OP_local_tee:
+        return step_local_tee(v, c);
+    case OP_global_get:
+        return step_global_get(v, c);
+    case OP_global_set:
+        return step_global_set(v, c);
+    case OP_drop:
+        return step_drop(c);
+    case OP_select:
+        return step_select(c);
+    case OP_br:
+        return step_br(v, c);
+    case OP_br_if:
+        return step_br_if(v, c);
+    case OP_block:
+        return step_block(v, c, BLOCK_PLAIN);
+    case OP_loop:
+        return step_block(v, c, BLOCK_LOOP);
+    case OP_if_:
+        return step_block(v, c, BLOCK_IF);
+    case OP_end:
+        return step_end(v, c);
+    case OP_call:
+        return step_call(v, c);
+#define OP(code, id, name, imm, needed, result, ...)                                               \
+    CASE_##result(code, imm, needed, result, __VA_ARGS__)
 #include "binary/opcodes.def"
 #undef OP
-};
 
-STEP step(struct validator *v, struct cursor *c) {
-    const struct form *form = &forms[*c->at++];
-    switch (form->shape) {
-    case SHAPE_UNARY:
-        return step_unary(c, form->first, form->result);
-    case SHAPE_BINARY:
-        return step_binary(c, form->first, form->second, form->result);
-    case SHAPE_LOAD:
-        return step_load(v, c, form->immediate - IMM_MEM0, form->result);
-    case SHAPE_STORE:
-        return step_store(v, c, form->immediate - IMM_MEM0, form->second);
-    case SHAPE_CONST:
-        return step_const(c, form->immediate, form->result);
-    case SHAPE_LOCAL_GET:
-        return step_local_get(v, c);
-    case SHAPE_LOCAL_SET:
-        return step_local_set(v, c);
-    case SHAPE_LOCAL_TEE:
-        return step_local_tee(v, c);
-    case SHAPE_GLOBAL_GET:
-        return step_global_get(v, c);
-    case SHAPE_GLOBAL_SET:
-        return step_global_set(v, c);
-    case SHAPE_DROP:
-        return step_drop(c);
-    case SHAPE_SELECT:
-        return step_select(c);
-    case SHAPE_BR:
-        return step_br(v, c);
-    case SHAPE_BR_IF:
-        return step_br_if(v, c);
-    case SHAPE_BLOCK:
-        return step_block(v, c, BLOCK_PLAIN);
-    case SHAPE_LOOP:
-        return step_block(v, c, BLOCK_LOOP);
-    case SHAPE_IF:
-        return step_block(v, c, BLOCK_IF);
-    case SHAPE_END:
-        return step_end(v, c);
-    case SHAPE_CALL:
-        return step_call(v, c);
     default:
         return false;
     }
