@@ -228,11 +228,6 @@ catnap_error_t *catnap_wasi_preopen_dir(catnap_wasi_t *wasi, const char *host_pa
     return NULL;
 }
 
-static bool is_socket(const struct wasi_fd *fd) {
-    return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
-           fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
-}
-
 catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
     struct wasi_fd fd = {
         .kind = WASI_FD_HOST, .lent = true, .host = host_fd, .preopen = WASI_NO_PREOPEN};
@@ -240,7 +235,7 @@ catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
 
     if (!wasi)
         return fail(CATNAP_MISUSE, "no WASI state for a socket");
-    if (cn_fd_describe(host_fd, &fd) || !is_socket(&fd))
+    if (cn_fd_describe(host_fd, &fd) || !cn_fd_is_socket(&fd))
         return fail(CATNAP_MISUSE, "descriptor %d is no open socket", host_fd);
     catnap_error_t *error = reserve_fd(wasi, &number);
     if (error)

@@ -94,3 +94,7 @@ uint16_t cn_wasi_errno(int host_errno) {
             return (uint16_t)errno_table[i].guest;
     return WASI_IO; /* nothing of ours, but surely an error */
 }
+
+bool cn_wasi_try_again(int host_errno) {
+    return host_errno == EAGAIN || host_errno == EWOULDBLOCK || host_errno == EINTR;
+}

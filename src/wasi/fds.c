@@ -40,17 +40,12 @@
     (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | SEEK_RIGHTS | WASI_RIGHT_FD_ADVISE |               \
      WASI_RIGHT_FD_ALLOCATE | WASI_RIGHT_FD_FILESTAT_SET_SIZE)
 
-static bool is_socket(const struct wasi_fd *fd) {
-    return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
-           fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
-}
-
 uint64_t cn_fd_type_rights(const struct wasi_fd *fd) {
     uint64_t rights;
 
     if (fd->filetype == WASI_FILETYPE_DIRECTORY)
         rights = DIRECTORY_RIGHTS;
-    else if (is_socket(fd))
+    else if (cn_fd_is_socket(fd))
         rights = STREAM_RIGHTS | SOCKET_RIGHTS;
     else if (fd->filetype == WASI_FILETYPE_REGULAR_FILE)
         rights = REGULAR_RIGHTS;
@@ -67,7 +62,7 @@ uint64_t cn_fd_type_rights(const struct wasi_fd *fd) {
 static uint16_t missing_right(const struct wasi_fd *fd, uint64_t missing) {
     bool directory = fd->filetype == WASI_FILETYPE_DIRECTORY;
 
-    if ((missing & SOCKET_RIGHTS) && !is_socket(fd))
+    if ((missing & SOCKET_RIGHTS) && !cn_fd_is_socket(fd))
         return WASI_NOTSOCK;
     if ((missing & PATH_RIGHTS) && !directory)
         return WASI_NOTDIR;

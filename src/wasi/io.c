@@ -10,11 +10,6 @@
 
 #include "wasi/state.h"
 
-static bool is_socket(const struct wasi_fd *fd) {
-    return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
-           fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
-}
-
 /* Finds the descriptor, the vector and the place for the result, before any byte moves. */
 static uint16_t prepare(struct wasi_call *call, const uint64_t *a, uint64_t rights, uint64_t out,
                         struct wasi_fd **fd, struct wasi_vector *vector) {
@@ -59,21 +54,17 @@ static ssize_t write_stream(struct wasi_stream *stream, const struct wasi_vector
 /* ---- Descriptors that may wait --------------------------------------------------------------- */
 
 static ssize_t receive(const struct wasi_fd *fd, struct iovec *items, int count) {
-    if (!is_socket(fd))
+    if (!cn_fd_is_socket(fd))
         return readv(fd->host, items, count);
     struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
     return recvmsg(fd->host, &message, MSG_DONTWAIT);
 }
 
 static ssize_t send_some(const struct wasi_fd *fd, struct iovec *items, int count) {
-    if (!is_socket(fd))
+    if (!cn_fd_is_socket(fd))
         return writev(fd->host, items, count);
     struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
     return sendmsg(fd->host, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static bool try_again(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
@@ -85,7 +76,7 @@ static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
         *got = receive(fd, vector->items, vector->count);
         if (*got >= 0)
             return WASI_SUCCESS;
-        if (!try_again(errno))
+        if (!cn_wasi_try_again(errno))
             return cn_wasi_errno(errno);
     }
 }
@@ -96,7 +87,7 @@ static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
  * bytes.
  */
 static bool must_write_little(struct wasi_call *call, const struct wasi_fd *fd) {
-    return fd->lent && !is_socket(fd) && call->host->interrupt_fd(call->host_env) >= 0;
+    return fd->lent && !cn_fd_is_socket(fd) && call->host->interrupt_fd(call->host_env) >= 0;
 }
 
 /* Gives the bytes put, or -errno. */
@@ -127,7 +118,7 @@ static uint16_t write_waiting(struct wasi_call *call, const struct wasi_fd *fd,
         if (first.iov_len > PIPE_BUF)
             first.iov_len = PIPE_BUF;
         ssize_t size = write_once(call, fd, little ? &first : items, little ? 1 : count);
-        if (size < 0 && !try_again((int)-size))
+        if (size < 0 && !cn_wasi_try_again((int)-size))
             return *put ? WASI_SUCCESS : cn_wasi_errno((int)-size);
         if (size > 0) {
             *put += size;

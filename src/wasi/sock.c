@@ -20,14 +20,9 @@ static uint16_t get_socket(struct wasi_call *call, uint64_t number, uint64_t rig
 
     if (error)
         return error;
-    if ((*fd)->filetype != WASI_FILETYPE_SOCKET_STREAM &&
-        (*fd)->filetype != WASI_FILETYPE_SOCKET_DGRAM)
+    if (!cn_fd_is_socket(*fd))
         return WASI_NOTSOCK;
     return cn_fd_get(call->wasi, (uint32_t)number, rights, fd);
-}
-
-static bool try_again(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 /* ---- sock_accept ----------------------------------------------------------------------------- */
@@ -40,7 +35,7 @@ static uint16_t accept_host(struct wasi_call *call, const struct wasi_fd *fd, in
         *host = accept4(fd->host, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (*host >= 0)
             return WASI_SUCCESS;
-        if (!try_again(errno) && errno != ECONNABORTED)
+        if (!cn_wasi_try_again(errno) && errno != ECONNABORTED)
             return cn_wasi_errno(errno);
     }
 }
@@ -111,7 +106,7 @@ static uint16_t receive(struct wasi_call *call, const struct wasi_fd *fd,
         if (error)
             return error;
         ssize_t size = receive_some(fd, items, count, peek ? MSG_PEEK : 0, seen);
-        if (size < 0 && try_again((int)-size))
+        if (size < 0 && cn_wasi_try_again((int)-size))
             continue;
         if (size < 0)
             return *got ? WASI_SUCCESS : cn_wasi_errno((int)-size);
@@ -164,7 +159,7 @@ static uint16_t send_all(struct wasi_call *call, const struct wasi_fd *fd,
         if (error)
             return *put && error == WASI_AGAIN ? WASI_SUCCESS : error;
         ssize_t size = sendmsg(fd->host, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (size < 0 && try_again(errno))
+        if (size < 0 && cn_wasi_try_again(errno))
             continue;
         if (size < 0)
             return *put ? WASI_SUCCESS : cn_wasi_errno(errno);

@@ -154,9 +154,16 @@ extern const size_t cn_wasi_function_count;
 #include "wasi/functions.def"
 #undef F
 
+static inline bool cn_fd_is_socket(const struct wasi_fd *fd) {
+    return fd->filetype == WASI_FILETYPE_SOCKET_STREAM ||
+           fd->filetype == WASI_FILETYPE_SOCKET_DGRAM;
+}
+
 /* ---- errno.c --------------------------------------------------------------------------------- */
 
 uint16_t cn_wasi_errno(int host_errno);
+/* Whether that is no failure: nothing was ready after all, or a signal came in between. */
+bool cn_wasi_try_again(int host_errno);
 
 /* ---- guest.c: what guests pass by pointer ---------------------------------------------------- */
 

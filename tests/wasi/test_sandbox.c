@@ -308,6 +308,44 @@ static void many_links(void **state) {
                                 WASI_FST_MTIM));
 }
 
+/* Any path at all: the walk by hand finds what the kernel finds, or the same error. */
+static void both_agree(void **state) {
+    struct guest *g = *state;
+    static const char *const names[] = {
+        "dir", "nested", "file", "..", ".", "", "dirlink", "dirslash", "filelink", "chain1",
+        "chain2", "self", "up", "out", "abs", "loop", "loopa", "back", "escape", "dangling", "no"};
+    uint64_t seed = 12345;
+
+    for (int round = 0; round < 20000; round++) {
+        char path[256] = "";
+        struct stat seen[2];
+        int results[2];
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint64_t random = seed >> 16;
+        for (uint64_t left = random % 6 + 1; left; left--) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            strcat(path, names[(seed >> 33) % (sizeof names / sizeof names[0])]);
+            if (left > 1 || random & 64)
+                strcat(path, "/");
+        }
+        int flags = (random & 128 ? O_NOFOLLOW : 0) | (random & 256 ? O_DIRECTORY : 0) |
+                    (random & 512 ? O_PATH : O_RDONLY);
+        for (int walk = 0; walk < 2; walk++) {
+            g->wasi->kernel_sandbox = !walk;
+            results[walk] = cn_sandbox_open(g->wasi, g->wasi->fds[3].host, path, flags, 0);
+            memset(&seen[walk], 0, sizeof seen[walk]);
+            if (results[walk] >= 0) {
+                assert_int_equal(0, fstat(results[walk], &seen[walk]));
+                close(results[walk]);
+                results[walk] = 0;
+            }
+        }
+        if (results[0] != results[1] || seen[0].st_ino != seen[1].st_ino)
+            fail_msg("'%s' (flags %x): kernel %d, walk %d", path, (unsigned)flags, results[0],
+                     results[1]);
+    }
+}
+
 /* ---- Races ----------------------------------------------------------------------------------- */
 
 struct race {
@@ -391,6 +429,7 @@ int main(void) {
         BOTH(many_links),
         BOTH(renaming_meanwhile),
         BOTH(magic_links_are_not_followed),
+        cmocka_unit_test_setup_teardown(both_agree, setup_kernel, guest_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
