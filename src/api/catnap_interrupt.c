@@ -17,12 +17,16 @@ void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
 }
 
 bool catnap_caller_interrupted(const catnap_caller_t *caller) {
+    if (!caller)
+        return false;
     const struct machine *machine = caller->machine;
     return atomic_load(&machine->interrupt_request) == machine->call_id;
 }
 
 /* Signals of earlier calls are cleared; a request that came in between is signalled again. */
 int catnap_caller_interrupt_fd(catnap_caller_t *caller) {
+    if (!caller)
+        return -1;
     struct machine *machine = caller->machine;
     if (machine->interrupt_event < 0)
         machine->interrupt_event = cn_os_event_new();

@@ -289,6 +289,11 @@ static wasm_instance_t *instantiate(catnap_linker_t *linker, const wasm_module_t
                                     struct error *error, wasm_trap_t **trap) {
     const struct module *module = object->shared->module;
     wasm_store_t *store = linker->store;
+    if (object->ref.store != store) {
+        cn_fail(error, CATNAP_MISUSE, "the module belongs to another store");
+        cn_store_fail(store, error);
+        return NULL;
+    }
     struct wasm_ref_t **imports = cn_calloc(store->alloc, module->import_count, sizeof *imports);
     wasm_instance_t *instance = NULL;
     if (!imports) {

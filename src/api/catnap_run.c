@@ -45,19 +45,30 @@ catnap_run_t *catnap_run_new(const wasm_func_t *func, const catnap_val_t *argume
     return run;
 }
 
-static catnap_status_t resume(catnap_run_t *run, struct values results, wasm_trap_t **trap) {
-    wasm_func_t *func = cn_run_func(run);
-    struct alloc *alloc = func->ref.store->alloc;
-    size_t bytes = func->type->result_slots * sizeof(uint64_t);
-    uint64_t *slots = cn_alloc(alloc, bytes);
-    if (!slots)
-        return CATNAP_NO_MEMORY;
+#define SMALL_RESULTS 16
+
+static catnap_status_t resume_with_slots(catnap_run_t *run, struct values results,
+                                         wasm_trap_t **trap, uint64_t *slots) {
     catnap_status_t status = cn_run_resume(run, slots, trap);
     if (status == CATNAP_OK) {
-        cn_values_from_slots(results, ft_results(func->type), slots);
+        cn_values_from_slots(results, ft_results(cn_run_func(run)->type), slots);
         cn_values_retain(results);
     }
-    cn_free(alloc, slots, bytes);
+    return status;
+}
+
+static catnap_status_t resume(catnap_run_t *run, struct values results, wasm_trap_t **trap) {
+    wasm_func_t *func = cn_run_func(run);
+    size_t count = func->type->result_slots;
+    uint64_t small[SMALL_RESULTS];
+    if (count <= SMALL_RESULTS)
+        return resume_with_slots(run, results, trap, small);
+    struct alloc *alloc = func->ref.store->alloc;
+    uint64_t *slots = cn_alloc(alloc, count * sizeof *slots);
+    if (!slots)
+        return CATNAP_NO_MEMORY;
+    catnap_status_t status = resume_with_slots(run, results, trap, slots);
+    cn_free(alloc, slots, count * sizeof *slots);
     return status;
 }
 

@@ -135,7 +135,9 @@ void wasm_val_delete(wasm_val_t *value) {
 }
 
 void wasm_val_copy(wasm_val_t *out, const wasm_val_t *from) {
-    *out = *from;
+    *out = from ? *from : (wasm_val_t)WASM_INIT_VAL;
+    if (!from)
+        return;
     if (wasm_valkind_is_ref(from->kind) && from->of.ref)
         cn_object_retain(from->of.ref);
 }

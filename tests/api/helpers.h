@@ -23,15 +23,19 @@ struct fixture {
     wasm_store_t *store;
 };
 
-/* cmocka puts a handler for faults of its own in place before each test, after the engine's. */
+/* cmocka puts a handler for faults of its own in place before each test, after the engine's, which
+ * is installed once. */
 static struct sigaction engine_fault_handler;
+static bool knows_fault_handler;
 
 static inline int setup(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->engine = wasm_engine_new();
     fixture->store = wasm_store_new(fixture->engine);
     *state = fixture;
-    sigaction(SIGSEGV, NULL, &engine_fault_handler);
+    if (!knows_fault_handler)
+        sigaction(SIGSEGV, NULL, &engine_fault_handler);
+    knows_fault_handler = true;
     return fixture->store ? 0 : -1;
 }
 

@@ -352,6 +352,15 @@ static void linker_is_strict_with_its_caller(void **state) {
     assert_null(catnap_linker_instantiate(NULL, NULL, &error, NULL));
     assert_error(error, CATNAP_MISUSE, "NULL");
     assert_null(catnap_linker_new(NULL));
+    wasm_engine_t *other_engine = wasm_engine_new();
+    wasm_store_t *far = wasm_store_new(other_engine);
+    wasm_module_t *module = LOAD(far, linked);
+    catnap_linker_trap_unknown_imports(linker, true);
+    assert_null(catnap_linker_instantiate(linker, module, &error, NULL));
+    assert_error(error, CATNAP_MISUSE, "another store");
+    wasm_module_delete(module);
+    wasm_store_delete(far);
+    wasm_engine_delete(other_engine);
     wasm_extern_delete(stranger);
     wasm_store_delete(other);
     /* Many definitions, and the linker outlives its store. */

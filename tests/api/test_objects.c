@@ -3,6 +3,10 @@
 #include "helpers.h"
 
 #include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int finalized;
 
@@ -296,6 +300,84 @@ static void the_largest_memory_loads(void **state) {
     wasm_instance_delete(instance);
 }
 
+/* (module (memory (export "m") 1)
+ *   (func (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+ *   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))) */
+static const uint8_t loading[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x06, 0x01, 0x60, 0x01, 0x7f, 0x01, 0x7f,
+    0x03, 0x03, 0x02, 0x00, 0x00, 0x05, 0x03, 0x01, 0x00, 0x01, 0x07, 0x13, 0x03, 0x01, 0x6d, 0x02,
+    0x00, 0x04, 0x6c, 0x6f, 0x61, 0x64, 0x00, 0x00, 0x04, 0x67, 0x72, 0x6f, 0x77, 0x00, 0x01, 0x0a,
+    0x10, 0x02, 0x07, 0x00, 0x20, 0x00, 0x28, 0x02, 0x00, 0x0b, 0x06, 0x00, 0x20, 0x00, 0x40, 0x00,
+    0x0b,
+};
+
+static void use_memory(const wasm_instance_t *instance) {
+    assert_int_equal(CALL(instance, "load", 65532), 0);
+    assert_trap(CALL_TRAP(instance, "load", 65536), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS,
+                "0x10000");
+    assert_int_equal(CALL(instance, "grow", 1), 1);
+    assert_int_equal(CALL(instance, "load", 131068), 0);
+    assert_trap(CALL_TRAP(instance, "load", -1), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS,
+                "0xffffffff");
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIMITS_ADDRESS_SPACE 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LIMITS_ADDRESS_SPACE 0
+#endif
+#endif
+#ifndef LIMITS_ADDRESS_SPACE
+#define LIMITS_ADDRESS_SPACE 1
+#endif
+
+#define CANNOT_LIMIT 77
+
+/* In a process of its own: what the limit takes cannot be given back. */
+static void use_little_address_space(wasm_store_t *store) {
+    wasm_module_t *module = LOAD(store, loading);
+    wasm_extern_vec_t none = WASM_EMPTY_VEC;
+    wasm_instance_t *guarded = wasm_instance_new(store, module, &none, NULL);
+    sigaction(SIGSEGV, &engine_fault_handler, NULL);
+    use_memory(guarded);
+    /* Too little for guard pages from now on: the module's code is made a second time. */
+    uint64_t gigabyte = UINT64_C(1) << 30;
+    struct rlimit limit = {12 * gigabyte, 12 * gigabyte};
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    if (mmap(NULL, 13 * gigabyte, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) !=
+        MAP_FAILED)
+        _exit(CANNOT_LIMIT); /* an emulator */
+    wasm_instance_t *checked = wasm_instance_new(store, module, &none, NULL);
+    use_memory(checked);
+    catnap_module_stats_t stats;
+    catnap_module_stats(module, &stats);
+    assert_true(stats.functions_translated == 4 || stats.functions_translated == 2);
+    /* The reservation is what could be had, which growth must respect. */
+    assert_int_equal(CALL(checked, "grow", 65000), -1);
+    assert_true(CALL(checked, "grow", 1000) > 0);
+    wasm_instance_delete(guarded);
+    wasm_instance_delete(checked);
+    wasm_module_delete(module);
+}
+
+static void little_address_space_suffices(void **state) {
+    if (!LIMITS_ADDRESS_SPACE)
+        skip();
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        use_little_address_space(STORE(state));
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == CANNOT_LIMIT)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- Foreign objects in WebAssembly ---- */
 
 /* (module
@@ -548,6 +630,7 @@ int main(void) {
         TEST(tables),
         TEST(memories),
         TEST(the_largest_memory_loads),
+        TEST(little_address_space_suffices),
         TEST(collection_keeps_what_is_reachable),
         TEST(escaped_objects_are_collected),
         TEST(stores_do_not_mix),
