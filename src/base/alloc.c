@@ -28,8 +28,9 @@ static void count(struct alloc *alloc, size_t old_size, size_t new_size) {
     uint64_t more = new_size - old_size;
     uint64_t now = atomic_fetch_add_explicit(&alloc->now, more, memory_order_relaxed) + more;
     uint64_t peak = atomic_load_explicit(&alloc->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak_explicit(
-                             &alloc->peak, &peak, now, memory_order_relaxed, memory_order_relaxed)) {
+    while (now > peak &&
+           !atomic_compare_exchange_weak_explicit(&alloc->peak, &peak, now, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
     }
 }
 

@@ -3,7 +3,8 @@
 
 #include "binary/sections.h"
 
-/* Each kind of section: its place in the order (0 for any), its name, and what reads its content. */
+/* Each kind of section: its place in the order (0 for any), its name, and what reads its content.
+ */
 static const struct section_kind {
     uint8_t place;
     const char *name;
@@ -28,9 +29,10 @@ static bool decode_preamble(struct decoder *d) {
     static const uint8_t magic[4] = {0, 'a', 's', 'm'}, version[4] = {1, 0, 0, 0};
     size_t left = cn_decode_left(d);
     if (left < sizeof magic || memcmp(d->r.at, magic, sizeof magic) != 0)
-        return cn_decode_fail(d, left == 0   ? "not a WebAssembly module: it is empty"
-                                 : left < 4  ? "not a WebAssembly module: unexpected end"
-                                             : "not a WebAssembly module: magic header not detected");
+        return cn_decode_fail(d, left == 0 ? "not a WebAssembly module: it is empty"
+                                 : left < 4
+                                     ? "not a WebAssembly module: unexpected end"
+                                     : "not a WebAssembly module: magic header not detected");
     d->r.at += sizeof magic;
     left -= sizeof magic;
     if (left < sizeof version)
@@ -112,9 +114,8 @@ static bool check_agreement(struct sections *s) {
     struct module *m = s->m;
     uint32_t defined = m->func_count - m->imported_func_count;
     if (!s->has_code && defined > 0)
-        return cn_decode_fail(&s->d,
-                              "function and code section have inconsistent lengths: %u and none",
-                              defined);
+        return cn_decode_fail(
+            &s->d, "function and code section have inconsistent lengths: %u and none", defined);
     if (m->data_count != s->segment_count)
         return cn_decode_fail(&s->d,
                               "data count and data section have inconsistent lengths: %u and none",

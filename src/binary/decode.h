@@ -29,8 +29,7 @@ static inline size_t cn_decode_left(const struct decoder *d) {
 bool cn_decode_fail(struct decoder *, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 /* True when the feature is on, else CATNAP_UNSUPPORTED. */
-bool cn_decode_need(struct decoder *, catnap_features_t feature, uint32_t offset,
-                    const char *what);
+bool cn_decode_need(struct decoder *, catnap_features_t feature, uint32_t offset, const char *what);
 
 bool cn_decode_byte(struct decoder *, uint8_t *value, const char *what);
 bool cn_decode_u32(struct decoder *, uint32_t *value, const char *what);
@@ -39,8 +38,8 @@ bool cn_decode_s33(struct decoder *, int64_t *value, const char *what);
 bool cn_decode_s64(struct decoder *, int64_t *value, const char *what);
 /* Steps over `length` bytes. */
 bool cn_decode_bytes(struct decoder *, size_t length, const char *what);
-/* The length of a vector whose items take at least item_bytes each: checked against what is left, so
- * that it may be allocated for, and against an implementation limit. */
+/* The length of a vector whose items take at least item_bytes each: checked against what is left,
+ * so that it may be allocated for, and against an implementation limit. */
 bool cn_decode_count(struct decoder *, uint32_t *count, uint32_t item_bytes, uint32_t limit,
                      const char *what);
 /* A name (section 5.2.4). */

@@ -26,9 +26,9 @@ bool cn_decode_need(struct decoder *d, catnap_features_t feature, uint32_t offse
 /* ---- Numbers ---- */
 
 static bool bad_number(struct decoder *d, bool too_long, const char *what) {
-    return cn_decode_fail(d, too_long ? "%s: integer representation too long or too large"
-                                      : "%s: unexpected end",
-                          what);
+    return cn_decode_fail(
+        d, too_long ? "%s: integer representation too long or too large" : "%s: unexpected end",
+        what);
 }
 
 bool cn_decode_byte(struct decoder *d, uint8_t *value, const char *what) {
@@ -149,8 +149,7 @@ static bool decode_limits(struct decoder *d, struct limits *limits, const char *
 }
 
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {
-    return cn_decode_reftype(d, &type->element) &&
-           decode_limits(d, &type->limits, "table limits");
+    return cn_decode_reftype(d, &type->element) && decode_limits(d, &type->limits, "table limits");
 }
 
 bool cn_decode_memorytype(struct decoder *d, struct memorytype *type) {

@@ -1,4 +1,5 @@
-/* The sections that declare: types, imports, functions, tables, memories, globals, exports, start. */
+/* The sections that declare: types, imports, functions, tables, memories, globals, exports, start.
+ */
 #include "binary/sections.h"
 #include "binary/types.h"
 
@@ -186,7 +187,8 @@ bool cn_decode_import_section(struct sections *s) {
 
 bool cn_decode_function_section(struct sections *s) {
     uint32_t count;
-    return cn_decode_count(&s->d, &count, 1, LIMIT_FUNCTIONS, "functions") && add_functions(s, count);
+    return cn_decode_count(&s->d, &count, 1, LIMIT_FUNCTIONS, "functions") &&
+           add_functions(s, count);
 }
 
 bool cn_decode_table_section(struct sections *s) {

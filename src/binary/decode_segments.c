@@ -21,7 +21,8 @@ static bool decode_elem_flags(struct sections *s, struct elem_segment *elem, uin
     elem->type = VT_FUNCREF;
     /* An explicit table alone is harmless without the feature, and encoders write it. */
     return *flags == 0 || *flags == ELEM_EXPLICIT ||
-           cn_decode_need(&s->d, CATNAP_FEATURE_BULK_MEMORY, offset, "this form of element segment");
+           cn_decode_need(&s->d, CATNAP_FEATURE_BULK_MEMORY, offset,
+                          "this form of element segment");
 }
 
 /* The byte before function indices: 0 says that they are just that. */
@@ -30,8 +31,8 @@ static bool decode_elem_kind(struct sections *s) {
     uint8_t kind;
     if (!cn_decode_byte(&s->d, &kind, "element kind"))
         return false;
-    return kind == 0 || cn_fail_at(s->d.error, CATNAP_MALFORMED, offset,
-                                   "malformed element kind 0x%02x", kind);
+    return kind == 0 ||
+           cn_fail_at(s->d.error, CATNAP_MALFORMED, offset, "malformed element kind 0x%02x", kind);
 }
 
 static bool decode_elem_items(struct sections *s, struct elem_segment *elem) {

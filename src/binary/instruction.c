@@ -8,11 +8,11 @@ static const struct {
     uint8_t first, last;
     const char *name;
 } proposals[] = {
-    {0x06, 0x0A, "exception handling"},   {0x12, 0x13, "tail calls"},
-    {0x14, 0x15, "function references"},  {0x18, 0x19, "exception handling"},
-    {0x1F, 0x1F, "exception handling"},   {0xD3, 0xD3, "garbage collection"},
-    {0xD4, 0xD6, "function references"},  {0xE0, 0xE6, "stack switching"},
-    {0xFB, 0xFB, "garbage collection"},   {0xFC, 0xFC, "wide arithmetic or memory control"},
+    {0x06, 0x0A, "exception handling"},          {0x12, 0x13, "tail calls"},
+    {0x14, 0x15, "function references"},         {0x18, 0x19, "exception handling"},
+    {0x1F, 0x1F, "exception handling"},          {0xD3, 0xD3, "garbage collection"},
+    {0xD4, 0xD6, "function references"},         {0xE0, 0xE6, "stack switching"},
+    {0xFB, 0xFB, "garbage collection"},          {0xFC, 0xFC, "wide arithmetic or memory control"},
     {0xFD, 0xFD, "relaxed vector instructions"}, {0xFE, 0xFE, "threads"},
 };
 
@@ -25,9 +25,10 @@ static bool illegal(struct decoder *d, uint32_t offset, uint8_t byte, uint32_t c
         snprintf(number, sizeof number, "0x%02x %u", byte, code);
     for (size_t i = 0; i < sizeof proposals / sizeof *proposals; i++)
         if (byte >= proposals[i].first && byte <= proposals[i].last)
-            return cn_fail_at(d->error, CATNAP_MALFORMED, offset,
-                              "illegal opcode %s (%s may be meant, which this version does not know)",
-                              number, proposals[i].name);
+            return cn_fail_at(
+                d->error, CATNAP_MALFORMED, offset,
+                "illegal opcode %s (%s may be meant, which this version does not know)", number,
+                proposals[i].name);
     return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "illegal opcode %s", number);
 }
 
@@ -40,8 +41,8 @@ static bool decode_opcode(struct decoder *d, struct instruction *in) {
     in->opcode = byte;
     if (byte == 0xFC || byte == 0xFD) {
         uint32_t prefix = byte == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD;
-        uint32_t room = byte == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC
-                                     : OPCODE_LIMIT - OPCODE_PREFIX_FD;
+        uint32_t room =
+            byte == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC : OPCODE_LIMIT - OPCODE_PREFIX_FD;
         if (!cn_decode_u32(d, &code, "opcode"))
             return false;
         if (code >= room)
@@ -168,13 +169,20 @@ static bool decode_constant(struct decoder *d, struct instruction *in) {
 
 static const char *index_name(uint8_t immediate) {
     switch (immediate) {
-    case IMM_LABEL: return "label";
-    case IMM_FUNC: return "function index";
-    case IMM_LOCAL: return "local index";
-    case IMM_GLOBAL: return "global index";
-    case IMM_TABLE: return "table index";
-    case IMM_DATA: return "data segment index";
-    default: return "element segment index";
+    case IMM_LABEL:
+        return "label";
+    case IMM_FUNC:
+        return "function index";
+    case IMM_LOCAL:
+        return "local index";
+    case IMM_GLOBAL:
+        return "global index";
+    case IMM_TABLE:
+        return "table index";
+    case IMM_DATA:
+        return "data segment index";
+    default:
+        return "element segment index";
     }
 }
 

@@ -8,8 +8,7 @@
 #define OPERANDS_2(a, b) OPT_##a, OPT_##b
 #define OPERANDS_3(a, b, c) OPT_##a, OPT_##b, OPT_##c
 #define CHOOSE(a, b, c, chosen, ...) chosen
-#define OPERANDS(...)                                                                              \
-    CHOOSE(__VA_ARGS__, OPERANDS_3, OPERANDS_2, OPERANDS_1, unused)(__VA_ARGS__)
+#define OPERANDS(...) CHOOSE(__VA_ARGS__, OPERANDS_3, OPERANDS_2, OPERANDS_1, unused)(__VA_ARGS__)
 #define COUNT(...) CHOOSE(__VA_ARGS__, 3, 2, OPERANDS_1(__VA_ARGS__) != OPT__, unused)
 
 const struct op_info cn_op_info[OPCODE_LIMIT] = {
@@ -26,13 +25,21 @@ const struct op_info cn_op_info[OPCODE_LIMIT] = {
 
 const char *cn_feature_name(uint64_t feature) {
     switch (feature) {
-    case CATNAP_FEATURE_MUTABLE_GLOBALS: return "mutable-globals";
-    case CATNAP_FEATURE_SIGN_EXTENSION: return "sign-extension";
-    case CATNAP_FEATURE_SATURATING_CONVERSIONS: return "saturating-conversions";
-    case CATNAP_FEATURE_MULTI_VALUE: return "multi-value";
-    case CATNAP_FEATURE_BULK_MEMORY: return "bulk-memory";
-    case CATNAP_FEATURE_REFERENCE_TYPES: return "reference-types";
-    case CATNAP_FEATURE_SIMD: return "simd";
-    default: return "an unknown feature";
+    case CATNAP_FEATURE_MUTABLE_GLOBALS:
+        return "mutable-globals";
+    case CATNAP_FEATURE_SIGN_EXTENSION:
+        return "sign-extension";
+    case CATNAP_FEATURE_SATURATING_CONVERSIONS:
+        return "saturating-conversions";
+    case CATNAP_FEATURE_MULTI_VALUE:
+        return "multi-value";
+    case CATNAP_FEATURE_BULK_MEMORY:
+        return "bulk-memory";
+    case CATNAP_FEATURE_REFERENCE_TYPES:
+        return "reference-types";
+    case CATNAP_FEATURE_SIMD:
+        return "simd";
+    default:
+        return "an unknown feature";
     }
 }

@@ -31,8 +31,7 @@ void cn_types_destroy(struct type_registry *registry) {
             type = next;
         }
     }
-    cn_free(registry->alloc, registry->buckets,
-            registry->bucket_count * sizeof *registry->buckets);
+    cn_free(registry->alloc, registry->buckets, registry->bucket_count * sizeof *registry->buckets);
     pthread_mutex_destroy(&registry->mutex);
 }
 
@@ -151,15 +150,24 @@ void cn_types_release(struct type_registry *registry, const struct functype *rel
 
 const char *cn_valtype_name(valtype type) {
     switch (type) {
-    case VT_I32: return "i32";
-    case VT_I64: return "i64";
-    case VT_F32: return "f32";
-    case VT_F64: return "f64";
-    case VT_V128: return "v128";
-    case VT_FUNCREF: return "funcref";
-    case VT_EXTERNREF: return "externref";
-    case VT_BOTTOM: return "any";
-    default: return "unknown";
+    case VT_I32:
+        return "i32";
+    case VT_I64:
+        return "i64";
+    case VT_F32:
+        return "f32";
+    case VT_F64:
+        return "f64";
+    case VT_V128:
+        return "v128";
+    case VT_FUNCREF:
+        return "funcref";
+    case VT_EXTERNREF:
+        return "externref";
+    case VT_BOTTOM:
+        return "any";
+    default:
+        return "unknown";
     }
 }
 

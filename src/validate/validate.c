@@ -24,8 +24,8 @@ void cn_drop_validator(struct validator *v) {
 
 void cn_start_body(struct validator *v, uint32_t func) {
     const struct module *m = v->m;
-    uint64_t word = atomic_load_explicit(&m->code[func - m->imported_func_count],
-                                         memory_order_relaxed);
+    uint64_t word =
+        atomic_load_explicit(&m->code[func - m->imported_func_count], memory_order_relaxed);
     struct span body = cn_module_untranslated_body(m, word);
     v->d.r = (struct reader){m->bytes + body.offset, m->bytes + body.offset + body.length};
     v->in.offset = body.offset;

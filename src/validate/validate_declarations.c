@@ -7,8 +7,8 @@
 
 static bool invalid_index(struct error *error, uint32_t offset, const char *what, uint32_t index,
                           uint32_t count) {
-    return cn_fail_at(error, CATNAP_INVALID, offset, "unknown %s %u: the module has %u", what, index,
-                      count);
+    return cn_fail_at(error, CATNAP_INVALID, offset, "unknown %s %u: the module has %u", what,
+                      index, count);
 }
 
 /* ---- Where things are declared, for messages ---- */
@@ -46,8 +46,8 @@ static bool check_func_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->func_count; i++)
         if (m->func_types[i] >= m->type_count)
             return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_FUNC, i),
-                              "unknown type %u of function %u: the module has %u",
-                              m->func_types[i], i, m->type_count);
+                              "unknown type %u of function %u: the module has %u", m->func_types[i],
+                              i, m->type_count);
     return true;
 }
 
@@ -61,8 +61,7 @@ static bool check_limits(const struct module *m, const struct limits *limits, ui
     if (limits->has_max && limits->min > limits->max)
         return cn_fail_at(error, CATNAP_INVALID, offset_of(m, kind, index),
                           "%s %u: size minimum %llu must not be greater than maximum %llu", what,
-                          index, (unsigned long long)limits->min,
-                          (unsigned long long)limits->max);
+                          index, (unsigned long long)limits->min, (unsigned long long)limits->max);
     return true;
 }
 
@@ -147,8 +146,8 @@ static bool check_expr_at(struct module *m, struct decoder *d, valtype expected)
     }
     if (count != 1)
         return cn_fail_at(d->error, CATNAP_INVALID, start,
-                          "type mismatch: constant expression of %u values instead of one %s", count,
-                          cn_valtype_name(expected));
+                          "type mismatch: constant expression of %u values instead of one %s",
+                          count, cn_valtype_name(expected));
     return found == expected ||
            cn_fail_at(d->error, CATNAP_INVALID, start,
                       "type mismatch: constant expression of %s expected, found %s",
@@ -261,8 +260,7 @@ static bool enter_name(const struct module *m, uint32_t *table, size_t mask, uin
     size_t slot = (size_t)XXH3_64bits_withSeed(bytes, name.length, (uintptr_t)table) & mask;
     for (; table[slot]; slot = (slot + 1) & mask) {
         struct span other = m->exports[table[slot] - 1].name;
-        if (other.length == name.length &&
-            memcmp(m->bytes + other.offset, bytes, name.length) == 0)
+        if (other.length == name.length && memcmp(m->bytes + other.offset, bytes, name.length) == 0)
             return false;
     }
     table[slot] = i + 1;

@@ -20,8 +20,8 @@ static bool check_elem(struct validator *v, uint32_t index) {
 /* The data section comes after the code: only a data count section says in time how many. */
 bool cn_check_data_count(struct validator *v) {
     return v->m->has_data_count ||
-           cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset,
-                      "%s: data count section required", cn_op_info[v->in.opcode].name);
+           cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "%s: data count section required",
+                      cn_op_info[v->in.opcode].name);
 }
 
 static bool check_data(struct validator *v, uint32_t index) {
@@ -32,16 +32,18 @@ static bool check_table_init(struct validator *v, uint32_t elem, uint32_t table)
     if (!check_elem(v, elem) || !check_table(v, table))
         return false;
     valtype from = v->m->elems[elem].type, to = v->m->tables[table].element;
-    return from == to || cn_invalid(v, "type mismatch: table.init of %s elements into a table of %s",
-                                    cn_valtype_name(from), cn_valtype_name(to));
+    return from == to ||
+           cn_invalid(v, "type mismatch: table.init of %s elements into a table of %s",
+                      cn_valtype_name(from), cn_valtype_name(to));
 }
 
 static bool check_table_copy(struct validator *v, uint32_t to, uint32_t from) {
     if (!check_table(v, to) || !check_table(v, from))
         return false;
     valtype source = v->m->tables[from].element, target = v->m->tables[to].element;
-    return source == target || cn_invalid(v, "type mismatch: table.copy of a table of %s to one of %s",
-                                          cn_valtype_name(source), cn_valtype_name(target));
+    return source == target ||
+           cn_invalid(v, "type mismatch: table.copy of a table of %s to one of %s",
+                      cn_valtype_name(source), cn_valtype_name(target));
 }
 
 /* ---- Plain instructions: immediates, operands and result by the table ---- */

@@ -88,9 +88,8 @@ bool cn_pop_any(struct validator *v, valtype *actual) {
  * parameters and two bytes for a call, one by one would take minutes for a large module. */
 bool cn_check_types(struct validator *v, struct types types) {
     size_t held = (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
-    if (held >= types.count &&
-        (types.count == 0 ||
-         memcmp(v->top - types.count, types.types, types.count * sizeof *types.types) == 0))
+    if (held >= types.count && (types.count == 0 || memcmp(v->top - types.count, types.types,
+                                                           types.count * sizeof *types.types) == 0))
         return true;
     for (uint32_t i = 0; i < types.count; i++) {
         valtype expected = types.types[types.count - 1 - i], found = peek(v, i);

@@ -17,7 +17,7 @@ enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
 
 /* An open block; small, for there may be millions. */
 struct block {
-    uint32_t base; /* where its mark lies in the value stack */
+    uint32_t base;            /* where its mark lies in the value stack */
     uint32_t kind : 2;        /* enum block_kind; an `else` turns BLOCK_IF into BLOCK_PLAIN */
     uint32_t unreachable : 1; /* the rest of the block cannot be reached */
     uint32_t has_index : 1;   /* type is a type index, else a value type or VT_BOTTOM for none */

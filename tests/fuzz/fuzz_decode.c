@@ -1,9 +1,9 @@
 /*
- * libFuzzer target: decoding and validating any bytes. Built with -fsanitize=fuzzer,address,undefined;
- * the corpus is tests/fuzz/corpus/decode.
+ * libFuzzer target: decoding and validating any bytes. Built with
+ * -fsanitize=fuzzer,address,undefined; the corpus is tests/fuzz/corpus/decode.
  *
- * Besides what the sanitizers see it holds that memory comes back, that every refusal has a reason and
- * a place, and that the validator's fast loop and its careful path agree on every body.
+ * Besides what the sanitizers see it holds that memory comes back, that every refusal has a reason
+ * and a place, and that the validator's fast loop and its careful path agree on every body.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -113,14 +113,16 @@ static void functions_and_bodies_agree(void **state) {
     (void)state;
     struct loader l;
     loader_init(&l);
-    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and none", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0);
-    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and 0", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10,
-           1, 0);
-    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 0 and 1", 10, 4, 1, 2, 0, 0x0B);
-    MODULE(&l, CATNAP_MALFORMED, "function body", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 3, 0, 0x0B);
-    assert_int_equal(l.error.func, 0);
-    MODULE(&l, CATNAP_MALFORMED, "size mismatch", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 5, 1, 2, 0, 0x0B,
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and none", 1, 4, 1, 0x60, 0, 0, 3, 2, 1,
            0);
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 1 and 0", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0,
+           10, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "inconsistent lengths: 0 and 1", 10, 4, 1, 2, 0, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "function body", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 3, 0,
+           0x0B);
+    assert_int_equal(l.error.func, 0);
+    MODULE(&l, CATNAP_MALFORMED, "size mismatch", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 5, 1, 2, 0,
+           0x0B, 0);
     MODULE(&l, CATNAP_OK, NULL, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 4, 1, 2, 0, 0x0B);
     loader_destroy(&l);
 }

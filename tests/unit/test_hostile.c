@@ -73,8 +73,7 @@ static void fast_and_careful_paths_agree(void **state) {
     struct module *m = load_in_place(&l, b.data, b.size);
     assert_non_null(m);
     for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
-        struct span body =
-            cn_module_untranslated_body(m, m->code[func - m->imported_func_count]);
+        struct span body = cn_module_untranslated_body(m, m->code[func - m->imported_func_count]);
         for (uint32_t i = 0; i < body.length; i++) {
             uint8_t kept = b.data[body.offset + i];
             for (uint32_t value = 0; value < 256; value++) {
@@ -101,7 +100,8 @@ static void a_read_only_mapping_is_enough(void **state) {
     loader_init(&l);
     struct bytes b = sample_module();
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (b.size + page - 1) / page * page;
-    uint8_t *map = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *map =
+        mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(map, MAP_FAILED);
     memcpy(map + size - b.size, b.data, b.size);
     assert_int_equal(mprotect(map, size, PROT_READ), 0);
@@ -170,7 +170,8 @@ static void exhausted_memory_is_reported(void **state) {
     struct bytes b = sample_module();
     starve(&b, CATNAP_OK);
     drop_bytes(&b);
-    MODULE_OF_BODY(&b, 0x02, 0x40, 0x02, 0x40, 0x6A, 0x0B, 0x0B, 0x0B); /* also on the way to an error */
+    MODULE_OF_BODY(&b, 0x02, 0x40, 0x02, 0x40, 0x6A, 0x0B, 0x0B,
+                   0x0B); /* also on the way to an error */
     starve(&b, CATNAP_INVALID);
     drop_bytes(&b);
     MODULE_OF_BODY(&b, 0x02, 0x40, 0x02, 0x40, 0x6A, 0x06, 0x0B, 0x0B, 0x0B);
@@ -180,8 +181,8 @@ static void exhausted_memory_is_reported(void **state) {
     put_preamble(&b);
     put_u(&s, 200);
     for (uint32_t i = 0; i < 200; i++)
-        PUT(&s, 0x60, 8, 0x7F - (i & 3), 0x7F - (i >> 2 & 3), 0x7F - (i >> 4 & 3), 0x7F - (i >> 6 & 3),
-            0x7F, 0x7F, 0x7F, 0x7F, 0);
+        PUT(&s, 0x60, 8, 0x7F - (i & 3), 0x7F - (i >> 2 & 3), 0x7F - (i >> 4 & 3),
+            0x7F - (i >> 6 & 3), 0x7F, 0x7F, 0x7F, 0x7F, 0);
     put_section(&b, 1, &s);
     put_u(&s, 90);
     for (uint32_t i = 0; i < 30; i++)

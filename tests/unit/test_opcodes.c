@@ -12,9 +12,10 @@ static size_t count_range(uint32_t from, uint32_t to) {
 
 static void the_table_is_whole(void **state) {
     (void)state;
-    assert_int_equal(count_range(0, 0x100), 172 + 5 + 6); /* first version, sign extension, references */
-    assert_int_equal(count_range(0x100, 0x200), 8 + 10);  /* saturating conversions, bulk */
-    assert_int_equal(count_range(0x200, 0x300), 236);     /* vectors */
+    assert_int_equal(count_range(0, 0x100),
+                     172 + 5 + 6); /* first version, sign extension, references */
+    assert_int_equal(count_range(0x100, 0x200), 8 + 10); /* saturating conversions, bulk */
+    assert_int_equal(count_range(0x200, 0x300), 236);    /* vectors */
     assert_int_equal(count_range(0x300, OPCODE_LIMIT), 0);
 }
 
@@ -26,7 +27,8 @@ static void names_are_unique(void **state) {
                 assert_string_not_equal(cn_op_info[a].name, cn_op_info[b].name);
 }
 
-/* The part of the name before the dot is the type of the result, or of what is compared or stored. */
+/* The part of the name before the dot is the type of the result, or of what is compared or stored.
+ */
 static void types_fit_names(void **state) {
     (void)state;
     static const struct {

@@ -73,15 +73,29 @@ static void check(char kind, const struct number *numbers, size_t count) {
 static void unsigned_numbers(void **state) {
     (void)state;
     static const struct number u32[] = {
-        {"00", GOOD, 0}, {"7f", GOOD, 127}, {"8001", GOOD, 128}, {"8000", GOOD, 0},
-        {"ffffffff0f", GOOD, UINT32_MAX}, {"8080808000", GOOD, 0}, {"e58e26", GOOD, 624485},
-        {"", ENDS, 0}, {"80", ENDS, 0}, {"80808080", ENDS, 0}, {"ffffffff10", TOO_LONG, 0},
-        {"8080808070", TOO_LONG, 0}, {"808080808000", TOO_LONG, 0}, {"8080808080", TOO_LONG, 0},
+        {"00", GOOD, 0},
+        {"7f", GOOD, 127},
+        {"8001", GOOD, 128},
+        {"8000", GOOD, 0},
+        {"ffffffff0f", GOOD, UINT32_MAX},
+        {"8080808000", GOOD, 0},
+        {"e58e26", GOOD, 624485},
+        {"", ENDS, 0},
+        {"80", ENDS, 0},
+        {"80808080", ENDS, 0},
+        {"ffffffff10", TOO_LONG, 0},
+        {"8080808070", TOO_LONG, 0},
+        {"808080808000", TOO_LONG, 0},
+        {"8080808080", TOO_LONG, 0},
     };
     static const struct number u64[] = {
-        {"00", GOOD, 0}, {"ffffffffffffffffff01", GOOD, -1}, {"80808080808080808000", GOOD, 0},
-        {"8080808080808080", ENDS, 0}, {"80808080808080808002", TOO_LONG, 0},
-        {"ffffffffffffffffff7f", TOO_LONG, 0}, {"8080808080808080808000", TOO_LONG, 0},
+        {"00", GOOD, 0},
+        {"ffffffffffffffffff01", GOOD, -1},
+        {"80808080808080808000", GOOD, 0},
+        {"8080808080808080", ENDS, 0},
+        {"80808080808080808002", TOO_LONG, 0},
+        {"ffffffffffffffffff7f", TOO_LONG, 0},
+        {"8080808080808080808000", TOO_LONG, 0},
     };
     CHECK('u', u32);
     CHECK('U', u64);
@@ -90,22 +104,43 @@ static void unsigned_numbers(void **state) {
 static void signed_numbers(void **state) {
     (void)state;
     static const struct number s32[] = {
-        {"00", GOOD, 0}, {"7f", GOOD, -1}, {"3f", GOOD, 63}, {"40", GOOD, -64}, {"c000", GOOD, 64},
-        {"ff7f", GOOD, -1}, {"ffffffff07", GOOD, INT32_MAX}, {"8080808078", GOOD, INT32_MIN},
-        {"ffffffff7f", GOOD, -1}, {"8080808000", GOOD, 0}, {"", ENDS, 0}, {"ff", ENDS, 0},
-        {"ffffffff0f", TOO_LONG, 0}, {"8080808008", TOO_LONG, 0}, {"8080808070", TOO_LONG, 0},
-        {"ffffffff4f", TOO_LONG, 0}, {"808080808000", TOO_LONG, 0}, {"ffffffffff7f", TOO_LONG, 0},
+        {"00", GOOD, 0},
+        {"7f", GOOD, -1},
+        {"3f", GOOD, 63},
+        {"40", GOOD, -64},
+        {"c000", GOOD, 64},
+        {"ff7f", GOOD, -1},
+        {"ffffffff07", GOOD, INT32_MAX},
+        {"8080808078", GOOD, INT32_MIN},
+        {"ffffffff7f", GOOD, -1},
+        {"8080808000", GOOD, 0},
+        {"", ENDS, 0},
+        {"ff", ENDS, 0},
+        {"ffffffff0f", TOO_LONG, 0},
+        {"8080808008", TOO_LONG, 0},
+        {"8080808070", TOO_LONG, 0},
+        {"ffffffff4f", TOO_LONG, 0},
+        {"808080808000", TOO_LONG, 0},
+        {"ffffffffff7f", TOO_LONG, 0},
     };
     static const struct number s33[] = {
-        {"40", GOOD, -64}, {"ffffffff0f", GOOD, 4294967295}, {"8080808070", GOOD, -4294967296},
-        {"ffffffff7f", GOOD, -1}, {"8080808010", TOO_LONG, 0}, {"ffffffff6f", TOO_LONG, 0},
+        {"40", GOOD, -64},
+        {"ffffffff0f", GOOD, 4294967295},
+        {"8080808070", GOOD, -4294967296},
+        {"ffffffff7f", GOOD, -1},
+        {"8080808010", TOO_LONG, 0},
+        {"ffffffff6f", TOO_LONG, 0},
         {"80808080", ENDS, 0},
     };
     static const struct number s64[] = {
-        {"7f", GOOD, -1}, {"ffffffffffffffffff00", GOOD, INT64_MAX},
-        {"8080808080808080807f", GOOD, INT64_MIN}, {"ffffffffffffffffff7f", GOOD, -1},
-        {"ffffffffffffffffff01", TOO_LONG, 0}, {"8080808080808080807e", TOO_LONG, 0},
-        {"8080808080808080808000", TOO_LONG, 0}, {"ffffffffffffffffff", ENDS, 0},
+        {"7f", GOOD, -1},
+        {"ffffffffffffffffff00", GOOD, INT64_MAX},
+        {"8080808080808080807f", GOOD, INT64_MIN},
+        {"ffffffffffffffffff7f", GOOD, -1},
+        {"ffffffffffffffffff01", TOO_LONG, 0},
+        {"8080808080808080807e", TOO_LONG, 0},
+        {"8080808080808080808000", TOO_LONG, 0},
+        {"ffffffffffffffffff", ENDS, 0},
     };
     CHECK('s', s32);
     CHECK('b', s33);

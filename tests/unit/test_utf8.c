@@ -15,9 +15,19 @@ static bool valid(const char *text) {
 static void accepts_what_is_well_formed(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "", "a", "plain ascii that is longer than a word", "\x7F", "\xC2\x80", "\xDF\xBF",
-        "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80",
-        "\xF4\x8F\xBF\xBF", "seven77\xC3\xA9 and then some more ascii",
+        "",
+        "a",
+        "plain ascii that is longer than a word",
+        "\x7F",
+        "\xC2\x80",
+        "\xDF\xBF",
+        "\xE0\xA0\x80",
+        "\xED\x9F\xBF",
+        "\xEE\x80\x80",
+        "\xEF\xBF\xBF",
+        "\xF0\x90\x80\x80",
+        "\xF4\x8F\xBF\xBF",
+        "seven77\xC3\xA9 and then some more ascii",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_true(valid(texts[i]));
@@ -27,10 +37,28 @@ static void accepts_what_is_well_formed(void **state) {
 static void refuses_what_is_not(void **state) {
     (void)state;
     static const char *const texts[] = {
-        "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x7F", "\xC2\xC0", "\xE0\x9F\xBF",
-        "\xE0\xA0", "\xED\xA0\x80", "\xED\xBF\xBF", "\xE1\x80\x7F", "\xE1\x80\xC0",
-        "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF0\x90\x80", "\xF1\x80\x80\xC0", "\xF5\x80\x80\x80",
-        "\xFE", "\xFF", "twelve ascii\x80", "longer ascii text \xE2\x82",
+        "\x80",
+        "\xBF",
+        "\xC0\x80",
+        "\xC1\xBF",
+        "\xC2",
+        "\xC2\x7F",
+        "\xC2\xC0",
+        "\xE0\x9F\xBF",
+        "\xE0\xA0",
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF",
+        "\xE1\x80\x7F",
+        "\xE1\x80\xC0",
+        "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80",
+        "\xF0\x90\x80",
+        "\xF1\x80\x80\xC0",
+        "\xF5\x80\x80\x80",
+        "\xFE",
+        "\xFF",
+        "twelve ascii\x80",
+        "longer ascii text \xE2\x82",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_false(valid(texts[i]));

@@ -86,8 +86,10 @@ static void constant_expressions(void **state) {
     INVALID("of 2 values", 6, 8, 1, 0x7F, 0, 0x41, 0, 0x41, 0, 0x0B);
     INVALID("of i32 expected, found i64", 6, 6, 1, 0x7F, 0, 0x42, 0, 0x0B);
     INVALID("constant expression required: nop", 6, 7, 1, 0x7F, 0, 0x01, 0x41, 0, 0x0B);
-    INVALID("constant expression required: block", 6, 9, 1, 0x7F, 0, 0x02, 0x7F, 0x41, 0, 0x0B, 0x0B);
-    INVALID("constant expression required: i32.add", 6, 9, 1, 0x7F, 0, 0x41, 0, 0x41, 0, 0x6A, 0x0B);
+    INVALID("constant expression required: block", 6, 9, 1, 0x7F, 0, 0x02, 0x7F, 0x41, 0, 0x0B,
+            0x0B);
+    INVALID("constant expression required: i32.add", 6, 9, 1, 0x7F, 0, 0x41, 0, 0x41, 0, 0x6A,
+            0x0B);
     INVALID("unknown global 0", 6, 6, 1, 0x7F, 0, 0x23, 0, 0x0B);
     /* A global defined here is not seen, an imported one only if it cannot change. */
     INVALID("unknown global 0", 6, 11, 2, 0x7F, 0, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 0, 0x0B);
@@ -105,16 +107,16 @@ static void constant_expressions(void **state) {
 
 /* A body in a module of these surroundings:
  * types    0: () -> ()  1: () -> (i32)  2: (i32 i64) -> (i64 i32)  3: (externref) -> (funcref)
- * function 0 imported, of type 2; function 1: the body, of type 0, with the locals i32 i64 externref;
- *          function 2 of type 3, exported; function 3 of type 0
- * table 0 of funcref, table 1 of externref; memory 0; global 0 mutable i32, global 1 immutable f32
- * element segment 0 of funcref naming function 0, 1 of externref; data segment 0 */
+ * function 0 imported, of type 2; function 1: the body, of type 0, with the locals i32 i64
+ * externref; function 2 of type 3, exported; function 3 of type 0 table 0 of funcref, table 1 of
+ * externref; memory 0; global 0 mutable i32, global 1 immutable f32 element segment 0 of funcref
+ * naming function 0, 1 of externref; data segment 0 */
 static void body(struct loader *l, catnap_status_t status, const char *part, const uint8_t *code,
                  size_t size, bool data_count) {
     struct bytes b = {0}, s = {0}, f = {0};
     put_preamble(&b);
-    SECTION(&b, 1, 4, 0x60, 0, 0, 0x60, 0, 1, 0x7F, 0x60, 2, 0x7F, 0x7E, 2, 0x7E, 0x7F, 0x60, 1, 0x6F,
-            1, 0x70);
+    SECTION(&b, 1, 4, 0x60, 0, 0, 0x60, 0, 1, 0x7F, 0x60, 2, 0x7F, 0x7E, 2, 0x7E, 0x7F, 0x60, 1,
+            0x6F, 1, 0x70);
     SECTION(&b, 2, 1, 0, 0, 0, 2);
     SECTION(&b, 3, 3, 0, 3, 0);
     SECTION(&b, 4, 2, 0x70, 0, 1, 0x6F, 0, 1);
@@ -134,15 +136,15 @@ static void body(struct loader *l, catnap_status_t status, const char *part, con
     /* Steps of the fast loop stop short of the module's end: let the body be far from it or not. */
     for (int far = 0; far < 2; far++) {
         expect(l, &b, status, part);
-        SECTION(&b, 0, 20, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o',
-                'p', 'q', 'r', 's', 't');
+        SECTION(&b, 0, 20, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n',
+                'o', 'p', 'q', 'r', 's', 't');
     }
     if (status != CATNAP_OK)
         assert_int_equal(l->error.func, 1);
     drop_bytes(&b);
 }
 #define BODY(status, part, ...)                                                                    \
-    body(&l, status, part, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}),   \
+    body(&l, status, part, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), \
          true)
 #define GOOD(...) BODY(CATNAP_OK, NULL, __VA_ARGS__)
 #define BAD(part, ...) BODY(CATNAP_INVALID, part, __VA_ARGS__)
@@ -175,7 +177,8 @@ static void memory_instructions(void **state) {
     loader_init(&l);
     GOOD(0x41, 0, 0x29, 3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0x1A, 0x0B);
     GOOD(0x41, 0, 0x28, 0x82, 0x00, 0, 0x1A, 0x0B);
-    BAD("i32.load: alignment 2^3 must not be larger than natural (2^2)", 0x41, 0, 0x28, 3, 0, 0x1A, 0x0B);
+    BAD("i32.load: alignment 2^3 must not be larger than natural (2^2)", 0x41, 0, 0x28, 3, 0, 0x1A,
+        0x0B);
     BAD("alignment 2^1", 0x41, 0, 0x41, 0, 0x3A, 1, 0, 0x0B);
     BROKEN("memory flags 32", 0x41, 0, 0x28, 32, 0, 0x1A, 0x0B);
     BROKEN("memory offset: integer", 0x41, 0, 0x28, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0x10, 0x1A, 0x0B);
@@ -212,8 +215,8 @@ static void variables(void **state) {
     BAD("unknown global 2", 0x23, 2, 0x1A, 0x0B);
     BAD("global is immutable: global.set 1", 0x23, 1, 0x24, 1, 0x0B);
     BAD("global.set expects i32, found f32", 0x23, 1, 0x24, 0, 0x0B);
-    BROKEN("local index: integer representation too long", 0x20, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0x1A,
-           0x0B);
+    BROKEN("local index: integer representation too long", 0x20, 0x80, 0x80, 0x80, 0x80, 0x80, 0,
+           0x1A, 0x0B);
     BROKEN("i32.const: integer", 0x41, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0x1A, 0x0B);
     GOOD(0x41, 0x80, 0x80, 0x80, 0x80, 0x78, 0x1A, 0x0B);
     GOOD(0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7F, 0x1A, 0x0B);
@@ -234,12 +237,13 @@ static void references_and_tables(void **state) {
     BAD("unknown table 2", 0x41, 0, 0x25, 2, 0x1A, 0x0B);
     GOOD(0xD0, 0x70, 0x41, 0, 0xFC, 15, 0, 0x1A, 0xFC, 16, 1, 0x1A, 0x0B);
     GOOD(0x41, 0, 0xD0, 0x6F, 0x41, 0, 0xFC, 17, 1, 0x0B);
-    BAD("table.fill expects externref, found funcref", 0x41, 0, 0xD0, 0x70, 0x41, 0, 0xFC, 17, 1, 0x0B);
+    BAD("table.fill expects externref, found funcref", 0x41, 0, 0xD0, 0x70, 0x41, 0, 0xFC, 17, 1,
+        0x0B);
     GOOD(0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 12, 1, 1, 0x0B);
-    BAD("table.init of externref elements into a table of funcref", 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 12,
-        1, 0, 0x0B);
-    BAD("table.copy of a table of externref to one of funcref", 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 14, 0,
-        1, 0x0B);
+    BAD("table.init of externref elements into a table of funcref", 0x41, 0, 0x41, 0, 0x41, 0, 0xFC,
+        12, 1, 0, 0x0B);
+    BAD("table.copy of a table of externref to one of funcref", 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 14,
+        0, 1, 0x0B);
     loader_destroy(&l);
 }
 
@@ -265,13 +269,15 @@ static void select_chooses_between_equals(void **state) {
     loader_init(&l);
     GOOD(0x42, 0, 0x42, 0, 0x41, 0, 0x1B, 0x21, 1, 0x0B);
     BAD("select between i32 and i64", 0x41, 0, 0x42, 0, 0x41, 0, 0x1B, 0x1A, 0x0B);
-    BAD("select without a type cannot choose references", 0x20, 2, 0x20, 2, 0x41, 0, 0x1B, 0x1A, 0x0B);
+    BAD("select without a type cannot choose references", 0x20, 2, 0x20, 2, 0x41, 0, 0x1B, 0x1A,
+        0x0B);
     BAD("select without a type cannot", 0x00, 0x20, 2, 0x41, 0, 0x1B, 0x1A, 0x0B);
     GOOD(0x20, 2, 0x20, 2, 0x41, 0, 0x1C, 1, 0x6F, 0x1A, 0x0B);
-    BAD("select expects externref, found i32", 0x20, 2, 0x20, 0, 0x41, 0, 0x1C, 1, 0x6F, 0x1A, 0x0B);
+    BAD("select expects externref, found i32", 0x20, 2, 0x20, 0, 0x41, 0, 0x1C, 1, 0x6F, 0x1A,
+        0x0B);
     BAD("invalid result arity: select with 0 types", 0x00, 0x1C, 0, 0x0B);
     BAD("invalid result arity: select with 2 types", 0x00, 0x1C, 2, 0x7F, 0x7F, 0x0B);
-    GOOD(0x00, 0x1B, 0x1A, 0x0B);                    /* any, any */
+    GOOD(0x00, 0x1B, 0x1A, 0x0B);                         /* any, any */
     GOOD(0x00, 0x41, 0, 0x41, 0, 0x1B, 0x6A, 0x1A, 0x0B); /* any, i32 */
     BAD("i64.add expects i64, found i32", 0x00, 0x41, 0, 0x41, 0, 0x1B, 0x7C, 0x1A, 0x0B);
     loader_destroy(&l);
@@ -320,14 +326,15 @@ static void branches(void **state) {
     BAD("br_if expects i32, but", 0x02, 0x7F, 0x41, 0, 0x0D, 0, 0x0B, 0x1A, 0x0B);
     /* A loop's label takes its parameters, not its results. */
     GOOD(0x03, 0x7F, 0x20, 0, 0x0D, 0, 0x41, 0, 0x0B, 0x1A, 0x0B);
-    GOOD(0x41, 0, 0x42, 0, 0x03, 2, 0x21, 1, 0x21, 0, 0x20, 0, 0x20, 1, 0x0C, 0, 0x0B, 0x1A, 0x1A, 0x0B);
+    GOOD(0x41, 0, 0x42, 0, 0x03, 2, 0x21, 1, 0x21, 0, 0x20, 0, 0x20, 1, 0x0C, 0, 0x0B, 0x1A, 0x1A,
+         0x0B);
     GOOD(0x02, 0x40, 0x20, 0, 0x0E, 1, 0, 1, 0x0B, 0x0B);
-    BAD("br_table's labels take 0 and 1 values", 0x02, 0x7F, 0x02, 0x40, 0x41, 0, 0x20, 0, 0x0E, 1, 0, 1,
-        0x0B, 0x41, 0, 0x0B, 0x1A, 0x0B);
+    BAD("br_table's labels take 0 and 1 values", 0x02, 0x7F, 0x02, 0x40, 0x41, 0, 0x20, 0, 0x0E, 1,
+        0, 1, 0x0B, 0x41, 0, 0x0B, 0x1A, 0x0B);
     BAD("br_table expects i32, found i64", 0x20, 1, 0x0E, 0, 0, 0x0B);
     BAD("unknown label 2", 0x20, 0, 0x0E, 1, 0, 2, 0x0B);
-    BROKEN("br_table: unexpected end: 4294967295 items", 0x20, 0, 0x0E, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0,
-           0x0B);
+    BROKEN("br_table: unexpected end: 4294967295 items", 0x20, 0, 0x0E, 0xFF, 0xFF, 0xFF, 0xFF,
+           0x0F, 0, 0x0B);
     BROKEN("label: unexpected end", 0x20, 0, 0x0E, 1, 0);
     GOOD(0x0F, 0x0B);
     loader_destroy(&l);
@@ -366,8 +373,8 @@ static void vectors(void **state) {
     GOOD(0x41, 0, 0xFD, 0x0F, 0xFD, 0x15, 15, 0x1A, 0x0B);
     BAD("invalid lane index 16 of 16", 0x41, 0, 0xFD, 0x0F, 0xFD, 0x15, 16, 0x1A, 0x0B);
     BAD("invalid lane index 2 of 2", 0x41, 0, 0xFD, 0x0F, 0xFD, 0x1D, 2, 0x1A, 0x0B);
-    BAD("invalid lane index 32 of 32", 0x00, 0xFD, 0x0D, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32,
-        0x1A, 0x0B);
+    BAD("invalid lane index 32 of 32", 0x00, 0xFD, 0x0D, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 32, 0x1A, 0x0B);
     BAD("v128.load64_lane: invalid lane index 2 of 2", 0x00, 0xFD, 0x57, 3, 0, 2, 0x1A, 0x0B);
     BAD("v128.load: alignment 2^5", 0x41, 0, 0xFD, 0, 5, 0, 0x1A, 0x0B);
     GOOD(0x41, 0, 0xFD, 0x80, 0x00, 4, 0, 0x1A, 0x0B); /* a padded opcode */
@@ -385,8 +392,8 @@ static void malformed_comes_before_invalid(void **state) {
     BROKEN("unexpected end", 0x6A);
     BROKEN("else without if", 0x6A, 0x05, 0x0B);
     BAD("i32.add", 0x6A, 0x0B);
-    MODULE(&l, CATNAP_MALFORMED, "illegal opcode", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 4, 1, 0, 0, 9, 10,
-           5, 1, 3, 0, 0x06, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "illegal opcode", 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 4, 1, 0, 0,
+           9, 10, 5, 1, 3, 0, 0x06, 0x0B);
     assert_int_equal(l.error.func, 0);
     loader_destroy(&l);
 }
