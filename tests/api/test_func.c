@@ -213,6 +213,28 @@ static void results_of_the_host_are_checked(void **state) {
     wasm_func_delete(func);
 }
 
+static wasm_trap_t *strange_trap(void *env, const wasm_val_vec_t *args, wasm_val_vec_t *results) {
+    (void)args;
+    (void)results;
+    return catnap_trap_new_exit(env, 42); /* of another store */
+}
+
+static void traps_of_other_stores_are_retold(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_store_t *other = wasm_store_new(catnap_store_engine(store));
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = wasm_func_new_with_env(store, type, strange_trap, other, NULL);
+    wasm_functype_delete(type);
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    wasm_trap_t *trap = wasm_func_call(func, &none, &none);
+    wasm_store_delete(other);
+    int32_t status;
+    assert_true(catnap_trap_exit_status(trap, &status));
+    assert_int_equal(status, 42);
+    wasm_trap_delete(trap);
+    wasm_func_delete(func);
+}
+
 #define MANY 1000
 
 static wasm_trap_t *add_all(const wasm_val_vec_t *args, wasm_val_vec_t *results) {
@@ -457,6 +479,7 @@ int main(void) {
         TEST(wrong_calls_trap),
         TEST(arguments_may_be_overwritten),
         TEST(results_of_the_host_are_checked),
+        TEST(traps_of_other_stores_are_retold),
         TEST(many_parameters_and_results),
         TEST(vectors_need_the_wide_interface),
         TEST(calls_nest_through_the_host),

@@ -13,6 +13,48 @@ static const uint8_t importing[] = {
     0x03, 0x65, 0x6e, 0x76, 0x01, 0x67, 0x03, 0x7f, 0x01,
 };
 
+/* (module
+ *   (import "ein sehr langer Name, der nicht ganz hineinpasst: \c3\a4\c3\b6\c3\bc\c3\9f" "f" (func))) */
+static const uint8_t long_name[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x02, 0x40,
+    0x01, 0x3a, 0x65, 0x69, 0x6e, 0x20, 0x73, 0x65, 0x68, 0x72, 0x20, 0x6c, 0x61, 0x6e, 0x67, 0x65,
+    0x72, 0x20, 0x4e, 0x61, 0x6d, 0x65, 0x2c, 0x20, 0x64, 0x65, 0x72, 0x20, 0x6e, 0x69, 0x63, 0x68,
+    0x74, 0x20, 0x67, 0x61, 0x6e, 0x7a, 0x20, 0x68, 0x69, 0x6e, 0x65, 0x69, 0x6e, 0x70, 0x61, 0x73,
+    0x73, 0x74, 0x3a, 0x20, 0xc3, 0xa4, 0xc3, 0xb6, 0xc3, 0xbc, 0xc3, 0x9f, 0x01, 0x66, 0x00, 0x00,
+};
+
+/* (module
+ *   (import "env" "g" (global $g i64)) (import "env" "r" (global $r externref))
+ *   (global (export "a") i64 (global.get $g)) (global (export "b") f32 (f32.const -1.5))
+ *   (global (export "c") f64 (f64.const 2.5)) (global (export "d") i64 (i64.const -9))
+ *   (global (export "e") externref (global.get $r)) (global (export "f") funcref (ref.func $one))
+ *   (table $t (export "t") 4 funcref)
+ *   (elem $exprs funcref (ref.func $one) (ref.null func) (ref.func $one))
+ *   (elem $active (table $t) (i32.const 3) funcref (ref.func $one))
+ *   (elem declare func $one)
+ *   (func $one)
+ *   (func (export "init") (param i32 i32 i32)
+ *     (table.init $t $exprs (local.get 0) (local.get 1) (local.get 2)))
+ *   (func (export "init_active") (param i32)
+ *     (table.init $t $active (i32.const 0) (i32.const 0) (local.get 0)))
+ *   (func (export "drop") (elem.drop $exprs))) */
+static const uint8_t constants[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0e, 0x03, 0x60, 0x00, 0x00, 0x60, 0x03,
+    0x7f, 0x7f, 0x7f, 0x00, 0x60, 0x01, 0x7f, 0x00, 0x02, 0x13, 0x02, 0x03, 0x65, 0x6e, 0x76, 0x01,
+    0x67, 0x03, 0x7e, 0x00, 0x03, 0x65, 0x6e, 0x76, 0x01, 0x72, 0x03, 0x6f, 0x00, 0x03, 0x05, 0x04,
+    0x00, 0x01, 0x02, 0x00, 0x04, 0x04, 0x01, 0x70, 0x00, 0x04, 0x06, 0x29, 0x06, 0x7e, 0x00, 0x23,
+    0x00, 0x0b, 0x7d, 0x00, 0x43, 0x00, 0x00, 0xc0, 0xbf, 0x0b, 0x7c, 0x00, 0x44, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x04, 0x40, 0x0b, 0x7e, 0x00, 0x42, 0x77, 0x0b, 0x6f, 0x00, 0x23, 0x01, 0x0b,
+    0x70, 0x00, 0xd2, 0x00, 0x0b, 0x07, 0x39, 0x0a, 0x01, 0x61, 0x03, 0x02, 0x01, 0x62, 0x03, 0x03,
+    0x01, 0x63, 0x03, 0x04, 0x01, 0x64, 0x03, 0x05, 0x01, 0x65, 0x03, 0x06, 0x01, 0x66, 0x03, 0x07,
+    0x01, 0x74, 0x01, 0x00, 0x04, 0x69, 0x6e, 0x69, 0x74, 0x00, 0x01, 0x0b, 0x69, 0x6e, 0x69, 0x74,
+    0x5f, 0x61, 0x63, 0x74, 0x69, 0x76, 0x65, 0x00, 0x02, 0x04, 0x64, 0x72, 0x6f, 0x70, 0x00, 0x03,
+    0x09, 0x17, 0x03, 0x05, 0x70, 0x03, 0xd2, 0x00, 0x0b, 0xd0, 0x70, 0x0b, 0xd2, 0x00, 0x0b, 0x00,
+    0x41, 0x03, 0x0b, 0x01, 0x00, 0x03, 0x00, 0x01, 0x00, 0x0a, 0x24, 0x04, 0x02, 0x00, 0x0b, 0x0c,
+    0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfc, 0x0c, 0x00, 0x00, 0x0b, 0x0c, 0x00, 0x41, 0x00,
+    0x41, 0x00, 0x20, 0x00, 0xfc, 0x0c, 0x01, 0x00, 0x0b, 0x05, 0x00, 0xfc, 0x0d, 0x00, 0x0b,
+};
+
 static wasm_trap_t *nothing(const wasm_val_vec_t *args, wasm_val_vec_t *results) {
     (void)args;
     (void)results;
@@ -102,6 +144,68 @@ static void imports_must_match(void **state) {
     wasm_store_t *other = wasm_store_new(catnap_store_engine(store));
     expect_link_error(store, 0, right_func(other), "another store");
     wasm_store_delete(other);
+}
+
+static void long_names_are_cut(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_module_t *module = LOAD(store, long_name);
+    catnap_error_t *error;
+    assert_null(catnap_instance_new(store, module, NULL, &error, NULL));
+    assert_error(error, CATNAP_LINK, "unknown import \"ein sehr langer Name, der nicht ganz ");
+    wasm_module_delete(module);
+}
+
+static bool is_null(const wasm_table_t *table, uint32_t index) {
+    wasm_ref_t *element = wasm_table_get(table, index);
+    wasm_ref_delete(element);
+    return !element;
+}
+
+static void constant_expressions(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    wasm_val_t values[] = {WASM_I64_VAL(INT64_MAX), WASM_REF_VAL(wasm_foreign_as_ref(foreign))};
+    wasm_extern_t *imports[2];
+    for (size_t i = 0; i < 2; i++) {
+        wasm_globaltype_t *type =
+            wasm_globaltype_new(wasm_valtype_new(values[i].kind), WASM_CONST);
+        imports[i] = wasm_global_as_extern(wasm_global_new(store, type, &values[i]));
+        wasm_globaltype_delete(type);
+    }
+    wasm_instance_t *instance = instantiate(store, constants, sizeof constants, imports, 2);
+    wasm_val_t read[6];
+    for (size_t i = 0; i < 6; i++) {
+        wasm_global_t *global = EXPORT(global, instance, ((char[]){(char)('a' + i), 0}));
+        wasm_global_get(global, &read[i]);
+        wasm_global_delete(global);
+    }
+    assert_true(read[0].of.i64 == INT64_MAX && read[3].of.i64 == -9);
+    assert_true(read[1].of.f32 == -1.5f && read[2].of.f64 == 2.5);
+    assert_true(wasm_ref_same(read[4].of.ref, wasm_foreign_as_ref(foreign)));
+    wasm_table_t *table = EXPORT(table, instance, "t");
+    assert_false(is_null(table, 3));
+    wasm_ref_t *element = wasm_table_get(table, 3);
+    assert_true(wasm_ref_same(element, read[5].of.ref));
+    wasm_ref_delete(element);
+
+    CALL(instance, "init", 0, 1, 2);
+    assert_true(is_null(table, 0) && !is_null(table, 1) && is_null(table, 2));
+    CALL(instance, "init", 4, 3, 0); /* nothing, at both ends */
+    assert_trap(CALL_TRAP(instance, "init", 5, 0, 0), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, "table");
+    assert_trap(CALL_TRAP(instance, "init", 0, 4, 0), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, "table");
+    assert_trap(CALL_TRAP(instance, "init", 0, 1, -1), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, "table");
+    assert_trap(CALL_TRAP(instance, "init_active", 1), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, "table");
+    CALL(instance, "init_active", 0);
+    CALL(instance, "drop");
+    CALL(instance, "init", 0, 0, 0);
+    assert_trap(CALL_TRAP(instance, "init", 0, 0, 1), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, "table");
+    for (size_t i = 0; i < 6; i++)
+        wasm_val_delete(&read[i]);
+    wasm_extern_delete(imports[0]);
+    wasm_extern_delete(imports[1]);
+    wasm_foreign_delete(foreign);
+    wasm_table_delete(table);
+    wasm_instance_delete(instance);
 }
 
 static void larger_objects_match(void **state) {
@@ -398,6 +502,8 @@ static void exports_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(imports_must_match),
+        TEST(long_names_are_cut),
+        TEST(constant_expressions),
         TEST(larger_objects_match),
         TEST(too_few_imports),
         TEST(what_came_before_a_failure_stays),

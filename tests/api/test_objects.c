@@ -40,6 +40,29 @@ static void references_are_handles(void **state) {
     assert_null(wasm_foreign_new(NULL));
 }
 
+/* Whether a handle can be seen as a reference and back, and as no other kind. */
+#define CHECK_CASTS(kind, handle)                                                                  \
+    do {                                                                                           \
+        wasm_##kind##_t *object = (handle);                                                        \
+        const wasm_ref_t *ref = wasm_##kind##_as_ref_const(object);                                \
+        assert_ptr_equal(ref, wasm_##kind##_as_ref(object));                                       \
+        assert_ptr_equal(wasm_ref_as_##kind##_const(ref), object);                                 \
+        assert_ptr_equal(wasm_ref_as_##kind(wasm_##kind##_as_ref(object)), object);                \
+        assert_null(wasm_ref_as_foreign_const(ref));                                               \
+        wasm_##kind##_t *copy = wasm_##kind##_copy(object);                                        \
+        assert_true(wasm_##kind##_same(object, copy));                                             \
+        wasm_##kind##_delete(copy);                                                                \
+        wasm_##kind##_delete(object);                                                              \
+    } while (0)
+#define CHECK_EXTERN(kind, instance, name)                                                         \
+    do {                                                                                           \
+        const wasm_extern_t *found = get_export(instance, name);                                   \
+        const wasm_##kind##_t *seen = wasm_extern_as_##kind##_const(found);                        \
+        assert_ptr_equal(wasm_##kind##_as_extern_const(seen), found);                              \
+        CHECK_CASTS(kind, wasm_##kind##_copy(seen));                                               \
+        CHECK_CASTS(extern, (wasm_extern_t *)(uintptr_t)found);                                    \
+    } while (0)
+
 static void host_info_is_finalized_once(void **state) {
     wasm_store_t *store = STORE(state);
     finalized = 0;
@@ -66,6 +89,18 @@ static const uint8_t one_of_each[] = {
     0x74, 0x01, 0x00, 0x01, 0x6d, 0x02, 0x00, 0x01, 0x67, 0x03, 0x00, 0x09, 0x07, 0x01, 0x00, 0x41,
     0x01, 0x0b, 0x01, 0x00, 0x0a, 0x07, 0x02, 0x02, 0x00, 0x0b, 0x02, 0x00, 0x0b,
 };
+
+static void casts(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_instance_t *instance = INSTANTIATE(store, one_of_each);
+    CHECK_EXTERN(func, instance, "f");
+    CHECK_EXTERN(table, instance, "t");
+    CHECK_EXTERN(memory, instance, "m");
+    CHECK_EXTERN(global, instance, "g");
+    CHECK_CASTS(module, catnap_instance_module(instance));
+    CHECK_CASTS(trap, catnap_trap_new(store, CATNAP_TRAP_HOST, "trap"));
+    CHECK_CASTS(instance, instance);
+}
 
 static void every_kind_has_host_info(void **state) {
     wasm_store_t *store = STORE(state);
@@ -165,6 +200,21 @@ static void globals(void **state) {
     assert_null(new_global(store, WASM_F32, 7, &value));
     assert_last_error(store, CATNAP_INVALID, "mutability");
     assert_null(wasm_global_new(store, NULL, &value));
+    wasm_globaltype_t *vector = wasm_globaltype_new(wasm_valtype_new_v128(), WASM_VAR);
+    catnap_val_t lanes = {.kind = WASM_V128, .of.v128 = {1, 2, 3}};
+    catnap_error_t *error;
+    global = catnap_global_new(store, vector, &lanes, &error);
+    assert_no_error(error);
+    lanes.of.v128[0] = 9;
+    catnap_global_get(global, &lanes);
+    assert_int_equal(lanes.of.v128[0], 1);
+    wasm_global_set(global, &value);
+    assert_last_error(store, CATNAP_MISUSE, "v128");
+    assert_null(catnap_global_new(store, vector, &wide, &error));
+    assert_error(error, CATNAP_MISUSE, "another type");
+    wasm_globaltype_delete(vector);
+    wasm_global_delete(global);
+    assert_error(catnap_global_set(NULL, &lanes), CATNAP_MISUSE, "NULL");
     assert_null(new_global(store, WASM_F32, WASM_VAR, NULL));
     wasm_global_get(NULL, &read);
     assert_null(read.of.ref);
@@ -624,6 +674,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(references_are_handles),
         TEST(host_info_is_finalized_once),
+        TEST(casts),
         TEST(every_kind_has_host_info),
         TEST(identity_of_exports),
         TEST(globals),
