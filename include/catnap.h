@@ -294,6 +294,7 @@ WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catn
  *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt(); resume when wanted
  *   CATNAP_TRAP         ended with *trap (own)
  *   CATNAP_MISUSE       it had ended before, or is running now
+ *   CATNAP_NO_MEMORY    nothing ran: there is no memory for many results
  * Out of fuel inside a nested host call reaches the host function as a trap instead. */
 WASM_API_EXTERN catnap_status_t catnap_run_resume(catnap_run_t *, catnap_val_t *results,
                                                   size_t result_count, own wasm_trap_t **trap);
@@ -466,6 +467,39 @@ WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int str
 
 /* Defines all of wasi_snapshot_preview1 (and the older name wasi_unstable where the two agree). */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);
+
+/* ---- Checkpoints ------------------------------------------------------------------------------- */
+
+/* A checkpoint remembers what all instances of a store are: linear memories, tables, globals,
+ * dropped segments, sizes, and the fuel. It costs in proportion to the pages that were written since
+ * the latest checkpoint or rollback, not to the size of memory; the first one of a store copies
+ * what is not zero. docs/snapshots.md says more. */
+
+/* How written pages are found. */
+typedef enum catnap_tracking {
+    CATNAP_TRACKING_AUTO = 0,          /* the best that works on this machine */
+    CATNAP_TRACKING_WRITE_PROTECT = 1, /* Linux 6.7: userfaultfd and PAGEMAP_SCAN */
+    CATNAP_TRACKING_COPY_ON_WRITE = 2, /* Linux: private mappings and /proc/self/pagemap */
+    CATNAP_TRACKING_COMPARE = 3        /* everywhere: all of memory is compared with a copy */
+} catnap_tracking_t;
+
+/* A way that the machine does not offer makes checkpoints fail with CATNAP_IO. */
+WASM_API_EXTERN void catnap_config_set_tracking(wasm_config_t *, catnap_tracking_t);
+
+/* Makes a checkpoint above those that there are and tells its level, 1 for the first; level may be
+ * NULL. They nest to any depth. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_checkpoint(wasm_store_t *, uint32_t *level);
+/* Makes the store what it was at that checkpoint, which stays; those above it are gone. Memories and
+ * tables that grew shrink again, fuel included everything is as it was. Handles, host functions and
+ * translated code stay valid. Instances made since stay too, as they are; nothing older refers to
+ * them any more. Also from a host function: calls under way go on, in the memories of then. Stopped
+ * runs and the state of WASI are not part of it. On failure nothing has changed. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_rollback(wasm_store_t *, uint32_t level);
+/* Forgets that checkpoint and those above it; the present state stays. Level 0: all, and also the
+ * copies of memory that make the next checkpoint cheap. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_release(wasm_store_t *, uint32_t level);
+/* How many there are. */
+WASM_API_EXTERN uint32_t catnap_store_checkpoints(const wasm_store_t *);
 
 /* ---- Statistics -------------------------------------------------------------------------------- */
 

@@ -88,12 +88,19 @@ static void mark_object(const struct wasm_ref_t *ref) {
     }
 }
 
+static void mark_saved(void *env, const uint64_t *first, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        mark_if_candidate(env, first[i]);
+}
+
 static void mark_roots(wasm_store_t *store, struct candidates *set) {
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
         mark_object(ref);
     for (struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
         for (const uint64_t *slot = stack->base; slot < stack->top; slot++)
             mark_if_candidate(set, *slot);
+    if (store->checkpoints)
+        store->checkpoint_hooks->mark(store->checkpoints, mark_saved, set);
 }
 
 /* ---- Sweeping ---- */

@@ -78,6 +78,8 @@ static void free_table(struct wasm_ref_t *ref) {
 static void free_memory(struct wasm_ref_t *ref) {
     struct wasm_memory_t *memory = (struct wasm_memory_t *)ref;
     ref->store->memory_bytes -= memory->size;
+    if (memory->shadow)
+        memory->drop_shadow(memory);
     if (memory->base)
         cn_os_release(memory->base, memory->reserved);
     cn_free(ref->store->alloc, memory, sizeof *memory);

@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "base/track.h"
 #include "binary/module.h"
 #include "binary/types.h"
 #include "catnap.h"
@@ -25,6 +26,7 @@ struct wasm_config_t {
     catnap_features_t features;
     catnap_bounds_checks_t bounds_checks;
     catnap_translation_t translation;
+    catnap_tracking_t tracking;
     bool fuel;
     bool interruptible;
     bool profile_ops;
@@ -36,6 +38,7 @@ struct wasm_engine_t {
     struct wasm_config_t config;
     struct alloc alloc;
     struct type_registry types;
+    struct tracker *_Atomic tracker; /* opened by the first checkpoint */
 };
 
 enum object_kind {
@@ -87,6 +90,8 @@ struct wasm_memory_t {
     uint64_t max_pages;  /* it can grow to, by type and reservation */
     size_t reserved;     /* bytes of address space */
     bool guarded;        /* every 32-bit address + 32-bit offset is inside the reservation */
+    struct shadow *shadow; /* of checkpoints, or NULL */
+    void (*drop_shadow)(wasm_memory_t *);
 };
 
 struct wasm_table_t {
@@ -156,6 +161,14 @@ struct catnap_error_t {
     struct error error;
 };
 
+/* What checkpoints hold of a store: the collector and the end of the store need to know. */
+struct checkpoints;
+struct checkpoint_hooks {
+    void (*mark)(const struct checkpoints *,
+                 void (*slots)(void *env, const uint64_t *first, size_t count), void *env);
+    void (*drop)(wasm_store_t *);
+};
+
 struct wasm_store_t {
     wasm_engine_t *engine;
     struct alloc *alloc;
@@ -171,6 +184,8 @@ struct wasm_store_t {
     bool collecting;
     bool failed;               /* last_error is set */
     struct catnap_error_t last_error;
+    struct checkpoints *checkpoints; /* or NULL */
+    const struct checkpoint_hooks *checkpoint_hooks;
     wasm_trap_t *spare_trap;   /* for exhausted memory */
     wasm_trap_t *misuse_trap;  /* for a second thread; its handles are not counted */
     void *data;

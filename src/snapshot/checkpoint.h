@@ -1,0 +1,16 @@
+/* Checkpoints of a store, see catnap.h. */
+#ifndef CN_SNAPSHOT_CHECKPOINT_H
+#define CN_SNAPSHOT_CHECKPOINT_H
+
+#include "runtime/objects.h"
+
+bool cn_checkpoint(wasm_store_t *, uint32_t *level, struct error *);
+bool cn_rollback(wasm_store_t *, uint32_t level, struct error *);
+bool cn_release(wasm_store_t *, uint32_t level, struct error *);
+uint32_t cn_checkpoint_count(const wasm_store_t *);
+
+/* What finds written pages for this engine; NULL and *error when it is not to
+ * be had. */
+const struct tracker *cn_engine_tracker(wasm_engine_t *, struct error *);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * A memory's shadow: what the memory was at the latest checkpoint.
+ *
+ * Pages in which the two may differ are those that the tracker reports and
+ * those in `differing`; everywhere else they are equal. So a checkpoint copies
+ * these pages to the shadow, putting what was there before into an undo record,
+ * and a rollback copies them back.
+ */
+#ifndef CN_SNAPSHOT_SHADOW_H
+#define CN_SNAPSHOT_SHADOW_H
+
+#include "runtime/objects.h"
+
+struct shadow {
+  const struct tracker *tracker;
+  uint8_t *pages;      /* as the memory was; zero from `size` on */
+  size_t reserved;     /* bytes of address space at pages */
+  uint64_t size;       /* of the memory then */
+  uint64_t watched;    /* bytes of the memory that the tracker looks after */
+  uint64_t *differing; /* bit for each page of the operating system */
+  size_t differing_bytes;
+  size_t count; /* of bits set */
+  size_t page;  /* bytes */
+  int image; /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else
+                -1 */
+};
+
+/* What a checkpoint overwrote in a shadow. */
+struct undo {
+  uint64_t size; /* of the memory at the checkpoint before */
+  size_t count;
+  uint32_t *index; /* of each page */
+  uint8_t *pages;  /* as they were */
+};
+
+/* Makes the memory's shadow, with nothing in it, when it has none. */
+bool cn_shadow_make(wasm_memory_t *, const struct tracker *, struct error *);
+void cn_shadow_drop(wasm_memory_t *);
+
+/* Finds out which pages may differ. With `protect`, writes from now on are
+ * news. */
+bool cn_shadow_collect(wasm_memory_t *, bool protect, struct error *);
+/* After that. Room for what cn_shadow_take() overwrites; nothing is changed
+ * yet. */
+bool cn_shadow_prepare(const wasm_memory_t *, struct undo *, struct error *);
+/* The shadow becomes what the memory is; undo may be NULL. */
+void cn_shadow_take(wasm_memory_t *, struct undo *);
+/* The shadow becomes what it was before. */
+void cn_shadow_undo(wasm_memory_t *, const struct undo *);
+/* After cn_shadow_collect(): the memory becomes what the shadow is. */
+bool cn_shadow_restore(wasm_memory_t *, struct error *);
+
+void cn_undo_free(struct alloc *, struct undo *, size_t page);
+
+#endif
