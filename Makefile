@@ -15,20 +15,22 @@ endif
 
 # ---- Flags ---------------------------------------------------------------------------------------
 
+# CPPFLAGS, CFLAGS and LDFLAGS are the user's; they come after ours.
 OPTIMIZE ?= -O2
 WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
-            $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO)
-CFLAGS += -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
-          -fno-math-errno -pthread -MMD -MP
+cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
+           $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) $(CPPFLAGS)
+cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
+         -fno-math-errno -pthread -MMD -MP $(CFLAGS)
+ldflags = $(LDFLAGS)
 LIBS = -lxxhash -lm -pthread
 ifdef SANITIZE
-CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
-LDFLAGS += -fsanitize=$(SANITIZE)
+cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+ldflags += -fsanitize=$(SANITIZE)
 endif
 ifdef COVERAGE
-CFLAGS += -fprofile-instr-generate -fcoverage-mapping
-LDFLAGS += -fprofile-instr-generate
+cflags += -fprofile-instr-generate -fcoverage-mapping
+ldflags += -fprofile-instr-generate
 endif
 
 # One line for each step; V=1 shows the whole command.
@@ -54,7 +56,7 @@ CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
 CLI_LIBS += $(WABT_LIB) -lcrypto -lstdc++
 endif
 # The conformance runner reads JSON with json-c; without it the command has no `wast`.
-ifeq ($(shell echo '\#include <json-c/json.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes),yes)
+ifeq ($(shell echo '\#include <json-c/json.h>' | $(CC) $(cppflags) -E - >/dev/null 2>&1 && echo yes),yes)
 CLI_OBJECTS += $(SPEC_OBJECTS)
 CLI_CPPFLAGS += -DCATNAP_HAVE_JSON
 CLI_LIBS += -ljson-c
@@ -68,18 +70,18 @@ $(BUILD)/libcatnap.a: $(LIB_OBJECTS)
 
 # The link lets programs run that were linked with the library in place.
 $(BUILD)/libcatnap.so: $(LIB_OBJECTS) tools/libcatnap.map
-	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic \
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic \
 	    -Wl,--version-script=tools/libcatnap.map -o $@ $(LIB_OBJECTS) $(LIBS)
 	@ln -sf $(@F) $(BUILD)/$(SONAME)
 
 $(BUILD)/catnap: $(CLI_OBJECTS) $(BUILD)/libcatnap.a
-	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS) $(LIBS)
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(CLI_LIBS) $(LIBS)
 
 $(BUILD)/spec-runner: $(BUILD)/spec-tests/main.o $(SPEC_OBJECTS) $(BUILD)/libcatnap.a
-	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c $(LIBS)
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ -ljson-c $(LIBS)
 
 # Objects are made anew when the compiler or a flag is another one than last time.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(CLI_CPPFLAGS) $(shell $(CC) --version | head -n 1)
+FLAGS := $(CC) $(cppflags) $(cflags) $(ldflags) $(CLI_CPPFLAGS) $(shell $(CC) --version | head -n 1)
 .PHONY: FORCE
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -87,15 +89,15 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC) $(CC) $(cppflags) $(cflags) -c -o $@ $<
 
 $(BUILD)/%.o: %.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CXX) $(CXX) $(CPPFLAGS) -std=c++17 $(OPTIMIZE) -g $(WARNINGS) -pthread -MMD -MP -c -o $@ $<
+	$(call say,CXX) $(CXX) $(cppflags) -std=c++17 $(OPTIMIZE) -g $(WARNINGS) -pthread -MMD -MP -c -o $@ $<
 
-$(BUILD)/src/cli/%.o: CPPFLAGS += $(CLI_CPPFLAGS)
+$(BUILD)/src/cli/%.o: cppflags += $(CLI_CPPFLAGS)
 # Handlers are found by address when memory faults, and are hot: one section, aligned.
-$(BUILD)/src/exec/exec.o: CFLAGS += -fomit-frame-pointer -fno-stack-protector
+$(BUILD)/src/exec/exec.o: cflags += -fomit-frame-pointer -fno-stack-protector
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(CLI_OBJECTS) $(SPEC_OBJECTS) $(BUILD)/spec-tests/main.o)
 
@@ -148,11 +150,11 @@ lint: clang-tidy cppcheck
 
 clang-tidy:
 	printf '%s\n' $(LINTED) | xargs -P 2 -n 8 sh -c \
-	    '$(CLANG_TIDY) --quiet "$$@" -- $(CPPFLAGS) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
+	    '$(CLANG_TIDY) --quiet "$$@" -- $(cppflags) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
 
 cppcheck:
 	cppcheck -q -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    --suppressions-list=.cppcheck --error-exitcode=1 $(CPPFLAGS) src spec-tests
+	    --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 $(cppflags) src spec-tests
 
 .PHONY: clean help
 clean:

@@ -24,12 +24,13 @@ typedef struct reader {
 
 bool spec_text_equal(spec_text_t a, spec_text_t b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+    return a.size == b.size &&
+           (a.size == 0 || (a.data && b.data && memcmp(a.data, b.data, a.size) == 0));
 }
 
 static bool is(spec_text_t text, const char *word)
 {
-    return text.size == strlen(word) && memcmp(text.data, word, text.size) == 0;
+    return spec_text_equal(text, (spec_text_t){word, strlen(word)});
 }
 
 static bool refuse(reader_t *r, const char *what)
@@ -127,7 +128,7 @@ static const struct lane_type *find_lane_type(spec_text_t name)
 static bool read_number(spec_text_t text, unsigned bits, uint64_t *out)
 {
     char digits[24];
-    if (text.size == 0 || text.size >= sizeof digits || memchr(text.data, 0, text.size)) {
+    if (!text.data || text.size == 0 || text.size >= sizeof digits || memchr(text.data, 0, text.size)) {
         return false;
     }
     memcpy(digits, text.data, text.size);

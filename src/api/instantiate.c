@@ -92,7 +92,7 @@ void wasm_instance_exports(const wasm_instance_t *const_instance, wasm_extern_ve
     wasm_instance_t *instance = (wasm_instance_t *)(uintptr_t)const_instance;
     const struct module *module = instance ? instance->module : NULL;
     wasm_extern_vec_new_uninitialized(out, module ? module->export_count : 0);
-    for (size_t i = 0; i < out->size; i++) {
+    for (size_t i = 0; module && i < out->size; i++) {
         struct wasm_ref_t *ref =
             cn_instance_extern(instance, module->exports[i].kind, module->exports[i].index);
         if (ref)

@@ -68,7 +68,7 @@ static wasm_importtype_t *describe_import(const struct module *module,
 void wasm_module_imports(const wasm_module_t *object, wasm_importtype_vec_t *out) {
     const struct module *module = object ? object->shared->module : NULL;
     wasm_importtype_vec_new_uninitialized(out, module ? module->import_count : 0);
-    for (size_t i = 0; i < out->size; i++)
+    for (size_t i = 0; module && i < out->size; i++)
         if (!(out->data[i] = describe_import(module, &module->imports[i])))
             wasm_importtype_vec_delete(out);
     if (module && out->size < module->import_count)
@@ -88,7 +88,7 @@ static wasm_exporttype_t *describe_export(const struct module *module,
 void wasm_module_exports(const wasm_module_t *object, wasm_exporttype_vec_t *out) {
     const struct module *module = object ? object->shared->module : NULL;
     wasm_exporttype_vec_new_uninitialized(out, module ? module->export_count : 0);
-    for (size_t i = 0; i < out->size; i++)
+    for (size_t i = 0; module && i < out->size; i++)
         if (!(out->data[i] = describe_export(module, &module->exports[i])))
             wasm_exporttype_vec_delete(out);
     if (module && out->size < module->export_count)

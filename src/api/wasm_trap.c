@@ -58,7 +58,7 @@ wasm_frame_t *wasm_trap_origin(const wasm_trap_t *trap) {
 void wasm_trap_trace(const wasm_trap_t *trap, wasm_frame_vec_t *out) {
     wasm_frame_vec_new_uninitialized(out, trap ? count_wasm_frames(trap) : 0);
     size_t made = 0;
-    for (size_t i = 0; made < out->size; i++) {
+    for (size_t i = 0; trap && made < out->size; i++) {
         if (!trap->frames[i].instance)
             continue;
         out->data[made] = new_frame(&trap->frames[i]);

@@ -24,8 +24,8 @@ void cn_alloc_init_default(struct alloc *);
 
 /* Uninitialised bytes; size 0 gives a non-NULL pointer that must not be read. */
 void *cn_alloc(struct alloc *, size_t size);
-/* Zeroed array; NULL also when count * size overflows. */
-void *cn_calloc(struct alloc *, size_t count, size_t size);
+/* Zeroed array; NULL also when items * size overflows. */
+void *cn_calloc(struct alloc *, size_t items, size_t size);
 /* Resizes; on NULL the old block is still there. */
 void *cn_realloc(struct alloc *, void *pointer, size_t old_size, size_t new_size);
 /* pointer may be NULL. */
@@ -47,7 +47,7 @@ void cn_arena_init(struct arena *, struct alloc *);
 void cn_arena_free(struct arena *);
 /* 16-byte aligned; NULL when exhausted. */
 void *cn_arena_alloc(struct arena *, size_t size);
-/* Zeroed; NULL also when count * size overflows. */
-void *cn_arena_calloc(struct arena *, size_t count, size_t size);
+/* Zeroed; NULL also when items * size overflows. */
+void *cn_arena_calloc(struct arena *, size_t items, size_t size);
 
 #endif

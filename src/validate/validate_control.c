@@ -125,7 +125,7 @@ static bool find_label(struct validator *v, uint32_t label, struct types *types)
 }
 
 static bool validate_br(struct validator *v) {
-    struct types types;
+    struct types types = {NULL, 0};
     if (!find_label(v, v->in.a, &types) || !cn_pop_types(v, types))
         return false;
     cn_set_unreachable(v);
@@ -133,14 +133,14 @@ static bool validate_br(struct validator *v) {
 }
 
 static bool validate_br_if(struct validator *v) {
-    struct types types;
+    struct types types = {NULL, 0};
     return cn_pop(v, VT_I32) && find_label(v, v->in.a, &types) && cn_pop_types(v, types) &&
            cn_push_types(v, types);
 }
 
 static bool validate_br_table(struct validator *v) {
     const uint8_t *at = v->in.bytes;
-    struct types types, last = {NULL, 0};
+    struct types types = {NULL, 0}, last = types;
     if (!cn_pop(v, VT_I32))
         return false;
     for (uint64_t i = 0; i <= v->in.a; i++) {

@@ -185,9 +185,9 @@ void cn_vector_advance(struct iovec **items, int *count, size_t size);
 /* ---- fds.c: the descriptor table ------------------------------------------------------------- */
 
 /* Finds an open descriptor that has all of `rights`. */
-uint16_t cn_fd_get(catnap_wasi_t *, uint32_t fd, uint64_t rights, struct wasi_fd **out);
+uint16_t cn_fd_get(catnap_wasi_t *, uint32_t number, uint64_t rights, struct wasi_fd **out);
 /* Finds the lowest closed entry, without taking it; entries may move. */
-uint16_t cn_fd_reserve(catnap_wasi_t *, uint32_t *fd);
+uint16_t cn_fd_reserve(catnap_wasi_t *, uint32_t *number);
 /* Closes what the entry holds and frees it. */
 void cn_fd_drop(struct wasi_fd *);
 /* Sets filetype and the bools that follow from what an open host descriptor is. 0 or host errno. */
@@ -223,9 +223,11 @@ struct wasi_place {
 };
 
 /* Resolves all but the last component of a path. To be closed when it succeeded. */
-uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path, struct wasi_place *out);
+uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path,
+                       struct wasi_place *place);
 /* The same, but a symbolic link in the last place is replaced by what it names. */
-uint16_t cn_place_follow(const catnap_wasi_t *, int root, const char *path, struct wasi_place *out);
+uint16_t cn_place_follow(const catnap_wasi_t *, int root, const char *path,
+                         struct wasi_place *place);
 void cn_place_close(struct wasi_place *);
 
 /* ---- stdio.c: standard streams that are no descriptors --------------------------------------- */
