@@ -46,8 +46,8 @@ static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
 
 APART static wasm_trap_t *argument_trap(const wasm_func_t *func, size_t index, const char *wrong) {
     char type[120];
-    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST, "argument %zu %s: the function's type is %s",
-                       index, wrong, cn_functype_format(func->type, type, sizeof type));
+    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
+                       "argument %zu %s: the function's type is %s", index, wrong, cn_functype_format(func->type, type, sizeof type));
 }
 
 static wasm_trap_t *call_with_slots(const wasm_func_t *func, struct values arguments,
@@ -188,10 +188,11 @@ static wasm_trap_t *call_plain(wasm_func_t *func, uint64_t *slots, bool with_env
         return exhausted(func->ref.store);
     wasm_val_vec_t arguments = {call.arguments.count, call.arguments.data};
     wasm_val_vec_t results = {call.results.count, call.results.data};
+    void *callback = func->user_callback;
     if (with_env)
-        trap = ((wasm_func_callback_with_env_t)func->user_callback)(func->env, &arguments, &results);
+        trap = ((wasm_func_callback_with_env_t)callback)(func->env, &arguments, &results);
     else
-        trap = ((wasm_func_callback_t)func->user_callback)(&arguments, &results);
+        trap = ((wasm_func_callback_t)callback)(&arguments, &results);
     return finish(&call, slots, trap, true);
 }
 

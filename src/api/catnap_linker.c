@@ -227,10 +227,13 @@ static void free_unknown(void *env) {
 #define SEPARATOR "::"
 #define LONGEST_UNKNOWN 300u
 
+static size_t at_most(size_t length, size_t limit) {
+    return length < limit ? length : limit;
+}
+
 static struct unknown_import *new_unknown(struct alloc *alloc, const struct names *names) {
-    size_t module_length =
-        names->module_length < LONGEST_UNKNOWN ? names->module_length : LONGEST_UNKNOWN;
-    size_t name_length = names->name_length < LONGEST_UNKNOWN ? names->name_length : LONGEST_UNKNOWN;
+    size_t module_length = at_most(names->module_length, LONGEST_UNKNOWN);
+    size_t name_length = at_most(names->name_length, LONGEST_UNKNOWN);
     size_t length = module_length + strlen(SEPARATOR) + name_length;
     struct unknown_import *unknown = cn_alloc(alloc, sizeof *unknown + length);
     if (!unknown)

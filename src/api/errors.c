@@ -47,7 +47,8 @@ catnap_error_t *cn_error_own(const struct error *from) {
     return error;
 }
 
-static void fill(struct error *error, catnap_status_t status, const char *format, va_list arguments) {
+static void fill(struct error *error, catnap_status_t status, const char *format,
+                 va_list arguments) {
     *error = (struct error){.status = status, .func = CN_NO_FUNC, .offset = CN_NO_OFFSET};
     vsnprintf(error->message, sizeof error->message, format, arguments);
 }

@@ -1,4 +1,4 @@
-/* From bytes to a module that is ready: decode, validate, and translate when the engine is eager. */
+/* From bytes to a ready module: decode, validate, and translate when the engine is eager. */
 #include "api/api.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
  * Linear memories: address space is reserved once, and growth commits more of it, so that a memory
- * never moves. Where 8 GiB can be had, no 32-bit address with a 32-bit offset leaves the reservation
- * and the hardware checks the bounds; else the code does.
+ * never moves. Where 8 GiB can be had, no 32-bit address with a 32-bit offset leaves the
+ * reservation and the hardware checks the bounds; else the code does.
  */
 #include "runtime/objects.h"
 
@@ -27,8 +27,9 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
                          struct error *error) {
     uint64_t pages = type->limits.min;
     if (pages > most_pages(type))
-        return cn_fail(error, CATNAP_LIMIT, "a memory of %" PRIu64 " pages is beyond the limit %" PRIu64,
-                       pages, most_pages(type));
+        return cn_fail(error, CATNAP_LIMIT,
+                       "a memory of %" PRIu64 " pages is beyond the limit %" PRIu64, pages,
+                       most_pages(type));
     if (pages * WASM_PAGE_BYTES > store_room(store))
         return cn_fail(error, CATNAP_LIMIT,
                        "a memory of %" PRIu64 " bytes is beyond the store's limit: %" PRIu64
@@ -51,7 +52,7 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
 }
 
 static bool reserve_pages(wasm_memory_t *memory, uint64_t pages) {
-    uint64_t bytes = pages > 0 ? pages * WASM_PAGE_BYTES : 1; /* the base of an empty one is not NULL */
+    uint64_t bytes = pages > 0 ? pages * WASM_PAGE_BYTES : 1; /* an empty one has a base too */
     if (bytes > SIZE_MAX)
         return false;
     memory->base = cn_os_reserve((size_t)bytes);

@@ -55,9 +55,10 @@ _Atomic uint64_t *cn_shared_explicit_code(struct shared_module *shared) {
     _Atomic uint64_t *twin = cn_alloc(alloc, table_bytes(module));
     if (!twin)
         return NULL;
-    for (uint32_t i = 0; i < count; i++)
-        atomic_init(&twin[i], untranslated_word(module, atomic_load_explicit(
-                                                            &module->code[i], memory_order_acquire)));
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t word = atomic_load_explicit(&module->code[i], memory_order_acquire);
+        atomic_init(&twin[i], untranslated_word(module, word));
+    }
     if (atomic_compare_exchange_strong(&shared->explicit_code, &table, twin))
         return twin;
     cn_free(alloc, (void *)twin, table_bytes(module));

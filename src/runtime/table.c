@@ -17,8 +17,9 @@ static void fill(uint64_t *elements, uint64_t count, uint64_t init) {
 
 static bool check_limits(const wasm_store_t *store, uint64_t size, struct error *error) {
     if (size > LIMIT_TABLE_ELEMENTS)
-        return cn_fail(error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond the limit %u",
-                       size, LIMIT_TABLE_ELEMENTS);
+        return cn_fail(error, CATNAP_LIMIT,
+                       "a table of %" PRIu64 " elements is beyond the limit %u", size,
+                       LIMIT_TABLE_ELEMENTS);
     if (size > store_room(store))
         return cn_fail(error, CATNAP_LIMIT,
                        "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64

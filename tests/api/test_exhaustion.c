@@ -82,9 +82,11 @@ void *calloc(size_t count, size_t size) {
  *     (i32.add (memory.grow (i32.const 1)) (table.grow 0 (ref.null func) (i32.const 9))))
  *   (func (export "id") (param externref) (result externref) (call $id (local.get 0)))
  *   (func (export "trap") (unreachable))
- *   (func (export "many") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
+ *   (func (export "many")
+ *     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
  *     (result i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
- *     (call $many (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
+ *     (call $many
+ *       (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5)
  *       (local.get 6) (local.get 7) (local.get 8) (local.get 9) (local.get 10) (local.get 11)
  *       (local.get 12) (local.get 13) (local.get 14) (local.get 15) (local.get 16)))
  *   (func $start (global.set 0 (i32.const 5))) (start $start)) */
@@ -435,7 +437,8 @@ static uint64_t fail_each_allocation(bool forever, catnap_bounds_checks_t checks
         catnap_allocator_t allocator = {injected_realloc, &injector};
         bool worked = scenario(&allocator, checks);
         if (worked == injector.fired)
-            print_message("allocation %d: %s\n", (int)i, worked ? "swallowed" : "failed for nothing");
+            print_message("allocation %d: %s\n", (int)i,
+                          worked ? "swallowed" : "failed for nothing");
         assert_int_equal(worked, !injector.fired);
         assert_int_equal(injector.held, 0);
         if (!injector.fired)
