@@ -46,6 +46,47 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
 #define PAIR_BRANCH(first, e1, compare, e2) PAIR_BRANCH_VARIANTS_OF(ROW, first##_##compare)
 #define LOAD_BRANCH(load, access, compare, e2) LOAD_BRANCH_VARIANTS_OF(ROW, load##_##compare)
 #define STEP_BRANCH(t, T, compare, e2) STEP_BRANCH_VARIANTS_OF(ROW, t##_step_##compare)
+#define L_s(slot) slot
+#define L_k(slot) "x"
+#define L_a(slot) "A"
+#define L_p(slot) "p"
+#define L_q(slot) "q"
+#define D_k "x"
+#define D_p "p"
+#define D_q "q"
+#define K_OF(T) K_##T
+/* A 32-bit constant of a BIN lies in w. */
+#define LB_s(T) "b"
+#define LB_k(T) K_##T
+#define LB_a(T) "A"
+#define LB_p(T) "p"
+#define LB_q(T) "q"
+#define PIN_DXY_ROW(n, T, d, x, y) ROW(pin_##n##_##d##_##x##y, D_##d LB_##x(T) LB_##y(T))
+#define PIN_BASE_ROW(n, T, d, x, y) ROW(pin_##n##_##d##_##x##y, D_##d FORMAT_##x##y(T))
+#define PIN_LOAD_ROW(n, check, d, x) ROW(pin_##n##_##check##_##d##_##x, D_##d L_##x("b") "w")
+#define PIN_STORE_ROW(n, check, v, x) ROW(pin_##n##_##check##_##v##x, L_##v("a") L_##x("b") "w")
+#define PIN_XY_ROW(n, x, y) ROW(pin_##n##_##x##y, L_##x("a") L_##y("a") "W")
+#define STEP_s "H"
+#define STEP_k "L"
+#define STEP_C_s "h"
+#define STEP_C_k "l"
+#define STEP_C_o "o"
+#define PIN_STEP_ROW(n, pin, step, order, c)                                                       \
+    ROW(pin_##n##_##pin##_##step##_##order##c, #pin STEP_##step STEP_C_##c "W")
+#define PIN_BIN(name, R, T, order, ...)                                                            \
+    PIN_SOURCES_##order(PIN_DXY_ROW, name, T, s) PIN_SOURCES_##order(PIN_DXY_ROW, name, T, a)      \
+    PIN_SOURCES_##order(PIN_DXY_ROW, name, T, p) PIN_SOURCES_##order(PIN_DXY_ROW, name, T, q)      \
+    BASE_SOURCES_##order(PIN_BASE_ROW, name, T, p) BASE_SOURCES_##order(PIN_BASE_ROW, name, T, q)
+#define PIN_LOAD(name, R, access)                                                                  \
+    PIN_LOAD_FORMS(PIN_LOAD_ROW, name, g) PIN_LOAD_FORMS(PIN_LOAD_ROW, name, e)
+#define PIN_LOAD_ADDRESS(name, R, access)                                                          \
+    PIN_LOAD_ADDRESS_FORMS(PIN_LOAD_ROW, name, g) PIN_LOAD_ADDRESS_FORMS(PIN_LOAD_ROW, name, e)
+#define PIN_STORE(name, T, access)                                                                 \
+    PIN_STORE_FORMS(PIN_STORE_ROW, name, g) PIN_STORE_FORMS(PIN_STORE_ROW, name, e)
+#define PIN_STORE_ADDRESS(name, T, access)                                                         \
+    PIN_STORE_ADDRESS_FORMS(PIN_STORE_ROW, name, g) PIN_STORE_ADDRESS_FORMS(PIN_STORE_ROW, name, e)
+#define PIN_CMP(name, T, order, ...) PIN_SOURCES_##order(PIN_XY_ROW, name)
+#define PIN_STEP(t, T, compare, e2) PIN_STEP_FORMS(PIN_STEP_ROW, t##_step_##compare)
 #include "exec/bytecode.def"
 };
 

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "exec/pins.h"
+
 /* Slots at the frame pointer that a call fills: see docs/architecture.md, frames. */
 enum frame_header {
     FRAME_RETURN_PC, /* where the caller goes on; the exit or switch_back cell for calls across */
@@ -11,6 +13,8 @@ enum frame_header {
     FRAME_CODE,      /* struct code of this frame */
     FRAME_INSTANCE,
     FRAME_RESUME,    /* while it calls another instance: where this frame goes on */
+    FRAME_PIN_P,     /* the two locals that registers hold copies of: bytecode_pins.def */
+    FRAME_PIN_Q,
     FRAME_HEADER_SLOTS
 };
 /* An entry record lies below the first frame's parameters. */
@@ -90,6 +94,22 @@ enum bytecode {
     BC_##load##_##compare, LOAD_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, load##_##compare)
 #define STEP_BRANCH(t, T, compare, e2)                                                             \
     BC_##t##_step_##compare, STEP_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, t##_step_##compare)
+/* A family's own enumerator comes first and names no instruction; all letters follow. */
+#define BC_PIN_DXY_(n, d, x, y) BC_pin_##n##_##d##_##x##y,
+#define BC_PIN_LOAD_(n, check, d, x) BC_pin_##n##_##check##_##d##_##x,
+#define BC_PIN_STORE_(n, check, v, x) BC_pin_##n##_##check##_##v##x,
+#define BC_PIN_XY_(n, x, y) BC_pin_##n##_##x##y,
+#define BC_PIN_STEP_(n, pin, step, order, c) BC_pin_##n##_##pin##_##step##_##order##c,
+#define PIN_BIN(name, R, T, order, ...) BC_pin_##name, PIN_ALL_DXY(BC_PIN_DXY_, name)
+#define PIN_LOAD(name, R, access)                                                                  \
+    BC_pin_##name, PIN_ALL_XY(BC_PIN_LOAD_, name, g) PIN_ALL_XY(BC_PIN_LOAD_, name, e)
+#define PIN_LOAD_ADDRESS(name, R, access) PIN_LOAD(name, R, access)
+#define PIN_STORE(name, T, access)                                                                 \
+    BC_pin_##name, PIN_ALL_XY(BC_PIN_STORE_, name, g) PIN_ALL_XY(BC_PIN_STORE_, name, e)
+#define PIN_STORE_ADDRESS(name, T, access) PIN_STORE(name, T, access)
+#define PIN_CMP(name, T, order, ...) BC_pin_##name, PIN_ALL_XY(BC_PIN_XY_, name)
+#define PIN_STEP(t, T, compare, e2)                                                                \
+    BC_pin_##t##_step_##compare, PIN_STEP_FORMS(BC_PIN_STEP_, t##_step_##compare)
 #include "exec/bytecode.def"
 #undef BIN
 #undef BINT

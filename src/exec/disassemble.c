@@ -172,6 +172,9 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case 'c': add_slot(line, bc_o(pc, 2)); break;
         case 'e': add_slot(line, bc_o(pc, 3)); break;
         case 'A': add(line, " acc"); break;
+        case 'p':
+        case 'q': add(line, " %c", *format); break;
+        case 'o': add(line, " %c", *cn_bytecode_info[bytecode].format == 'p' ? 'q' : 'p'); break;
         case 'n': add(line, " %d", bc_o(pc, 3)); break;
         case 'w': add(line, " %d", bc_w(pc)); break;
         case 'F': add(line, " +%d", bc_w(pc)); break;

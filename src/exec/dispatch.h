@@ -12,6 +12,7 @@
  *   pc    the instruction under way          fp    the frame (enum frame_header at its start)
  *   mem   base of the instance's memory 0    inst  the frame's instance
  *   vm    the machine                        acc, facc  accumulators: integers; floats in lane 0
+ *   p, q  copies of the slots FRAME_PIN_P and FRAME_PIN_Q
  */
 #ifndef CN_EXEC_DISPATCH_H
 #define CN_EXEC_DISPATCH_H
@@ -31,8 +32,8 @@ typedef float vacc __attribute__((vector_size(16)));
 #define MAYBE __attribute__((unused))
 #define HANDLER_PARAMS                                                                             \
     const uint64_t *pc, uint64_t *fp, MAYBE uint8_t *mem, MAYBE struct wasm_instance_t *inst,      \
-        struct machine *vm, MAYBE uint64_t acc, MAYBE vacc facc
-#define HANDLER_ARGS pc, fp, mem, inst, vm, acc, facc
+        struct machine *vm, MAYBE uint64_t acc, MAYBE uint64_t p, MAYBE uint64_t q, MAYBE vacc facc
+#define HANDLER_ARGS pc, fp, mem, inst, vm, acc, p, q, facc
 typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 
 #define HANDLER(name)                                                                              \

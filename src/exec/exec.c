@@ -19,6 +19,7 @@
 /* Pairs are many handlers: each a function of its own they cost little, but one function of them all
  * takes a compiler minutes. */
 #define CN_PAIRS (CN_ACCUMULATOR && CN_DISPATCH_TAIL)
+#define CN_PINS CN_PAIRS
 
 /* Rows of the handler table. */
 #define ROW(name) [BC_##name] = HANDLER_ADDRESS(name),
@@ -64,6 +65,7 @@ DECLARE_HANDLER(call_outside)
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
 #include "exec/handlers_pairs.inc"
+#include "exec/handlers_pins.inc"
 #include "exec/handlers_simd.inc"
 
 static const uint64_t *handler_table(void) {
@@ -77,7 +79,8 @@ const uint64_t *cn_handlers(void) { return handler_table(); }
 
 static void run(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *inst) {
-    ((handler)(uintptr_t)*pc)(pc, fp, cn_instance_base(inst), inst, vm, 0, (vacc){0});
+    ((handler)(uintptr_t)*pc)(pc, fp, cn_instance_base(inst), inst, vm, 0, fp[FRAME_PIN_P],
+                              fp[FRAME_PIN_Q], (vacc){0});
 }
 
 #else
@@ -92,13 +95,14 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
     if (!vm)
         return (const uint64_t *)(const void *)table;
     uint8_t *mem = cn_instance_base(inst);
-    uint64_t acc = 0;
+    uint64_t acc = 0, p = fp[FRAME_PIN_P], q = fp[FRAME_PIN_Q];
     vacc facc = {0};
     DISPATCH();
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
 #include "exec/handlers_pairs.inc"
+#include "exec/handlers_pins.inc"
 #include "exec/handlers_simd.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }

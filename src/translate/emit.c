@@ -127,16 +127,21 @@ bool cn_can_accumulate(const struct emitter *e, int32_t slot) {
            e->last.to_acc != BC_NONE;
 }
 
-void cn_accumulate(struct emitter *e) {
-    if (!e->exhausted) {
-        e->cells[e->last.cell] = e->handlers[e->last.to_acc];
-        for (size_t i = e->map ? e->map->count : 0; i-- > 0;) {
-            if (e->map->entries[i].cell == e->last.cell) {
-                e->map->entries[i].bytecode = (uint16_t)e->last.to_acc;
-                break;
-            }
+/* Makes the instruction at `cell` another variant. */
+static void replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
+    if (e->exhausted)
+        return;
+    e->cells[cell] = e->handlers[bytecode];
+    for (size_t i = e->map ? e->map->count : 0; i-- > 0;) {
+        if (e->map->entries[i].cell == cell) {
+            e->map->entries[i].bytecode = (uint16_t)bytecode;
+            break;
         }
     }
+}
+
+void cn_accumulate(struct emitter *e) {
+    replace(e, e->last.cell, e->last.to_acc);
     e->before = e->last;
     e->last.cell = NO_CELL;
 }
@@ -154,6 +159,19 @@ bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
     return true;
 }
 
+void cn_sync_pin(struct emitter *e, int32_t slot) {
+    if (!e->pins || (slot != FRAME_PIN_P && slot != FRAME_PIN_Q))
+        return;
+    struct producer *p = &e->last;
+    enum bytecode direct = p->to_pin[slot == FRAME_PIN_Q];
+    if (p->cell != NO_CELL && p->in_local && p->slot == slot && p->end == e->count &&
+        direct != BC_NONE && e->handlers[direct] && !e->exhausted) {
+        replace(e, p->cell, direct);
+        return;
+    }
+    cn_emit(e, slot == FRAME_PIN_P ? BC_reload_p : BC_reload_q, 1);
+}
+
 void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
     e->last.cell = NO_CELL;
     if (e->far_to || e->exhausted)
@@ -166,128 +184,4 @@ void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_
         .offset = e->offset,
         .fuel_so_far = e->fuel_cost,
     };
-}
-
-/* ---- the families ---- */
-
-static const uint8_t source_variant[3][3] = {
-    /* b:          S       K       A */
-    [CLASS_S] = {SRC_SS, SRC_SK, SRC_SA},
-    [CLASS_K] = {SRC_KS, SRC_COUNT, SRC_KA},
-    [CLASS_A] = {SRC_AS, SRC_AK, SRC_COUNT},
-};
-
-static unsigned choose_sources(bool commutes, struct operand *a, struct operand *b) {
-    unsigned sources = source_variant[a->class_][b->class_];
-    if (commutes && (sources == SRC_KS || sources == SRC_SA || sources == SRC_KA)) {
-        struct operand other = *a;
-        *a = *b;
-        *b = other;
-        sources = source_variant[a->class_][b->class_];
-    }
-    return sources;
-}
-
-void cn_emit_bin(struct emitter *e, enum bytecode family, bool commutes, bool wide_const,
-                 int32_t to, struct operand a, struct operand b, bool is_compare) {
-    static const uint8_t pair_sources[SRC_COUNT] = {
-        [SRC_SS] = PAIR_SS + 1, [SRC_SK] = PAIR_SK + 1, [SRC_AS] = PAIR_AS + 1,
-        [SRC_AK] = PAIR_AK + 1};
-    struct operand a_was = a, b_was = b;
-    unsigned sources = choose_sources(commutes, &a, &b);
-    if (is_compare && e->last.cell != NO_CELL)
-        e->before = e->last;
-    int32_t first = a.class_ == CLASS_S ? cn_near(e, a.slot, false, 0) : 0;
-    int32_t second = b.class_ == CLASS_S ? cn_near(e, b.slot, false, 1) : 0;
-    int32_t target = cn_to_begin(e, to, false);
-    bool has_const = a.class_ == CLASS_K || b.class_ == CLASS_K;
-    uint64_t constant = a.class_ == CLASS_K ? a.constant : b.constant;
-    uint32_t cell = (uint32_t)e->count;
-    uint64_t *at = cn_emit(e, (enum bytecode)(family + sources), has_const && wide_const ? 3 : 2);
-    if (!has_const) {
-        at[1] = cn_fields(target, first, second, 0);
-    } else {
-        int32_t slot = a.class_ == CLASS_S ? first : second;
-        at[1] = cn_fields_w(target, slot, wide_const ? 0 : (uint32_t)constant);
-        if (wide_const)
-            at[2] = constant;
-    }
-    cn_produced(e, cell, to, (enum bytecode)(family + SRC_COUNT + sources));
-    if (e->last.cell == cell) {
-        e->last.a = is_compare ? a_was : a;
-        e->last.b = is_compare ? b_was : b;
-        if (is_compare) {
-            e->last.compare = family;
-        } else if (pair_sources[sources]) {
-            e->last.first = family;
-            e->last.sources = pair_sources[sources] - 1;
-        }
-    }
-    cn_to_end(e);
-}
-
-void cn_emit_un(struct emitter *e, enum bytecode family, int32_t to, struct operand a) {
-    bool acc = a.class_ == CLASS_A;
-    int32_t source = acc ? 0 : cn_near(e, a.slot, false, 0);
-    int32_t target = cn_to_begin(e, to, false);
-    uint32_t cell = (uint32_t)e->count;
-    cn_emit(e, (enum bytecode)(family + acc), 2)[1] = cn_fields(target, source, 0, 0);
-    cn_produced(e, cell, to, (enum bytecode)(family + 2 + acc));
-    cn_to_end(e);
-}
-
-uint32_t cn_emit_branch(struct emitter *e, enum bytecode family, bool commutes, struct operand a,
-                        struct operand b) {
-    unsigned sources = choose_sources(commutes, &a, &b);
-    bool has_const = a.class_ == CLASS_K || b.class_ == CLASS_K;
-    /* Slots lie in the order of the operands: o0, then o1 when both are or when a is elsewhere. */
-    int32_t first = a.class_ == CLASS_S ? cn_near(e, a.slot, false, 0) : 0;
-    int32_t second = b.class_ == CLASS_S ? cn_near(e, b.slot, false, 1) : 0;
-    if (a.class_ == CLASS_K)
-        first = second; /* ks reads o0 */
-    uint64_t *at = cn_emit(e, (enum bytecode)(family + sources), has_const ? 3 : 2);
-    at[1] = cn_fields(first, second, 0, 0);
-    if (has_const)
-        at[2] = a.class_ == CLASS_K ? a.constant : b.constant;
-    e->last.cell = NO_CELL;
-    return (uint32_t)e->count - (has_const ? 2 : 1);
-}
-
-void cn_emit_load(struct emitter *e, enum bytecode family, bool explicit_, int32_t to,
-                  struct operand address, uint32_t offset) {
-    bool acc = address.class_ == CLASS_A;
-    int32_t source = acc ? 0 : cn_near(e, address.slot, false, 0);
-    int32_t target = cn_to_begin(e, to, false);
-    uint32_t cell = (uint32_t)e->count;
-    enum bytecode base = (enum bytecode)(family + (explicit_ ? 4 : 0));
-    cn_emit(e, (enum bytecode)(base + acc), 2)[1] = cn_fields_w(target, source, offset);
-    cn_produced(e, cell, to, (enum bytecode)(base + 2 + acc));
-    if (e->last.cell == cell) {
-        e->last.first = family;
-        e->last.is_load = true;
-        e->last.explicit_ = explicit_;
-        e->last.load_offset = offset;
-        e->last.a = address;
-    }
-    cn_to_end(e);
-}
-
-void cn_emit_store(struct emitter *e, enum bytecode family, bool explicit_, struct operand value,
-                   struct operand address, uint32_t offset) {
-    static const uint8_t variant[3][3] = {
-        /* address:      S         K            A */
-        [CLASS_S] = {STORE_SS, STORE_COUNT, STORE_SA},
-        [CLASS_K] = {STORE_KS, STORE_COUNT, STORE_KA},
-        [CLASS_A] = {STORE_AS, STORE_COUNT, STORE_COUNT},
-    };
-    int32_t first = value.class_ == CLASS_S ? cn_near(e, value.slot, false, 0) : 0;
-    int32_t second = address.class_ == CLASS_S ? cn_near(e, address.slot, false, 1) : 0;
-    enum bytecode base = (enum bytecode)(family + (explicit_ ? STORE_COUNT : 0));
-    bool constant = value.class_ == CLASS_K;
-    uint64_t *at = cn_emit(e, (enum bytecode)(base + variant[value.class_][address.class_]),
-                           constant ? 3 : 2);
-    at[1] = cn_fields_w(first, second, offset);
-    if (constant)
-        at[2] = value.constant;
-    e->last.cell = NO_CELL;
 }

@@ -11,8 +11,9 @@
 
 #define NO_CELL UINT32_MAX
 
-/* Where an operand is: a slot of the frame, a constant, or the accumulator. */
-enum operand_class { CLASS_S, CLASS_K, CLASS_A };
+/* Where an operand is: a slot of the frame, a constant, the accumulator, or one of the pinned locals,
+ * whose slot is right as well. In the order of the letters in exec/pins.h. */
+enum operand_class { CLASS_S, CLASS_K, CLASS_A, CLASS_P, CLASS_Q };
 struct operand {
     enum operand_class class_;
     int32_t slot;
@@ -26,6 +27,7 @@ struct producer {
     int32_t slot;           /* its destination */
     bool in_local;          /* which is a local's slot: cn_retarget() */
     enum bytecode to_acc;   /* the variant with the accumulator as destination; BC_NONE: none */
+    enum bytecode to_pin[2]; /* likewise with p, with q */
     enum bytecode compare;  /* its family when it is a comparison; BC_NONE: not one */
     struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
     /* What fuse.c needs to make it the first of a pair: */
@@ -43,6 +45,7 @@ struct emitter {
     size_t count, capacity;
     struct producer last;
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
+    bool pins;             /* there are variants for pinned locals, and this function has some */
     int32_t scratch;       /* first of four v128 slots near the frame pointer, or 0: not reserved */
     bool needs_scratch;    /* a slot was out of reach: translate again with scratch */
     int32_t far_to;        /* destination out of reach, of the instruction under way; 0: none */
@@ -102,5 +105,13 @@ bool cn_can_accumulate(const struct emitter *, int32_t slot);
 void cn_accumulate(struct emitter *);
 /* Makes the latest instruction write to another slot; false when it is not the producer of `from`. */
 bool cn_retarget(struct emitter *, int32_t from, int32_t to);
+/* After a pinned local was written in whatever way: its register takes it over, if it has not. */
+void cn_sync_pin(struct emitter *, int32_t slot);
+/* The same operand without pins. */
+static inline struct operand cn_unpinned(struct operand o) {
+    if (o.class_ == CLASS_P || o.class_ == CLASS_Q)
+        o.class_ = CLASS_S;
+    return o;
+}
 
 #endif

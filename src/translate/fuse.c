@@ -78,6 +78,7 @@ static uint64_t *emit_pair(struct emitter *e, enum bytecode bytecode, enum bytec
 
 static int32_t slot_field(struct operand o) { return o.class_ == CLASS_S ? o.slot : 0; }
 static uint32_t half(struct operand o) {
+    o = cn_unpinned(o);
     return o.class_ == CLASS_K ? (uint32_t)o.constant : (uint16_t)slot_field(o);
 }
 static uint64_t halves(uint32_t low, uint32_t high) { return low | (uint64_t)high << 32; }
@@ -172,6 +173,19 @@ static uint32_t emit_branch_pair(struct emitter *e, enum bytecode bytecode, int3
     return (uint32_t)e->count - 2;
 }
 
+/* The same of a pinned local, whose register must be written. */
+static enum bytecode pinned_step(const struct emitter *e, const struct producer *p,
+                                 enum bytecode family, bool right, struct operand other) {
+    static const uint16_t steps[BC_COUNT] = {
+#define PIN_STEP(t, T, compare, e2) [BC_##compare] = BC_pin_##t##_step_##compare,
+#include "exec/bytecode_pins.def"
+    };
+    unsigned c = other.class_ == CLASS_S ? 0 : other.class_ == CLASS_K ? 1 : 2;
+    uint32_t index = (p->slot == FRAME_PIN_Q) * 12u + (p->b.class_ == CLASS_K) * 6u + right * 3u + c;
+    uint32_t bytecode = steps[family] + 1u + index;
+    return steps[family] != BC_NONE && e->handlers[bytecode] ? (enum bytecode)bytecode : BC_NONE;
+}
+
 /* A local stepped by a constant or another slot, then compared. */
 static bool fuse_step(struct emitter *e, enum bytecode family, unsigned order,
                       struct operand other, uint32_t *displacement) {
@@ -185,10 +199,20 @@ static bool fuse_step(struct emitter *e, enum bytecode family, unsigned order,
         p.a = p.b;
         p.b = exchanged;
     }
-    if (p.a.slot != p.slot || !fits_half(p.b, wide) || !fits_half(other, wide) ||
-        !variant(e, families[wide ? PC_i64_step : PC_i32_step][code_of[family]],
-                 (p.b.class_ == CLASS_K) * 4u + order, &bytecode))
+    if (p.a.slot != p.slot || !fits_half(p.b, wide) || !fits_half(cn_unpinned(other), wide))
         return false;
+    if (e->pins && (p.slot == FRAME_PIN_P || p.slot == FRAME_PIN_Q)) {
+        if (other.class_ == (p.slot == FRAME_PIN_P ? CLASS_P : CLASS_Q))
+            other = cn_unpinned(other); /* the stepped one itself: its slot is written by then */
+        bytecode = pinned_step(e, &p, family, order >= ORDER_RS, other);
+        if (bytecode == BC_NONE)
+            return false;
+    } else {
+        other = cn_unpinned(other);
+        if (!variant(e, families[wide ? PC_i64_step : PC_i32_step][code_of[family]],
+                     (p.b.class_ == CLASS_K) * 4u + order, &bytecode))
+            return false;
+    }
     cn_emit_rollback(e, p.cell);
     *displacement = emit_branch_pair(e, bytecode, p.slot, halves(half(other), half(p.b)));
     return true;
@@ -213,17 +237,21 @@ static bool fuse_tested(struct emitter *e, enum bytecode family, unsigned order,
     return true;
 }
 
+static bool is_slot(struct operand o, int32_t slot) {
+    return cn_unpinned(o).class_ == CLASS_S && o.slot == slot;
+}
+
 bool cn_fuse_branch(struct emitter *e, enum bytecode family, bool commutes, struct operand a,
                     struct operand b, uint32_t *displacement) {
     const struct producer *p = &e->before;
     if (p->cell == NO_CELL || p->end != e->count || e->exhausted)
         return false;
-    bool a_is_x = p->in_local ? a.class_ == CLASS_S && a.slot == p->slot : a.class_ == CLASS_A;
-    bool b_is_x = p->in_local ? b.class_ == CLASS_S && b.slot == p->slot : b.class_ == CLASS_A;
+    bool a_is_x = p->in_local ? is_slot(a, p->slot) : a.class_ == CLASS_A;
+    bool b_is_x = p->in_local ? is_slot(b, p->slot) : b.class_ == CLASS_A;
     if (!a_is_x && !b_is_x)
         return false;
     struct operand other = a_is_x ? b : a;
     unsigned order = (a_is_x || commutes ? ORDER_FS : ORDER_RS) + (other.class_ == CLASS_K);
     return p->in_local ? fuse_step(e, family, order, other, displacement)
-                       : fuse_tested(e, family, order, other, displacement);
+                       : fuse_tested(e, family, order, cn_unpinned(other), displacement);
 }

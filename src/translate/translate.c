@@ -11,9 +11,10 @@
 
 #include <string.h>
 
-#include "binary/reader.h"
+#include "binary/skip.h"
 #include "translate/emit.h"
 #include "translate/fuse.h"
+#include "translate/pin.h"
 #include "translate/rules.h"
 
 #define NO_LINK UINT32_MAX
@@ -38,6 +39,12 @@ struct local {
 
 enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE };
 
+/* A condition: a comparison that was taken back from the code, or a value tested against zero. */
+struct condition {
+    const struct rule *rule; /* of a comparison */
+    struct operand a, b;
+};
+
 struct control {
     uint8_t construct;
     bool entered_dead;         /* kept for the nesting only */
@@ -50,6 +57,11 @@ struct control {
     uint32_t fixups;           /* chain of branches to the end: half-cell + 1, or 0 */
     uint32_t else_fixup;       /* of an if: cell with the displacement, or 0 */
     uint32_t table, table_stub; /* the stub of the br_table at cell `table` */
+    /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
+    bool tests_first;
+    struct condition test;
+    uint32_t test_target; /* index of the construct it leaves */
+    uint32_t test_passed; /* cell behind the test */
 };
 
 struct translator {
@@ -69,6 +81,7 @@ struct translator {
     size_t control_capacity;
     int32_t first_temp; /* home of the bottom value */
     int32_t local_end;
+    int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
     struct value spare_value;     /* written to, and never read, once memory is exhausted */
     struct control spare_control;
     bool live;          /* the instruction under way can be reached */
@@ -203,6 +216,15 @@ static int32_t in_near_slot(struct translator *t, const struct value *value, uns
     return cn_near(&t->emit, in_slot(t, value), is_wide(value->type), which);
 }
 
+/* The slot of a local, or its pin. */
+static struct operand in_pin_or_slot(const struct translator *t, int32_t slot) {
+    if (t->emit.pins && slot == FRAME_PIN_P)
+        return (struct operand){CLASS_P, slot, 0};
+    if (t->emit.pins && slot == FRAME_PIN_Q)
+        return (struct operand){CLASS_Q, slot, 0};
+    return (struct operand){CLASS_S, slot, 0};
+}
+
 /* A popped value as an operand of the classes that families know. */
 static struct operand as_operand(struct translator *t, const struct value *value) {
     if (value->where == CONST)
@@ -211,12 +233,17 @@ static struct operand as_operand(struct translator *t, const struct value *value
         cn_accumulate(&t->emit);
         return (struct operand){CLASS_A, 0, 0};
     }
-    return (struct operand){CLASS_S, slot_of(t, value), 0};
+    return in_pin_or_slot(t, slot_of(t, value));
 }
-static struct operand as_slot_operand(struct translator *t, const struct value *value) {
+/* The same with constants in their slots. */
+static struct operand as_register_operand(struct translator *t, const struct value *value) {
     if (value->where == CONST)
         return (struct operand){CLASS_S, in_slot(t, value), 0};
     return as_operand(t, value);
+}
+/* And without pins. */
+static struct operand as_slot_operand(struct translator *t, const struct value *value) {
+    return cn_unpinned(as_register_operand(t, value));
 }
 
 /* Appends an instruction that no peephole knows. */
@@ -389,10 +416,16 @@ static struct control *label(struct translator *t, uint32_t depth) {
     return &t->controls[t->depth - 1 - depth];
 }
 
+static void emit_branch_to_test(struct translator *t, struct control *loop);
+
 /* An unconditional branch with the topmost values; they stay on the stack. */
 static void emit_branch_to(struct translator *t, struct control *target) {
     if (target->construct == FUNCTION) {
         emit_return(t);
+        return;
+    }
+    if (target->construct == LOOP && target->tests_first) {
+        emit_branch_to_test(t, target);
         return;
     }
     prepare_label_values(t, target);
@@ -408,12 +441,6 @@ static void emit_branch_to(struct translator *t, struct control *target) {
     emit_plain(t, BC_br, 2);
     aim(t, target, (cell + 1) * 2 + 1);
 }
-
-/* A condition: a comparison that was taken back from the code, or a value tested against zero. */
-struct condition {
-    const struct rule *rule; /* of a comparison */
-    struct operand a, b;
-};
 
 static const struct rule *rule_of_family(enum bytecode family) {
     static const uint16_t comparisons[] = {
@@ -437,7 +464,7 @@ static struct condition pop_condition(struct translator *t) {
         return c;
     }
     struct operand zero = {CLASS_K, 0, 0};
-    return (struct condition){&cn_rules[OP_i32_ne], as_slot_operand(t, &value), zero};
+    return (struct condition){&cn_rules[OP_i32_ne], as_register_operand(t, &value), zero};
 }
 
 /* Appends the branch taken when the condition holds (or does not), and returns the half-cell of
@@ -456,12 +483,39 @@ static uint32_t emit_condition(struct translator *t, const struct condition *c, 
     return cell * 2 + 1;
 }
 
+/* Remembers the test that a loop begins with: a branch back to the loop may then make it itself and
+ * save the way over the loop's start. */
+static void note_first_test(struct translator *t, const struct control *target,
+                            const struct condition *c) {
+    struct control *loop = top_control(t);
+    if (loop->construct != LOOP || loop->param_count || label_arity(target) ||
+        target->construct == LOOP || loop->loop_cell != t->emit.count ||
+        c->a.class_ == CLASS_A || c->b.class_ == CLASS_A)
+        return;
+    loop->tests_first = true;
+    loop->test = *c;
+    loop->test_target = (uint32_t)(target - t->controls);
+}
+
+/* A branch to a loop that begins with a test: the test, turned round. */
+static void emit_branch_to_test(struct translator *t, struct control *loop) {
+    if (t->emit.last.cell != NO_CELL)
+        t->emit.before = t->emit.last; /* a step of what is tested may join */
+    patch(t, emit_condition(t, &loop->test, false), loop->test_passed);
+    uint32_t cell = (uint32_t)t->emit.count;
+    emit_plain(t, BC_br, 2);
+    aim(t, &t->controls[loop->test_target], (cell + 1) * 2 + 1);
+}
+
 static void translate_br_if(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
     struct condition condition = pop_condition(t);
     prepare_label_values(t, target);
     if (target->construct != FUNCTION && !needs_moves(t, target)) {
+        note_first_test(t, target, &condition);
         aim(t, target, emit_condition(t, &condition, true));
+        if (top_control(t)->tests_first && top_control(t)->test_passed == 0)
+            top_control(t)->test_passed = (uint32_t)t->emit.count;
     } else {
         uint32_t skip = emit_condition(t, &condition, false);
         if (target->construct == FUNCTION) {
@@ -630,64 +684,6 @@ static void translate_end(struct translator *t) {
 
 /* ---- dead code: only its nesting matters ---- */
 
-static void skip_immediates(const uint8_t **at, enum immediate immediate) {
-    switch (immediate) {
-    case IMM_NONE:
-        break;
-    case IMM_BR_TABLE:
-        for (uint64_t n = (uint64_t)cn_u32_valid(at) + 1; n > 0; n--)
-            cn_u32_valid(at);
-        break;
-    case IMM_SELECT:
-        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
-            cn_s64_valid(at);
-        break;
-    case IMM_CALL_INDIRECT:
-    case IMM_MEMORY_INIT:
-    case IMM_MEMORY_COPY:
-    case IMM_TABLE_INIT:
-    case IMM_TABLE_COPY:
-        cn_u32_valid(at);
-        cn_u32_valid(at);
-        break;
-    case IMM_F32:
-        *at += 4;
-        break;
-    case IMM_F64:
-        *at += 8;
-        break;
-    case IMM_V128:
-    case IMM_SHUFFLE:
-        *at += 16;
-        break;
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
-        *at += 1;
-        break;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-        cn_u32_valid(at);
-        cn_u64_valid(at);
-        break;
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        cn_u32_valid(at);
-        cn_u64_valid(at);
-        *at += 1;
-        break;
-    default: /* one LEB128 number, signed or not */
-        cn_u64_valid(at);
-        break;
-    }
-}
-
 static void translate_dead(struct translator *t, enum opcode opcode) {
     switch (opcode) {
     case OP_block:
@@ -711,7 +707,7 @@ static void translate_dead(struct translator *t, enum opcode opcode) {
     default:
         break;
     }
-    skip_immediates(&t->at, (enum immediate)cn_op_info[opcode].immediate);
+    cn_skip_immediates(&t->at, (enum immediate)cn_op_info[opcode].immediate);
 }
 
 /* ---- calls ---- */
@@ -759,9 +755,19 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
     if (value->where == LOCAL && value->local == index)
         return;
     flush_readers(t, index);
-    if (value->where == TEMP && cn_retarget(&t->emit, value->home, slot))
+    if (value->where == TEMP && cn_retarget(&t->emit, value->home, slot)) {
+        cn_sync_pin(&t->emit, slot);
         return;
-    move_to(t, value, slot);
+    }
+    struct operand pin = in_pin_or_slot(t, slot);
+    if (pin.class_ == CLASS_S || value->where == CONST) {
+        move_to(t, value, slot);
+        cn_sync_pin(&t->emit, slot);
+    } else {
+        int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
+        emit_plain(t, pin.class_ == CLASS_P ? BC_set_p : BC_set_q, 2)[1] =
+            cn_fields(from, 0, 0, 0);
+    }
 }
 
 static void translate_local_set(struct translator *t) {
@@ -841,9 +847,25 @@ static bool fuse_bin(struct translator *t, const struct rule *rule, const struct
                                                first->home, home, as_plain_operand(t, second));
 }
 
+/* Whether the next instruction puts the result into a pinned local: then two instructions of which
+ * the second writes the pin are better than a pair and a reload. */
+static bool goes_to_pin(const struct translator *t) {
+    if (!t->emit.pins || (*t->at != OP_local_set && *t->at != OP_local_tee))
+        return false;
+    const uint8_t *at = t->at + 1;
+    return in_pin_or_slot(t, t->locals[cn_u32_valid(&at)].slot).class_ != CLASS_S;
+}
+
 static void translate_bin(struct translator *t, const struct rule *rule, uint8_t result) {
     struct value second = pop(t);
     struct value first;
+    if (second.where == CONST && rule->bytecode == BC_i32_sub) {
+        rule = &cn_rules[OP_i32_add]; /* one form for steps down and up */
+        second.constant = (uint32_t)-(uint32_t)second.constant;
+    } else if (second.where == CONST && rule->bytecode == BC_i64_sub) {
+        rule = &cn_rules[OP_i64_add];
+        second.constant = -second.constant;
+    }
     if (rule->kind == RULE_EQZ) {
         first = second;
         second = (struct value){.where = CONST};
@@ -855,7 +877,7 @@ static void translate_bin(struct translator *t, const struct rule *rule, uint8_t
         first.where = TEMP;
     }
     int32_t home = next_home(t);
-    if (rule->branch == 0 && fuse_bin(t, rule, &first, &second, home)) {
+    if (rule->branch == 0 && !goes_to_pin(t) && fuse_bin(t, rule, &first, &second, home)) {
         push_temp(t, result);
         return;
     }
@@ -888,9 +910,9 @@ static void translate_load(struct translator *t, const struct rule *rule, uint8_
     bool explicit_ = t->config->explicit_checks;
     struct value address = pop(t);
     int32_t home = next_home(t);
-    if (address.where != TEMP ||
+    if (address.where != TEMP || goes_to_pin(t) ||
         !cn_fuse_load(&t->emit, family, explicit_, address.home, home, offset)) {
-        struct operand a = as_slot_operand(t, &address);
+        struct operand a = as_register_operand(t, &address);
         cn_emit_load(&t->emit, family, explicit_, home, a, offset);
     }
     push_temp(t, result);
@@ -1071,7 +1093,7 @@ static void translate_special(struct translator *t, enum opcode opcode) {
         pop(t);
         break;
     case OP_select_t:
-        skip_immediates(&t->at, IMM_SELECT);
+        cn_skip_immediates(&t->at, IMM_SELECT);
         translate_select(t);
         break;
     case OP_select:
@@ -1136,15 +1158,6 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
     }
 }
 
-static enum opcode read_opcode(struct translator *t) {
-    uint32_t opcode = *t->at++;
-    if (opcode == 0xFC)
-        opcode = OPCODE_PREFIX_FC + cn_u32_valid(&t->at);
-    else if (opcode == 0xFD)
-        opcode = OPCODE_PREFIX_FD + cn_u32_valid(&t->at);
-    return (enum opcode)opcode;
-}
-
 static bool costs_fuel(enum opcode opcode) {
     return opcode != OP_block && opcode != OP_loop && opcode != OP_else_ && opcode != OP_end &&
            opcode != OP_nop;
@@ -1154,7 +1167,7 @@ static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         t->emit.offset = (uint32_t)(t->at - start);
-        enum opcode opcode = read_opcode(t);
+        enum opcode opcode = cn_opcode_valid(&t->at);
         if (!t->live) {
             translate_dead(t, opcode);
             continue;
@@ -1166,6 +1179,33 @@ static void translate_body(struct translator *t) {
 }
 
 /* ---- the frame ---- */
+
+static int32_t first_local_slot(const struct translator *t) {
+    return FRAME_HEADER_SLOTS + (t->emit.scratch ? 8 : 0);
+}
+
+/* Gives the two most used locals the slots that registers hold copies of. */
+static bool pin_locals(struct translator *t, struct error *error) {
+    static const int32_t slots[2] = {FRAME_PIN_P, FRAME_PIN_Q};
+    uint32_t pins[2];
+    if (!t->emit.handlers[BC_pin_i32_add_p_ps])
+        return true; /* this build has no variants with pins */
+    uint32_t *weights = cn_calloc(t->emit.alloc, (size_t)t->local_count + 1, sizeof *weights);
+    if (!weights)
+        return cn_fail_memory(error);
+    for (uint32_t i = 0; i < t->local_count; i++)
+        weights[i] = t->locals[i].type;
+    cn_choose_pins(t->at, t->end, weights, t->local_count, pins);
+    for (unsigned pin = 0; pin < 2; pin++) {
+        if (pins[pin] == NO_PIN)
+            continue;
+        t->pinned_params[pin] = t->locals[pins[pin]].slot; /* negative: a parameter's */
+        t->locals[pins[pin]].slot = slots[pin];
+        t->emit.pins = true;
+    }
+    cn_free(t->emit.alloc, weights, ((size_t)t->local_count + 1) * sizeof *weights);
+    return true;
+}
 
 /* Lays out parameters below the frame pointer and locals above the header. */
 static bool lay_out_locals(struct translator *t, struct error *error) {
@@ -1189,7 +1229,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
         t->locals[index] = (struct local){slot, NO_LINK, (uint8_t)vt};
         slot += (int32_t)vt_slots(vt);
     }
-    slot = FRAME_HEADER_SLOTS + (t->emit.scratch ? 8 : 0);
+    slot = first_local_slot(t);
     at = groups_at;
     for (uint32_t i = 0; i < groups; i++) {
         uint32_t count = cn_u32_valid(&at);
@@ -1202,13 +1242,17 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     t->at = at;
     t->local_end = t->first_temp = slot;
     t->emit.max_slot = (uint32_t)slot;
-    return true;
+    return pin_locals(t, error);
 }
 
 static void emit_prologue(struct translator *t) {
-    int32_t first = FRAME_HEADER_SLOTS + (t->emit.scratch ? 8 : 0);
+    int32_t first = t->emit.pins ? FRAME_PIN_P : first_local_slot(t);
     if (t->local_end > first)
         emit_plain(t, BC_clear, 2)[1] = cn_fields_w(first, 0, (uint32_t)(t->local_end - first));
+    for (unsigned pin = 0; pin < 2; pin++)
+        if (t->pinned_params[pin] < 0)
+            emit_plain(t, pin ? BC_set_q : BC_set_p, 2)[1] =
+                cn_fields(t->pinned_params[pin], 0, 0, 0);
     check_interrupt(t);
     begin_stretch(t);
 }
