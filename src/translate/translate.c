@@ -741,7 +741,8 @@ static void translate_call_indirect(struct translator *t) {
     const struct functype *type = t->module->types[cn_u32_valid(&t->at)];
     uint32_t table = cn_u32_valid(&t->at);
     struct value index = pop(t);
-    /* The arguments are brought home below: the index is in a slot that this does not touch. */
+    /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
+    settle(t, type->param_count);
     int32_t slot = in_near_slot(t, &index, 0);
     if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)slot + 1;

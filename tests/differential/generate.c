@@ -1,0 +1,791 @@
+/*
+ * A walk over the instruction set that keeps track of the types on the stack: at each step some
+ * instruction that is valid there, with what it still needs pushed first. So values stay pending over
+ * other instructions, branches leave values behind, blocks take and give several, and unreachable
+ * code follows branches: the shapes that a translator from stack to registers must get right.
+ */
+#include "generate.h"
+
+#include "../hostile/hostile.h"
+#include "binary/opcodes.h"
+
+#define STACK 400
+#define DEPTH 8
+#define ARITY 3
+#define ADDRESSES 0x1FF8 /* mask of most addresses */
+#define BUDGET 2000      /* loops and calls of a run */
+
+enum { G_I32, G_I64, G_F32, G_F64, G_V128, G_BUDGET, G_CONST };
+#define GLOBALS_BY_TYPE 5
+
+struct signature {
+    uint8_t params[ARITY + 1], results[ARITY];
+    uint32_t param_count, result_count, type;
+};
+
+struct label {
+    uint8_t types[ARITY];
+    uint32_t count;
+};
+
+struct generator {
+    uint64_t random;
+    struct module module;
+    uint32_t padding;
+    struct signature funcs[8];
+    uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
+    /* The function under way. */
+    struct bytes body;
+    const struct signature *signature;
+    uint8_t local_types[64];
+    uint32_t local_count, counters, temp_f32, temp_f64, loops;
+    uint8_t stack[STACK];
+    uint32_t height, base;
+    struct label labels[DEPTH + 1];
+    uint32_t depth;
+    bool dead, looping;
+};
+
+static const uint8_t value_types[] = {I32, I32, I32, I64, I64, F32, F64, V128};
+
+static uint32_t below(struct generator *g, uint32_t limit) {
+    return (uint32_t)(next_random(&g->random) >> 33) % limit;
+}
+static bool chance(struct generator *g, uint32_t percent) { return below(g, 100) < percent; }
+static uint8_t any_type(struct generator *g) { return value_types[below(g, COUNT(value_types))]; }
+
+/* ---- The stack ---- */
+
+static void pushed(struct generator *g, uint8_t type) { g->stack[g->height++] = type; }
+static void popped(struct generator *g, uint32_t count) { g->height -= count; }
+
+static uint32_t local_index(const struct generator *g, uint32_t local) {
+    return local < g->signature->param_count ? local : local + g->padding;
+}
+static void local_op(struct generator *g, uint8_t opcode, uint32_t local) {
+    op_u(&g->body, opcode, local_index(g, local));
+}
+
+/* A local of the type that the code may change, or -1. */
+static int find_local(struct generator *g, uint8_t type) {
+    uint32_t start = below(g, g->counters);
+    for (uint32_t i = 0; i < g->counters; i++) {
+        uint32_t local = (start + i) % g->counters;
+        if (g->local_types[local] == type)
+            return (int)local;
+    }
+    return -1;
+}
+
+static void put_const(struct generator *g, uint8_t type) {
+    static const int64_t integers[] = {0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65535, INT32_MIN,
+                                       INT32_MAX, INT64_MIN, INT64_MAX};
+    static const double numbers[] = {0.0, -0.0, 1.0, -1.0, 0.5, 1e10, -3.75, 4294967296.0, 1e-40};
+    struct bytes *f = &g->body;
+    int64_t integer = integers[below(g, COUNT(integers))];
+    double number = numbers[below(g, COUNT(numbers))];
+    float single = (float)number;
+    switch (type) {
+    case I32: i32_const(f, (int32_t)integer); break;
+    case I64: i64_const(f, integer); break;
+    case F32:
+        put(f, 0x43);
+        put_bytes(f, &single, sizeof single);
+        break;
+    case F64:
+        put(f, 0x44);
+        put_bytes(f, &number, sizeof number);
+        break;
+    case FUNCREF: PUT(f, 0xD0, FUNCREF); break;
+    default: v128_const(f, next_random(&g->random), (uint64_t)integer);
+    }
+}
+
+static void push_value(struct generator *g, uint8_t type) {
+    int local = find_local(g, type);
+    uint32_t way = below(g, 10);
+    if (type == FUNCREF && way < 4) {
+        op_u(&g->body, 0xD2, below(g, g->leaf_count));
+    } else if (way < 6 && local >= 0) {
+        local_op(g, LOCAL_GET, (uint32_t)local);
+    } else if (way < 8 && type != FUNCREF) {
+        op_u(&g->body, 0x23, I32 - type);
+    } else {
+        put_const(g, type);
+    }
+    pushed(g, type);
+}
+
+static bool on_top(const struct generator *g, const uint8_t *types, uint32_t count) {
+    return g->height - g->base >= count &&
+           (count == 0 || memcmp(g->stack + g->height - count, types, count) == 0);
+}
+
+/* Sees to it that these types are on top. */
+static void need(struct generator *g, const uint8_t *types, uint32_t count) {
+    for (uint32_t have = count; have > 0; have--)
+        if (on_top(g, types, have) && chance(g, 85)) {
+            for (uint32_t i = have; i < count; i++)
+                push_value(g, types[i]);
+            return;
+        }
+    for (uint32_t i = 0; i < count; i++)
+        push_value(g, types[i]);
+}
+static void need_one(struct generator *g, uint8_t type) { need(g, &type, 1); }
+
+/* The number on top becomes one NaN, if it is any. */
+static void canonicalize(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint8_t type = g->stack[g->height - 1];
+    if (type != F32 && type != F64)
+        return;
+    uint32_t temp = type == F32 ? g->temp_f32 : g->temp_f64;
+    local_op(g, LOCAL_TEE, temp);
+    if (type == F32)
+        PUT(f, 0x43, 0, 0, 0xC0, 0x7F);
+    else
+        PUT(f, 0x44, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F);
+    local_op(g, LOCAL_GET, temp);
+    local_op(g, LOCAL_GET, temp);
+    PUT(f, type == F32 ? 0x5B : 0x61, SELECT);
+}
+
+/* ---- Plain instructions ---- */
+
+static bool ends_in(const char *name, const char *end) {
+    size_t length = strlen(name), size = strlen(end);
+    return length >= size && strcmp(name + length - size, end) == 0;
+}
+
+/* Vectors of floats would show payloads of NaNs. */
+static bool shows_payloads(const struct op_info *info) {
+    static const char *const harmless[] = {".eq", ".ne", ".lt", ".gt", ".le", ".ge"};
+    const char *name = info->name;
+    if (strncmp(name, "f32x4", 5) != 0 && strncmp(name, "f64x2", 5) != 0)
+        return false;
+    for (size_t i = 0; i < COUNT(harmless); i++)
+        if (ends_in(name, harmless[i]))
+            return false;
+    return true;
+}
+
+static bool is_plain(const struct op_info *info) {
+    return info->name && info->result != OPT_SPECIAL && info->result != OPT_NOTHING &&
+           info->operand_count > 0 &&
+           (info->immediate == IMM_NONE ||
+            (info->immediate >= IMM_LANE16 && info->immediate <= IMM_LANE2)) &&
+           !shows_payloads(info);
+}
+
+static uint32_t any_plain(struct generator *g, uint8_t result) {
+    for (;;) {
+        uint32_t opcode = chance(g, 88) ? below(g, 0x100) : below(g, OPCODE_LIMIT);
+        const struct op_info *info = &cn_op_info[opcode];
+        if (is_plain(info) && (!result || info->result == result))
+            return opcode;
+    }
+}
+
+static void put_opcode(struct bytes *f, uint32_t opcode) {
+    if (opcode < OPCODE_PREFIX_FC) {
+        put(f, (uint8_t)opcode);
+    } else {
+        put(f, opcode < OPCODE_PREFIX_FD ? 0xFC : 0xFD);
+        put_u(f, opcode - (opcode < OPCODE_PREFIX_FD ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD));
+    }
+}
+
+/* Most divisors are odd, so that runs come further. */
+static void soften(struct generator *g, uint32_t opcode) {
+    if (chance(g, 5))
+        return;
+    if (opcode >= OP_i32_div_s && opcode <= OP_i32_rem_u)
+        PUT(&g->body, 0x41, 1, 0x72);
+    else if (opcode >= OP_i64_div_s && opcode <= OP_i64_rem_u)
+        PUT(&g->body, 0x42, 1, 0x84);
+}
+
+static bool may_trap_often(uint32_t opcode) {
+    return opcode >= OP_i32_trunc_f32_s && opcode <= OP_i64_trunc_f64_u &&
+           !(opcode >= OP_i64_extend_i32_s && opcode <= OP_i64_extend_i32_u);
+}
+
+static void plain(struct generator *g, uint8_t result) {
+    uint32_t opcode = any_plain(g, result);
+    const struct op_info *info = &cn_op_info[opcode];
+    if (may_trap_often(opcode) && chance(g, 95))
+        return plain(g, result);
+    need(g, info->operands, info->operand_count);
+    soften(g, opcode);
+    if (opcode == OP_i32_reinterpret_f32 || opcode == OP_i64_reinterpret_f64 ||
+        opcode == OP_f32_copysign || opcode == OP_f64_copysign)
+        canonicalize(g);
+    put_opcode(&g->body, opcode);
+    if (info->immediate != IMM_NONE)
+        put(&g->body, (uint8_t)below(g, 16u >> (info->immediate - IMM_LANE16)));
+    popped(g, info->operand_count);
+    pushed(g, info->result);
+}
+
+/* The same without touching what is on the stack. */
+static void plain_above(struct generator *g, uint8_t result) {
+    uint32_t base = g->base;
+    g->base = g->height;
+    plain(g, result);
+    g->base = base;
+}
+
+/* ---- Memory ---- */
+
+static void mask_address(struct generator *g) {
+    if (!chance(g, 99))
+        return;
+    i32_const(&g->body, ADDRESSES);
+    put(&g->body, 0x71);
+}
+
+static void memory_argument(struct generator *g, const struct op_info *info) {
+    put(&g->body, 0);
+    put_u(&g->body, chance(g, 98) ? below(g, 64) : 0xFFFFFF00u + below(g, 256));
+    if (info->immediate >= IMM_MEM0_LANE)
+        put(&g->body, (uint8_t)below(g, 16u >> (info->immediate - IMM_MEM0_LANE)));
+}
+
+static void load_or_store(struct generator *g) {
+    uint32_t opcode;
+    do
+        opcode = chance(g, 85) ? OP_i32_load + below(g, OP_i64_store32 - OP_i32_load + 1)
+                               : OPCODE_PREFIX_FD + below(g, 0x60);
+    while (!cn_op_info[opcode].name || cn_op_info[opcode].immediate < IMM_MEM0);
+    const struct op_info *info = &cn_op_info[opcode];
+    need_one(g, I32);
+    mask_address(g);
+    if (info->operand_count == 2) {
+        if (chance(g, 30))
+            plain_above(g, info->operands[1]);
+        else
+            push_value(g, info->operands[1]);
+        canonicalize(g);
+    }
+    put_opcode(&g->body, opcode);
+    memory_argument(g, info);
+    popped(g, info->operand_count);
+    if (info->result)
+        pushed(g, info->result);
+}
+
+static void masked_i32(struct generator *g, uint32_t mask) {
+    need_one(g, I32);
+    i32_const(&g->body, (int32_t)mask);
+    put(&g->body, 0x71);
+    popped(g, 1);
+}
+
+static void bulk_memory(struct generator *g) {
+    struct bytes *f = &g->body;
+    switch (below(g, 6)) {
+    case 0:
+        PUT(f, 0x3F, 0);
+        pushed(g, I32);
+        break;
+    case 1:
+        need_one(g, I32);
+        if (!chance(g, 10))
+            PUT(f, 0x41, 1, 0x71);
+        PUT(f, 0x40, 0);
+        break;
+    default:
+        masked_i32(g, 0x1FFF);
+        pushed(g, I32);
+        push_value(g, I32);
+        PUT(f, 0x41, 31, 0x71);
+        push_value(g, I32);
+        PUT(f, 0x41, 15, 0x71);
+        popped(g, 3);
+        switch (below(g, 3)) {
+        case 0: PUT(f, 0xFC, 8, 0, 0); break;  /* memory.init */
+        case 1: PUT(f, 0xFC, 10, 0, 0); break; /* memory.copy */
+        default: PUT(f, 0xFC, 11, 0);          /* memory.fill */
+        }
+    }
+}
+
+static void table_op(struct generator *g) {
+    struct bytes *f = &g->body;
+    switch (below(g, 5)) {
+    case 0:
+        PUT(f, 0xFC, 16, 0); /* table.size */
+        pushed(g, I32);
+        break;
+    case 1:
+        masked_i32(g, 7);
+        PUT(f, 0x25, 0);
+        pushed(g, FUNCREF);
+        break;
+    case 2:
+        masked_i32(g, 7);
+        pushed(g, I32);
+        push_value(g, FUNCREF);
+        PUT(f, 0x26, 0);
+        popped(g, 2);
+        break;
+    case 3:
+        need_one(g, FUNCREF);
+        PUT(f, 0xD1);
+        popped(g, 1);
+        pushed(g, I32);
+        break;
+    default:
+        need_one(g, FUNCREF);
+        push_value(g, I32);
+        PUT(f, 0x41, 1, 0x71, 0xFC, 15, 0); /* table.grow */
+        popped(g, 2);
+        pushed(g, I32);
+    }
+}
+
+/* ---- Variables ---- */
+
+static void set_variable(struct generator *g) {
+    uint8_t type = chance(g, 95) ? any_type(g) : FUNCREF;
+    int local = find_local(g, type);
+    bool tee = chance(g, 35);
+    if (g->height > g->base && chance(g, 60)) { /* whatever is there */
+        type = g->stack[g->height - 1];
+        local = find_local(g, type);
+    } else {
+        need_one(g, type);
+    }
+    if (local < 0 || (type != FUNCREF && chance(g, 15))) {
+        if (type == FUNCREF)
+            return;
+        op_u(&g->body, 0x24, I32 - type);
+        popped(g, 1);
+        return;
+    }
+    local_op(g, tee ? LOCAL_TEE : LOCAL_SET, (uint32_t)local);
+    if (!tee)
+        popped(g, 1);
+}
+
+static void select_value(struct generator *g) {
+    uint8_t type = chance(g, 90) ? any_type(g) : FUNCREF;
+    const uint8_t types[] = {type, type, I32};
+    if (chance(g, 50)) {
+        need(g, types, 2);
+        plain_above(g, I32);
+    } else {
+        need(g, types, 3);
+    }
+    if (type == FUNCREF || chance(g, 20))
+        PUT(&g->body, 0x1C, 1, type);
+    else
+        put(&g->body, SELECT);
+    popped(g, 2);
+}
+
+/* ---- Control ---- */
+
+static void walk(struct generator *g, uint32_t steps);
+
+/* Leaves just these types in the block. */
+static void settle(struct generator *g, const uint8_t *types, uint32_t count) {
+    if (g->dead && chance(g, 50)) {
+        while (g->height > g->base) { /* what is left of dead code may be of wrong types */
+            put(&g->body, DROP);
+            popped(g, 1);
+        }
+        return;
+    }
+    uint32_t keep = g->height - g->base < count ? g->height - g->base : count;
+    while (keep > 0 && memcmp(g->stack + g->base, types, keep) != 0)
+        keep--;
+    while (g->height > g->base + keep) {
+        uint8_t type = g->stack[g->height - 1];
+        int local = chance(g, 50) ? find_local(g, type) : -1;
+        if (local >= 0)
+            local_op(g, LOCAL_SET, (uint32_t)local);
+        else
+            put(&g->body, DROP);
+        popped(g, 1);
+    }
+    for (uint32_t i = keep; i < count; i++)
+        push_value(g, types[i]);
+}
+
+static void spend_budget(struct generator *g) {
+    struct bytes *f = &g->body;
+    op_u(f, 0x23, G_BUDGET);
+    PUT(f, 0x41, 1, I32_SUB);
+    op_u(f, 0x24, G_BUDGET);
+    op_u(f, 0x23, G_BUDGET);
+    PUT(f, 0x41, 0, 0x48, IF, EMPTY, UNREACHABLE, END);
+}
+
+static void go_dead(struct generator *g) {
+    g->dead = true;
+    g->height = g->base;
+}
+
+/* The values of a label, brought on top. */
+static const struct label *need_label(struct generator *g, uint32_t depth) {
+    const struct label *label = &g->labels[g->depth - 1 - depth];
+    need(g, label->types, label->count);
+    return label;
+}
+
+static void condition(struct generator *g) {
+    if (chance(g, 70))
+        plain_above(g, I32);
+    else
+        push_value(g, I32);
+}
+
+static void branch(struct generator *g) {
+    uint32_t depth = below(g, g->depth);
+    struct bytes *f = &g->body;
+    if (chance(g, 75)) {
+        need_label(g, depth);
+        condition(g);
+        op_u(f, BR_IF, depth);
+        popped(g, 1);
+        return;
+    }
+    switch (below(g, 8)) {
+    case 0: put(f, UNREACHABLE); break;
+    case 1:
+        need_label(g, g->depth - 1);
+        put(f, RETURN);
+        break;
+    default:
+        need_label(g, depth);
+        op_u(f, BR, depth);
+    }
+    go_dead(g);
+}
+
+static bool same_label(const struct label *a, const struct label *b) {
+    return a->count == b->count && memcmp(a->types, b->types, a->count) == 0;
+}
+
+static void branch_table(struct generator *g) {
+    uint32_t first = below(g, g->depth), count = below(g, 6), depths[8];
+    const struct label *wanted = need_label(g, first);
+    for (uint32_t i = 0; i <= count; i++) {
+        depths[i] = below(g, g->depth);
+        if (!same_label(&g->labels[g->depth - 1 - depths[i]], wanted))
+            depths[i] = first;
+    }
+    push_value(g, I32);
+    PUT(&g->body, 0x41, 7, 0x71);
+    op_u(&g->body, 0x0E, count);
+    for (uint32_t i = 0; i <= count; i++)
+        put_u(&g->body, depths[i]);
+    go_dead(g);
+}
+
+static uint32_t any_types(struct generator *g, uint8_t *types, uint32_t most) {
+    uint32_t count = below(g, most + 1);
+    for (uint32_t i = 0; i < count; i++)
+        types[i] = chance(g, 96) ? any_type(g) : FUNCREF;
+    return count;
+}
+
+/* One part of a block: from its parameters to its results. */
+static void part(struct generator *g, const struct signature *s, uint32_t steps, int counter) {
+    g->dead = false;
+    walk(g, steps);
+    if (counter >= 0 && !g->dead) { /* a loop goes round a few times */
+        settle(g, s->params, s->param_count);
+        local_op(g, LOCAL_GET, (uint32_t)counter);
+        PUT(&g->body, 0x41, 1, I32_SUB);
+        local_op(g, LOCAL_TEE, (uint32_t)counter);
+        op_u(&g->body, BR_IF, 0);
+    }
+    settle(g, s->results, s->result_count);
+}
+
+static void block(struct generator *g, uint32_t steps) {
+    struct signature s = {.params = {0}};
+    struct label *label = &g->labels[g->depth];
+    struct bytes *f = &g->body;
+    uint32_t kind = below(g, 4), outer_base = g->base;
+    bool was_dead = g->dead, is_loop = kind == 1, is_if = kind >= 2, has_else = kind == 2;
+    s.param_count = any_types(g, s.params, 2);
+    s.result_count = any_types(g, s.results, ARITY);
+    if (is_if && !has_else) {
+        memcpy(s.results, s.params, s.param_count);
+        s.result_count = s.param_count;
+    }
+    uint32_t type = add_type_n(&g->module, s.params, s.param_count, s.results, s.result_count);
+    int counter = is_loop && g->loops < 3 ? (int)(g->counters + g->loops) : -1;
+    if (counter >= 0) {
+        i32_const(f, (int32_t)below(g, 4) + 1);
+        local_op(g, LOCAL_SET, (uint32_t)counter);
+        g->loops++;
+    }
+    need(g, s.params, s.param_count);
+    if (is_if) {
+        condition(g);
+        popped(g, 1);
+    }
+    if (s.param_count == 0 && s.result_count <= 1)
+        PUT(f, is_if ? IF : is_loop ? LOOP : BLOCK, s.result_count ? s.results[0] : EMPTY);
+    else
+        op_u(f, is_if ? IF : is_loop ? LOOP : BLOCK, type);
+    if (is_loop)
+        spend_budget(g);
+    g->base = g->height - s.param_count;
+    label->count = is_loop ? s.param_count : s.result_count;
+    memcpy(label->types, is_loop ? s.params : s.results, label->count);
+    g->depth++;
+    part(g, &s, steps, counter);
+    if (has_else) {
+        put(f, ELSE);
+        g->height = g->base;
+        for (uint32_t i = 0; i < s.param_count; i++)
+            pushed(g, s.params[i]);
+        part(g, &s, steps, -1);
+    }
+    put(f, END);
+    g->depth--;
+    g->height = g->base;
+    for (uint32_t i = 0; i < s.result_count; i++)
+        pushed(g, s.results[i]);
+    g->base = outer_base;
+    g->dead = was_dead;
+    if (counter >= 0)
+        g->loops--;
+}
+
+static void call(struct generator *g) {
+    bool leaf = g->func_count < g->leaf_count;
+    bool indirect = !leaf && chance(g, 40);
+    if (g->func_count == 0)
+        return;
+    const struct signature *s =
+        &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
+    need(g, s->params, s->param_count);
+    if (indirect) {
+        push_value(g, I32);
+        if (chance(g, 70)) /* most often one that fits */
+            PUT(&g->body, DROP, 0x41, (uint8_t)(s - g->funcs));
+        op_u(&g->body, 0x11, s->type);
+        put(&g->body, 0);
+        popped(g, 1);
+    } else {
+        op_u(&g->body, CALL, (uint32_t)(s - g->funcs));
+    }
+    popped(g, s->param_count);
+    for (uint32_t i = 0; i < s->result_count; i++)
+        pushed(g, s->results[i]);
+}
+
+static void step(struct generator *g, uint32_t *steps) {
+    uint32_t pick = below(g, 100);
+    if (pick < 12) {
+        push_value(g, any_type(g));
+    } else if (pick < 45) {
+        plain(g, 0);
+    } else if (pick < 56) {
+        load_or_store(g);
+    } else if (pick < 73) {
+        set_variable(g);
+    } else if (pick < 77) {
+        select_value(g);
+    } else if (pick < 79) {
+        if (g->height > g->base) {
+            put(&g->body, DROP);
+            popped(g, 1);
+        }
+    } else if (pick < 87) {
+        if (g->depth < DEPTH && *steps > 2) {
+            block(g, *steps / 3);
+            *steps -= *steps / 3;
+        }
+    } else if (pick < 92) {
+        branch(g);
+    } else if (pick < 93) {
+        branch_table(g);
+    } else if (pick < 97) {
+        call(g);
+    } else if (pick < 99) {
+        bulk_memory(g);
+    } else {
+        table_op(g);
+    }
+}
+
+static void walk(struct generator *g, uint32_t steps) {
+    while (steps > 0) {
+        steps--;
+        if (g->height > STACK - 40)
+            settle(g, NULL, 0);
+        if (g->dead && chance(g, 50))
+            return;
+        step(g, &steps);
+    }
+}
+
+/* ---- Functions ---- */
+
+/* Locals: what code may use; counters of loops; two to compare NaNs. */
+static void declare_locals(struct generator *g) {
+    const struct signature *s = g->signature;
+    static const uint8_t usable[] = {I32, I32, I32, I64, I64, F32, F32, F64, F64, V128, FUNCREF};
+    static const uint8_t own[] = {I32, I32, I32, F32, F64};
+    uint32_t count = s->param_count;
+    memcpy(g->local_types, s->params, count);
+    put_u(&g->body, COUNT(usable) + COUNT(own) + 1);
+    put_u(&g->body, g->padding);
+    put(&g->body, I64);
+    for (size_t i = 0; i < COUNT(usable) + COUNT(own); i++) {
+        uint8_t type = i < COUNT(usable) ? usable[i] : own[i - COUNT(usable)];
+        PUT(&g->body, 1, type);
+        g->local_types[count++] = type;
+    }
+    g->local_count = count;
+    g->counters = count - (uint32_t)COUNT(own);
+    g->temp_f32 = count - 2;
+    g->temp_f64 = count - 1;
+}
+
+static void function(struct generator *g, uint32_t steps) {
+    struct signature *s = &g->funcs[g->func_count];
+    s->param_count = any_types(g, s->params, ARITY + 1);
+    s->result_count = any_types(g, s->results, ARITY);
+    s->type = add_type_n(&g->module, s->params, s->param_count, s->results, s->result_count);
+    g->signature = s;
+    g->height = g->base = g->loops = 0;
+    g->depth = 1;
+    memcpy(g->labels[0].types, s->results, s->result_count);
+    g->labels[0].count = s->result_count;
+    declare_locals(g);
+    spend_budget(g);
+    part(g, s, steps, -1);
+    put(&g->body, END);
+    add_func(&g->module, NULL, s->type, &g->body);
+    g->func_count++;
+}
+
+/* The value on top as an i64, mixed into local 0. */
+static void mix(struct generator *g, uint8_t type) {
+    struct bytes *f = &g->body;
+    switch (type) {
+    case I32: put(f, 0xAD); break;
+    case I64: break;
+    case F32:
+        pushed(g, F32);
+        canonicalize(g);
+        popped(g, 1);
+        PUT(f, 0xBC, 0xAD);
+        break;
+    case F64:
+        pushed(g, F64);
+        canonicalize(g);
+        popped(g, 1);
+        PUT(f, 0xBD);
+        break;
+    case FUNCREF: PUT(f, 0xD1, 0xAD); break;
+    default: /* v128 */
+        PUT(f, LOCAL_TEE, 3, 0xFD, 29, 0, LOCAL_GET, 3, 0xFD, 29, 1);
+        i64_const(f, 31);
+        PUT(f, 0x89, 0x85);
+    }
+    PUT(f, LOCAL_GET, 0, 0x85);
+    i64_const(f, (int64_t)UINT64_C(0x9E3779B97F4A7C15));
+    PUT(f, 0x7E);
+    i64_const(f, 29);
+    PUT(f, 0x89, LOCAL_SET, 0);
+}
+
+/* Locals 0 to 4 of functions that sum up: the sum, for NaNs, for vectors, an address. */
+static void begin_summing(struct generator *g) {
+    static const struct signature nothing;
+    g->signature = &nothing;
+    g->padding = 0;
+    g->temp_f32 = 1;
+    g->temp_f64 = 2;
+    PUT(&g->body, 5, 1, I64, 1, F32, 1, F64, 1, V128, 1, I32);
+}
+
+static void run_function(struct generator *g, uint32_t i, uint32_t type) {
+    char name[8];
+    const struct signature *s = &g->funcs[g->func_count - 1 - i % g->func_count];
+    begin_summing(g);
+    i32_const(&g->body, BUDGET);
+    op_u(&g->body, 0x24, G_BUDGET);
+    for (uint32_t k = 0; k < s->param_count; k++)
+        put_const(g, s->params[k]);
+    op_u(&g->body, CALL, (uint32_t)(s - g->funcs));
+    for (uint32_t k = s->result_count; k-- > 0;)
+        mix(g, s->results[k]);
+    PUT(&g->body, LOCAL_GET, 0, END);
+    snprintf(name, sizeof name, "run%u", i);
+    add_func(&g->module, name, type, &g->body);
+}
+
+static void state_function(struct generator *g, uint32_t type) {
+    struct bytes *f = &g->body;
+    begin_summing(g);
+    for (uint32_t i = 0; i < GLOBALS_BY_TYPE; i++) {
+        op_u(f, 0x23, i);
+        mix(g, (uint8_t)(I32 - i));
+    }
+    PUT(f, 0x3F, 0); /* memory.size */
+    mix(g, I32);
+    PUT(f, 0xFC, 16, 0); /* table.size */
+    mix(g, I32);
+    PUT(f, LOOP, EMPTY, LOCAL_GET, 4, 0x29, 0, 0);
+    mix(g, I64);
+    PUT(f, LOCAL_GET, 4, 0x41, 8, I32_ADD, LOCAL_TEE, 4);
+    i32_const(f, ADDRESSES + 0x100);
+    PUT(f, 0x48, BR_IF, 0, END, LOCAL_GET, 0, END);
+    add_func(&g->module, "state", type, f);
+}
+
+static void declare_state(struct generator *g) {
+    struct module *m = &g->module;
+    struct bytes *b;
+    add_memory(m, 1, 4);
+    add_table(m, FUNCREF, 8, 20);
+    for (uint32_t i = 0; i < GLOBALS_BY_TYPE + 1; i++) {
+        uint8_t type = i == G_BUDGET ? I32 : (uint8_t)(I32 - i);
+        struct bytes outer = g->body;
+        g->body = (struct bytes){0};
+        put_const(g, type);
+        b = add_item(m, GLOBALS);
+        PUT(b, type, 1);
+        put_bytes(b, g->body.data, g->body.size);
+        put(b, END);
+        drop_bytes(&g->body);
+        g->body = outer;
+    }
+    b = add_item(m, ELEMS); /* the table starts with the leaves */
+    PUT(b, 0, 0x41, 0, END);
+    put_u(b, g->leaf_count);
+    for (uint32_t i = 0; i < g->leaf_count; i++)
+        put_u(b, i);
+    put_u(&m->sections[DATA_COUNT], 1);
+    m->counts[DATA_COUNT] = 1;
+    b = add_item(m, DATAS);
+    PUT(b, 1, 64);
+    for (uint32_t i = 0; i < 64; i++)
+        put(b, (uint8_t)next_random(&g->random));
+    export_item(m, "memory", 2, 0);
+}
+
+struct bytes generate(struct generator_options options) {
+    struct generator g = {.random = options.seed * 0x2545F4914F6CDD1D + 1, .padding = options.padding};
+    uint32_t funcs = 3 + below(&g, 5);
+    g.leaf_count = 1 + below(&g, funcs - 1);
+    for (uint32_t i = 0; i < funcs; i++)
+        function(&g, i < g.leaf_count ? 40 : 90);
+    uint32_t type = add_type(&g.module, "", "I");
+    for (uint32_t i = 0; i < GENERATED_RUNS; i++)
+        run_function(&g, i, type);
+    state_function(&g, type);
+    declare_state(&g);
+    return finish(&g.module);
+}

@@ -1,0 +1,21 @@
+/* Random valid modules, the same for the same seed on every machine. */
+#ifndef TESTS_DIFFERENTIAL_GENERATE_H
+#define TESTS_DIFFERENTIAL_GENERATE_H
+
+#include <stdint.h>
+
+#include "../hostile/module.h"
+
+struct generator_options {
+    uint64_t seed;
+    uint32_t padding; /* unused locals in front of the others; changes nothing that can be observed */
+};
+
+/* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is mutable. */
+#define GENERATED_RUNS 5
+
+/* Every run ends, in a result or in a trap, after a bounded number of instructions. Results do not
+ * depend on the payloads of NaNs. */
+struct bytes generate(struct generator_options);
+
+#endif

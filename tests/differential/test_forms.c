@@ -1,0 +1,236 @@
+/*
+ * Generated programs give the same results, traps and memories, for the same fuel, in every form that
+ * the engine can run them in.
+ *
+ * usage: test_forms                          the cmocka tests
+ *        test_forms --print FIRST COUNT      outcomes as text, for comparison with other builds
+ *        test_forms --write DIRECTORY FIRST COUNT    the modules as files
+ */
+#include "../hostile/hostile.h"
+#include "generate.h"
+
+#define FUEL 1000000
+#define CASES 400
+
+enum manner { PLAIN, WHOLE_RUN, SLICED, INTERRUPTED };
+
+static const struct variant {
+    const char *name;
+    struct form form;
+    enum manner manner;
+    uint32_t padding;
+} variants[] = {
+    {"plain", {0}, PLAIN, 0},
+    {"explicit", {.explicit_checks = true}, PLAIN, 0},
+    {"eager", {.eager = true}, PLAIN, 0},
+    {"interruptible", {.interruptible = true}, PLAIN, 0},
+    {"far", {0}, PLAIN, 33000},
+    {"at the border", {0}, PLAIN, 32750},
+    {"fuel", {.fuel = true}, PLAIN, 0},
+    {"fuel, run", {.fuel = true}, WHOLE_RUN, 0},
+    {"fuel, sliced", {.fuel = true}, SLICED, 0},
+    {"fuel, eager, explicit, sliced",
+     {.explicit_checks = true, .eager = true, .fuel = true, .interruptible = true},
+     SLICED,
+     0},
+    {"interrupted", {.fuel = true, .interruptible = true}, INTERRUPTED, 0},
+    {"fuel, far", {.fuel = true, .interruptible = true}, SLICED, 32760},
+};
+
+struct outcome {
+    catnap_trap_code_t trap; /* CATNAP_TRAP_HOST: none */
+    uint64_t result, fuel;
+    size_t frames;
+};
+struct history {
+    struct outcome runs[GENERATED_RUNS + 1]; /* the last: state */
+    uint64_t memory;                         /* a hash of it */
+};
+
+/* ---- Running ---- */
+
+static void note_trap(struct outcome *o, wasm_trap_t *trap) {
+    o->trap = trap ? catnap_trap_code(trap) : CATNAP_TRAP_HOST;
+    o->frames = trap ? catnap_trap_frame_count(trap) : 0;
+    wasm_trap_delete(trap);
+}
+
+static void call_plainly(wasm_func_t *func, struct outcome *o) {
+    catnap_val_t out;
+    note_trap(o, catnap_func_call(func, NULL, 0, &out, 1));
+    o->result = (uint64_t)out.of.i64;
+}
+
+/* Resumes a run until it ends; returns the fuel that it was given. */
+static uint64_t call_in_slices(wasm_store_t *store, wasm_func_t *func, enum manner manner,
+                               struct outcome *o) {
+    catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+    uint64_t given = 0, random = 1;
+    catnap_status_t status;
+    catnap_val_t out;
+    wasm_trap_t *trap;
+    assert_non_null(run);
+    for (unsigned round = 0;; round++) {
+        uint64_t slice = manner == WHOLE_RUN ? FUEL : next_random(&random) % 40;
+        given += slice;
+        assert_null(catnap_store_set_fuel(store, catnap_store_fuel(store) + slice));
+        if (manner == INTERRUPTED && round % 2)
+            catnap_store_interrupt(store, catnap_store_call_id(store));
+        status = catnap_run_resume(run, &out, 1, &trap);
+        if (status != CATNAP_OUT_OF_FUEL && status != CATNAP_INTERRUPTED)
+            break;
+        assert_true(manner != WHOLE_RUN);
+        assert_null(trap);
+        assert_true(catnap_run_backtrace(run, NULL, 0) > 0);
+    }
+    assert_int_equal(status, trap ? CATNAP_TRAP : CATNAP_OK);
+    note_trap(o, trap);
+    o->result = (uint64_t)out.of.i64;
+    catnap_run_delete(run);
+    return given;
+}
+
+static struct outcome run_export(wasm_store_t *store, const wasm_instance_t *instance,
+                                 const char *name, const struct variant *v) {
+    struct outcome o = {.trap = CATNAP_TRAP_HOST};
+    wasm_func_t *func = get_func(instance, name);
+    uint64_t given = FUEL;
+    if (v->form.fuel)
+        assert_null(catnap_store_set_fuel(store, v->manner == PLAIN ? FUEL : 0));
+    if (v->manner == PLAIN)
+        call_plainly(func, &o);
+    else
+        given = call_in_slices(store, func, v->manner, &o);
+    if (v->form.fuel)
+        o.fuel = given - catnap_store_fuel(store);
+    wasm_func_delete(func);
+    return o;
+}
+
+static uint64_t hash_memory(const wasm_instance_t *instance) {
+    wasm_extern_t *exported = catnap_instance_export(instance, "memory", 6);
+    wasm_memory_t *memory = wasm_extern_as_memory(exported);
+    const uint8_t *bytes = (const uint8_t *)wasm_memory_data(memory);
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    for (size_t i = 0, size = wasm_memory_data_size(memory); i < size; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x100000001B3);
+        hash ^= hash >> 32;
+    }
+    wasm_extern_delete(exported);
+    return hash;
+}
+
+static struct history run_module(const struct bytes *b, const struct variant *v) {
+    struct history h;
+    struct world w;
+    open_world(&w, v->form);
+    w.instance = instantiate(w.store, b, NULL, 0);
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "run%u", i);
+        h.runs[i] = run_export(w.store, w.instance, i < GENERATED_RUNS ? name : "state", v);
+    }
+    h.memory = hash_memory(w.instance);
+    close_world(&w);
+    return h;
+}
+
+/* ---- Comparing ---- */
+
+static bool same_history(const struct history *a, const struct history *b) {
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
+        if (a->runs[i].trap != b->runs[i].trap || a->runs[i].frames != b->runs[i].frames ||
+            (a->runs[i].trap == CATNAP_TRAP_HOST && a->runs[i].result != b->runs[i].result) ||
+            (a->runs[i].fuel && b->runs[i].fuel && a->runs[i].fuel != b->runs[i].fuel))
+            return false;
+    return a->memory == b->memory;
+}
+
+static void print_history(const char *name, const struct history *h) {
+    print_message("  %s: memory %016llx\n", name, (unsigned long long)h->memory);
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
+        print_message("    %u: trap %d, %016llx, fuel %llu, %zu frames\n", i, (int)h->runs[i].trap,
+                      (unsigned long long)h->runs[i].result, (unsigned long long)h->runs[i].fuel,
+                      h->runs[i].frames);
+}
+
+static bool check_seed(uint64_t seed) {
+    struct history first, with_fuel = {0};
+    bool good = true;
+    for (size_t i = 0; i < COUNT(variants) && good; i++) {
+        const struct variant *v = &variants[i];
+        struct bytes b = generate((struct generator_options){seed, v->padding});
+        struct history h = run_module(&b, v);
+        const struct history *expected = i == 0 ? &h : v->form.fuel ? &with_fuel : &first;
+        if (i == 0)
+            first = h;
+        if (v->form.fuel && !with_fuel.runs[0].fuel) {
+            good = same_history(&h, &first);
+            with_fuel = h;
+        }
+        good = good && same_history(&h, expected);
+        if (!good) {
+            print_message("seed %llu, %s:\n", (unsigned long long)seed, v->name);
+            print_history(v->name, &h);
+            print_history("expected", expected == &h ? &first : expected);
+        }
+        drop_bytes(&b);
+    }
+    return good;
+}
+
+static void every_form_agrees(void **state) {
+    (void)state;
+    bool good = true;
+    const char *first = getenv("DIFFERENTIAL_FIRST"), *count = getenv("DIFFERENTIAL_COUNT");
+    uint64_t start = first ? strtoull(first, NULL, 10) : 1;
+    uint64_t end = start + (count ? strtoull(count, NULL, 10) : CASES);
+    for (uint64_t seed = start; seed < end; seed++)
+        good &= check_seed(seed);
+    assert_true(good);
+}
+
+/* ---- For the script ---- */
+
+/* A line for each run, as other engines print it. */
+static void print_seed(uint64_t seed) {
+    struct bytes b = generate((struct generator_options){seed, 0});
+    struct history h = run_module(&b, &variants[0]);
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
+        if (h.runs[i].trap == CATNAP_TRAP_HOST)
+            printf("%llu %u i64:%llu\n", (unsigned long long)seed, i,
+                   (unsigned long long)h.runs[i].result);
+        else
+            printf("%llu %u trap\n", (unsigned long long)seed, i);
+    drop_bytes(&b);
+}
+
+static void write_seed(const char *directory, uint64_t seed) {
+    char path[4096];
+    struct bytes b = generate((struct generator_options){seed, 0});
+    snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)seed);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(b.data, 1, b.size, file) != b.size || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+    drop_bytes(&b);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form_agrees)};
+    bool print = argc == 4 && strcmp(argv[1], "--print") == 0;
+    bool write = argc == 5 && strcmp(argv[1], "--write") == 0;
+    if (!print && !write)
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    uint64_t first = strtoull(argv[argc - 2], NULL, 10), count = strtoull(argv[argc - 1], NULL, 10);
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        if (write)
+            write_seed(argv[2], seed);
+        else
+            print_seed(seed);
+    }
+    return 0;
+}
