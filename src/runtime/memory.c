@@ -100,14 +100,18 @@ fail:
     return NULL;
 }
 
+uint64_t cn_memory_room(const wasm_memory_t *memory) {
+    uint64_t room = memory->max_pages - memory->size / WASM_PAGE_BYTES;
+    uint64_t allowed = store_room(memory->ref.store) / WASM_PAGE_BYTES;
+    return room < allowed ? room : allowed;
+}
+
 int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
     wasm_store_t *store = memory->ref.store;
     uint64_t old = memory->size / WASM_PAGE_BYTES;
-    if (pages > memory->max_pages || old > memory->max_pages - pages)
+    if (pages > cn_memory_room(memory))
         return -1;
     uint64_t bytes = pages * WASM_PAGE_BYTES;
-    if (bytes > store_room(store))
-        return -1;
     if (bytes > 0 && !cn_os_commit(memory->base + memory->size, (size_t)bytes))
         return -1;
     memory->size += bytes;

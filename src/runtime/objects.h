@@ -273,11 +273,15 @@ wasm_func_t *cn_func_new(wasm_store_t *, const struct functype *, host_callback,
 
 /* ---- memory.c ---- */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);
+/* Pages by which it may still grow, as far as the limits go. */
+uint64_t cn_memory_room(const wasm_memory_t *);
 /* Old size in pages, or -1 when the limits or the system refuse. */
 int64_t cn_memory_grow(wasm_memory_t *, uint64_t pages);
 
 /* ---- table.c ---- */
 wasm_table_t *cn_table_new(wasm_store_t *, const struct tabletype *, uint64_t init, struct error *);
+/* Elements by which it may still grow, as far as the limits go. */
+uint64_t cn_table_room(const wasm_table_t *);
 /* Old size, or -1 when the limits or the allocator refuse. */
 int64_t cn_table_grow(wasm_table_t *, uint64_t count, uint64_t init);
 

@@ -49,12 +49,18 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
     return table;
 }
 
-int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
-    wasm_store_t *store = table->ref.store;
-    uint64_t old = table->size, most = LIMIT_TABLE_ELEMENTS;
+uint64_t cn_table_room(const wasm_table_t *table) {
+    uint64_t most = LIMIT_TABLE_ELEMENTS, allowed = store_room(table->ref.store);
     if (table->type.limits.has_max && table->type.limits.max < most)
         most = table->type.limits.max;
-    if (old > most || count > most - old || count > store_room(store))
+    uint64_t room = most > table->size ? most - table->size : 0;
+    return room < allowed ? room : allowed;
+}
+
+int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
+    wasm_store_t *store = table->ref.store;
+    uint64_t old = table->size;
+    if (count > cn_table_room(table))
         return -1;
     void *elements = table->elements;
     size_t capacity = table->capacity;

@@ -654,7 +654,9 @@ static void declare_locals(struct generator *g) {
 static void function(struct generator *g, uint32_t steps) {
     struct signature *s = &g->funcs[g->func_count];
     s->param_count = any_types(g, s->params, ARITY + 1);
-    s->result_count = any_types(g, s->results, ARITY);
+    do
+        s->result_count = any_types(g, s->results, ARITY);
+    while (s->result_count == 0 && chance(g, 80));
     s->type = add_type_n(&g->module, s->params, s->param_count, s->results, s->result_count);
     g->signature = s;
     g->height = g->base = g->loops = 0;
