@@ -25,11 +25,28 @@ void cn_os_event_signal(int event); /* async-signal-safe */
 void cn_os_event_clear(int event);
 void cn_os_event_delete(int event);
 
+/* ---- Files ---- */
+/* One that is written beside its final place and appears there whole. */
+struct os_file {
+    int descriptor;
+    char *temporary; /* its path meanwhile */
+};
+bool cn_os_file_new(struct os_file *, const char *path);
+bool cn_os_file_write(struct os_file *, const void *bytes, size_t size);
+/* On the disk, under its name; on failure nothing is left of it. */
+bool cn_os_file_finish(struct os_file *, const char *path);
+void cn_os_file_abandon(struct os_file *);
+/* A regular file for reading and its length, or -1; closed with cn_os_image_delete(). */
+int cn_os_file_open(const char *path, uint64_t *length);
+/* All of it, read-only; NULL when refused. Released with cn_os_release(). */
+uint8_t *cn_os_file_map(int descriptor, size_t length);
+
 /*
  * ---- Guard pages ----
- * A load or store of guarded linear memory (base/access.h) may fault. cn_os_guard_install() arranges,
- * once for the process, that a fault inside `current` thread's guarded region continues at the
- * recovery point instead; false where this platform cannot.
+ * A load or store of guarded linear memory (base/access.h) may fault. cn_os_guard_install() arranges
+ * for the process that such a fault continues at the catch of base/guard.h instead; false where this
+ * platform cannot. Whoever makes a guarded memory calls it again: where somebody else's handler has
+ * come in front of ours meanwhile, ours goes in front of that.
  */
 bool cn_os_guard_install(void);
 

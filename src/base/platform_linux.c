@@ -77,16 +77,22 @@ void cn_guard_leave(struct guard_scope *scope) { innermost = scope->outer; }
 extern const char __start_cn_handler_code[], __stop_cn_handler_code[];
 
 static struct sigaction previous_segv, previous_bus;
+static _Thread_local bool passing; /* a handler that replaced ours may pass faults back to us */
 
 /* The fault is not ours: what would have happened without us. */
 static void pass_on(int number, siginfo_t *info, void *context) {
     const struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
+    if (passing || (!(previous->sa_flags & SA_SIGINFO) &&
+                    (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN))) {
+        signal(number, SIG_DFL); /* the instruction runs, and faults, again */
+        return;
+    }
+    passing = true;
     if (previous->sa_flags & SA_SIGINFO)
         previous->sa_sigaction(number, info, context);
-    else if (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN)
-        sigaction(number, previous, NULL); /* the instruction runs, and faults, again */
     else
         previous->sa_handler(number);
+    passing = false;
 }
 
 static void on_fault(int number, siginfo_t *info, void *context) {
@@ -102,21 +108,27 @@ static void on_fault(int number, siginfo_t *info, void *context) {
     pass_on(number, info, context);
 }
 
-static bool installed;
-static void install(void) {
-    struct sigaction action;
+/* Puts our handler in front of the one that is there, unless that is ours. */
+static bool put_in_front(int number, struct sigaction *previous) {
+    struct sigaction action, present;
+    if (sigaction(number, NULL, &present) != 0)
+        return false;
+    if ((present.sa_flags & SA_SIGINFO) && present.sa_sigaction == on_fault)
+        return true;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);
-    installed = sigaction(SIGSEGV, &action, &previous_segv) == 0 &&
-                sigaction(SIGBUS, &action, &previous_bus) == 0;
+    *previous = present;
+    return sigaction(number, &action, NULL) == 0;
 }
 
 bool cn_os_guard_install(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
-    return installed;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    bool done = put_in_front(SIGSEGV, &previous_segv) && put_in_front(SIGBUS, &previous_bus);
+    pthread_mutex_unlock(&mutex);
+    return done;
 }
 
 #else

@@ -16,8 +16,9 @@ void cn_module_retain(struct module *m) {
 void cn_module_release(struct module *m) {
     if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
         return;
-    if (m->drop_code)
-        m->drop_code(m);
+    void (*drop_code)(struct module *) = m->drop_code;
+    if (drop_code)
+        drop_code(m);
     for (uint32_t i = 0; i < m->type_count; i++)
         cn_types_release(m->registry, m->types[i]);
     cn_arena_free(&m->arena);

@@ -207,7 +207,7 @@ struct module {
      * + 1; afterwards the address of its struct code (exec/code.h). */
     _Atomic uint64_t *code;
     struct code *_Atomic code_list;      /* all that was translated, for the end */
-    void (*drop_code)(struct module *);  /* set by whoever fills code_list */
+    void (*_Atomic drop_code)(struct module *); /* set by whoever fills code_list */
     uint64_t code_bytes;            /* size of all bodies */
 
     _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;

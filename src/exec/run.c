@@ -12,6 +12,7 @@ struct catnap_run_t {
     const uint64_t *pc; /* of a stopped run */
     uint64_t *fp;
     uint32_t depth_left;
+    uint64_t fuel_paid; /* towards the stretch of code that the fuel did not reach for */
 };
 
 struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, struct error *error) {
@@ -43,6 +44,10 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
     record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)outer->pc;
     record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)outer->fp;
     vm->depth_left = run->depth_left;
+    if (vm->fuel_enabled) {
+        vm->fuel = vm->fuel > UINT64_MAX - run->fuel_paid ? UINT64_MAX : vm->fuel + run->fuel_paid;
+        run->fuel_paid = 0;
+    }
     if (run->state == RUN_NEW && !cn_enter(vm, run->func, record, &run->pc, &run->fp))
         return;
     run->state = RUN_RUNNING;
@@ -59,6 +64,11 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
         run->depth_left = vm->depth_left;
         const struct code *code = (const struct code *)(uintptr_t)run->fp[FRAME_CODE];
         run->stack->top = run->fp + code->frame_slots;
+        if (vm->event == EVENT_OUT_OF_FUEL) {
+            /* What is left goes towards it, so that any fuel at all brings a run forward. */
+            run->fuel_paid = vm->fuel;
+            vm->fuel = 0;
+        }
         return vm->event == EVENT_OUT_OF_FUEL ? CATNAP_OUT_OF_FUEL : CATNAP_INTERRUPTED;
     }
     run->state = RUN_ENDED;

@@ -1315,7 +1315,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
     };
     struct code *code = NULL;
     if (!lay_out_locals(&t, error))
-        return NULL;
+        goto done;
     struct control *function = push_control(&t, FUNCTION);
     function->result_count = t.type->result_count;
     function->results = ft_results(t.type);
@@ -1327,6 +1327,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         cn_fail_memory(error);
     else if (!t.emit.needs_scratch)
         code = make_code(&t, func, body, error);
+done:
     cn_free(t.emit.alloc, t.emit.cells, t.emit.capacity * sizeof *t.emit.cells);
     cn_free(t.emit.alloc, t.stack, t.stack_capacity * sizeof *t.stack);
     cn_free(t.emit.alloc, t.controls, t.control_capacity * sizeof *t.controls);
