@@ -416,6 +416,38 @@ WASM_API_EXTERN own wasm_instance_t *catnap_linker_instantiate(catnap_linker_t *
                                                                catnap_error_t **error,
                                                                wasm_trap_t **trap);
 
+/* ---- Pre-linked instances ---------------------------------------------------------------------- */
+
+/* A module whose imports are resolved and checked once, for making instances many times: memories
+ * are mapped copy-on-write from an image of the data segments, and an instance that is given back is
+ * made anew in place. Belongs to a store. docs/startup.md says more. */
+typedef struct catnap_prelinked_t catnap_prelinked_t;
+
+/* Imports as for catnap_instance_new(); they are retained. Segments that trap make it fail with
+ * CATNAP_TRAP, unless they reach into an imported memory or table: these run, and trap, with each
+ * instance. NULL on failure, with *error set. */
+WASM_API_EXTERN own catnap_prelinked_t *catnap_prelinked_new(wasm_store_t *, const wasm_module_t *,
+                                                             const wasm_extern_vec_t *imports,
+                                                             catnap_error_t **error);
+/* The same with the linker's definitions of now. */
+WASM_API_EXTERN own catnap_prelinked_t *
+catnap_linker_prelink(catnap_linker_t *, const wasm_module_t *, catnap_error_t **error);
+/* A new instance; its start function has run. *error for a limit of the store or exhausted memory,
+ * *trap when the start function trapped. Both NULL on success. */
+WASM_API_EXTERN own wasm_instance_t *catnap_prelinked_instantiate(catnap_prelinked_t *,
+                                                                  catnap_error_t **error,
+                                                                  wasm_trap_t **trap);
+/* Gives an instance of a pre-linked module back: its memory and its place are used again. Its host
+ * infos are finalized, it no longer counts against the store's limits, and `instance` is deleted.
+ * It must be the only handle on the instance and on what it exports, no call in it under way, no run
+ * of its functions alive, the store without checkpoints and the module without imported tables and
+ * imported mutable reference globals: else CATNAP_MISUSE, and the instance stays as it is.
+ * References to its functions that got elsewhere all the same (a host function or another instance
+ * kept one) refer to the functions of whoever comes next. */
+WASM_API_EXTERN own catnap_error_t *catnap_instance_recycle(own wasm_instance_t *instance);
+/* Frees it; before its store is deleted or after. Instances stay and can still be given back. */
+WASM_API_EXTERN void catnap_prelinked_delete(own catnap_prelinked_t *);
+
 /* ---- WASI preview 1 ---------------------------------------------------------------------------- */
 
 /* The WASI state of one program: arguments, environment, descriptors. Configure, then give it to a
@@ -500,6 +532,122 @@ WASM_API_EXTERN own catnap_error_t *catnap_store_rollback(wasm_store_t *, uint32
 WASM_API_EXTERN own catnap_error_t *catnap_store_release(wasm_store_t *, uint32_t level);
 /* How many there are. */
 WASM_API_EXTERN uint32_t catnap_store_checkpoints(const wasm_store_t *);
+
+/* ---- Snapshots --------------------------------------------------------------------------------- */
+
+/* All instances of a store as data: in memory, to make copies of them, or in a file. Immutable, and
+ * shared between threads and stores of its engine. docs/snapshots.md has the format. */
+typedef struct catnap_snapshot_t catnap_snapshot_t;
+
+typedef struct catnap_snapshot_options {
+    /* A stopped run that is to go on from here, or NULL; its call stack becomes part. */
+    catnap_run_t *run;
+    /* Bytes of the embedder's own, kept with it: copied. */
+    const void *data;
+    size_t data_length;
+    /* Names what the instances refer to and only the host knows: references of the host, and its
+     * functions unless they are imported, whose imports name them. Writes at most `size` bytes and
+     * returns how many, 0 for what it does not know, which makes the snapshot fail. NULL: knows
+     * nothing. */
+    size_t (*name)(void *env, const wasm_ref_t *, char *text, size_t size);
+    void *env;
+} catnap_snapshot_options_t;
+
+typedef struct catnap_save_options {
+    bool with_modules; /* put the modules' binaries in too */
+    int compression;   /* 0: none; else a level of zstd, CATNAP_UNSUPPORTED when built without */
+    /* What the reader will have: pages that are as there are left out. Or NULL. */
+    const catnap_snapshot_t *base;
+} catnap_save_options_t;
+
+/* Captures what the store's instances are now; options may be NULL. Nothing may be running. NULL
+ * and *error on failure. */
+WASM_API_EXTERN own catnap_snapshot_t *catnap_snapshot_take(wasm_store_t *,
+                                                            const catnap_snapshot_options_t *,
+                                                            catnap_error_t **error);
+/* Instances made from it live on. */
+WASM_API_EXTERN void catnap_snapshot_delete(own catnap_snapshot_t *);
+/* Writes it to a file: when this returns NULL the file is complete and on the disk, and until then
+ * whatever was there before is. options may be NULL. */
+WASM_API_EXTERN own catnap_error_t *catnap_snapshot_save(const catnap_snapshot_t *,
+                                                         const char *path,
+                                                         const catnap_save_options_t *);
+/* The same straight from the store, without a copy of its memories. */
+WASM_API_EXTERN own catnap_error_t *catnap_store_save(wasm_store_t *, const char *path,
+                                                      const catnap_snapshot_options_t *,
+                                                      const catnap_save_options_t *);
+/* Writes it to bytes; *out is empty on failure. */
+WASM_API_EXTERN own catnap_error_t *catnap_snapshot_write(const catnap_snapshot_t *,
+                                                          const catnap_save_options_t *,
+                                                          own wasm_byte_vec_t *out);
+
+typedef struct catnap_open_options {
+    const catnap_snapshot_t *base; /* for a delta; or NULL */
+    /* Trust the contents of memories: only the structure is checked, and waking touches nothing but
+     * what is used. Else all checksums are compared. */
+    bool trust_pages;
+} catnap_open_options_t;
+
+/* Opens a file, mapping it: it must not be changed while the snapshot or its instances live. Damage
+ * is CATNAP_MALFORMED, naming what is wrong; a delta without its base is CATNAP_LINK. options may be
+ * NULL. NULL and *error on failure. */
+WASM_API_EXTERN own catnap_snapshot_t *catnap_snapshot_open(wasm_engine_t *, const char *path,
+                                                            const catnap_open_options_t *,
+                                                            catnap_error_t **error);
+/* The same from bytes, which are copied. */
+WASM_API_EXTERN own catnap_snapshot_t *catnap_snapshot_read(wasm_engine_t *, const uint8_t *bytes,
+                                                            size_t length,
+                                                            const catnap_open_options_t *,
+                                                            catnap_error_t **error);
+
+typedef struct catnap_restore_options {
+    /* Gives what `name` named so (borrowed, of the linker's store), or NULL. */
+    wasm_ref_t *(*resolve)(void *env, const char *name, size_t length);
+    void *env;
+    /* Modules that the snapshot may need and does not have with it. */
+    const wasm_module_t *const *modules;
+    size_t module_count;
+} catnap_restore_options_t;
+
+/* How many instances there are; they are numbered in the order in which they were made. */
+WASM_API_EXTERN size_t catnap_snapshot_instance_count(const catnap_snapshot_t *);
+/* Makes them anew in the linker's store, without running anything; functions that they import come
+ * from the linker, by name. `instances` receives them (own, may be NULL), *run the suspended run (own,
+ * NULL when there is none; run may be NULL); the store receives the fuel when fuel is on. The
+ * engine must have fuel and interruption as the snapshot's when a run is suspended. Limits of the
+ * store hold. On failure nothing has changed. */
+WASM_API_EXTERN own catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *,
+                                                            catnap_linker_t *,
+                                                            const catnap_restore_options_t *,
+                                                            own wasm_instance_t **instances,
+                                                            own catnap_run_t **run);
+
+typedef struct catnap_snapshot_info {
+    uint64_t modules, instances, memories, tables;
+    uint64_t memory_bytes; /* sizes of the memories */
+    uint64_t page_bytes;   /* of those, kept: not zero, and not the base's */
+    uint64_t frames;       /* of a suspended run */
+    uint64_t fuel;
+    bool fuel_enabled, interruptible, has_modules, is_delta;
+    uint64_t identity[2], base_identity[2];
+} catnap_snapshot_info_t;
+WASM_API_EXTERN void catnap_snapshot_info(const catnap_snapshot_t *, catnap_snapshot_info_t *out);
+typedef struct catnap_snapshot_module {
+    uint64_t hash[2]; /* XXH3-128 of the binary, high half first */
+    uint64_t length;
+    const char *name; /* not NUL-terminated; may be NULL */
+    size_t name_length;
+    const uint8_t *bytes; /* when the snapshot has it with it */
+} catnap_snapshot_module_t;
+WASM_API_EXTERN bool catnap_snapshot_module(const catnap_snapshot_t *, size_t index,
+                                            catnap_snapshot_module_t *out);
+/* The embedder's bytes; borrowed. NULL and 0 when there are none. */
+WASM_API_EXTERN const void *catnap_snapshot_data(const catnap_snapshot_t *, size_t *length);
+/* Calls back with each stretch of memory in which two snapshots differ. */
+WASM_API_EXTERN void catnap_snapshot_diff(const catnap_snapshot_t *, const catnap_snapshot_t *,
+                                          void (*found)(void *env, size_t memory, uint64_t offset,
+                                                        uint64_t length),
+                                          void *env);
 
 /* ---- Statistics -------------------------------------------------------------------------------- */
 

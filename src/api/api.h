@@ -101,7 +101,14 @@ void cn_frame_resolve(const struct trap_frame *, catnap_frame_t *out);
 /* The calls under way (run NULL), or the frames of a stopped run, innermost first. */
 size_t cn_backtrace(struct machine *, struct catnap_run_t *, catnap_frame_t *out, size_t capacity);
 
+/* ---- catnap_prelink.c ---- */
+/* With handles on the imports of its own. NULL and *error, also recorded for the store. */
+catnap_prelinked_t *cn_prelink(wasm_store_t *, const wasm_module_t *,
+                               struct wasm_ref_t *const *imports, size_t count, struct error *);
+
 /* ---- instantiate.c ---- */
+/* Runs the start function, if there is one, with the instance complete; it takes and gives nothing. */
+wasm_trap_t *cn_start(wasm_instance_t *);
 /* Links, initialises and starts. The instance has one handle, or it is NULL with *error (own) or
  * *trap (own) set; each may be NULL. */
 wasm_instance_t *cn_instantiate(wasm_store_t *, const wasm_module_t *,

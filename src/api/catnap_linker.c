@@ -288,30 +288,41 @@ static bool resolve(const catnap_linker_t *linker, const struct module *module,
     return true;
 }
 
-static wasm_instance_t *instantiate(catnap_linker_t *linker, const wasm_module_t *object,
-                                    struct error *error, wasm_trap_t **trap) {
-    const struct module *module = object->shared->module;
-    wasm_store_t *store = linker->store;
-    if (object->ref.store != store) {
-        cn_fail(error, CATNAP_MISUSE, "the module belongs to another store");
-        cn_store_fail(store, error);
-        return NULL;
-    }
-    struct wasm_ref_t **imports = cn_calloc(store->alloc, module->import_count, sizeof *imports);
-    wasm_instance_t *instance = NULL;
-    if (!imports) {
-        cn_fail_memory(error);
-        cn_store_fail(store, error);
-        return NULL;
-    }
-    if (resolve(linker, module, imports, error))
-        instance = cn_instantiate(store, object, imports, module->import_count, error, trap);
-    else
-        cn_store_fail(store, error);
+static void drop_imports(const catnap_linker_t *linker, const struct module *module,
+                         struct wasm_ref_t **imports) {
     for (uint32_t i = 0; i < module->import_count; i++)
         if (imports[i])
             cn_object_release(imports[i]);
-    cn_free(store->alloc, imports, module->import_count * sizeof *imports);
+    cn_free(linker->store->alloc, imports, module->import_count * sizeof *imports);
+}
+
+/* Handles on what the module imports, by index; or NULL, with the failure recorded too. */
+static struct wasm_ref_t **find_imports(const catnap_linker_t *linker, const wasm_module_t *object,
+                                        struct error *error) {
+    const struct module *module = object->shared->module;
+    wasm_store_t *store = linker->store;
+    struct wasm_ref_t **imports = NULL;
+    if (object->ref.store != store)
+        cn_fail(error, CATNAP_MISUSE, "the module belongs to another store");
+    else if (!(imports = cn_calloc(store->alloc, module->import_count, sizeof *imports)))
+        cn_fail_memory(error);
+    else if (resolve(linker, module, imports, error))
+        return imports;
+    else
+        drop_imports(linker, module, imports);
+    cn_store_fail(store, error);
+    return NULL;
+}
+
+static wasm_instance_t *instantiate(catnap_linker_t *linker, const wasm_module_t *object,
+                                    struct error *error, wasm_trap_t **trap) {
+    const struct module *module = object->shared->module;
+    struct wasm_ref_t **imports = find_imports(linker, object, error);
+    if (!imports)
+        return NULL;
+    wasm_instance_t *instance =
+        cn_instantiate(linker->store, object, imports, module->import_count, error, trap);
+    drop_imports(linker, module, imports);
     return instance;
 }
 
@@ -335,4 +346,25 @@ wasm_instance_t *catnap_linker_instantiate(catnap_linker_t *linker, const wasm_m
     if (!instance)
         cn_give_failure(&error, trap, out_error, out_trap);
     return instance;
+}
+
+catnap_prelinked_t *catnap_linker_prelink(catnap_linker_t *linker, const wasm_module_t *object,
+                                          catnap_error_t **out_error) {
+    struct error error;
+    catnap_prelinked_t *prelinked = NULL;
+    if (out_error)
+        *out_error = NULL;
+    if (!linker || !object)
+        return cn_report_null(linker ? linker->store : NULL, out_error);
+    wasm_store_t *store = linker->store;
+    if (!cn_store_enter(store))
+        return cn_report_misuse(out_error);
+    const struct module *module = object->shared->module;
+    struct wasm_ref_t **imports = find_imports(linker, object, &error);
+    if (imports) {
+        prelinked = cn_prelink(store, object, imports, module->import_count, &error);
+        drop_imports(linker, module, imports);
+    }
+    cn_store_leave(store);
+    return prelinked ? prelinked : cn_report(NULL, out_error, &error);
 }

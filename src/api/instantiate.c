@@ -1,8 +1,7 @@
 /* Instances of both headers. */
 #include "api/api.h"
 
-/* The start function runs with the instance complete; it takes and gives nothing. */
-static wasm_trap_t *start(wasm_instance_t *instance) {
+wasm_trap_t *cn_start(wasm_instance_t *instance) {
     if (!instance->module->has_start)
         return NULL;
     uint64_t no_slots[1];
@@ -30,7 +29,7 @@ static wasm_instance_t *instantiate_inside(wasm_store_t *store, const wasm_modul
     if (!instance)
         return NULL;
     cn_object_retain(&instance->ref);
-    *trap = start(instance);
+    *trap = cn_start(instance);
     if (!*trap)
         return instance;
     cn_object_release(&instance->ref);

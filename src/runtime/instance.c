@@ -128,8 +128,7 @@ static void drop_object(struct wasm_ref_t *ref) {
     cn_object_free(ref);
 }
 
-/* Takes back an instance that nobody has seen. */
-static void undo(wasm_instance_t *instance) {
+void cn_instance_undo(wasm_instance_t *instance) {
     const struct module *module = instance->module;
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         if (instance->memories[i])
@@ -140,15 +139,17 @@ static void undo(wasm_instance_t *instance) {
     drop_object(&instance->ref);
 }
 
-static bool check_instance_limit(const wasm_store_t *store, struct error *error) {
+bool cn_instance_check_room(const wasm_store_t *store, struct error *error) {
     if (store->instance_count < store->limits.instances)
         return true;
     return cn_fail(error, CATNAP_LIMIT, "the store's limit of %" PRIu64 " instances is reached",
                    store->limits.instances);
 }
 
-static wasm_instance_t *make(wasm_store_t *store, struct shared_module *shared,
-                             struct wasm_ref_t *const *imports, struct error *error) {
+wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *shared,
+                                  struct wasm_ref_t *const *imports, struct error *error) {
+    if (!cn_instance_check_room(store, error))
+        return NULL;
     wasm_instance_t *instance = allocate(store, shared->module);
     if (!instance) {
         cn_fail_memory(error);
@@ -163,7 +164,7 @@ static wasm_instance_t *make(wasm_store_t *store, struct shared_module *shared,
     take_imports(instance, imports);
     if (!make_memories(instance, error) || !make_tables(instance, error) ||
         !make_globals(instance, error) || !choose_code(instance, error)) {
-        undo(instance);
+        cn_instance_undo(instance);
         return NULL;
     }
     instance->counted = true;
@@ -175,10 +176,9 @@ wasm_instance_t *cn_instance_new(wasm_store_t *store, struct shared_module *shar
                                  struct wasm_ref_t *const *imports, size_t import_count,
                                  struct error *error, wasm_trap_t **trap) {
     *trap = NULL;
-    if (!cn_link_check(store, shared->module, imports, import_count, error) ||
-        !check_instance_limit(store, error))
+    if (!cn_link_check(store, shared->module, imports, import_count, error))
         return NULL;
-    wasm_instance_t *instance = make(store, shared, imports, error);
+    wasm_instance_t *instance = cn_instance_make(store, shared, imports, error);
     if (!instance)
         return NULL;
     /* From here on others may refer to its functions: it stays, whatever happens. */
@@ -200,6 +200,8 @@ wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
     func->instance = instance;
     func->index = index;
     func->defined_index = index - instance->module->imported_func_count;
+    func->ref.next = instance->parts;
+    instance->parts = &func->ref;
     instance->funcs[index] = func;
     return func;
 }
@@ -215,6 +217,8 @@ wasm_global_t *cn_instance_global(wasm_instance_t *instance, uint32_t index) {
     cn_object_init_part(&global->ref, OBJECT_GLOBAL, store);
     global->type = instance->module->globals[index].type;
     global->cell = instance->globals[index];
+    global->ref.next = instance->parts;
+    instance->parts = &global->ref;
     instance->global_objects[index] = global;
     return global;
 }

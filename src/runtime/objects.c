@@ -103,6 +103,8 @@ static void free_instance(struct wasm_ref_t *ref) {
         cn_free(alloc, instance->elem_items[i], module->elems[i].count * sizeof(uint64_t));
     if (instance->counted)
         ref->store->instance_count--;
+    if (instance->slot)
+        cn_slot_free(instance->slot);
     cn_shared_release(instance->shared);
     cn_free(alloc, instance, instance->allocation);
 }

@@ -59,6 +59,7 @@ struct wasm_ref_t {
     bool in_store;   /* in the store's list; else part of an instance */
     bool marked;     /* by the collector */
     uint32_t handles; /* that the embedder owns; any pin the store */
+    uint32_t number;  /* 1 and up: in the snapshot that was made last */
     struct wasm_store_t *store;
     struct wasm_ref_t *next, *previous; /* in the store's list */
     void *host_info;
@@ -90,8 +91,9 @@ struct wasm_memory_t {
     uint64_t max_pages;  /* it can grow to, by type and reservation */
     size_t reserved;     /* bytes of address space */
     bool guarded;        /* every 32-bit address + 32-bit offset is inside the reservation */
+    bool imaged;         /* a mapped image is behind its pages: untouched ones need not be zero */
     struct shadow *shadow; /* of checkpoints, or NULL */
-    void (*drop_shadow)(wasm_memory_t *);
+    void (*drop_shadow)(wasm_memory_t *); /* set: there is or was one, and may have mapped pages anew */
 };
 
 struct wasm_table_t {
@@ -122,7 +124,9 @@ struct wasm_instance_t {
     bool *dropped_elems, *dropped_datas;
     wasm_global_t **global_objects; /* NULL until somebody needs the object; imported ones always set */
     uint64_t **elem_items;    /* a passive segment's references, once table.init used it */
+    struct wasm_ref_t *parts; /* the functions and globals of it that are objects, by `next` */
     struct shared_module *shared;
+    struct slot *slot;        /* of a pre-linked module, which takes it back; or NULL */
     size_t allocation;        /* bytes: this struct and all arrays above, in one block */
     bool counted;             /* in store->instance_count */
 };
@@ -316,6 +320,13 @@ bool cn_const_value(wasm_instance_t *, const uint8_t **at, uint64_t value[2]);
 wasm_instance_t *cn_instance_new(wasm_store_t *, struct shared_module *,
                                  struct wasm_ref_t *const *imports, size_t import_count,
                                  struct error *, wasm_trap_t **trap);
+/* What comes before the segments: checks that the store has room for one more, allocates, fills in
+ * the imports, which must fit. */
+wasm_instance_t *cn_instance_make(wasm_store_t *, struct shared_module *,
+                                  struct wasm_ref_t *const *imports, struct error *);
+/* Takes back an instance that nobody has seen. */
+void cn_instance_undo(wasm_instance_t *);
+bool cn_instance_check_room(const wasm_store_t *, struct error *);
 /* The reference to a function of an instance; NULL when memory is exhausted. */
 wasm_func_t *cn_instance_func(wasm_instance_t *, uint32_t index);
 /* Likewise the object of a global. */
@@ -323,9 +334,16 @@ wasm_global_t *cn_instance_global(wasm_instance_t *, uint32_t index);
 /* Likewise of whatever is exported. */
 struct wasm_ref_t *cn_instance_extern(wasm_instance_t *, enum extern_kind, uint32_t index);
 
+/* ---- prelink.c ---- */
+void cn_slot_free(struct slot *);
+
 /* ---- segments.c ---- */
 /* Runs the active segments in order, and drops them and the declarative ones. */
 bool cn_instance_init_segments(wasm_instance_t *, wasm_trap_t **trap);
+/* The same when an image holds the data already. */
+bool cn_instance_init_elems(wasm_instance_t *, wasm_trap_t **trap);
+/* Where an active data segment goes. */
+uint64_t cn_instance_data_offset(wasm_instance_t *, const struct data_segment *);
 /* memory.init, table.init: false when out of bounds (the caller traps); a dropped segment is empty. */
 bool cn_instance_memory_init(wasm_instance_t *, uint32_t memory, uint32_t data, uint64_t to,
                              uint64_t from, uint64_t count);

@@ -123,7 +123,7 @@ static bool init_data(wasm_instance_t *instance, uint32_t index, wasm_trap_t **t
     return true;
 }
 
-bool cn_instance_init_segments(wasm_instance_t *instance, wasm_trap_t **trap) {
+bool cn_instance_init_elems(wasm_instance_t *instance, wasm_trap_t **trap) {
     const struct module *module = instance->module;
     for (uint32_t i = 0; i < module->elem_count; i++) {
         const struct elem_segment *elem = &module->elems[i];
@@ -131,6 +131,11 @@ bool cn_instance_init_segments(wasm_instance_t *instance, wasm_trap_t **trap) {
             return false;
         instance->dropped_elems[i] = elem->mode != SEGMENT_PASSIVE;
     }
+    return true;
+}
+
+static bool init_datas(wasm_instance_t *instance, wasm_trap_t **trap) {
+    const struct module *module = instance->module;
     for (uint32_t i = 0; i < module->data_count; i++) {
         if (module->datas[i].mode != SEGMENT_ACTIVE)
             continue;
@@ -139,4 +144,13 @@ bool cn_instance_init_segments(wasm_instance_t *instance, wasm_trap_t **trap) {
         instance->dropped_datas[i] = true;
     }
     return true;
+}
+
+bool cn_instance_init_segments(wasm_instance_t *instance, wasm_trap_t **trap) {
+    return cn_instance_init_elems(instance, trap) && init_datas(instance, trap);
+}
+
+uint64_t cn_instance_data_offset(wasm_instance_t *instance, const struct data_segment *data) {
+    uint64_t value[2];
+    return segment_offset(instance, &data->offset, value) ? value[0] : 0;
 }

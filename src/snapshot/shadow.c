@@ -10,142 +10,133 @@
 #define FEW_PAGES 32
 
 static size_t pages_of(const struct shadow *shadow, uint64_t bytes) {
-  return (size_t)(bytes / shadow->page);
+    return (size_t)(bytes / shadow->page);
 }
 
 /* ---- The set of pages that may differ ---- */
 
 static void add_page(struct shadow *shadow, size_t page) {
-  uint64_t bit = UINT64_C(1) << (page % 64);
-  shadow->count += !(shadow->differing[page / 64] & bit);
-  shadow->differing[page / 64] |= bit;
+    uint64_t bit = UINT64_C(1) << (page % 64);
+    shadow->count += !(shadow->differing[page / 64] & bit);
+    shadow->differing[page / 64] |= bit;
 }
 
 static void add_pages(void *env, size_t from, size_t to) {
-  struct shadow *shadow = env;
-  for (size_t i = from / shadow->page; i < to / shadow->page; i++)
-    add_page(shadow, i);
+    struct shadow *shadow = env;
+    for (size_t i = from / shadow->page; i < to / shadow->page; i++)
+        add_page(shadow, i);
 }
 
 /* The first page of the set from `page` on, or `end`. */
 static size_t next_page(const struct shadow *shadow, size_t page, size_t end) {
-  while (page < end) {
-    uint64_t word = shadow->differing[page / 64] >> (page % 64);
-    if (word) {
-      page += (size_t)__builtin_ctzll(word);
-      return page < end ? page : end;
+    while (page < end) {
+        uint64_t word = shadow->differing[page / 64] >> (page % 64);
+        if (word) {
+            page += (size_t)__builtin_ctzll(word);
+            return page < end ? page : end;
+        }
+        page = (page / 64 + 1) * 64;
     }
-    page = (page / 64 + 1) * 64;
-  }
-  return end;
+    return end;
 }
 
 static void clear_pages(struct shadow *shadow, uint64_t size) {
-  if (shadow->count > 0)
-    memset(shadow->differing, 0,
-           (pages_of(shadow, size) + 63) / 64 * sizeof(uint64_t));
-  shadow->count = 0;
+    if (shadow->count > 0)
+        memset(shadow->differing, 0, (pages_of(shadow, size) + 63) / 64 * sizeof(uint64_t));
+    shadow->count = 0;
 }
 
 static bool is_zero(const uint8_t *page, size_t size) {
-  return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
+    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
 }
 
 /* A memory may be an image's already, whose pages are nobody's writes. */
-static void add_what_is_there(struct shadow *shadow,
-                              const wasm_memory_t *memory) {
-  size_t end = pages_of(shadow, memory->size), page = shadow->page;
-  for (size_t i = 0; i < end; i++)
-    if (!is_zero(memory->base + i * page, page))
-      add_page(shadow, i);
+static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory) {
+    size_t end = pages_of(shadow, memory->size), page = shadow->page;
+    for (size_t i = 0; i < end; i++)
+        if (!is_zero(memory->base + i * page, page))
+            add_page(shadow, i);
 }
 
 /* ---- Making ---- */
 
 static bool make_pages(struct shadow *shadow) {
-  if (shadow->tracker->kind != TRACK_COPY_ON_WRITE) {
-    shadow->pages = cn_os_reserve(shadow->reserved);
-    return shadow->pages && cn_os_commit(shadow->pages, shadow->reserved);
-  }
-  shadow->image = cn_os_image_new(shadow->reserved);
-  if (shadow->image >= 0)
-    shadow->pages = cn_os_image_open(shadow->image, shadow->reserved);
-  return shadow->pages != NULL;
+    if (shadow->tracker->kind != TRACK_COPY_ON_WRITE) {
+        shadow->pages = cn_os_reserve(shadow->reserved);
+        return shadow->pages && cn_os_commit(shadow->pages, shadow->reserved);
+    }
+    shadow->image = cn_os_image_new(shadow->reserved);
+    if (shadow->image >= 0)
+        shadow->pages = cn_os_image_open(shadow->image, shadow->reserved);
+    return shadow->pages != NULL;
 }
 
 static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
-  cn_os_release(shadow->differing, shadow->differing_bytes);
-  cn_os_release(shadow->pages, shadow->reserved);
-  cn_os_image_delete(shadow->image);
-  cn_free(alloc, shadow, sizeof *shadow);
+    cn_os_release(shadow->differing, shadow->differing_bytes);
+    cn_os_release(shadow->pages, shadow->reserved);
+    cn_os_image_delete(shadow->image);
+    cn_free(alloc, shadow, sizeof *shadow);
 }
 
-bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker,
-                    struct error *error) {
-  if (memory->shadow)
+bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
+    if (memory->shadow)
+        return true;
+    struct alloc *alloc = memory->ref.store->alloc;
+    struct shadow *shadow = cn_calloc(alloc, 1, sizeof *shadow);
+    if (!shadow)
+        return cn_fail_memory(error);
+    uint64_t most = memory->max_pages * WASM_PAGE_BYTES;
+    shadow->tracker = tracker;
+    shadow->image = -1;
+    shadow->page = cn_os_page_bytes();
+    shadow->reserved = (size_t)(most ? most : WASM_PAGE_BYTES);
+    shadow->differing_bytes = pages_of(shadow, shadow->reserved) / 8 + 8;
+    shadow->differing = cn_os_reserve(shadow->differing_bytes);
+    if (!shadow->differing || !cn_os_commit(shadow->differing, shadow->differing_bytes) ||
+        !make_pages(shadow)) {
+        free_shadow(alloc, shadow);
+        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses memory for a checkpoint");
+    }
+    if (shadow->image >= 0 || memory->imaged)
+        add_what_is_there(shadow, memory);
+    memory->shadow = shadow;
+    memory->drop_shadow = cn_shadow_drop;
     return true;
-  struct alloc *alloc = memory->ref.store->alloc;
-  struct shadow *shadow = cn_calloc(alloc, 1, sizeof *shadow);
-  if (!shadow)
-    return cn_fail_memory(error);
-  uint64_t most = memory->max_pages * WASM_PAGE_BYTES;
-  shadow->tracker = tracker;
-  shadow->image = -1;
-  shadow->page = cn_os_page_bytes();
-  shadow->reserved = (size_t)(most ? most : WASM_PAGE_BYTES);
-  shadow->differing_bytes = pages_of(shadow, shadow->reserved) / 8 + 8;
-  shadow->differing = cn_os_reserve(shadow->differing_bytes);
-  if (!shadow->differing ||
-      !cn_os_commit(shadow->differing, shadow->differing_bytes) ||
-      !make_pages(shadow)) {
-    free_shadow(alloc, shadow);
-    return cn_fail(error, CATNAP_NO_MEMORY,
-                   "the system refuses memory for a checkpoint");
-  }
-  if (shadow->image >= 0)
-    add_what_is_there(shadow, memory);
-  memory->shadow = shadow;
-  memory->drop_shadow = cn_shadow_drop;
-  return true;
 }
 
 /* The memory keeps its mapping: of an image, its contents live on with it. */
 void cn_shadow_drop(wasm_memory_t *memory) {
-  cn_tracker_unwatch(memory->shadow->tracker, memory->base,
-                     (size_t)memory->shadow->watched);
-  free_shadow(memory->ref.store->alloc, memory->shadow);
-  memory->shadow = NULL;
+    cn_tracker_unwatch(memory->shadow->tracker, memory->base, (size_t)memory->shadow->watched);
+    free_shadow(memory->ref.store->alloc, memory->shadow);
+    memory->shadow = NULL;
 }
 
 /* ---- Finding ---- */
 
 static void compare(wasm_memory_t *memory, struct shadow *shadow) {
-  size_t end = pages_of(shadow, memory->size), page = shadow->page;
-  for (size_t i = 0; i < end; i++)
-    if (memcmp(memory->base + i * page, shadow->pages + i * page, page) != 0)
-      add_page(shadow, i);
+    size_t end = pages_of(shadow, memory->size), page = shadow->page;
+    for (size_t i = 0; i < end; i++)
+        if (memcmp(memory->base + i * page, shadow->pages + i * page, page) != 0)
+            add_page(shadow, i);
 }
 
-bool cn_shadow_collect(wasm_memory_t *memory, bool protect,
-                       struct error *error) {
-  struct shadow *shadow = memory->shadow;
-  if (shadow->tracker->kind == TRACK_COMPARE) {
-    compare(memory, shadow);
+bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error) {
+    struct shadow *shadow = memory->shadow;
+    if (shadow->tracker->kind == TRACK_COMPARE) {
+        compare(memory, shadow);
+        return true;
+    }
+    if (memory->size > shadow->watched) {
+        if (!cn_tracker_watch(shadow->tracker, memory->base + shadow->watched,
+                              (size_t)(memory->size - shadow->watched)))
+            return cn_fail(error, CATNAP_IO, "the system refuses to watch a memory's pages");
+        if (shadow->image < 0)
+            shadow->watched = memory->size;
+    }
+    if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size, protect, add_pages,
+                            shadow))
+        return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
     return true;
-  }
-  if (memory->size > shadow->watched) {
-    if (!cn_tracker_watch(shadow->tracker, memory->base + shadow->watched,
-                          (size_t)(memory->size - shadow->watched)))
-      return cn_fail(error, CATNAP_IO,
-                     "the system refuses to watch a memory's pages");
-    if (shadow->image < 0)
-      shadow->watched = memory->size;
-  }
-  if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size,
-                          protect, add_pages, shadow))
-    return cn_fail(error, CATNAP_IO,
-                   "the system does not tell which pages were written");
-  return true;
 }
 
 /* ---- Taking ---- */
@@ -153,150 +144,141 @@ bool cn_shadow_collect(wasm_memory_t *memory, bool protect,
 /* Pages that the shadow had at the checkpoint before, of those that may differ.
  */
 static size_t count_old_pages(const struct shadow *shadow) {
-  size_t end = pages_of(shadow, shadow->size), count = 0;
-  if (shadow->count == 0)
-    return 0;
-  for (size_t i = 0; i < end / 64; i++)
-    count += (size_t)__builtin_popcountll(shadow->differing[i]);
-  if (end % 64)
-    count += (size_t)__builtin_popcountll(shadow->differing[end / 64] &
-                                          ((UINT64_C(1) << (end % 64)) - 1));
-  return count;
+    size_t end = pages_of(shadow, shadow->size), count = 0;
+    if (shadow->count == 0)
+        return 0;
+    for (size_t i = 0; i < end / 64; i++)
+        count += (size_t)__builtin_popcountll(shadow->differing[i]);
+    if (end % 64)
+        count += (size_t)__builtin_popcountll(shadow->differing[end / 64] &
+                                              ((UINT64_C(1) << (end % 64)) - 1));
+    return count;
 }
 
-bool cn_shadow_prepare(const wasm_memory_t *memory, struct undo *undo,
-                       struct error *error) {
-  const struct shadow *shadow = memory->shadow;
-  struct alloc *alloc = memory->ref.store->alloc;
-  size_t count = count_old_pages(shadow);
-  *undo = (struct undo){.size = shadow->size};
-  if (count == 0)
-    return true;
-  undo->index = cn_alloc(alloc, count * sizeof *undo->index);
-  undo->pages = cn_alloc(alloc, count * shadow->page);
-  undo->count = count;
-  if (undo->index && undo->pages)
-    return true;
-  cn_undo_free(alloc, undo, shadow->page);
-  return cn_fail_memory(error);
+bool cn_shadow_prepare(const wasm_memory_t *memory, struct undo *undo, struct error *error) {
+    const struct shadow *shadow = memory->shadow;
+    struct alloc *alloc = memory->ref.store->alloc;
+    size_t count = count_old_pages(shadow);
+    *undo = (struct undo){.size = shadow->size};
+    if (count == 0)
+        return true;
+    undo->index = cn_alloc(alloc, count * sizeof *undo->index);
+    undo->pages = cn_alloc(alloc, count * shadow->page);
+    undo->count = count;
+    if (undo->index && undo->pages)
+        return true;
+    cn_undo_free(alloc, undo, shadow->page);
+    return cn_fail_memory(error);
 }
 
 void cn_undo_free(struct alloc *alloc, struct undo *undo, size_t page) {
-  cn_free(alloc, undo->index, undo->count * sizeof *undo->index);
-  cn_free(alloc, undo->pages, undo->count * page);
-  *undo = (struct undo){0};
+    cn_free(alloc, undo->index, undo->count * sizeof *undo->index);
+    cn_free(alloc, undo->pages, undo->count * page);
+    *undo = (struct undo){0};
 }
 
 /* The memory's pages become the image's, which now has the same contents. */
 static void become_image(wasm_memory_t *memory, struct shadow *shadow) {
-  size_t end = pages_of(shadow, shadow->watched), page = shadow->page;
-  for (size_t i = next_page(shadow, 0, end); i < end;) {
-    size_t to = i + 1;
-    while (to < end && next_page(shadow, to, to + 1) == to)
-      to++;
-    cn_os_discard(memory->base + i * page, (to - i) * page);
-    i = next_page(shadow, to, end);
-  }
-  if (memory->size > shadow->watched &&
-      cn_os_image_map(shadow->image, shadow->watched,
-                      memory->base + shadow->watched,
-                      (size_t)(memory->size - shadow->watched)))
-    shadow->watched = memory->size;
+    size_t end = pages_of(shadow, shadow->watched), page = shadow->page;
+    for (size_t i = next_page(shadow, 0, end); i < end;) {
+        size_t to = i + 1;
+        while (to < end && next_page(shadow, to, to + 1) == to)
+            to++;
+        cn_os_discard(memory->base + i * page, (to - i) * page);
+        i = next_page(shadow, to, end);
+    }
+    if (memory->size > shadow->watched &&
+        cn_os_image_map(shadow->image, shadow->watched, memory->base + shadow->watched,
+                        (size_t)(memory->size - shadow->watched)))
+        shadow->watched = memory->size;
 }
 
 void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
-  struct shadow *shadow = memory->shadow;
-  size_t end = pages_of(shadow, memory->size),
-         old_end = pages_of(shadow, shadow->size);
-  size_t page = shadow->page, saved = 0;
-  for (size_t i = shadow->count ? next_page(shadow, 0, end) : end; i < end;
-       i = next_page(shadow, i + 1, end)) {
-    uint8_t *to = shadow->pages + i * page;
-    if (undo && i < old_end) {
-      undo->index[saved] = (uint32_t)i;
-      memcpy(undo->pages + saved++ * page, to, page);
+    struct shadow *shadow = memory->shadow;
+    size_t end = pages_of(shadow, memory->size), old_end = pages_of(shadow, shadow->size);
+    size_t page = shadow->page, saved = 0;
+    for (size_t i = shadow->count ? next_page(shadow, 0, end) : end; i < end;
+         i = next_page(shadow, i + 1, end)) {
+        uint8_t *to = shadow->pages + i * page;
+        if (undo && i < old_end) {
+            undo->index[saved] = (uint32_t)i;
+            memcpy(undo->pages + saved++ * page, to, page);
+        }
+        memcpy(to, memory->base + i * page, page);
     }
-    memcpy(to, memory->base + i * page, page);
-  }
-  shadow->size = memory->size;
-  if (shadow->image >= 0)
-    become_image(memory, shadow);
-  clear_pages(shadow, memory->size);
+    shadow->size = memory->size;
+    if (shadow->image >= 0)
+        become_image(memory, shadow);
+    clear_pages(shadow, memory->size);
 }
 
 /* ---- Going back ---- */
 
 /* A page of the memory that is the image's gets a copy of its own: the image
  * changes. */
-static void keep_page(wasm_memory_t *memory, const struct shadow *shadow,
-                      size_t index) {
-  if (shadow->image < 0)
-    return;
-  volatile uint8_t *byte = memory->base + index * shadow->page;
-  *byte = *byte;
+static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t index) {
+    if (shadow->image < 0)
+        return;
+    volatile uint8_t *byte = memory->base + index * shadow->page;
+    *byte = *byte;
 }
 
 void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
-  struct shadow *shadow = memory->shadow;
-  size_t page = shadow->page;
-  for (size_t i = 0; i < undo->count; i++)
-    keep_page(memory, shadow, undo->index[i]);
-  for (size_t i = pages_of(shadow, undo->size);
-       i < pages_of(shadow, shadow->size); i++)
-    keep_page(memory, shadow, i);
-  for (size_t i = 0; i < undo->count; i++) {
-    memcpy(shadow->pages + undo->index[i] * page, undo->pages + i * page, page);
-    add_page(shadow, undo->index[i]);
-  }
-  if (shadow->size > undo->size) {
-    add_pages(shadow, (size_t)undo->size, (size_t)shadow->size);
-    cn_os_zero(shadow->image, shadow->pages + undo->size,
-               (size_t)(shadow->size - undo->size));
-  }
-  shadow->size = undo->size;
+    struct shadow *shadow = memory->shadow;
+    size_t page = shadow->page;
+    for (size_t i = 0; i < undo->count; i++)
+        keep_page(memory, shadow, undo->index[i]);
+    for (size_t i = pages_of(shadow, undo->size); i < pages_of(shadow, shadow->size); i++)
+        keep_page(memory, shadow, i);
+    for (size_t i = 0; i < undo->count; i++) {
+        memcpy(shadow->pages + undo->index[i] * page, undo->pages + i * page, page);
+        add_page(shadow, undo->index[i]);
+    }
+    if (shadow->size > undo->size) {
+        add_pages(shadow, (size_t)undo->size, (size_t)shadow->size);
+        cn_os_zero(shadow->image, shadow->pages + undo->size, (size_t)(shadow->size - undo->size));
+    }
+    shadow->size = undo->size;
 }
 
-static bool shrink(wasm_memory_t *memory, struct shadow *shadow,
-                   struct error *error) {
-  uint64_t surplus = memory->size - shadow->size;
-  if (surplus == 0)
+static bool shrink(wasm_memory_t *memory, struct shadow *shadow, struct error *error) {
+    uint64_t surplus = memory->size - shadow->size;
+    if (surplus == 0)
+        return true;
+    if (!cn_os_decommit(memory->base + shadow->size, (size_t)surplus))
+        return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
+    for (size_t i = pages_of(shadow, shadow->size), end = pages_of(shadow, memory->size); i < end;
+         i++) {
+        uint64_t bit = UINT64_C(1) << (i % 64);
+        shadow->count -= (shadow->differing[i / 64] & bit) != 0;
+        shadow->differing[i / 64] &= ~bit;
+    }
+    memory->size = shadow->size;
+    memory->ref.store->memory_bytes -= surplus;
+    if (shadow->watched > memory->size)
+        shadow->watched = memory->size;
     return true;
-  if (!cn_os_decommit(memory->base + shadow->size, (size_t)surplus))
-    return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
-  for (size_t i = pages_of(shadow, shadow->size),
-              end = pages_of(shadow, memory->size);
-       i < end; i++) {
-    uint64_t bit = UINT64_C(1) << (i % 64);
-    shadow->count -= (shadow->differing[i / 64] & bit) != 0;
-    shadow->differing[i / 64] &= ~bit;
-  }
-  memory->size = shadow->size;
-  memory->ref.store->memory_bytes -= surplus;
-  if (shadow->watched > memory->size)
-    shadow->watched = memory->size;
-  return true;
 }
 
 static void nothing(void *env, size_t from, size_t to) {
-  (void)env;
-  (void)from;
-  (void)to;
+    (void)env;
+    (void)from;
+    (void)to;
 }
 
 bool cn_shadow_restore(wasm_memory_t *memory, struct error *error) {
-  struct shadow *shadow = memory->shadow;
-  if (!shrink(memory, shadow, error))
-    return false;
-  size_t end = pages_of(shadow, memory->size), page = shadow->page,
-         count = shadow->count;
-  for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;
-       i = next_page(shadow, i + 1, end))
-    memcpy(memory->base + i * page, shadow->pages + i * page, page);
-  if (count > FEW_PAGES && shadow->image >= 0)
-    become_image(memory, shadow);
-  clear_pages(shadow, memory->size);
-  if (count > FEW_PAGES && shadow->tracker->kind == TRACK_WRITE_PROTECT)
-    cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size,
-                       true, nothing, NULL);
-  return true;
+    struct shadow *shadow = memory->shadow;
+    if (!shrink(memory, shadow, error))
+        return false;
+    size_t end = pages_of(shadow, memory->size), page = shadow->page, count = shadow->count;
+    for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;
+         i = next_page(shadow, i + 1, end))
+        memcpy(memory->base + i * page, shadow->pages + i * page, page);
+    if (count > FEW_PAGES && shadow->image >= 0)
+        become_image(memory, shadow);
+    clear_pages(shadow, memory->size);
+    if (count > FEW_PAGES && shadow->tracker->kind == TRACK_WRITE_PROTECT)
+        cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size, true, nothing,
+                           NULL);
+    return true;
 }

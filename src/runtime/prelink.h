@@ -1,0 +1,50 @@
+/*
+ * Pre-linked modules: imports are checked once and instances made many times.
+ *
+ * An instance cannot be freed while its store lives, since references to its functions may be
+ * anywhere. So it is taken back as a whole: a slot is an instance with its memories and tables that
+ * becomes what it was at first, waits, and is given out again. Whatever still refers to it refers to
+ * an object that exists.
+ */
+#ifndef CN_RUNTIME_PRELINK_H
+#define CN_RUNTIME_PRELINK_H
+
+#include "runtime/image.h"
+
+struct catnap_prelinked_t {
+    uint64_t references; /* the embedder's and one for each slot */
+    wasm_store_t *store;
+    struct shared_module *shared;
+    struct wasm_ref_t **imports; /* handles; NULL once the embedder has let go */
+    struct slot *waiting;
+    struct image *images; /* of the memories that the module defines */
+    bool by_segments;     /* segments cannot be run ahead: each instance runs them */
+    bool one_way;         /* instances are not taken back: others may hold references to them */
+    struct page_source pages;
+};
+
+struct slot {
+    struct slot *next; /* waiting */
+    struct catnap_prelinked_t *prelinked;
+    wasm_instance_t *instance;
+    bool waits;
+    size_t initial_bytes;
+    uint64_t initial[]; /* globals, tables, dropped segments as they are at first */
+};
+
+/* NULL and *error, a trap of the segments among them. */
+struct catnap_prelinked_t *cn_prelinked_new(wasm_store_t *, struct shared_module *,
+                                            struct wasm_ref_t *const *imports, size_t count,
+                                            struct error *);
+/* The embedder lets go; instances stay with the store. */
+void cn_prelinked_close(struct catnap_prelinked_t *);
+/* An instance that has not started, with no handle yet; `fresh` keeps those that wait out of it.
+ * NULL with either an error or a trap. */
+wasm_instance_t *cn_prelinked_take(struct catnap_prelinked_t *, bool fresh, struct error *,
+                                   wasm_trap_t **trap);
+/* Whether an instance with one handle, the caller's, may be taken back. */
+bool cn_slot_may_return(const struct slot *, struct error *);
+/* Takes an instance back that has no handles any more. */
+bool cn_slot_take_back(struct slot *, struct error *);
+
+#endif
