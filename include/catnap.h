@@ -110,7 +110,10 @@ typedef enum catnap_bounds_checks {
 
 typedef enum catnap_translation {
     CATNAP_TRANSLATION_LAZY = 0, /* a function is translated at its first call */
-    CATNAP_TRANSLATION_EAGER = 1 /* every function is translated when its module is loaded */
+    CATNAP_TRANSLATION_EAGER = 1, /* every function is translated when its module is loaded */
+    /* A body is validated, too, only at the function's first call; an invalid one is then a trap of
+     * code CATNAP_TRAP_INVALID. All else of a module is validated when it is loaded. */
+    CATNAP_TRANSLATION_DEFERRED = 2
 } catnap_translation_t;
 
 /* Setters on the standard wasm_config_t, to be used before wasm_engine_new_with_config(). */
@@ -118,6 +121,9 @@ WASM_API_EXTERN void catnap_config_set_allocator(wasm_config_t *, const catnap_a
 WASM_API_EXTERN void catnap_config_set_features(wasm_config_t *, catnap_features_t);
 WASM_API_EXTERN void catnap_config_set_bounds_checks(wasm_config_t *, catnap_bounds_checks_t);
 WASM_API_EXTERN void catnap_config_set_translation(wasm_config_t *, catnap_translation_t);
+/* With how many threads large modules are validated, the caller's included; 1 at first. The result
+ * and the error of an invalid module do not depend on it. */
+WASM_API_EXTERN void catnap_config_set_threads(wasm_config_t *, uint32_t threads);
 /* Whether code counts fuel. Off: no cost, and the fuel functions report CATNAP_MISUSE. */
 WASM_API_EXTERN void catnap_config_set_fuel(wasm_config_t *, bool enabled);
 /* Whether running code can be interrupted. Off: no cost; only host calls notice an interrupt. */
@@ -247,7 +253,8 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_LIMIT = 14,     /* another limit of the store */
     CATNAP_TRAP_EXIT = 15,      /* the guest asked to exit: catnap_trap_exit_status() */
     CATNAP_TRAP_UNKNOWN_IMPORT = 16, /* catnap_linker_trap_unknown_imports() */
-    CATNAP_TRAP_NULL_REFERENCE = 17
+    CATNAP_TRAP_NULL_REFERENCE = 17,
+    CATNAP_TRAP_INVALID = 18 /* a body that was validated at its call, and is invalid */
 } catnap_trap_code_t;
 
 WASM_API_EXTERN catnap_trap_code_t catnap_trap_code(const wasm_trap_t *);
@@ -294,7 +301,8 @@ WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catn
  *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt(); resume when wanted
  *   CATNAP_TRAP         ended with *trap (own)
  *   CATNAP_MISUSE       it had ended before, or is running now
- *   CATNAP_NO_MEMORY    nothing ran: there is no memory for many results
+ *   CATNAP_NO_MEMORY    stopped before a call whose function there is no memory to translate, or
+ *                       before anything ran; resume when there is more
  * Out of fuel inside a nested host call reaches the host function as a trap instead. */
 WASM_API_EXTERN catnap_status_t catnap_run_resume(catnap_run_t *, catnap_val_t *results,
                                                   size_t result_count, own wasm_trap_t **trap);
@@ -312,16 +320,18 @@ typedef struct catnap_module_options {
      * loading fails; a function that does nothing suits bytes of static storage. */
     void (*release)(void *env, const uint8_t *bytes, size_t length);
     void *release_env;
+    bool set_translation; /* whether `translation` counts; else it is as the engine's */
+    catnap_translation_t translation;
 } catnap_module_options_t;
 
-/* Decodes and validates a whole module. NULL and *error on failure. options may be NULL. */
+/* Decodes and validates a whole module, its bodies too unless they are deferred. NULL and *error on failure. options may be NULL. */
 WASM_API_EXTERN own wasm_module_t *catnap_module_new(wasm_store_t *, const uint8_t *bytes,
                                                      size_t length, const catnap_module_options_t *,
                                                      catnap_error_t **error);
 /* Decodes and validates only; NULL when the module is valid. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, const uint8_t *bytes,
                                                            size_t length);
-/* Translates every function now. */
+/* Translates every function now, and validates first what was deferred. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_translate(const wasm_module_t *);
 
 typedef struct catnap_module_stats {

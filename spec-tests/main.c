@@ -372,6 +372,7 @@ static const char usage[] =
     "\n"
     "How the engine is set up:\n"
     "  --eager             functions are translated when their module is loaded\n"
+    "  --deferred          functions are validated at their first call\n"
     "  --explicit-bounds   memory accesses are checked by comparison\n"
     "  --interruptible     code can be interrupted\n"
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n";
@@ -393,7 +394,8 @@ static int read_options(int argc, char **argv, settings_t *settings)
         {"timeout", required_argument, NULL, 't'}, {"in-process", no_argument, NULL, 'p'},
         {"eager", no_argument, NULL, 'e'},         {"explicit-bounds", no_argument, NULL, 'b'},
         {"interruptible", no_argument, NULL, 'i'}, {"fuel-slice", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},          {"deferred", no_argument, NULL, 'd'},
+        {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
     bool good = true;
@@ -414,6 +416,9 @@ static int read_options(int argc, char **argv, settings_t *settings)
             break;
         case 'e':
             settings->options.eager = true;
+            break;
+        case 'd':
+            settings->options.deferred = true;
             break;
         case 'b':
             settings->options.explicit_bounds = true;

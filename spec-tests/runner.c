@@ -311,8 +311,11 @@ static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_st
     outcome_t outcome = {NULL, NULL, NULL, 0};
     wasm_module_t *module;
     bool done = load_module(r, command, &module, &outcome);
+    if (done && module && r->options->deferred) {
+        outcome.error = catnap_module_translate(module);
+    }
     catnap_status_t got = outcome.error ? catnap_error_status(outcome.error) : CATNAP_OK;
-    if (done && (module || got != status) && !is_misencoded(r, command, status, got)) {
+    if (done && got != status && !is_misencoded(r, command, status, got)) {
         spec_message_add_name(&r->message, command->text);
         spec_message_add(&r->message, ": ");
         done = fail_expected(r, expected, &outcome);
@@ -667,6 +670,9 @@ static wasm_config_t *make_config(const spec_options_t *options)
     }
     if (options->eager) {
         catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);
+    }
+    if (options->deferred) {
+        catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
     }
     if (options->explicit_bounds) {
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);

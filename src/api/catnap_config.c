@@ -19,6 +19,7 @@ void catnap_config_set_allocator(wasm_config_t *config, const catnap_allocator_t
 DEFINE_SETTER(features, catnap_features_t)
 DEFINE_SETTER(bounds_checks, catnap_bounds_checks_t)
 DEFINE_SETTER(translation, catnap_translation_t)
+DEFINE_SETTER(threads, uint32_t)
 DEFINE_SETTER(tracking, catnap_tracking_t)
 DEFINE_SETTER(fuel, bool)
 DEFINE_SETTER(interruptible, bool)

@@ -58,13 +58,13 @@ void catnap_module_stats(const wasm_module_t *object, catnap_module_stats_t *out
     struct module *module = object->shared->module;
     out->module_bytes = module->size;
     out->functions = module->func_count - module->imported_func_count;
-    out->functions_validated = out->functions;
+    out->functions_validated = atomic_load(&module->validated_functions);
     out->functions_translated = atomic_load(&module->translated_functions);
     out->code_bytes = module->code_bytes;
     out->code_bytes_translated = atomic_load(&module->translated_bytes);
     out->bytecode_bytes = atomic_load(&module->bytecode_bytes);
     out->decode_ns = module->decode_ns;
-    out->validate_ns = module->validate_ns;
+    out->validate_ns = atomic_load(&module->validate_ns);
     out->translate_ns = atomic_load(&module->translate_ns);
 }
 

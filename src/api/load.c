@@ -1,4 +1,4 @@
-/* From bytes to a ready module: decode, validate, and translate when the engine is eager. */
+/* From bytes to a ready module: decode, validate, translate, each as far as the mode asks. */
 #include "api/api.h"
 
 #include <inttypes.h>
@@ -43,16 +43,21 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
     return true;
 }
 
-static bool validate(struct module *module, struct error *error) {
+static bool validate(struct module *module, catnap_translation_t mode, uint32_t threads,
+                     struct error *error) {
     uint64_t start = cn_os_monotonic_ns();
-    bool valid = cn_validate_declarations(module, error) && cn_validate_bodies(module, error);
+    module->deferred = mode == CATNAP_TRANSLATION_DEFERRED;
+    bool valid = cn_validate_declarations(module, error) &&
+                 (module->deferred || cn_validate_bodies_by(module, threads, error));
     module->validate_ns = cn_os_monotonic_ns() - start;
+    module->validated_functions =
+        module->deferred ? 0 : module->func_count - module->imported_func_count;
     return valid;
 }
 
-/* A valid module over borrowed bytes, or NULL and *error. */
+/* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
 static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                             struct error *error) {
+                             catnap_translation_t mode, struct error *error) {
     uint64_t start = cn_os_monotonic_ns();
     struct module *module = cn_module_decode(&engine->alloc, &engine->types,
                                              engine->config.features, bytes, size, error);
@@ -62,7 +67,7 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     module->bytes = bytes;
     module->size = size;
     module->release = keep_bytes;
-    if (validate(module, error))
+    if (validate(module, mode, engine->config.threads, error))
         return module;
     cn_module_release(module);
     return NULL;
@@ -79,7 +84,7 @@ bool cn_check_module(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                      struct error *error) {
     if (!check_size(size, error))
         return false;
-    struct module *module = decode(engine, bytes, size, error);
+    struct module *module = decode(engine, bytes, size, CATNAP_TRANSLATION_LAZY, error);
     if (module)
         cn_module_release(module);
     return module != NULL;
@@ -98,7 +103,7 @@ static bool set_name(struct module *module, const char *name, struct error *erro
 }
 
 static struct shared_module *share(wasm_engine_t *engine, struct module *module, const char *name,
-                                   struct error *error) {
+                                   catnap_translation_t mode, struct error *error) {
     if (!set_name(module, name, error)) {
         cn_module_release(module);
         return NULL;
@@ -108,8 +113,7 @@ static struct shared_module *share(wasm_engine_t *engine, struct module *module,
         cn_fail_memory(error);
         return NULL;
     }
-    if (engine->config.translation == CATNAP_TRANSLATION_EAGER &&
-        !cn_translate_all(shared, error)) {
+    if (mode == CATNAP_TRANSLATION_EAGER && !cn_translate_all(shared, error)) {
         cn_shared_release(shared);
         return NULL;
     }
@@ -117,7 +121,8 @@ static struct shared_module *share(wasm_engine_t *engine, struct module *module,
 }
 
 static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                       const char *name, struct error *error) {
+                                       const char *name, catnap_translation_t mode,
+                                       struct error *error) {
     if (!check_size(size, error))
         return NULL;
     uint8_t *copy = cn_alloc(&engine->alloc, size);
@@ -127,32 +132,35 @@ static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *byt
     }
     if (size > 0)
         memcpy(copy, bytes, size);
-    struct module *module = decode(engine, copy, size, error);
+    struct module *module = decode(engine, copy, size, mode, error);
     if (!module) {
         cn_free(&engine->alloc, copy, size);
         return NULL;
     }
     module->release = free_copy;
     module->release_env = &engine->alloc;
-    return share(engine, module, name, error);
+    return share(engine, module, name, mode, error);
 }
 
 static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                                        const catnap_module_options_t *options,
-                                       struct error *error) {
-    struct module *module = check_size(size, error) ? decode(engine, bytes, size, error) : NULL;
+                                       catnap_translation_t mode, struct error *error) {
+    struct module *module =
+        check_size(size, error) ? decode(engine, bytes, size, mode, error) : NULL;
     if (!module) {
         options->release(options->release_env, bytes, size);
         return NULL;
     }
     module->release = options->release;
     module->release_env = options->release_env;
-    return share(engine, module, options->name, error);
+    return share(engine, module, options->name, mode, error);
 }
 
 struct shared_module *cn_load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *options, struct error *error) {
+    catnap_translation_t mode = options && options->set_translation ? options->translation
+                                                                    : engine->config.translation;
     if (options && options->release)
-        return load_lent(engine, bytes, size, options, error);
-    return load_copy(engine, bytes, size, options ? options->name : NULL, error);
+        return load_lent(engine, bytes, size, options, mode, error);
+    return load_copy(engine, bytes, size, options ? options->name : NULL, mode, error);
 }

@@ -4,7 +4,7 @@
 #include "binary/types.h"
 
 struct span cn_module_untranslated_body(const struct module *m, uint64_t code_word) {
-    const uint8_t *at = m->bytes + code_word / 2;
+    const uint8_t *at = m->bytes + (code_word & ~CODE_VALID) / 2;
     uint32_t size = cn_u32_valid(&at);
     return (struct span){(uint32_t)(at - m->bytes), size};
 }

@@ -204,20 +204,25 @@ struct module {
     const char *given_name;        /* from the embedder, in the arena, or NULL */
 
     /* Per defined function, 8 bytes: before it is translated, (offset of the body's size field) * 2
-     * + 1; afterwards the address of its struct code (exec/code.h). */
+     * + 1, and CODE_VALID once a body of a deferred module was validated; afterwards the address of
+     * its struct code (exec/code.h). */
     _Atomic uint64_t *code;
+    bool deferred; /* bodies are validated at their first use, not all at once */
     struct code *_Atomic code_list;      /* all that was translated, for the end */
     void (*_Atomic drop_code)(struct module *); /* set by whoever fills code_list */
     uint64_t code_bytes;            /* size of all bodies */
 
     _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;
-    uint64_t decode_ns, validate_ns;
+    _Atomic uint64_t validated_functions, validate_ns;
+    uint64_t decode_ns;
 };
 
 /* The type of a function of the module's index space. */
 static inline const struct functype *module_func_type(const struct module *m, uint32_t func) {
     return m->types[m->func_types[func]];
 }
+
+#define CODE_VALID (UINT64_C(1) << 62) /* in the word of a function that is not translated */
 
 /* The body of a defined function (index in the whole index space): its locals declaration, code and
  * final end. Only while it is not translated: afterwards struct code knows. */

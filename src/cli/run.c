@@ -43,6 +43,12 @@ static const struct option run_options[] = {
              "refusing the module"},
     {.name = "eager", .kind = OPTION_FLAG, FIELD(eager),
      .help = "translate every function when its module is loaded, not at its first call"},
+    {.name = "lazy", .kind = OPTION_FLAG, FIELD(lazy),
+     .help = "validate modules whole and translate each function at its first call (the default)"},
+    {.name = "deferred", .kind = OPTION_FLAG, FIELD(deferred),
+     .help = "validate and translate each function at its first call; an invalid one then traps"},
+    {.name = "threads", .kind = OPTION_NUMBER, .metavar = "N", FIELD(threads),
+     .help = "validate large modules with so many threads, by default 1"},
     {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
      .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
@@ -160,6 +166,15 @@ static bool run_program(struct session *session, int argc, char **argv)
     return invoke(session, program, settings->invoke, argc - 1, argv + 1);
 }
 
+/* --eager, --lazy and --deferred are three answers to one question. */
+static bool check_modes(const struct diag *diag, const struct run_settings *settings)
+{
+    if (settings->eager + settings->lazy + settings->deferred < 2)
+        return true;
+    diag_fail(diag, CLI_EXIT_USAGE, NULL, "only one of --eager, --lazy and --deferred can be given");
+    return false;
+}
+
 static enum cli_exit run_main(const struct command *self, struct diag *diag, int argc, char **argv)
 {
     struct run_settings settings = {0};
@@ -171,7 +186,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
     } else if (operands == 0) {
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to run");
         diag_hint(diag, "Try 'catnap help run'.");
-    } else {
+    } else if (check_modes(diag, &settings)) {
         if (session_open(&session, diag, &settings))
             run_program(&session, operands, argv);
         deadline_stop(&session.deadline);

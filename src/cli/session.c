@@ -30,6 +30,11 @@ static uint64_t now_ns(void)
 
 /* ---- Engine and store ------------------------------------------------------------------------ */
 
+static uint32_t thread_count(const struct option_number *threads)
+{
+    return threads->value < UINT32_MAX ? (uint32_t)threads->value : UINT32_MAX;
+}
+
 static wasm_engine_t *make_engine(const struct run_settings *settings)
 {
     wasm_config_t *config = wasm_config_new();
@@ -37,6 +42,10 @@ static wasm_engine_t *make_engine(const struct run_settings *settings)
         return NULL;
     if (settings->eager)
         catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);
+    if (settings->deferred)
+        catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
+    if (settings->threads.given)
+        catnap_config_set_threads(config, thread_count(&settings->threads));
     if (settings->bounds_checks == 2)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
     catnap_config_set_fuel(config, settings->fuel.given);

@@ -21,7 +21,8 @@ struct run_settings {
     struct option_number fuel, timeout, max_memory, max_depth, max_stack;
     int unknown_imports; /* 1: trap */
     int bounds_checks;   /* 1: auto, 2: explicit */
-    bool eager;
+    bool eager, lazy, deferred; /* at most one */
+    struct option_number threads;
     int stats; /* 1: text, 2: json */
     bool profile_ops;
 };

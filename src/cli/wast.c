@@ -9,7 +9,7 @@
 #include "text.h"
 
 struct wast_settings {
-    bool eager;
+    bool eager, deferred;
     int bounds_checks; /* 1: auto, 2: explicit */
 };
 
@@ -18,6 +18,8 @@ struct wast_settings {
 static const struct option wast_options[] = {
     {.name = "eager", .kind = OPTION_FLAG, FIELD(eager),
      .help = "translate every function when its module is loaded"},
+    {.name = "deferred", .kind = OPTION_FLAG, FIELD(deferred),
+     .help = "validate each function at its first call, or when a module must be refused"},
     {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
      .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
@@ -142,6 +144,7 @@ static enum cli_exit wast_main(const struct command *self, struct diag *diag, in
         return diag_fail(diag, CLI_EXIT_USAGE, NULL, "wast: there is no script to run");
     spec_options_t options = {
         .eager = settings.eager,
+        .deferred = settings.deferred,
         .explicit_bounds = settings.bounds_checks == 2,
     };
     for (int i = 0; i < operands; i++) {

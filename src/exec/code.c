@@ -1,9 +1,10 @@
 /*
  * Translated functions: made at the first call, published once, found again by pc. This is the one
- * file that needs both translator and executor.
+ * file that needs both translator and executor, and the validator for modules that put it off.
  */
 #include "exec/code.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "exec/bytecode.h"
 #include "exec/internal.h"
 #include "translate/translate.h"
+#include "validate/validate.h"
 
 static void drop_code(struct module *module) {
     struct code *code = atomic_load(&module->code_list);
@@ -24,17 +26,42 @@ static void drop_code(struct module *module) {
 
 static struct code *code_of_word(uint64_t word) { return (struct code *)(uintptr_t)word; }
 
+/* Of a deferred module: the module's own table knows what is valid, for its twins too. */
+static bool ensure_valid(struct module *module, uint32_t func, uint64_t word,
+                         struct error *error) {
+    _Atomic uint64_t *entry = &module->code[func - module->imported_func_count];
+    uint64_t known = atomic_load_explicit(entry, memory_order_acquire);
+    if (!(known & CODE_UNTRANSLATED) || (known & CODE_VALID))
+        return true;
+    uint64_t start = cn_os_monotonic_ns();
+    if (!cn_validate_body(module, func, cn_module_untranslated_body(module, word), error))
+        return false;
+    atomic_fetch_add(&module->validate_ns, cn_os_monotonic_ns() - start);
+    /* Whoever sets the mark counts; nobody translates before it is set. */
+    if (atomic_compare_exchange_strong(entry, &known, known | CODE_VALID))
+        atomic_fetch_add(&module->validated_functions, 1);
+    return true;
+}
+
 struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_t func,
                          const struct translation_config *config, struct error *error) {
     _Atomic uint64_t *entry = &table[func - module->imported_func_count];
     uint64_t word = atomic_load_explicit(entry, memory_order_acquire);
     if (!(word & CODE_UNTRANSLATED))
         return code_of_word(word);
+    if (module->deferred) {
+        if (!ensure_valid(module, func, word, error))
+            return NULL;
+        word = atomic_load_explicit(entry, memory_order_acquire);
+        if (!(word & CODE_UNTRANSLATED))
+            return code_of_word(word);
+    }
     uint64_t start = cn_os_monotonic_ns();
     struct code *code = cn_translate(module, func, cn_module_untranslated_body(module, word),
                                      config, NULL, error);
     if (!code)
         return NULL;
+    code->size_offset = (uint32_t)((word & ~CODE_VALID) >> 1);
     /* Another thread may have been faster: its code is the same, and ours goes. */
     if (!atomic_compare_exchange_strong(entry, &word, (uint64_t)(uintptr_t)code)) {
         cn_free(module->alloc, code, code->size);
@@ -51,15 +78,30 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
     return code;
 }
 
+/* What a failed first call stops with. Exhausted memory may be there later: the call can then be
+ * done again. */
+static void stop_first_call(struct machine *vm, uint32_t func, const struct error *error) {
+    catnap_trap_code_t code =
+        error->status == CATNAP_LIMIT ? CATNAP_TRAP_LIMIT : CATNAP_TRAP_INVALID;
+    char place[40] = "";
+    if (error->status == CATNAP_NO_MEMORY) {
+        vm->event = EVENT_NO_MEMORY;
+        return;
+    }
+    if (error->offset != CN_NO_OFFSET)
+        snprintf(place, sizeof place, " at offset 0x%" PRIx64, error->offset);
+    vm->event = EVENT_TRAP;
+    vm->trap = cn_trap_new(vm->store, code, "%s: function %" PRIu32 "%s: %s", cn_trap_text(code),
+                           func, place, error->message);
+}
+
 bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index) {
     struct error error;
     struct translation_config config = cn_instance_translation(instance);
-    if (cn_code_get(instance->module, instance->code,
-                    defined_index + instance->module->imported_func_count, &config, &error))
+    uint32_t func = defined_index + instance->module->imported_func_count;
+    if (cn_code_get(instance->module, instance->code, func, &config, &error))
         return true;
-    vm->event = EVENT_TRAP;
-    vm->trap_code =
-        error.status == CATNAP_NO_MEMORY ? CATNAP_TRAP_NO_MEMORY : CATNAP_TRAP_LIMIT;
+    stop_first_call(vm, func, &error);
     return false;
 }
 

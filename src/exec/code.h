@@ -14,6 +14,7 @@ struct code {
     uint32_t result_slots;
     uint32_t frame_slots;    /* from the frame pointer up: header, locals, temporaries, callees' headers */
     struct span body;
+    uint32_t size_offset;    /* of the body's size field, in the module */
     uint32_t cell_count;
     uint32_t size;           /* of this allocation, bytes */
     bool explicit_checks;    /* translated for memories without guard pages */

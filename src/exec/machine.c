@@ -161,6 +161,8 @@ struct wasm_trap_t *cn_take_trap(struct machine *vm) {
         vm->trap_code = CATNAP_TRAP_OUT_OF_FUEL;
     else if (vm->event == EVENT_INTERRUPTED)
         vm->trap_code = CATNAP_TRAP_INTERRUPTED;
+    else if (vm->event == EVENT_NO_MEMORY)
+        vm->trap_code = CATNAP_TRAP_NO_MEMORY;
     else if (!trap)
         refund(vm);
     if (!trap)

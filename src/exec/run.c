@@ -55,9 +55,26 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
                (struct wasm_instance_t *)(uintptr_t)run->fp[FRAME_INSTANCE]);
 }
 
+/* The status of a run that can go on; CATNAP_OK when it has ended. */
+static catnap_status_t stop_status(enum machine_event event) {
+    switch (event) {
+    case EVENT_OUT_OF_FUEL:
+        return CATNAP_OUT_OF_FUEL;
+    case EVENT_INTERRUPTED:
+        return CATNAP_INTERRUPTED;
+    case EVENT_NO_MEMORY:
+        return CATNAP_NO_MEMORY;
+    default:
+        return CATNAP_OK;
+    }
+}
+
 static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
                               struct wasm_trap_t **trap) {
-    if (vm->event == EVENT_OUT_OF_FUEL || vm->event == EVENT_INTERRUPTED) {
+    catnap_status_t stopped = stop_status(vm->event);
+    if (stopped != CATNAP_OK && run->state == RUN_NEW)
+        return stopped; /* the function itself could not be translated: nothing has changed */
+    if (stopped != CATNAP_OK) {
         run->state = RUN_STOPPED;
         run->pc = vm->pc;
         run->fp = vm->fp;
@@ -69,7 +86,7 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
             run->fuel_paid = vm->fuel;
             vm->fuel = 0;
         }
-        return vm->event == EVENT_OUT_OF_FUEL ? CATNAP_OUT_OF_FUEL : CATNAP_INTERRUPTED;
+        return stopped;
     }
     run->state = RUN_ENDED;
     run->stack->top = run->stack->base;

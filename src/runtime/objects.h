@@ -27,6 +27,7 @@ struct wasm_config_t {
     catnap_bounds_checks_t bounds_checks;
     catnap_translation_t translation;
     catnap_tracking_t tracking;
+    uint32_t threads; /* that validate one module; 0 counts as 1 */
     bool fuel;
     bool interruptible;
     bool profile_ops;

@@ -33,16 +33,12 @@ void cn_shared_release(struct shared_module *shared) {
     cn_engine_release(engine);
 }
 
-/* The word of a function that is not translated, also when it is by now: the size field lies
- * before the body, and of its bytes only the last has no continuation bit. So has the byte before
- * the field, the end of another body or of the count of bodies. */
-static uint64_t untranslated_word(const struct module *module, uint64_t word) {
+/* The word of a function that is not translated, also when it is by now. */
+static uint64_t untranslated_word(uint64_t word) {
     if (word & CODE_UNTRANSLATED)
         return word;
-    uint64_t start = ((const struct code *)(uintptr_t)word)->body.offset - 1;
-    while (module->bytes[start - 1] & 0x80)
-        start--;
-    return start << 1 | CODE_UNTRANSLATED;
+    const struct code *code = (const struct code *)(uintptr_t)word;
+    return (uint64_t)code->size_offset << 1 | CODE_UNTRANSLATED;
 }
 
 _Atomic uint64_t *cn_shared_explicit_code(struct shared_module *shared) {
@@ -57,7 +53,7 @@ _Atomic uint64_t *cn_shared_explicit_code(struct shared_module *shared) {
         return NULL;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t word = atomic_load_explicit(&module->code[i], memory_order_acquire);
-        atomic_init(&twin[i], untranslated_word(module, word));
+        atomic_init(&twin[i], untranslated_word(word));
     }
     if (atomic_compare_exchange_strong(&shared->explicit_code, &table, twin))
         return twin;

@@ -27,6 +27,7 @@ const char *cn_trap_text(catnap_trap_code_t code) {
         [CATNAP_TRAP_EXIT] = "exit",
         [CATNAP_TRAP_UNKNOWN_IMPORT] = "unknown import",
         [CATNAP_TRAP_NULL_REFERENCE] = "null reference",
+        [CATNAP_TRAP_INVALID] = "invalid function body",
     };
     return (unsigned)code < sizeof texts / sizeof *texts ? texts[code] : "trap";
 }

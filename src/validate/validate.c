@@ -22,12 +22,15 @@ void cn_drop_validator(struct validator *v) {
     cn_free(v->alloc, v, sizeof *v);
 }
 
-void cn_start_body(struct validator *v, uint32_t func) {
-    const struct module *m = v->m;
+struct span cn_untranslated_body(const struct module *m, uint32_t func) {
     uint64_t word =
         atomic_load_explicit(&m->code[func - m->imported_func_count], memory_order_relaxed);
-    struct span body = cn_module_untranslated_body(m, word);
-    v->d.r = (struct reader){m->bytes + body.offset, m->bytes + body.offset + body.length};
+    return cn_module_untranslated_body(m, word);
+}
+
+void cn_start_body(struct validator *v, struct span body) {
+    const uint8_t *start = v->m->bytes + body.offset;
+    v->d.r = (struct reader){start, start + body.length};
     v->in.offset = body.offset;
     v->top = v->values;
     v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
@@ -35,9 +38,9 @@ void cn_start_body(struct validator *v, uint32_t func) {
     v->block_count = 0;
 }
 
-static bool validate_body(struct validator *v, uint32_t func) {
+bool cn_validate_with(struct validator *v, uint32_t func, struct span body) {
     const struct module *m = v->m;
-    cn_start_body(v, func);
+    cn_start_body(v, body);
     if (cn_decode_locals(v, module_func_type(m, func)) &&
         cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && cn_validate_code(v))
         return true;
@@ -51,18 +54,19 @@ bool cn_validate_bodies(const struct module *m, struct error *error) {
         return false;
     bool valid = true;
     for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++)
-        valid = validate_body(v, func);
+        valid = cn_validate_with(v, func, cn_untranslated_body(m, func));
     cn_drop_validator(v);
     if (!valid)
         cn_prefer_malformed(m, error);
     return valid;
 }
 
-bool cn_validate_body(const struct module *m, uint32_t func, struct error *error) {
+bool cn_validate_body(const struct module *m, uint32_t func, struct span body,
+                      struct error *error) {
     struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
-    bool valid = validate_body(v, func);
+    bool valid = cn_validate_with(v, func, body);
     cn_drop_validator(v);
     return valid;
 }

@@ -27,7 +27,7 @@ static bool decode_nesting(struct validator *v) {
 
 static bool decode_body(struct validator *v, uint32_t func) {
     static const struct functype any_type;
-    cn_start_body(v, func);
+    cn_start_body(v, cn_untranslated_body(v->m, func));
     if (!cn_decode_locals(v, &any_type) ||
         !cn_push_block(v, (struct block){.kind = BLOCK_FUNCTION}))
         return false;

@@ -100,7 +100,11 @@ bool cn_validate_code(struct validator *);
 struct validator *cn_make_validator(const struct module *, struct error *);
 void cn_drop_validator(struct validator *);
 /* Makes the body what is read. */
-void cn_start_body(struct validator *, uint32_t func);
+void cn_start_body(struct validator *, struct span body);
+/* One body, with the validator's scratch memory and error. */
+bool cn_validate_with(struct validator *, uint32_t func, struct span body);
+/* The body of a function while nobody translates the module yet. */
+struct span cn_untranslated_body(const struct module *, uint32_t func);
 
 /* validate_encoding.c: decoding comes before validation, and what is malformed is not even invalid.
  * Called with what is invalid, looks whether any body is malformed and reports that instead. */

@@ -20,13 +20,14 @@ _catnap()
         run:--max-depth) offer=(-W '') ;;
         run:--max-stack) offer=(-W '') ;;
         run:--unknown-imports) offer=(-W 'trap') ;;
+        run:--threads) offer=(-W '') ;;
         run:--bounds-checks) offer=(-W 'auto explicit') ;;
         inspect:--function) offer=(-W '') ;;
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --bounds-checks --stats --stats=text --stats=json --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --bounds-checks --stats --stats=text --stats=json --profile-ops --json --help'
             operands='' ;;
         validate)
             options=' --json --help'
@@ -35,7 +36,7 @@ _catnap()
             options=' --functions --function --json --help'
             operands='' ;;
         wast)
-            options=' --eager --bounds-checks --json --help'
+            options=' --eager --deferred --bounds-checks --json --help'
             operands='' ;;
         completion)
             options=' --json --help'

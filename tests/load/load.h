@@ -1,0 +1,108 @@
+/* What the tests of loading share: modules with bodies to order, and memory that runs out. */
+#ifndef TESTS_LOAD_H
+#define TESTS_LOAD_H
+
+#include "../api/helpers.h"
+#include "../unit/build.h"
+
+/*
+ * (module
+ *   (type $t (func (result i32))) (table 1 funcref) (elem (i32.const 0) func 0)
+ *   (func (export "a") (type $t) i32.const 42)
+ *   (func (export "b") (type $t) <body>)
+ *   (func (export "c") (type $t) call 1)
+ *   (func (export "d") (type $t) i32.const 1 i32.const 0 call_indirect $t i32.add))
+ * With a body of `i32.const 7 end`, d is 43; `i32.add end` is invalid.
+ */
+static inline struct bytes four_functions(const uint8_t *body, size_t size) {
+    struct bytes b = {0}, code = {0}, f = {0};
+    put_preamble(&b);
+    SECTION(&b, 1, 1, 0x60, 0, 1, 0x7F);
+    SECTION(&b, 3, 4, 0, 0, 0, 0);
+    SECTION(&b, 4, 1, 0x70, 0, 1);
+    SECTION(&b, 7, 4, 1, 'a', 0, 0, 1, 'b', 0, 1, 1, 'c', 0, 2, 1, 'd', 0, 3);
+    SECTION(&b, 9, 1, 0, 0x41, 0, 0x0B, 1, 0);
+    put(&code, 4);
+    PUT(&f, 0, 0x41, 42, 0x0B);
+    put_sized(&code, &f);
+    put(&f, 0);
+    put_bytes(&f, body, size);
+    put_sized(&code, &f);
+    PUT(&f, 0, 0x10, 1, 0x0B);
+    put_sized(&code, &f);
+    PUT(&f, 0, 0x41, 1, 0x41, 0, 0x11, 0, 0, 0x6A, 0x0B);
+    put_sized(&code, &f);
+    put_section(&b, 10, &code);
+    return b;
+}
+#define FOUR_FUNCTIONS(...)                                                                        \
+    four_functions((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* `count` functions () -> (i32), each of some kilobytes; that at `bad` and all from there
+ * by 40 are invalid, that at `worse` is malformed (counted from 0; UINT32_MAX: none). */
+static inline struct bytes many_functions(uint32_t count, uint32_t bad, uint32_t worse) {
+    struct bytes b = {0}, types = {0}, code = {0}, f = {0};
+    put_preamble(&b);
+    SECTION(&b, 1, 1, 0x60, 0, 1, 0x7F);
+    put_u(&types, count);
+    put_u(&code, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_u(&types, 0);
+        PUT(&f, 1, 2, 0x7F, 0x41, 0);
+        for (uint32_t k = 0; k < 500; k++)
+            PUT(&f, 0x22, 0, 0x20, 1, 0x41, 3, 0x6A, 0x6A);
+        if (i >= bad && (i - bad) % 40 == 0)
+            PUT(&f, 0x42, 1, 0x6A);
+        if (i == worse)
+            put(&f, 0xFF);
+        put(&f, 0x0B);
+        put_sized(&code, &f);
+    }
+    put_section(&b, 3, &types);
+    put_section(&b, 10, &code);
+    return b;
+}
+
+/* An allocator that refuses from allocation `fail_at` on, or only that one. */
+struct injector {
+    _Atomic uint64_t count;
+    uint64_t fail_at;
+    bool once;
+    _Atomic int64_t held; /* bytes */
+};
+
+static inline void *injected_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
+    struct injector *injector = env;
+    if (new_size > old_size) {
+        uint64_t index = injector->count++;
+        if (index == injector->fail_at || (!injector->once && index > injector->fail_at))
+            return NULL;
+    }
+    injector->held += (int64_t)new_size - (int64_t)old_size;
+    if (new_size == 0) {
+        free(pointer);
+        return NULL;
+    }
+    return realloc(pointer, new_size);
+}
+
+struct engine_form {
+    catnap_translation_t translation;
+    catnap_bounds_checks_t bounds;
+    uint32_t threads;
+    struct injector *injector;
+};
+
+static inline wasm_engine_t *new_engine(const struct engine_form *form) {
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_translation(config, form->translation);
+    catnap_config_set_bounds_checks(config, form->bounds);
+    catnap_config_set_threads(config, form->threads);
+    if (form->injector)
+        catnap_config_set_allocator(
+            config, &(catnap_allocator_t){injected_realloc, form->injector});
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
+    return engine;
+}
+
+#endif
