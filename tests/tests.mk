@@ -10,8 +10,10 @@ TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TEST_SCRIPTS := $(foreach s,$(SUITES),$(wildcard tests/$(s)/run-tests))
 
-# Helpers of a test: the other files of its directory; the runner's parts for the runner's tests.
-helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)))
+# Helpers of a test: the other files of its directory; the runner's parts for the runner's tests; the
+# generator of programs for those that change them.
+helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) \
+                         $(if $(filter tests/hostile/%,$(1)),tests/differential/generate.c))
 define test_program
 $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
     $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS),$(call helpers,$(1))) $(BUILD)/libcatnap.a

@@ -221,6 +221,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_form_agrees)};
     bool print = argc == 4 && strcmp(argv[1], "--print") == 0;
     bool write = argc == 5 && strcmp(argv[1], "--write") == 0;
+    note_fault_handler();
     if (!print && !write)
         return cmocka_run_group_tests(tests, NULL, NULL);
     uint64_t first = strtoull(argv[argc - 2], NULL, 10), count = strtoull(argv[argc - 1], NULL, 10);

@@ -458,5 +458,6 @@ int main(void) {
         cmocka_unit_test(plain_form),
         cmocka_unit_test(explicit_form),
     };
+    note_fault_handler();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #define TESTS_HOSTILE_HOSTILE_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -63,7 +64,24 @@ struct form {
     bool explicit_checks, eager, fuel, interruptible;
 };
 
+/* The engine installs its handler for faults once, and cmocka its own for each test: every new engine
+ * puts the engine's back. */
+static struct sigaction engine_fault_handler;
+static inline void note_fault_handler(void) {
+    wasm_engine_t *engine = wasm_engine_new();
+    wasm_store_t *store = wasm_store_new(engine);
+    wasm_limits_t limits = {1, 1};
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    wasm_memory_delete(wasm_memory_new(store, type));
+    wasm_memorytype_delete(type);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+    sigaction(SIGSEGV, NULL, &engine_fault_handler);
+}
+
 static inline wasm_engine_t *new_engine(struct form form, struct ledger *ledger) {
+    if (engine_fault_handler.sa_flags & SA_SIGINFO)
+        sigaction(SIGSEGV, &engine_fault_handler, NULL);
     wasm_config_t *config = wasm_config_new();
     if (ledger) {
         catnap_allocator_t allocator = {ledger_realloc, ledger};
@@ -239,14 +257,15 @@ static inline uint64_t next_random(uint64_t *state) {
 #endif
 
 /* Starts the program again with `ulimit -s 256`; the sanitizers' own frames need more. */
-static inline void with_small_stack(char **argv) {
+static inline void begin_with_small_stack(char **argv) {
     const rlim_t bytes = SANITIZED ? 2048 << 10 : 256 << 10;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur <= bytes)
-        return;
-    limit.rlim_cur = bytes;
-    if (setrlimit(RLIMIT_STACK, &limit) == 0)
-        execv("/proc/self/exe", argv);
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur > bytes) {
+        limit.rlim_cur = bytes;
+        if (setrlimit(RLIMIT_STACK, &limit) == 0)
+            execv("/proc/self/exe", argv);
+    }
+    note_fault_handler();
 }
 
 #endif

@@ -631,7 +631,7 @@ static void operands_have_a_limit(void **state) {
 
 int main(int argc, char **argv) {
     (void)argc;
-    with_small_stack(argv);
+    begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fifty_thousand_locals),
         cmocka_unit_test(fifty_thousand_vectors),
