@@ -56,7 +56,7 @@ CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
 CLI_LIBS += $(WABT_LIB) -lcrypto -lstdc++
 endif
 # The conformance runner reads JSON with json-c; without it the command has no `wast`.
-ifeq ($(shell echo '\#include <json-c/json.h>' | $(CC) $(cppflags) -E - >/dev/null 2>&1 && echo yes),yes)
+ifeq ($(shell $(CC) $(cppflags) -include json-c/json.h -E -x c /dev/null >/dev/null 2>&1 && echo yes),yes)
 CLI_OBJECTS += $(SPEC_OBJECTS)
 CLI_CPPFLAGS += -DCATNAP_HAVE_JSON
 CLI_LIBS += -ljson-c
