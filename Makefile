@@ -45,12 +45,13 @@ LIB_OBJECTS := $(call objects,$(wildcard $(addprefix src/,base/*.c binary/*.c va
 SPEC_OBJECTS := $(call objects,$(filter-out spec-tests/main.c,$(wildcard spec-tests/*.c)))
 CLI_OBJECTS := $(call objects,$(wildcard src/cli/*.c))
 
-# The text format comes from libwabt (C++), where it is installed.
-WABT_LIB := $(firstword $(wildcard /usr/lib/libwabt.a /usr/lib/*/libwabt.a /usr/local/lib/libwabt.a))
+# The text format comes from libwabt (C++), where it and the libcrypto that it needs are installed.
+WABT_LIB := $(firstword $(wildcard $(addsuffix /libwabt.a,/usr/lib /usr/lib/* /usr/local/lib)))
+CRYPTO_LIB := $(firstword $(wildcard $(addsuffix /libcrypto.so,/usr/lib /usr/lib/* /usr/local/lib)))
 ifeq ($(origin CXX),default)
 CXX := $(firstword $(foreach c,g++ clang++-22 clang++-19,$(if $(shell command -v $(c)),$(c))))
 endif
-ifneq ($(and $(WABT_LIB),$(CXX),$(if $(NO_WABT),,yes)),)
+ifneq ($(and $(WABT_LIB),$(CRYPTO_LIB),$(CXX),$(if $(NO_WABT),,yes)),)
 CLI_OBJECTS += $(BUILD)/src/cli/wat.o
 CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
 CLI_LIBS += $(WABT_LIB) -lcrypto -lstdc++
