@@ -12,6 +12,7 @@ enum frame_header {
     FRAME_CALLER,    /* the caller's frame pointer, or the entry record of a call from the host */
     FRAME_CODE,      /* struct code of this frame */
     FRAME_INSTANCE,
+    FRAME_DEPTH,     /* frames that may still be made above this one */
     FRAME_RESUME,    /* while it calls another instance: where this frame goes on */
     FRAME_PIN_P,     /* the two locals that registers hold copies of: bytecode_pins.def */
     FRAME_PIN_Q,

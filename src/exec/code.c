@@ -144,3 +144,40 @@ uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, co
         return 0;
     return total - entry.fuel_so_far;
 }
+
+static bool starts_instruction(const struct source_map *map, uint32_t cell) {
+    for (size_t i = 0; i < map->count; i++)
+        if (map->entries[i].cell == cell)
+            return true;
+    return false;
+}
+
+/* Translates again with the probe; *offset is that of the instruction at the probe's cell. */
+static void ask(struct module *module, const struct code *code,
+                const struct translation_config *config, struct probe *probe, uint32_t *offset) {
+    struct error error;
+    struct source_map map = {.alloc = module->alloc, .probe = probe};
+    uint32_t cell = probe->cell;
+    struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
+    for (size_t i = 0; again && i < map.count && map.entries[i].cell <= cell; i++)
+        *offset = map.entries[i].offset;
+    if (probe->found && !(again && starts_instruction(&map, probe->cell)))
+        cn_probe_free(probe);
+    if (again)
+        cn_free(module->alloc, again, again->size);
+    cn_source_map_free(&map);
+}
+
+bool cn_code_probe(struct module *module, const struct code *code,
+                   const struct translation_config *config, struct probe *probe) {
+    uint32_t offset = UINT32_MAX;
+    probe->alloc = module->alloc;
+    ask(module, code, config, probe, &offset);
+    if (probe->found || !probe->by_cell)
+        return probe->found;
+    probe->by_cell = false;
+    probe->place = PLACE_INSTRUCTION;
+    probe->offset = offset;
+    ask(module, code, config, probe, &offset);
+    return probe->found;
+}

@@ -18,6 +18,7 @@ struct code {
     uint32_t cell_count;
     uint32_t size;           /* of this allocation, bytes */
     bool explicit_checks;    /* translated for memories without guard pages */
+    const uint64_t *entry;   /* the first instruction: in cells */
     const uint16_t *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
     uint64_t cells[];
 };
@@ -41,6 +42,12 @@ struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
 uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc,
                         const struct translation_config *);
+/* What is where at a place of the code: see translate/translate.h. A probe by cell that finds nothing
+ * gives the instruction that the cell belongs to, as PLACE_INSTRUCTION. False when there is no such
+ * place or memory is exhausted; else free it with cn_probe_free(). */
+struct probe;
+bool cn_code_probe(struct module *, const struct code *, const struct translation_config *,
+                   struct probe *);
 /* Fuel is taken for a stretch of code at its start: what the instruction at pc and those before it
  * in its stretch did not use of that, to be given back when pc traps. */
 uint64_t cn_code_unspent_fuel(struct module *, const struct code *, const uint64_t *pc,

@@ -39,6 +39,12 @@ struct wasm_trap_t *cn_take_trap(struct machine *);
 size_t cn_frames_from(struct machine *, const uint64_t *pc, const uint64_t *fp,
                       struct trap_frame *out, size_t capacity);
 
+/* exec/run.c, for suspended execution. Where a stopped run stands; false when it does not. */
+bool cn_run_place(const struct catnap_run_t *, const uint64_t **pc, uint64_t **fp);
+/* Makes a new run stand there: its frames are on the stack above the entry record, `frames` deep. */
+struct value_stack *cn_run_stack(const struct catnap_run_t *);
+void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames);
+
 static inline uint8_t *cn_instance_base(const struct wasm_instance_t *instance) {
     return instance->module->memory_count ? instance->memories[0]->base : NULL;
 }

@@ -191,12 +191,12 @@ bool cn_enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record, const
         vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
         return false;
     }
-    vm->depth_left--;
+    callee[FRAME_DEPTH] = vm->depth_left - 1;
     callee[FRAME_RETURN_PC] = (uint64_t)(uintptr_t)vm->exit_cell;
     callee[FRAME_CALLER] = (uint64_t)(uintptr_t)record;
     callee[FRAME_CODE] = (uint64_t)(uintptr_t)code;
     callee[FRAME_INSTANCE] = (uint64_t)(uintptr_t)instance;
-    *pc = code->cells;
+    *pc = code->entry;
     *fp = callee;
     return true;
 }
@@ -217,6 +217,8 @@ bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_st
         if (vm->interrupt_event >= 0)
             cn_os_event_clear(vm->interrupt_event);
     }
+    if (vm->fp)
+        vm->depth_left = (uint32_t)vm->fp[FRAME_DEPTH];
     vm->stack = stack;
     vm->stack_limit = stack->limit;
     return true;

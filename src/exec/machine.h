@@ -37,7 +37,7 @@ enum machine_event { /* why execution came back to C */
 
 struct machine {
     uint64_t *stack_limit;  /* of the current stack */
-    uint32_t depth_left;    /* WebAssembly frames that may still be made */
+    uint32_t depth_left;    /* frames that a call from the host may make */
     uint32_t depth_limit;
     uint64_t fuel;
     _Atomic uint64_t interrupt_request; /* the call id that is to stop */

@@ -47,14 +47,16 @@ uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
 
 void cn_emit_rollback(struct emitter *e, uint32_t cell) {
     e->count = cell;
-    e->last.cell = NO_CELL;
+    e->last.cell = e->last_copy = NO_CELL;
     if (e->before.cell != NO_CELL && e->before.end > cell)
         e->before.cell = NO_CELL;
     while (e->map && e->map->count > 0 && e->map->entries[e->map->count - 1].cell >= cell)
         e->map->count--;
 }
 
-void cn_emit_label(struct emitter *e) { e->last.cell = e->before.cell = NO_CELL; }
+void cn_emit_label(struct emitter *e) {
+    e->last.cell = e->before.cell = e->last_copy = NO_CELL;
+}
 
 /* ---- slots out of reach ---- */
 
@@ -99,12 +101,41 @@ void cn_to_end(struct emitter *e) {
     e->last.cell = NO_CELL;
 }
 
+/* Makes the instruction at `cell` another variant. */
+static void replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
+    if (e->exhausted)
+        return;
+    e->cells[cell] = e->handlers[bytecode];
+    for (size_t i = e->map ? e->map->count : 0; i-- > 0;) {
+        if (e->map->entries[i].cell == cell) {
+            e->map->entries[i].bytecode = (uint16_t)bytecode;
+            break;
+        }
+    }
+}
+
 /* ---- moves: none of these touches an accumulator, so `last` stays ---- */
 
+/* Two copies in a row are one instruction. */
+static bool joins_copy(struct emitter *e, int32_t to, int32_t from) {
+    if (e->last_copy == NO_CELL || e->last_copy + 2 != e->count || e->exhausted || !is_near(to) ||
+        !is_near(from) || e->cells[e->last_copy] != e->handlers[BC_copy])
+        return false;
+    cn_to_begin(e, to, false);
+    replace(e, e->last_copy, BC_copy_pair);
+    e->cells[e->last_copy + 1] |= cn_fields(0, 0, to, from);
+    e->last_copy = NO_CELL;
+    return true;
+}
+
 void cn_emit_copy(struct emitter *e, int32_t to, int32_t from, bool wide) {
+    if (!wide && joins_copy(e, to, from))
+        return;
     int32_t source = cn_near(e, from, wide, 0);
     int32_t target = cn_to_begin(e, to, wide);
+    uint32_t cell = (uint32_t)e->count;
     cn_emit(e, wide ? BC_copy2 : BC_copy, 2)[1] = cn_fields(target, source, 0, 0);
+    e->last_copy = wide || e->far_to ? NO_CELL : cell;
     cn_to_end(e);
 }
 
@@ -125,19 +156,6 @@ void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type
 bool cn_can_accumulate(const struct emitter *e, int32_t slot) {
     return e->last.cell != NO_CELL && e->last.slot == slot && !e->last.in_local &&
            e->last.to_acc != BC_NONE;
-}
-
-/* Makes the instruction at `cell` another variant. */
-static void replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
-    if (e->exhausted)
-        return;
-    e->cells[cell] = e->handlers[bytecode];
-    for (size_t i = e->map ? e->map->count : 0; i-- > 0;) {
-        if (e->map->entries[i].cell == cell) {
-            e->map->entries[i].bytecode = (uint16_t)bytecode;
-            break;
-        }
-    }
 }
 
 void cn_accumulate(struct emitter *e) {

@@ -44,6 +44,7 @@ struct emitter {
     uint64_t *cells;
     size_t count, capacity;
     struct producer last;
+    uint32_t last_copy;     /* cell of a copy, as long as the next cell is still its end */
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
     bool pins;             /* there are variants for pinned locals, and this function has some */
     int32_t scratch;       /* first of four v128 slots near the frame pointer, or 0: not reserved */

@@ -8,6 +8,37 @@
 
 #include "exec/code.h"
 
+/* A place where execution can stand still, in terms of WebAssembly. */
+enum probe_place {
+    PLACE_CHECK,       /* at a check for fuel or interruption, before the instruction at `offset` */
+    PLACE_CALL,        /* after a call, before the instruction at `offset`; the results are operands */
+    PLACE_INSTRUCTION, /* in a bulk instruction at `offset`, which begins anew */
+    PROBE_PLACES
+};
+
+/* Where a local or an operand is. */
+struct probe_value {
+    enum { VALUE_SLOT, VALUE_LOCAL, VALUE_CONST } where; /* LOCAL: an operand in a local's slot */
+    uint8_t type; /* low byte of its valtype */
+    int32_t slot; /* from the frame pointer */
+    uint64_t constant;
+};
+
+/* A question to cn_translate(): what is where at a place, given by its cell or by itself. */
+struct probe {
+    struct alloc *alloc;
+    bool by_cell;
+    enum probe_place place; /* by_cell finds the first two kinds only */
+    uint32_t offset;        /* from the start of the module */
+    uint32_t cell;
+    bool found;
+    const struct functype *callee_type; /* PLACE_CALL */
+    int32_t callee;                     /* PLACE_CALL: the callee's frame pointer, from this one */
+    struct probe_value *values;         /* locals, then operands from the bottom up */
+    uint32_t local_count, count;
+};
+void cn_probe_free(struct probe *);
+
 /* Where an instruction came from. */
 struct source_map_entry {
     uint32_t cell;        /* index of the instruction's first cell */
@@ -18,6 +49,7 @@ struct source_map_entry {
 };
 /* Filled by cn_translate() when given; free `entries` with cn_source_map_free(). */
 struct source_map {
+    struct probe *probe; /* or NULL */
     struct alloc *alloc;
     struct source_map_entry *entries; /* by cell, ascending */
     size_t count, capacity;
