@@ -23,6 +23,7 @@ static const struct variant {
     {"plain", {0}, PLAIN, 0},
     {"explicit", {.explicit_checks = true}, PLAIN, 0},
     {"eager", {.eager = true}, PLAIN, 0},
+    {"deferred", {.deferred = true}, PLAIN, 0},
     {"interruptible", {.interruptible = true}, PLAIN, 0},
     {"far", {0}, PLAIN, 33000},
     {"at the border", {0}, PLAIN, 32750},

@@ -61,7 +61,7 @@ static inline void *ledger_realloc(void *env, void *pointer, size_t old_size, si
 /* ---- Engines ---- */
 
 struct form {
-    bool explicit_checks, eager, fuel, interruptible;
+    bool explicit_checks, eager, deferred, fuel, interruptible;
 };
 
 /* The engine installs its handler for faults once, and cmocka its own for each test: every new engine
@@ -91,6 +91,8 @@ static inline wasm_engine_t *new_engine(struct form form, struct ledger *ledger)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
     if (form.eager)
         catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);
+    if (form.deferred)
+        catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
     catnap_config_set_fuel(config, form.fuel);
     catnap_config_set_interruptible(config, form.interruptible);
     return wasm_engine_new_with_config(config);
