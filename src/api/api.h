@@ -96,6 +96,13 @@ struct translation_config cn_translation(const wasm_engine_t *, bool explicit_ch
 /* The table that instances with memories of this engine's own use. */
 _Atomic uint64_t *cn_usual_code(struct shared_module *, struct translation_config *);
 
+/* ---- catnap_linker.c ---- */
+/* What a function import of that type would be given, without a handle; NULL when there is nothing,
+ * with the error set or its status as it was. */
+struct wasm_ref_t *cn_linker_function(catnap_linker_t *, const char *module, size_t module_length,
+                                      const char *name, size_t name_length, const struct functype *,
+                                      struct error *);
+
 /* ---- frames.c ---- */
 void cn_frame_resolve(const struct trap_frame *, catnap_frame_t *out);
 /* The calls under way (run NULL), or the frames of a stopped run, innermost first. */

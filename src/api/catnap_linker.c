@@ -264,6 +264,21 @@ static struct wasm_ref_t *make_trapping(wasm_store_t *store, const struct functy
     return &func->ref;
 }
 
+struct wasm_ref_t *cn_linker_function(catnap_linker_t *linker, const char *module,
+                                      size_t module_length, const char *name, size_t name_length,
+                                      const struct functype *type, struct error *error) {
+    struct names names = make_names(module, module_length, name, name_length);
+    const struct definition *definition = find(linker, &names);
+    if (definition || !linker->trap_unknown)
+        return definition ? definition->ref : NULL;
+    struct wasm_ref_t *ref = make_trapping(linker->store, type, &names, error);
+    if (ref) {
+        ref->escaped = true; /* lives as long as the store */
+        cn_object_release(ref);
+    }
+    return ref;
+}
+
 /* ---- Instantiation ---- */
 
 /* Fills the array with handles; what is not defined stays NULL and is told by the link check. */

@@ -12,17 +12,17 @@
 /* In the order of preference. Where the first choice is not to be had, the next
  * one is. */
 enum track_kind {
-  TRACK_NONE,
-  TRACK_WRITE_PROTECT, /* the kernel notes the first write to a protected page
+    TRACK_NONE,
+    TRACK_WRITE_PROTECT, /* the kernel notes the first write to a protected page
                         */
-  TRACK_COPY_ON_WRITE, /* a page of a private mapping that is no longer the
+    TRACK_COPY_ON_WRITE, /* a page of a private mapping that is no longer the
                           file's was written */
-  TRACK_COMPARE        /* nobody knows: compare */
+    TRACK_COMPARE        /* nobody knows: compare */
 };
 
 struct tracker {
-  enum track_kind kind;
-  int faults, pages; /* descriptors, or -1 */
+    enum track_kind kind;
+    int faults, pages; /* descriptors, or -1 */
 };
 
 /* Opens what `kind` needs, TRACK_NONE meaning the best there is, and tries it
@@ -40,8 +40,13 @@ void cn_tracker_unwatch(const struct tracker *, void *start, size_t size);
  * `protect` they count as not written from now on (TRACK_WRITE_PROTECT; the
  * other kind needs them discarded). */
 typedef void (*written_pages)(void *env, size_t from, size_t to);
-bool cn_tracker_written(const struct tracker *, uint8_t *start, size_t size,
-                        bool protect, written_pages, void *env);
+bool cn_tracker_written(const struct tracker *, uint8_t *start, size_t size, bool protect,
+                        written_pages, void *env);
+
+/* Gives the pages that were ever touched, others being zero when no image is behind them. False
+ * when nobody knows. */
+bool cn_tracker_populated(const struct tracker *, uint8_t *start, size_t size, written_pages,
+                          void *env);
 
 /* ---- Images: -1, NULL or false when refused ---- */
 int cn_os_image_new(size_t size); /* a descriptor; all zero */

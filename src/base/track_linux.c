@@ -20,11 +20,11 @@
 /* ---- The kernel's interface, newer than the headers of some systems ---- */
 
 struct scan_region {
-  uint64_t start, end, categories;
+    uint64_t start, end, categories;
 };
 struct scan_request {
-  uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages;
-  uint64_t inverted, all_of, any_of, told;
+    uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages;
+    uint64_t inverted, all_of, any_of, told;
 };
 #define SCAN_IOCTL _IOWR('f', 16, struct scan_request)
 #define SCAN_PROTECT (UINT64_C(1) << 0)
@@ -49,101 +49,98 @@ struct scan_request {
 /* ---- Write protection ---- */
 
 static int open_faults(void) {
-  int fd =
-      (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | FAULTS_USER_ONLY);
-  struct uffdio_api api = {.api = UFFD_API,
-                           .features = FAULTS_ASYNC | FAULTS_UNPOPULATED};
-  if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) != 0) {
-    close(fd);
-    fd = -1;
-  }
-  return fd;
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | FAULTS_USER_ONLY);
+    struct uffdio_api api = {.api = UFFD_API, .features = FAULTS_ASYNC | FAULTS_UNPOPULATED};
+    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
-static bool scan(const struct tracker *tracker, uint8_t *start, size_t size,
-                 bool protect, written_pages found, void *env) {
-  struct scan_region regions[REGIONS_AT_ONCE];
-  uint64_t first = (uint64_t)(uintptr_t)start;
-  struct scan_request request = {
-      .size = sizeof request,
-      .flags = SCAN_CHECK | (protect ? SCAN_PROTECT : 0),
-      .start = first,
-      .end = first + size,
-      .regions = (uint64_t)(uintptr_t)regions,
-      .region_count = REGIONS_AT_ONCE,
-      .inverted = PAGE_OF_FILE | PAGE_OF_ZEROES,
-      .all_of = PAGE_WRITTEN | PAGE_OF_FILE | PAGE_OF_ZEROES,
-      .any_of = PAGE_PRESENT | PAGE_SWAPPED,
-      .told = PAGE_WRITTEN,
-  };
-  while (request.start < request.end) {
-    int count = ioctl(tracker->pages, SCAN_IOCTL, &request);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      return false;
-    for (int i = 0; i < count; i++)
-      found(env, (size_t)(regions[i].start - first),
-            (size_t)(regions[i].end - first));
-    request.start = request.walk_end;
-  }
-  return true;
+static bool scan(const struct tracker *tracker, uint8_t *start, size_t size, bool protect,
+                 written_pages found, void *env) {
+    struct scan_region regions[REGIONS_AT_ONCE];
+    uint64_t first = (uint64_t)(uintptr_t)start;
+    struct scan_request request = {
+        .size = sizeof request,
+        .flags = SCAN_CHECK | (protect ? SCAN_PROTECT : 0),
+        .start = first,
+        .end = first + size,
+        .regions = (uint64_t)(uintptr_t)regions,
+        .region_count = REGIONS_AT_ONCE,
+        .inverted = PAGE_OF_FILE | PAGE_OF_ZEROES,
+        .all_of = PAGE_WRITTEN | PAGE_OF_FILE | PAGE_OF_ZEROES,
+        .any_of = PAGE_PRESENT | PAGE_SWAPPED,
+        .told = PAGE_WRITTEN,
+    };
+    while (request.start < request.end) {
+        int count = ioctl(tracker->pages, SCAN_IOCTL, &request);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return false;
+        for (int i = 0; i < count; i++)
+            found(env, (size_t)(regions[i].start - first), (size_t)(regions[i].end - first));
+        request.start = request.walk_end;
+    }
+    return true;
 }
 
 /* ---- Copy on write ---- */
 
-static bool read_entries(const struct tracker *tracker, uint8_t *start,
-                         size_t size, written_pages found, void *env) {
-  uint64_t entries[ENTRIES_AT_ONCE];
-  size_t page = cn_os_page_bytes(), count = size / page;
-  for (size_t i = 0; i < count;) {
-    size_t wanted = count - i < ENTRIES_AT_ONCE ? count - i : ENTRIES_AT_ONCE;
-    off_t at = (off_t)(((uintptr_t)start / page + i) * sizeof *entries);
-    ssize_t got = pread(tracker->pages, entries, wanted * sizeof *entries, at);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < (ssize_t)sizeof *entries)
-      return false;
-    for (size_t j = 0; j < (size_t)got / sizeof *entries; j++, i++) {
-      bool private =
-          (entries[j] & ENTRY_SWAPPED) ||
-          ((entries[j] & ENTRY_PRESENT) && !(entries[j] & ENTRY_OF_FILE));
-      if (private)
-        found(env, i * page, (i + 1) * page);
+/* Gives the pages that are swapped out, or present and their entries have none of these bits. */
+static bool read_entries(const struct tracker *tracker, uint8_t *start, size_t size, uint64_t none,
+                         written_pages found, void *env) {
+    uint64_t entries[ENTRIES_AT_ONCE];
+    size_t page = cn_os_page_bytes(), count = size / page;
+    for (size_t i = 0; i < count;) {
+        size_t wanted = count - i < ENTRIES_AT_ONCE ? count - i : ENTRIES_AT_ONCE;
+        off_t at = (off_t)(((uintptr_t)start / page + i) * sizeof *entries);
+        ssize_t got = pread(tracker->pages, entries, wanted * sizeof *entries, at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < (ssize_t)sizeof *entries)
+            return false;
+        for (size_t j = 0; j < (size_t)got / sizeof *entries; j++, i++)
+            if ((entries[j] & ENTRY_SWAPPED) ||
+                ((entries[j] & ENTRY_PRESENT) && !(entries[j] & none)))
+                found(env, i * page, (i + 1) * page);
     }
-  }
-  return true;
+    return true;
 }
 
 /* ---- Both ---- */
 
 bool cn_tracker_watch(const struct tracker *tracker, void *start, size_t size) {
-  if (tracker->kind != TRACK_WRITE_PROTECT || size == 0)
-    return true;
-  struct uffdio_register request = {
-      .range = {(uint64_t)(uintptr_t)start, size},
-      .mode = UFFDIO_REGISTER_MODE_WP,
-  };
-  madvise(start, size,
-          MADV_NOHUGEPAGE); /* one write would count for 512 pages */
-  return ioctl(tracker->faults, UFFDIO_REGISTER, &request) == 0;
+    if (tracker->kind != TRACK_WRITE_PROTECT || size == 0)
+        return true;
+    struct uffdio_register request = {
+        .range = {(uint64_t)(uintptr_t)start, size},
+        .mode = UFFDIO_REGISTER_MODE_WP,
+    };
+    madvise(start, size, MADV_NOHUGEPAGE); /* one write would count for 512 pages */
+    return ioctl(tracker->faults, UFFDIO_REGISTER, &request) == 0;
 }
 
-void cn_tracker_unwatch(const struct tracker *tracker, void *start,
-                        size_t size) {
-  struct uffdio_range range = {(uint64_t)(uintptr_t)start, size};
-  if (tracker->kind == TRACK_WRITE_PROTECT && size > 0)
-    ioctl(tracker->faults, UFFDIO_UNREGISTER, &range);
+void cn_tracker_unwatch(const struct tracker *tracker, void *start, size_t size) {
+    struct uffdio_range range = {(uint64_t)(uintptr_t)start, size};
+    if (tracker->kind == TRACK_WRITE_PROTECT && size > 0)
+        ioctl(tracker->faults, UFFDIO_UNREGISTER, &range);
 }
 
-bool cn_tracker_written(const struct tracker *tracker, uint8_t *start,
-                        size_t size, bool protect, written_pages found,
-                        void *env) {
-  if (size == 0)
-    return true;
-  return tracker->kind == TRACK_WRITE_PROTECT
-             ? scan(tracker, start, size, protect, found, env)
-             : read_entries(tracker, start, size, found, env);
+bool cn_tracker_written(const struct tracker *tracker, uint8_t *start, size_t size, bool protect,
+                        written_pages found, void *env) {
+    if (size == 0)
+        return true;
+    return tracker->kind == TRACK_WRITE_PROTECT
+               ? scan(tracker, start, size, protect, found, env)
+               : read_entries(tracker, start, size, ENTRY_OF_FILE, found, env);
+}
+
+bool cn_tracker_populated(const struct tracker *tracker, uint8_t *start, size_t size,
+                          written_pages found, void *env) {
+    return tracker->kind != TRACK_COMPARE && read_entries(tracker, start, size, 0, found, env);
 }
 
 /* ---- Trying out ---- */
@@ -151,115 +148,110 @@ bool cn_tracker_written(const struct tracker *tracker, uint8_t *start,
 #define TRIAL_PAGES 4
 
 static void note(void *env, size_t from, size_t to) {
-  size_t page = cn_os_page_bytes();
-  for (size_t i = from / page; i < to / page && i < TRIAL_PAGES; i++)
-    *(unsigned *)env |= 1u << i;
+    size_t page = cn_os_page_bytes();
+    for (size_t i = from / page; i < to / page && i < TRIAL_PAGES; i++)
+        *(unsigned *)env |= 1u << i;
 }
 
 /* Pages 0 and 1 are written before, 1 and 2 after; all but the last are in use.
  */
-static bool try_pages(const struct tracker *tracker, uint8_t *pages,
-                      size_t page) {
-  unsigned before = 0, after = 0;
-  volatile uint8_t *bytes = pages;
-  bytes[0] = bytes[page] = 1;
-  if (!cn_tracker_watch(tracker, pages, TRIAL_PAGES * page) ||
-      !cn_tracker_written(tracker, pages, TRIAL_PAGES * page, true, note,
-                          &before))
-    return false;
-  if (tracker->kind == TRACK_COPY_ON_WRITE)
-    cn_os_discard(pages, TRIAL_PAGES * page);
-  if (bytes[0] == 2 || bytes[2 * page] == 2)
-    return false;
-  bytes[page] = 2;
-  bytes[2 * page] = 2;
-  return cn_tracker_written(tracker, pages, TRIAL_PAGES * page, false, note,
-                            &after) &&
-         before == 3 && after == 6;
+static bool try_pages(const struct tracker *tracker, uint8_t *pages, size_t page) {
+    unsigned before = 0, after = 0;
+    volatile uint8_t *bytes = pages;
+    bytes[0] = bytes[page] = 1;
+    if (!cn_tracker_watch(tracker, pages, TRIAL_PAGES * page) ||
+        !cn_tracker_written(tracker, pages, TRIAL_PAGES * page, true, note, &before))
+        return false;
+    if (tracker->kind == TRACK_COPY_ON_WRITE)
+        cn_os_discard(pages, TRIAL_PAGES * page);
+    if (bytes[0] == 2 || bytes[2 * page] == 2)
+        return false;
+    bytes[page] = 2;
+    bytes[2 * page] = 2;
+    return cn_tracker_written(tracker, pages, TRIAL_PAGES * page, false, note, &after) &&
+           before == 3 && after == 6;
 }
 
 static bool works(const struct tracker *tracker) {
-  size_t page = cn_os_page_bytes(), size = TRIAL_PAGES * page;
-  int image = cn_os_image_new(size);
-  uint8_t *pages = cn_os_reserve(size);
-  bool ok = pages && image >= 0 && cn_os_image_map(image, 0, pages, size) &&
-            try_pages(tracker, pages, page);
-  cn_os_release(pages, size);
-  cn_os_image_delete(image);
-  return ok;
+    size_t page = cn_os_page_bytes(), size = TRIAL_PAGES * page;
+    int image = cn_os_image_new(size);
+    uint8_t *pages = cn_os_reserve(size);
+    bool ok = pages && image >= 0 && cn_os_image_map(image, 0, pages, size) &&
+              try_pages(tracker, pages, page);
+    cn_os_release(pages, size);
+    cn_os_image_delete(image);
+    return ok;
 }
 
 static bool open_kind(struct tracker *tracker, enum track_kind kind) {
-  *tracker = (struct tracker){.kind = kind, .faults = -1, .pages = -1};
-  if (kind == TRACK_COMPARE)
-    return true;
-  if (kind == TRACK_WRITE_PROTECT)
-    tracker->faults = open_faults();
-  tracker->pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (tracker->pages >= 0 &&
-      (kind != TRACK_WRITE_PROTECT || tracker->faults >= 0) && works(tracker))
-    return true;
-  cn_tracker_close(tracker);
-  return false;
+    *tracker = (struct tracker){.kind = kind, .faults = -1, .pages = -1};
+    if (kind == TRACK_COMPARE)
+        return true;
+    if (kind == TRACK_WRITE_PROTECT)
+        tracker->faults = open_faults();
+    tracker->pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (tracker->pages >= 0 && (kind != TRACK_WRITE_PROTECT || tracker->faults >= 0) &&
+        works(tracker))
+        return true;
+    cn_tracker_close(tracker);
+    return false;
 }
 
 bool cn_tracker_open(struct tracker *tracker, enum track_kind kind) {
-  if (kind != TRACK_NONE)
-    return open_kind(tracker, kind);
-  for (kind = TRACK_WRITE_PROTECT; !open_kind(tracker, kind);)
-    kind++;
-  return true;
+    if (kind != TRACK_NONE)
+        return open_kind(tracker, kind);
+    for (kind = TRACK_WRITE_PROTECT; !open_kind(tracker, kind);)
+        kind++;
+    return true;
 }
 
 void cn_tracker_close(struct tracker *tracker) {
-  if (tracker->faults >= 0)
-    close(tracker->faults);
-  if (tracker->pages >= 0)
-    close(tracker->pages);
-  tracker->faults = tracker->pages = -1;
+    if (tracker->faults >= 0)
+        close(tracker->faults);
+    if (tracker->pages >= 0)
+        close(tracker->pages);
+    tracker->faults = tracker->pages = -1;
 }
 
 /* ---- Images ---- */
 
 int cn_os_image_new(size_t size) {
-  int image = memfd_create("catnap-image", MFD_CLOEXEC);
-  if (image >= 0 && ftruncate(image, (off_t)size) != 0) {
-    close(image);
-    return -1;
-  }
-  return image;
+    int image = memfd_create("catnap-image", MFD_CLOEXEC);
+    if (image >= 0 && ftruncate(image, (off_t)size) != 0) {
+        close(image);
+        return -1;
+    }
+    return image;
 }
 
 void cn_os_image_delete(int image) {
-  if (image >= 0)
-    close(image);
+    if (image >= 0)
+        close(image);
 }
 
 uint8_t *cn_os_image_open(int image, size_t size) {
-  void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, image, 0);
-  return start == MAP_FAILED ? NULL : start;
+    void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, image, 0);
+    return start == MAP_FAILED ? NULL : start;
 }
 
 bool cn_os_image_map(int image, uint64_t offset, void *start, size_t size) {
-  return size == 0 || mmap(start, size, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image,
-                           (off_t)offset) != MAP_FAILED;
+    return size == 0 ||
+           mmap(start, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image,
+                (off_t)offset) != MAP_FAILED;
 }
 
 void cn_os_discard(void *start, size_t size) {
-  if (size > 0)
-    madvise(start, size, MADV_DONTNEED);
+    if (size > 0)
+        madvise(start, size, MADV_DONTNEED);
 }
 
 void cn_os_zero(int image, void *start, size_t size) {
-  if (size > 0 &&
-      madvise(start, size, image < 0 ? MADV_DONTNEED : MADV_REMOVE) != 0)
-    memset(start, 0, size);
+    if (size > 0 && madvise(start, size, image < 0 ? MADV_DONTNEED : MADV_REMOVE) != 0)
+        memset(start, 0, size);
 }
 
 bool cn_os_decommit(void *start, size_t size) {
-  return size == 0 ||
-         mmap(start, size, PROT_NONE,
-              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-              0) != MAP_FAILED;
+    return size == 0 ||
+           mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+                0) != MAP_FAILED;
 }

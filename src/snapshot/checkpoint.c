@@ -13,373 +13,350 @@
 #include "snapshot/shadow.h"
 
 struct saved_memory {
-  wasm_memory_t *memory;
-  bool has_undo; /* the level below has it too */
-  struct undo undo;
+    wasm_memory_t *memory;
+    bool has_undo; /* the level below has it too */
+    struct undo undo;
 };
 
 /* The elements of a table; levels share equal ones. */
 struct elements {
-  uint32_t references;
-  size_t count;
-  uint64_t slots[];
+    uint32_t references;
+    size_t count;
+    uint64_t slots[];
 };
 struct saved_table {
-  wasm_table_t *table;
-  struct elements *elements;
+    wasm_table_t *table;
+    struct elements *elements;
 };
 
 /* Globals and flags of an instance, or a host's global. */
 struct saved_bytes {
-  void *at;
-  size_t size;
-  uint64_t *copy; /* in the level's allocation */
+    void *at;
+    size_t size;
+    uint64_t *copy; /* in the level's allocation */
 };
 
 struct level {
-  struct level *below;
-  uint32_t number;
-  size_t allocation;
-  uint64_t fuel;
-  size_t memory_count, table_count, bytes_count;
-  struct saved_memory *memories;
-  struct saved_table *tables;
-  struct saved_bytes *bytes;
+    struct level *below;
+    uint32_t number;
+    size_t allocation;
+    uint64_t fuel;
+    size_t memory_count, table_count, bytes_count;
+    struct saved_memory *memories;
+    struct saved_table *tables;
+    struct saved_bytes *bytes;
 };
 
 struct checkpoints {
-  struct level *top;
+    struct level *top;
 };
 
 /* ---- Counting and listing ---- */
 
 struct counts {
-  size_t memories, tables, bytes, words;
+    size_t memories, tables, bytes, words;
 };
 
-static size_t words_of(size_t bytes) { return (bytes + 7) / 8; }
+static size_t words_of(size_t bytes) {
+    return (bytes + 7) / 8;
+}
 
 static size_t cells_bytes(const wasm_instance_t *instance) {
-  const struct module *module = instance->module;
-  return (size_t)(module->global_count - module->imported_global_count) * 16;
+    const struct module *module = instance->module;
+    return (size_t)(module->global_count - module->imported_global_count) * 16;
 }
 
 /* What of an object is saved by copying: at most three stretches. */
 static size_t stretches(struct wasm_ref_t *ref, struct saved_bytes out[3]) {
-  if (ref->kind == OBJECT_GLOBAL) {
-    wasm_global_t *global = (wasm_global_t *)ref;
-    out[0] = (struct saved_bytes){global->own, sizeof global->own, NULL};
-    return 1;
-  }
-  if (ref->kind != OBJECT_INSTANCE)
-    return 0;
-  wasm_instance_t *instance = (wasm_instance_t *)ref;
-  out[0] = (struct saved_bytes){instance->cells, cells_bytes(instance), NULL};
-  out[1] = (struct saved_bytes){instance->dropped_elems,
-                                instance->module->elem_count, NULL};
-  out[2] = (struct saved_bytes){instance->dropped_datas,
-                                instance->module->data_count, NULL};
-  return 3;
+    if (ref->kind == OBJECT_GLOBAL) {
+        wasm_global_t *global = (wasm_global_t *)ref;
+        out[0] = (struct saved_bytes){global->own, sizeof global->own, NULL};
+        return 1;
+    }
+    if (ref->kind != OBJECT_INSTANCE)
+        return 0;
+    wasm_instance_t *instance = (wasm_instance_t *)ref;
+    out[0] = (struct saved_bytes){instance->cells, cells_bytes(instance), NULL};
+    out[1] = (struct saved_bytes){instance->dropped_elems, instance->module->elem_count, NULL};
+    out[2] = (struct saved_bytes){instance->dropped_datas, instance->module->data_count, NULL};
+    return 3;
 }
 
 static struct counts count_objects(const wasm_store_t *store) {
-  struct counts counts = {0};
-  struct saved_bytes found[3];
-  for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-       ref = ref->previous) {
-    counts.memories += ref->kind == OBJECT_MEMORY;
-    counts.tables += ref->kind == OBJECT_TABLE;
-    size_t n = stretches(ref, found);
-    counts.bytes += n;
-    for (size_t i = 0; i < n; i++)
-      counts.words += words_of(found[i].size);
-  }
-  return counts;
-}
-
-static struct level *allocate_level(wasm_store_t *store,
-                                    const struct counts *counts) {
-  size_t size = sizeof(struct level) +
-                counts->memories * sizeof(struct saved_memory) +
-                counts->tables * sizeof(struct saved_table) +
-                counts->bytes * sizeof(struct saved_bytes) +
-                counts->words * sizeof(uint64_t);
-  struct level *level = cn_alloc(store->alloc, size);
-  if (!level)
-    return NULL;
-  *level = (struct level){.allocation = size};
-  level->memories = (struct saved_memory *)(level + 1);
-  level->tables = (struct saved_table *)(level->memories + counts->memories);
-  level->bytes = (struct saved_bytes *)(level->tables + counts->tables);
-  return level;
-}
-
-static void list_objects(wasm_store_t *store, struct level *level,
-                         size_t bytes_count) {
-  uint64_t *copy = (uint64_t *)(level->bytes + bytes_count);
-  for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-       ref = ref->previous) {
-    size_t n = stretches(ref, &level->bytes[level->bytes_count]);
-    for (size_t i = 0; i < n; i++) {
-      struct saved_bytes *saved = &level->bytes[level->bytes_count++];
-      saved->copy = copy;
-      copy += words_of(saved->size);
+    struct counts counts = {0};
+    struct saved_bytes found[3];
+    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
+         ref = ref->previous) {
+        counts.memories += ref->kind == OBJECT_MEMORY;
+        counts.tables += ref->kind == OBJECT_TABLE;
+        size_t n = stretches(ref, found);
+        counts.bytes += n;
+        for (size_t i = 0; i < n; i++)
+            counts.words += words_of(found[i].size);
     }
-    if (ref->kind == OBJECT_MEMORY)
-      level->memories[level->memory_count++] =
-          (struct saved_memory){.memory = (wasm_memory_t *)ref};
-    if (ref->kind == OBJECT_TABLE)
-      level->tables[level->table_count++] =
-          (struct saved_table){.table = (wasm_table_t *)ref};
-    if (n > 0 || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE)
-      ref->escaped = true; /* lives as long as the store */
-  }
+    return counts;
+}
+
+static struct level *allocate_level(wasm_store_t *store, const struct counts *counts) {
+    size_t size = sizeof(struct level) + counts->memories * sizeof(struct saved_memory) +
+                  counts->tables * sizeof(struct saved_table) +
+                  counts->bytes * sizeof(struct saved_bytes) + counts->words * sizeof(uint64_t);
+    struct level *level = cn_alloc(store->alloc, size);
+    if (!level)
+        return NULL;
+    *level = (struct level){.allocation = size};
+    level->memories = (struct saved_memory *)(level + 1);
+    level->tables = (struct saved_table *)(level->memories + counts->memories);
+    level->bytes = (struct saved_bytes *)(level->tables + counts->tables);
+    return level;
+}
+
+static void list_objects(wasm_store_t *store, struct level *level, size_t bytes_count) {
+    uint64_t *copy = (uint64_t *)(level->bytes + bytes_count);
+    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
+         ref = ref->previous) {
+        size_t n = stretches(ref, &level->bytes[level->bytes_count]);
+        for (size_t i = 0; i < n; i++) {
+            struct saved_bytes *saved = &level->bytes[level->bytes_count++];
+            saved->copy = copy;
+            copy += words_of(saved->size);
+        }
+        if (ref->kind == OBJECT_MEMORY)
+            level->memories[level->memory_count++] =
+                (struct saved_memory){.memory = (wasm_memory_t *)ref};
+        if (ref->kind == OBJECT_TABLE)
+            level->tables[level->table_count++] =
+                (struct saved_table){.table = (wasm_table_t *)ref};
+        if (n > 0 || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE)
+            ref->escaped = true; /* lives as long as the store */
+    }
 }
 
 /* ---- Tables ---- */
 
 static void release_elements(struct alloc *alloc, struct elements *elements) {
-  if (elements && --elements->references == 0)
-    cn_free(alloc, elements,
-            sizeof *elements + elements->count * sizeof(uint64_t));
+    if (elements && --elements->references == 0)
+        cn_free(alloc, elements, sizeof *elements + elements->count * sizeof(uint64_t));
 }
 
-static bool same_elements(const wasm_table_t *table,
-                          const struct elements *elements) {
-  return elements->count == table->size &&
-         memcmp(elements->slots, table->elements,
-                elements->count * sizeof(uint64_t)) == 0;
+static bool same_elements(const wasm_table_t *table, const struct elements *elements) {
+    return elements->count == table->size &&
+           memcmp(elements->slots, table->elements, elements->count * sizeof(uint64_t)) == 0;
 }
 
 static bool save_table(struct level *level, size_t index, struct alloc *alloc) {
-  struct saved_table *saved = &level->tables[index];
-  const wasm_table_t *table = saved->table;
-  const struct level *below = level->below;
-  if (below && index < below->table_count &&
-      below->tables[index].table == table &&
-      same_elements(table, below->tables[index].elements)) {
-    saved->elements = below->tables[index].elements;
-    saved->elements->references++;
+    struct saved_table *saved = &level->tables[index];
+    const wasm_table_t *table = saved->table;
+    const struct level *below = level->below;
+    if (below && index < below->table_count && below->tables[index].table == table &&
+        same_elements(table, below->tables[index].elements)) {
+        saved->elements = below->tables[index].elements;
+        saved->elements->references++;
+        return true;
+    }
+    size_t bytes = (size_t)table->size * sizeof(uint64_t);
+    struct elements *copy = cn_alloc(alloc, sizeof *copy + bytes);
+    if (!copy)
+        return false;
+    copy->references = 1;
+    copy->count = (size_t)table->size;
+    memcpy(copy->slots, table->elements, bytes);
+    saved->elements = copy;
     return true;
-  }
-  size_t bytes = (size_t)table->size * sizeof(uint64_t);
-  struct elements *copy = cn_alloc(alloc, sizeof *copy + bytes);
-  if (!copy)
-    return false;
-  copy->references = 1;
-  copy->count = (size_t)table->size;
-  memcpy(copy->slots, table->elements, bytes);
-  saved->elements = copy;
-  return true;
 }
 
 static void restore_table(const struct saved_table *saved) {
-  wasm_table_t *table = saved->table;
-  table->ref.store->table_elements -= table->size - saved->elements->count;
-  table->size = saved->elements->count;
-  memcpy(table->elements, saved->elements->slots,
-         saved->elements->count * sizeof(uint64_t));
+    wasm_table_t *table = saved->table;
+    table->ref.store->table_elements -= table->size - saved->elements->count;
+    table->size = saved->elements->count;
+    memcpy(table->elements, saved->elements->slots, saved->elements->count * sizeof(uint64_t));
 }
 
 /* ---- Levels ---- */
 
 static void free_level(struct alloc *alloc, struct level *level) {
-  for (size_t i = 0; i < level->memory_count; i++)
-    if (level->memories[i].has_undo)
-      cn_undo_free(alloc, &level->memories[i].undo,
-                   level->memories[i].memory->shadow->page);
-  for (size_t i = 0; i < level->table_count; i++)
-    release_elements(alloc, level->tables[i].elements);
-  cn_free(alloc, level, level->allocation);
+    for (size_t i = 0; i < level->memory_count; i++)
+        if (level->memories[i].has_undo)
+            cn_undo_free(alloc, &level->memories[i].undo, level->memories[i].memory->shadow->page);
+    for (size_t i = 0; i < level->table_count; i++)
+        release_elements(alloc, level->tables[i].elements);
+    cn_free(alloc, level, level->allocation);
 }
 
-static bool level_has(const struct level *level, size_t index,
-                      const wasm_memory_t *memory) {
-  return level && index < level->memory_count &&
-         level->memories[index].memory == memory;
+static bool level_has(const struct level *level, size_t index, const wasm_memory_t *memory) {
+    return level && index < level->memory_count && level->memories[index].memory == memory;
 }
 
 /* All that can fail; what is written is not changed by it. */
-static bool prepare(wasm_store_t *store, struct level *level,
-                    struct error *error) {
-  const struct tracker *tracker = cn_engine_tracker(store->engine, error);
-  if (!tracker)
-    return false;
-  for (size_t i = 0; i < level->table_count; i++)
-    if (!save_table(level, i, store->alloc))
-      return cn_fail_memory(error);
-  for (size_t i = 0; i < level->memory_count; i++) {
-    struct saved_memory *saved = &level->memories[i];
-    if (!cn_shadow_make(saved->memory, tracker, error) ||
-        !cn_shadow_collect(saved->memory, true, error))
-      return false;
-    if (!level_has(level->below, i, saved->memory))
-      continue;
-    if (!cn_shadow_prepare(saved->memory, &saved->undo, error))
-      return false;
-    saved->has_undo = true;
-  }
-  return true;
+static bool prepare(wasm_store_t *store, struct level *level, struct error *error) {
+    const struct tracker *tracker = cn_engine_tracker(store->engine, error);
+    if (!tracker)
+        return false;
+    for (size_t i = 0; i < level->table_count; i++)
+        if (!save_table(level, i, store->alloc))
+            return cn_fail_memory(error);
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        if (!cn_shadow_make(saved->memory, tracker, error) ||
+            !cn_shadow_collect(saved->memory, true, error))
+            return false;
+        if (!level_has(level->below, i, saved->memory))
+            continue;
+        if (!cn_shadow_prepare(saved->memory, &saved->undo, error))
+            return false;
+        saved->has_undo = true;
+    }
+    return true;
 }
 
 static bool ready(wasm_store_t *store);
 
 bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
-  struct counts counts = count_objects(store);
-  struct level *level = ready(store) ? allocate_level(store, &counts) : NULL;
-  if (!level)
-    return cn_fail_memory(error);
-  level->below = store->checkpoints->top;
-  level->number = level->below ? level->below->number + 1 : 1;
-  level->fuel = store->machine.fuel;
-  list_objects(store, level, counts.bytes);
-  if (!prepare(store, level, error)) {
-    free_level(store->alloc, level);
-    return false;
-  }
-  for (size_t i = 0; i < level->memory_count; i++) {
-    struct saved_memory *saved = &level->memories[i];
-    cn_shadow_take(saved->memory, saved->has_undo ? &saved->undo : NULL);
-  }
-  for (size_t i = 0; i < level->bytes_count; i++)
-    memcpy(level->bytes[i].copy, level->bytes[i].at, level->bytes[i].size);
-  store->checkpoints->top = level;
-  *number = level->number;
-  return true;
+    struct counts counts = count_objects(store);
+    struct level *level = ready(store) ? allocate_level(store, &counts) : NULL;
+    if (!level)
+        return cn_fail_memory(error);
+    level->below = store->checkpoints->top;
+    level->number = level->below ? level->below->number + 1 : 1;
+    level->fuel = store->machine.fuel;
+    list_objects(store, level, counts.bytes);
+    if (!prepare(store, level, error)) {
+        free_level(store->alloc, level);
+        return false;
+    }
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        cn_shadow_take(saved->memory, saved->has_undo ? &saved->undo : NULL);
+    }
+    for (size_t i = 0; i < level->bytes_count; i++)
+        memcpy(level->bytes[i].copy, level->bytes[i].at, level->bytes[i].size);
+    store->checkpoints->top = level;
+    *number = level->number;
+    return true;
 }
 
 /* Takes the topmost level away, the shadows following. */
 static void pop_level(wasm_store_t *store) {
-  struct level *level = store->checkpoints->top;
-  for (size_t i = 0; i < level->memory_count; i++)
-    if (level->memories[i].has_undo)
-      cn_shadow_undo(level->memories[i].memory, &level->memories[i].undo);
-  store->checkpoints->top = level->below;
-  free_level(store->alloc, level);
+    struct level *level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++)
+        if (level->memories[i].has_undo)
+            cn_shadow_undo(level->memories[i].memory, &level->memories[i].undo);
+    store->checkpoints->top = level->below;
+    free_level(store->alloc, level);
 }
 
-static bool check_level(const wasm_store_t *store, uint32_t level,
-                        struct error *error) {
-  if (level <= cn_checkpoint_count(store))
-    return true;
-  return cn_fail(error, CATNAP_MISUSE,
-                 "there is no checkpoint %u: the store has %u", level,
-                 cn_checkpoint_count(store));
+static bool check_level(const wasm_store_t *store, uint32_t level, struct error *error) {
+    if (level <= cn_checkpoint_count(store))
+        return true;
+    return cn_fail(error, CATNAP_MISUSE, "there is no checkpoint %u: the store has %u", level,
+                   cn_checkpoint_count(store));
 }
 
 bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
-  if (number == 0)
-    return cn_fail(error, CATNAP_MISUSE, "checkpoints are numbered from 1");
-  if (!check_level(store, number, error))
-    return false;
-  struct level *level = store->checkpoints->top;
-  for (size_t i = 0; i < level->memory_count; i++)
-    if (!cn_shadow_collect(level->memories[i].memory, false, error))
-      return false;
-  while (store->checkpoints->top->number > number)
-    pop_level(store);
-  level = store->checkpoints->top;
-  for (size_t i = 0; i < level->memory_count; i++)
-    if (!cn_shadow_restore(level->memories[i].memory, error))
-      return false;
-  for (size_t i = 0; i < level->table_count; i++)
-    restore_table(&level->tables[i]);
-  for (size_t i = 0; i < level->bytes_count; i++)
-    memcpy(level->bytes[i].at, level->bytes[i].copy, level->bytes[i].size);
-  store->machine.fuel = level->fuel;
-  return true;
+    if (number == 0)
+        return cn_fail(error, CATNAP_MISUSE, "checkpoints are numbered from 1");
+    if (!check_level(store, number, error))
+        return false;
+    struct level *level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++)
+        if (!cn_shadow_collect(level->memories[i].memory, false, error))
+            return false;
+    while (store->checkpoints->top->number > number)
+        pop_level(store);
+    level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++)
+        if (!cn_shadow_restore(level->memories[i].memory, error))
+            return false;
+    for (size_t i = 0; i < level->table_count; i++)
+        restore_table(&level->tables[i]);
+    for (size_t i = 0; i < level->bytes_count; i++)
+        memcpy(level->bytes[i].at, level->bytes[i].copy, level->bytes[i].size);
+    store->machine.fuel = level->fuel;
+    return true;
 }
 
 static void drop_shadows(wasm_store_t *store) {
-  for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;
-       ref = ref->next)
-    if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow)
-      cn_shadow_drop((wasm_memory_t *)ref);
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow)
+            cn_shadow_drop((wasm_memory_t *)ref);
 }
 
 bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
-  if (!check_level(store, number, error))
-    return false;
-  while (store->checkpoints && store->checkpoints->top &&
-         store->checkpoints->top->number >= number)
-    pop_level(store);
-  if (number == 0)
-    drop_shadows(store);
-  return true;
+    if (!check_level(store, number, error))
+        return false;
+    while (store->checkpoints && store->checkpoints->top &&
+           store->checkpoints->top->number >= number)
+        pop_level(store);
+    if (number == 0)
+        drop_shadows(store);
+    return true;
 }
 
 uint32_t cn_checkpoint_count(const wasm_store_t *store) {
-  return store->checkpoints && store->checkpoints->top
-             ? store->checkpoints->top->number
-             : 0;
+    return store->checkpoints && store->checkpoints->top ? store->checkpoints->top->number : 0;
 }
 
 /* ---- What the store and the collector call ---- */
 
 static void drop(wasm_store_t *store) {
-  while (store->checkpoints->top) {
-    struct level *level = store->checkpoints->top;
-    store->checkpoints->top = level->below;
-    free_level(store->alloc, level);
-  }
-  cn_free(store->alloc, store->checkpoints, sizeof *store->checkpoints);
-  store->checkpoints = NULL;
+    while (store->checkpoints->top) {
+        struct level *level = store->checkpoints->top;
+        store->checkpoints->top = level->below;
+        free_level(store->alloc, level);
+    }
+    cn_free(store->alloc, store->checkpoints, sizeof *store->checkpoints);
+    store->checkpoints = NULL;
 }
 
 static void mark(const struct checkpoints *checkpoints,
-                 void (*slots)(void *env, const uint64_t *first, size_t count),
-                 void *env) {
-  for (const struct level *level = checkpoints->top; level;
-       level = level->below) {
-    for (size_t i = 0; i < level->table_count; i++)
-      slots(env, level->tables[i].elements->slots,
-            level->tables[i].elements->count);
-    for (size_t i = 0; i < level->bytes_count; i++)
-      slots(env, level->bytes[i].copy, level->bytes[i].size / sizeof(uint64_t));
-  }
+                 void (*slots)(void *env, const uint64_t *first, size_t count), void *env) {
+    for (const struct level *level = checkpoints->top; level; level = level->below) {
+        for (size_t i = 0; i < level->table_count; i++)
+            slots(env, level->tables[i].elements->slots, level->tables[i].elements->count);
+        for (size_t i = 0; i < level->bytes_count; i++)
+            slots(env, level->bytes[i].copy, level->bytes[i].size / sizeof(uint64_t));
+    }
 }
 
 static bool ready(wasm_store_t *store) {
-  static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop};
-  if (store->checkpoints)
-    return true;
-  store->checkpoints = cn_calloc(store->alloc, 1, sizeof *store->checkpoints);
-  store->checkpoint_hooks = &hooks;
-  return store->checkpoints != NULL;
+    static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop};
+    if (store->checkpoints)
+        return true;
+    store->checkpoints = cn_calloc(store->alloc, 1, sizeof *store->checkpoints);
+    store->checkpoint_hooks = &hooks;
+    return store->checkpoints != NULL;
 }
 
 /* ---- The engine's tracker ---- */
 
 static enum track_kind wanted_kind(const wasm_engine_t *engine) {
-  static const enum track_kind kinds[] = {
-      [CATNAP_TRACKING_AUTO] = TRACK_NONE,
-      [CATNAP_TRACKING_WRITE_PROTECT] = TRACK_WRITE_PROTECT,
-      [CATNAP_TRACKING_COPY_ON_WRITE] = TRACK_COPY_ON_WRITE,
-      [CATNAP_TRACKING_COMPARE] = TRACK_COMPARE,
-  };
-  size_t wanted = (size_t)engine->config.tracking;
-  return wanted < sizeof kinds / sizeof *kinds ? kinds[wanted] : TRACK_NONE;
+    static const enum track_kind kinds[] = {
+        [CATNAP_TRACKING_AUTO] = TRACK_NONE,
+        [CATNAP_TRACKING_WRITE_PROTECT] = TRACK_WRITE_PROTECT,
+        [CATNAP_TRACKING_COPY_ON_WRITE] = TRACK_COPY_ON_WRITE,
+        [CATNAP_TRACKING_COMPARE] = TRACK_COMPARE,
+    };
+    size_t wanted = (size_t)engine->config.tracking;
+    return wanted < sizeof kinds / sizeof *kinds ? kinds[wanted] : TRACK_NONE;
 }
 
-const struct tracker *cn_engine_tracker(wasm_engine_t *engine,
-                                        struct error *error) {
-  struct tracker *found = atomic_load(&engine->tracker);
-  if (found)
-    return found;
-  struct tracker *tracker = cn_alloc(&engine->alloc, sizeof *tracker);
-  if (!tracker) {
-    cn_fail_memory(error);
-    return NULL;
-  }
-  if (!cn_tracker_open(tracker, wanted_kind(engine))) {
+const struct tracker *cn_engine_tracker(wasm_engine_t *engine, struct error *error) {
+    struct tracker *found = atomic_load(&engine->tracker);
+    if (found)
+        return found;
+    struct tracker *tracker = cn_alloc(&engine->alloc, sizeof *tracker);
+    if (!tracker) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    if (!cn_tracker_open(tracker, wanted_kind(engine))) {
+        cn_free(&engine->alloc, tracker, sizeof *tracker);
+        cn_fail(error, CATNAP_IO, "this machine does not offer the kind of tracking asked for");
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&engine->tracker, &found, tracker))
+        return tracker;
+    cn_tracker_close(tracker); /* another thread was faster */
     cn_free(&engine->alloc, tracker, sizeof *tracker);
-    cn_fail(error, CATNAP_IO,
-            "this machine does not offer the kind of tracking asked for");
-    return NULL;
-  }
-  if (atomic_compare_exchange_strong(&engine->tracker, &found, tracker))
-    return tracker;
-  cn_tracker_close(tracker); /* another thread was faster */
-  cn_free(&engine->alloc, tracker, sizeof *tracker);
-  return found;
+    return found;
 }

@@ -12,25 +12,25 @@
 #include "runtime/objects.h"
 
 struct shadow {
-  const struct tracker *tracker;
-  uint8_t *pages;      /* as the memory was; zero from `size` on */
-  size_t reserved;     /* bytes of address space at pages */
-  uint64_t size;       /* of the memory then */
-  uint64_t watched;    /* bytes of the memory that the tracker looks after */
-  uint64_t *differing; /* bit for each page of the operating system */
-  size_t differing_bytes;
-  size_t count; /* of bits set */
-  size_t page;  /* bytes */
-  int image; /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else
+    const struct tracker *tracker;
+    uint8_t *pages;      /* as the memory was; zero from `size` on */
+    size_t reserved;     /* bytes of address space at pages */
+    uint64_t size;       /* of the memory then */
+    uint64_t watched;    /* bytes of the memory that the tracker looks after */
+    uint64_t *differing; /* bit for each page of the operating system */
+    size_t differing_bytes;
+    size_t count; /* of bits set */
+    size_t page;  /* bytes */
+    int image;    /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else
                 -1 */
 };
 
 /* What a checkpoint overwrote in a shadow. */
 struct undo {
-  uint64_t size; /* of the memory at the checkpoint before */
-  size_t count;
-  uint32_t *index; /* of each page */
-  uint8_t *pages;  /* as they were */
+    uint64_t size; /* of the memory at the checkpoint before */
+    size_t count;
+    uint32_t *index; /* of each page */
+    uint8_t *pages;  /* as they were */
 };
 
 /* Makes the memory's shadow, with nothing in it, when it has none. */

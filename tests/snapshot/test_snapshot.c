@@ -1,0 +1,450 @@
+/* Snapshots: copies in memory, bytes, deltas, damage, suspended execution. */
+#include "../api/helpers.h"
+#include "modules.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* ---- A world: an engine with fuel, a store, a linker with the host's function ---- */
+
+struct world {
+    wasm_engine_t *engine;
+    wasm_store_t *store;
+    catnap_linker_t *linker;
+    int64_t noted;
+};
+
+static wasm_trap_t *note(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                             catnap_val_t *results) {
+    (void)caller;
+    (void)env;
+    results[0].of.i32 = arguments[0].of.i32 * 3 + 1;
+    return NULL;
+}
+
+static void open_store(struct world *world) {
+    world->store = wasm_store_new(world->engine);
+    world->linker = catnap_linker_new(world->store);
+    wasm_functype_t *type = wasm_functype_new_1_1(wasm_valtype_new_i32(), wasm_valtype_new_i32());
+    wasm_func_t *func = catnap_func_new(world->store, type, note, world, NULL, NULL);
+    assert_no_error(catnap_linker_define(world->linker, "host", 4, "note", 4,
+                                         wasm_func_as_extern(func)));
+    wasm_func_delete(func);
+    wasm_functype_delete(type);
+}
+
+static void open_world(struct world *world, bool fuel) {
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_fuel(config, fuel);
+    catnap_config_set_interruptible(config, true);
+    world->engine = wasm_engine_new_with_config(config);
+    open_store(world);
+}
+
+static void close_store(struct world *world) {
+    catnap_linker_delete(world->linker);
+    wasm_store_delete(world->store);
+}
+
+static void close_world(struct world *world) {
+    close_store(world);
+    wasm_engine_delete(world->engine);
+}
+
+static wasm_instance_t *start(struct world *world, const uint8_t *bytes, size_t size) {
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    wasm_module_t *module = load(world->store, bytes, size);
+    sigaction(SIGSEGV, &engine_fault_handler, NULL);
+    wasm_instance_t *instance = catnap_linker_instantiate(world->linker, module, &error, &trap);
+    assert_no_error(error);
+    assert_no_trap(trap);
+    wasm_module_delete(module);
+    return instance;
+}
+#define START(world, bytes) start(world, bytes, sizeof bytes)
+
+static catnap_snapshot_t *take(struct world *world, catnap_run_t *run) {
+    catnap_error_t *error;
+    catnap_snapshot_options_t options = {.run = run, .data = "mine", .data_length = 4};
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(world->store, &options, &error);
+    assert_no_error(error);
+    return snapshot;
+}
+
+static wasm_byte_vec_t to_bytes(const catnap_snapshot_t *snapshot, const catnap_snapshot_t *base) {
+    wasm_byte_vec_t bytes;
+    catnap_save_options_t options = {.with_modules = true, .base = base};
+    assert_no_error(catnap_snapshot_write(snapshot, &options, &bytes));
+    return bytes;
+}
+
+static wasm_instance_t *restore(const catnap_snapshot_t *snapshot, struct world *world,
+                                catnap_run_t **run) {
+    wasm_instance_t *instance = NULL;
+    assert_int_equal(catnap_snapshot_instance_count(snapshot), 1);
+    assert_no_error(catnap_snapshot_restore(snapshot, world->linker, NULL, &instance, run));
+    sigaction(SIGSEGV, &engine_fault_handler, NULL);
+    return instance;
+}
+
+static uint64_t hash_memory(const wasm_instance_t *instance) {
+    wasm_memory_t *memory = EXPORT(memory, instance, "m");
+    const uint8_t *data = (const uint8_t *)wasm_memory_data(memory);
+    uint64_t hash = wasm_memory_data_size(memory);
+    for (size_t i = 0; i < wasm_memory_data_size(memory); i++)
+        hash = (hash ^ data[i]) * UINT64_C(0x100000001b3);
+    wasm_memory_delete(memory);
+    return hash;
+}
+
+/* ---- Copies ---- */
+
+static void change_everything(wasm_instance_t *instance) {
+    CALL(instance, "grow", 3);
+    CALL(instance, "store", 5 * 65536 - 4, 77);
+    CALL(instance, "fill", 4096, 9, 100000);
+    CALL(instance, "set_g", 5);
+    CALL(instance, "grow_f", 2);
+    CALL(instance, "set_f", 4, 1);
+    CALL(instance, "drop");
+    CALL(instance, "drop_f");
+}
+
+static void assert_changed(wasm_instance_t *instance) {
+    assert_int_equal(CALL(instance, "load", 5 * 65536 - 4), 77);
+    assert_int_equal(CALL(instance, "load", 50000), 0x09090909);
+    assert_int_equal(CALL(instance, "load", 4092), 0);
+    assert_int_equal(CALL(instance, "get_g"), 10);
+    assert_int_equal(CALL(instance, "size_f"), 5);
+    assert_int_equal(CALL(instance, "call_f", 4), 1);
+    assert_int_equal(CALL(instance, "call_f", 0), 0);
+    wasm_trap_delete(CALL_TRAP(instance, "init"));
+    wasm_trap_delete(CALL_TRAP(instance, "init_f"));
+    wasm_trap_delete(CALL_TRAP(instance, "load", 5 * 65536));
+    assert_int_equal(CALL(instance, "grow", 1), 5);
+}
+
+static void copies_are_alike_and_apart(void **state) {
+    (void)state;
+    struct world world, other = {0};
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    change_everything(instance);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    CALL(instance, "store", 50000, 1);
+    other.engine = world.engine;
+    for (int i = 0; i < 3; i++) {
+        open_store(&other);
+        wasm_instance_t *copy = restore(snapshot, &other, NULL);
+        assert_changed(copy);
+        CALL(copy, "store", 50000, 2);
+        uint32_t level;
+        assert_no_error(catnap_store_checkpoint(other.store, &level));
+        CALL(copy, "store", 50000, 3);
+        CALL(copy, "store", 90000, 3);
+        assert_no_error(catnap_store_rollback(other.store, level));
+        assert_int_equal(CALL(copy, "load", 50000), 2);
+        assert_int_equal(CALL(copy, "load", 90000), 0x09090909);
+        wasm_instance_delete(copy);
+        close_store(&other);
+    }
+    assert_int_equal(CALL(instance, "load", 50000), 1);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+static void bytes_go_to_another_engine(void **state) {
+    (void)state;
+    struct world world, other;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    change_everything(instance);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    close_world(&world);
+
+    open_world(&other, false);
+    catnap_error_t *error;
+    snapshot = catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
+                                    &error);
+    assert_no_error(error);
+    size_t length;
+    assert_memory_equal(catnap_snapshot_data(snapshot, &length), "mine", 4);
+    assert_int_equal(length, 4);
+    catnap_snapshot_info_t info;
+    catnap_snapshot_info(snapshot, &info);
+    assert_int_equal(info.memory_bytes, 5 * 65536);
+    assert_int_equal(info.instances, 1);
+    assert_true(info.has_modules && !info.is_delta);
+    assert_in_range(info.page_bytes, 100000, 120000);
+    instance = restore(snapshot, &other, NULL);
+    assert_changed(instance);
+    wasm_instance_delete(instance);
+    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_delete(&bytes);
+    close_world(&other);
+}
+
+static void files_are_mapped(void **state) {
+    (void)state;
+    struct world world;
+    char path[] = "/tmp/catnap-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    change_everything(instance);
+    catnap_save_options_t options = {.with_modules = true};
+    assert_no_error(catnap_store_save(world.store, path, NULL, &options));
+    wasm_instance_delete(instance);
+    close_world(&world);
+
+    open_world(&world, false);
+    catnap_error_t *error;
+    for (int trust = 0; trust <= 1; trust++) {
+        catnap_open_options_t open = {.trust_pages = trust};
+        catnap_snapshot_t *snapshot = catnap_snapshot_open(world.engine, path, &open, &error);
+        assert_no_error(error);
+        struct world other = {.engine = world.engine};
+        open_store(&other);
+        instance = restore(snapshot, &other, NULL);
+        catnap_snapshot_delete(snapshot);
+        assert_changed(instance);
+        wasm_instance_delete(instance);
+        close_store(&other);
+    }
+    assert_error(catnap_store_save(world.store, "/nowhere/at/all", NULL, NULL), CATNAP_IO,
+                 "/nowhere/at/all");
+    assert_null(catnap_snapshot_open(world.engine, "/nowhere", NULL, &error));
+    assert_error(error, CATNAP_IO, "/nowhere");
+    unlink(path);
+    close_world(&world);
+}
+
+static void deltas_need_their_base(void **state) {
+    (void)state;
+    struct world world;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    CALL(instance, "fill", 0, 1, 65536);
+    catnap_snapshot_t *base = take(&world, NULL);
+    CALL(instance, "fill", 0, 0, 8192);
+    CALL(instance, "store", 70000, 5);
+    CALL(instance, "store", 20000, 6);
+    CALL(instance, "grow", 1);
+    CALL(instance, "store", 2 * 65536, 8);
+    catnap_snapshot_t *full = take(&world, NULL);
+    uint64_t before = hash_memory(instance);
+    wasm_byte_vec_t bytes = to_bytes(full, base);
+    catnap_error_t *error;
+    assert_null(catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
+                                     &error));
+    assert_error(error, CATNAP_LINK, "needs its base");
+    catnap_open_options_t open = {.base = full};
+    assert_null(catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, &open,
+                                     &error));
+    assert_error(error, CATNAP_LINK, "another base");
+    open.base = base;
+    catnap_snapshot_t *delta = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data,
+                                                    bytes.size, &open, &error);
+    assert_no_error(error);
+    catnap_snapshot_delete(base);
+    catnap_snapshot_info_t a, b;
+    catnap_snapshot_info(delta, &a);
+    catnap_snapshot_info(full, &b);
+    assert_true(a.identity[0] == b.identity[0] && a.identity[1] == b.identity[1]);
+    struct world other = {.engine = world.engine};
+    open_store(&other);
+    wasm_instance_t *copy = restore(delta, &other, NULL);
+    assert_true(hash_memory(copy) == before);
+    wasm_instance_delete(copy);
+    close_store(&other);
+    catnap_snapshot_delete(delta);
+    catnap_snapshot_delete(full);
+    wasm_byte_vec_delete(&bytes);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+/* ---- Damage ---- */
+
+/* Reads what may be damaged, and restores it when it can be read. */
+static bool try_bytes(struct world *world, const uint8_t *bytes, size_t size, bool trust) {
+    catnap_error_t *error;
+    catnap_open_options_t options = {.trust_pages = trust};
+    catnap_snapshot_t *snapshot =
+        catnap_snapshot_read(world->engine, bytes, size, &options, &error);
+    if (!snapshot) {
+        assert_true(catnap_error_message(error)[0] != '\0');
+        catnap_error_delete(error);
+        return false;
+    }
+    struct world other = {.engine = world->engine};
+    open_store(&other);
+    error = catnap_snapshot_restore(snapshot, other.linker, NULL, NULL, NULL);
+    bool ok = !error;
+    catnap_store_stats_t stats;
+    catnap_store_stats(other.store, &stats);
+    assert_true(ok || (stats.instances == 0 && stats.memory_bytes == 0));
+    catnap_error_delete(error);
+    close_store(&other);
+    catnap_snapshot_delete(snapshot);
+    return ok;
+}
+
+static void damage_is_noticed(void **state) {
+    (void)state;
+    struct world world;
+    open_world(&world, true);
+    assert_no_error(catnap_store_set_fuel(world.store, 1000));
+    wasm_instance_t *instance = START(&world, work_module);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    catnap_error_t *error;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = 40}, result;
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    wasm_trap_t *trap;
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    catnap_snapshot_t *snapshot = take(&world, run);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    uint8_t *copy = malloc(bytes.size);
+    memcpy(copy, bytes.data, bytes.size);
+    assert_true(try_bytes(&world, copy, bytes.size, false));
+    for (size_t i = 0; i < bytes.size; i += i < 4096 ? 1 : 97) {
+        copy[i] ^= (uint8_t)(1u << (i % 8));
+        assert_false(try_bytes(&world, copy, bytes.size, false));
+        copy[i] = (uint8_t)bytes.data[i];
+    }
+    for (size_t i = 0; i < bytes.size; i += i < 300 ? 1 : 1009)
+        assert_false(try_bytes(&world, copy, i, true));
+    free(copy);
+    wasm_byte_vec_delete(&bytes);
+    catnap_snapshot_delete(snapshot);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+/* ---- Suspended execution ---- */
+
+#define LOOPS 40
+
+static int64_t uninterrupted(uint64_t *memory, uint64_t *fuel) {
+    struct world world;
+    open_world(&world, true);
+    assert_no_error(catnap_store_set_fuel(world.store, 10000000));
+    wasm_instance_t *instance = START(&world, work_module);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    assert_no_trap(catnap_func_call(func, &argument, 1, &result, 1));
+    *memory = hash_memory(instance);
+    *fuel = 10000000 - catnap_store_fuel(world.store);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+    close_world(&world);
+    return result.of.i64;
+}
+
+/* Runs in slices of fuel; after each the world ends, and a new one wakes from its bytes. */
+static void in_slices(uint64_t slice, int64_t expected, uint64_t memory) {
+    struct world world;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    open_world(&world, true);
+    wasm_instance_t *instance = START(&world, work_module);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    wasm_func_delete(func);
+    for (;;) {
+        assert_no_error(
+            catnap_store_set_fuel(world.store, catnap_store_fuel(world.store) + slice));
+        catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
+        assert_no_trap(trap);
+        if (status == CATNAP_OK)
+            break;
+        assert_int_equal(status, CATNAP_OUT_OF_FUEL);
+        catnap_snapshot_t *snapshot = take(&world, run);
+        wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+        catnap_snapshot_delete(snapshot);
+        catnap_run_delete(run);
+        wasm_instance_delete(instance);
+        close_world(&world);
+        open_world(&world, true);
+        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size,
+                                        NULL, &error);
+        assert_no_error(error);
+        instance = restore(snapshot, &world, &run);
+        assert_non_null(run);
+        catnap_snapshot_delete(snapshot);
+        wasm_byte_vec_delete(&bytes);
+    }
+    assert_true(result.of.i64 == expected);
+    assert_true(hash_memory(instance) == memory);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+static void slices_end_like_the_whole(void **state) {
+    (void)state;
+    uint64_t memory, fuel;
+    int64_t expected = uninterrupted(&memory, &fuel);
+    in_slices(fuel / 3, expected, memory);
+    in_slices(997, expected, memory);
+    in_slices(89, expected, memory);
+    for (uint64_t slice = fuel / 40; slice < fuel / 20; slice += fuel / 200 + 1)
+        in_slices(slice, expected, memory);
+}
+
+static void a_run_needs_the_same_checks(void **state) {
+    (void)state;
+    struct world world, other;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    open_world(&world, true);
+    assert_no_error(catnap_store_set_fuel(world.store, 500));
+    wasm_instance_t *instance = START(&world, work_module);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    catnap_snapshot_options_t options = {.run = run};
+    assert_null(catnap_snapshot_take(world.store, &options, &error));
+    assert_error(error, CATNAP_MISUSE, "not stopped");
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    catnap_snapshot_t *snapshot = take(&world, run);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    open_world(&other, false);
+    snapshot = catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
+                                    &error);
+    assert_no_error(error);
+    assert_error(catnap_snapshot_restore(snapshot, other.linker, NULL, NULL, NULL), CATNAP_MISUSE,
+                 "fuel on");
+    catnap_store_stats_t stats;
+    catnap_store_stats(other.store, &stats);
+    assert_int_equal(stats.instances, 0);
+    assert_int_equal(stats.memory_bytes, 0);
+    catnap_snapshot_delete(snapshot);
+    close_world(&other);
+    wasm_byte_vec_delete(&bytes);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(copies_are_alike_and_apart), TEST(bytes_go_to_another_engine),
+        TEST(files_are_mapped),           TEST(deltas_need_their_base),
+        TEST(damage_is_noticed),          TEST(slices_end_like_the_whole),
+        TEST(a_run_needs_the_same_checks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
