@@ -18,6 +18,7 @@ struct code {
     uint32_t cell_count;
     uint32_t size;           /* of this allocation, bytes */
     bool explicit_checks;    /* translated for memories without guard pages */
+    const uint64_t *entry;   /* the first instruction: in cells */
     const uint16_t *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
     uint64_t cells[];
 };

@@ -11,7 +11,6 @@ struct catnap_run_t {
     enum run_state state;
     const uint64_t *pc; /* of a stopped run */
     uint64_t *fp;
-    uint32_t depth_left;
     uint64_t fuel_paid; /* towards the stretch of code that the fuel did not reach for */
 };
 
@@ -26,7 +25,6 @@ struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, st
         return NULL;
     }
     run->func = f;
-    run->depth_left = vm->depth_limit;
     if (!cn_entry_fits(run->stack, run->stack->base, f->type)) {
         cn_run_delete(run);
         cn_fail(error, CATNAP_LIMIT, "the arguments do not fit on the value stack");
@@ -43,7 +41,7 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
     uint64_t *record = run->stack->base;
     record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)outer->pc;
     record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)outer->fp;
-    vm->depth_left = run->depth_left;
+    vm->depth_left = vm->depth_limit;
     if (vm->fuel_enabled) {
         vm->fuel = vm->fuel > UINT64_MAX - run->fuel_paid ? UINT64_MAX : vm->fuel + run->fuel_paid;
         run->fuel_paid = 0;
@@ -78,7 +76,6 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
         run->state = RUN_STOPPED;
         run->pc = vm->pc;
         run->fp = vm->fp;
-        run->depth_left = vm->depth_left;
         const struct code *code = (const struct code *)(uintptr_t)run->fp[FRAME_CODE];
         run->stack->top = run->fp + code->frame_slots;
         if (vm->event == EVENT_OUT_OF_FUEL) {
@@ -166,6 +163,11 @@ void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, ui
     run->state = RUN_STOPPED;
     run->pc = pc;
     run->fp = fp;
-    run->depth_left -= frames;
+    uint64_t left = run->func->ref.store->machine.depth_limit;
+    left = left > frames ? left - frames : 0;
+    for (uint64_t *frame = fp; frames > 0; frames--, left++) {
+        frame[FRAME_DEPTH] = left;
+        frame = (uint64_t *)(uintptr_t)frame[FRAME_CALLER];
+    }
     run->stack->top = fp + code->frame_slots;
 }

@@ -35,7 +35,14 @@ struct local {
     int32_t slot;
     uint32_t readers; /* topmost value that is this local, or NO_LINK */
     uint8_t type;
+    uint8_t start; /* enum start_value */
+    /* ASSIGNED: in which construct, which is still the same while its serial number is. */
+    uint32_t construct, serial;
 };
+
+/* Whether a call must clear a local: not when every read follows, inside the same construct, a write
+ * at that construct's own level, which then comes before it in whatever way control went. */
+enum start_value { UNTOUCHED, ASSIGNED, MUST_CLEAR };
 
 enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE };
 
@@ -47,7 +54,7 @@ struct condition {
 
 struct control {
     uint8_t construct;
-    bool entered_dead;         /* kept for the nesting only */
+    uint32_t serial;           /* no two constructs, or arms of an if, have the same */
     uint32_t height;           /* of the stack below the parameters */
     int32_t base;              /* home slot of the first label value */
     uint32_t param_count, result_count;
@@ -80,10 +87,10 @@ struct translator {
     uint32_t depth;
     size_t control_capacity;
     int32_t first_temp; /* home of the bottom value */
-    int32_t local_end;
     int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
     struct value spare_value;     /* written to, and never read, once memory is exhausted */
     struct control spare_control;
+    uint32_t serials;   /* given to constructs so far */
     bool live;          /* the instruction under way can be reached */
     uint32_t dead_nest; /* constructs opened in dead code */
 };
@@ -130,7 +137,19 @@ static void push_const(struct translator *t, uint8_t type, uint64_t constant) {
     push(t, CONST, type)->constant = constant;
 }
 
+static void touch_local(struct translator *t, uint32_t index, bool write) {
+    struct local *local = &t->locals[index];
+    if (local->start == MUST_CLEAR ||
+        (local->start == ASSIGNED && local->construct < t->depth &&
+         t->controls[local->construct].serial == local->serial))
+        return;
+    local->start = write ? ASSIGNED : MUST_CLEAR;
+    local->construct = t->depth - 1;
+    local->serial = top_control(t)->serial;
+}
+
 static void push_local(struct translator *t, uint32_t index) {
+    touch_local(t, index, false);
     struct value *value = push(t, LOCAL, t->locals[index].type);
     value->local = index;
     value->link = t->locals[index].readers;
@@ -657,7 +676,8 @@ static struct control *push_control(struct translator *t, enum construct constru
     }
     t->controls = controls;
     struct control *c = &t->controls[t->depth++];
-    *c = (struct control){.construct = (uint8_t)construct, .table = NO_CELL};
+    *c = (struct control){
+        .construct = (uint8_t)construct, .table = NO_CELL, .serial = t->serials++};
     return c;
 }
 
@@ -700,6 +720,7 @@ static void translate_else(struct translator *t) {
     patch(t, c->else_fixup, (uint32_t)t->emit.count);
     cn_emit_label(&t->emit);
     c->else_fixup = 0;
+    c->serial = t->serials++;
     c->construct = ELSE;
     t->live = true;
     begin_stretch(t);
@@ -815,15 +836,17 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
     int32_t slot = t->locals[index].slot;
     if (value->where == LOCAL && value->local == index)
         return;
+    touch_local(t, index, true);
     flush_readers(t, index);
     if (value->where == TEMP && cn_retarget(&t->emit, value->home, slot)) {
         cn_sync_pin(&t->emit, slot);
         return;
     }
     struct operand pin = in_pin_or_slot(t, slot);
-    if (pin.class_ == CLASS_S || value->where == CONST) {
+    if (pin.class_ == CLASS_S) {
         move_to(t, value, slot);
-        cn_sync_pin(&t->emit, slot);
+    } else if (value->where == CONST) {
+        emit_plain(t, pin.class_ == CLASS_P ? BC_set_p_k : BC_set_q_k, 3)[2] = value->constant;
     } else {
         int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
         emit_plain(t, pin.class_ == CLASS_P ? BC_set_p : BC_set_q, 2)[1] =
@@ -1296,29 +1319,34 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     uint32_t index = 0;
     for (; index < type->param_count; index++) {
         valtype vt = ft_params(type)[index];
-        t->locals[index] = (struct local){slot, NO_LINK, (uint8_t)vt};
+        t->locals[index] = (struct local){.slot = slot, .readers = NO_LINK, .type = (uint8_t)vt};
         slot += (int32_t)vt_slots(vt);
     }
+    /* What a stopped run is captured with must be as it would be with all locals cleared, and what
+     * looks like a reference must be one. */
+    bool clear_all = t->config->fuel || t->config->interruptible;
     slot = first_local_slot(t);
     at = groups_at;
     for (uint32_t i = 0; i < groups; i++) {
         uint32_t count = cn_u32_valid(&at);
         valtype vt = (valtype)(cn_s64_valid(&at) & 0x7F);
         while (count-- > 0) {
-            t->locals[index++] = (struct local){slot, NO_LINK, (uint8_t)vt};
+            t->locals[index++] =
+                (struct local){.slot = slot,
+                               .readers = NO_LINK,
+                               .type = (uint8_t)vt,
+                               .start = clear_all || vt_is_ref(vt) ? MUST_CLEAR : UNTOUCHED};
             slot += (int32_t)vt_slots(vt);
         }
     }
     t->at = at;
-    t->local_end = t->first_temp = slot;
+    t->first_temp = slot;
     t->emit.max_slot = (uint32_t)slot;
     return pin_locals(t, error);
 }
 
 static void emit_prologue(struct translator *t) {
-    int32_t first = t->emit.pins ? FRAME_PIN_P : first_local_slot(t);
-    if (t->local_end > first)
-        emit_plain(t, BC_clear, 2)[1] = cn_fields_w(first, 0, (uint32_t)(t->local_end - first));
+    emit_plain(t, BC_clear, 2); /* end_prologue() */
     for (unsigned pin = 0; pin < 2; pin++)
         if (t->pinned_params[pin] < 0)
             emit_plain(t, pin ? BC_set_q : BC_set_p, 2)[1] =
@@ -1336,6 +1364,25 @@ static void count_operations(struct translator *t, struct code *code) {
         code->cells[entry->cell] = t->emit.handlers[BC_profile];
     }
     code->profile_ids = ids;
+}
+
+/* Now that all reads of locals are known: what the call clears, if anything. */
+static const uint64_t *end_prologue(struct translator *t, struct code *code) {
+    int32_t first = INT32_MAX, end = 0;
+    for (uint32_t i = t->type->param_count; i < t->local_count; i++) {
+        const struct local *local = &t->locals[i];
+        if (local->start != MUST_CLEAR)
+            continue;
+        first = local->slot < first ? local->slot : first;
+        int32_t after = local->slot + (is_wide(local->type) ? 2 : 1);
+        end = after > end ? after : end;
+    }
+    if (first >= end)
+        return code->cells + 2;
+    /* The start may be far: from the first local on is then just as well. */
+    int32_t start = first <= INT16_MAX ? first : first_local_slot(t);
+    code->cells[1] = cn_fields_w(start, 0, (uint32_t)(end - start));
+    return code->cells;
 }
 
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
@@ -1359,6 +1406,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .explicit_checks = t->config->explicit_checks,
     };
     memcpy(code->cells, t->emit.cells, count * sizeof(uint64_t));
+    code->entry = end_prologue(t, code);
     if (t->config->profile_ops)
         count_operations(t, code);
     return code;
@@ -1372,6 +1420,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
                  .handlers = cn_handlers(),
                  .last = {.cell = NO_CELL},
                  .before = {.cell = NO_CELL},
+                 .last_copy = NO_CELL,
                  .scratch = scratch ? FRAME_HEADER_SLOTS : 0,
                  .fuel_cell = NO_CELL,
                  .map = map},
