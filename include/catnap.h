@@ -385,6 +385,82 @@ typedef void (*catnap_write_t)(void *env, const char *text, size_t length);
 WASM_API_EXTERN own catnap_error_t *catnap_module_disassemble(const wasm_module_t *, uint32_t index,
                                                               catnap_write_t, void *env);
 
+/* ---- A cache of validated modules -------------------------------------------------------------- */
+
+/* Modules that were validated before, in memory and on disk; loading one of those skips validation.
+ * A module is found by the XXH3-128 of its bytes and then compared byte for byte, or by a key that
+ * the embedder vouches for. Belongs to an engine; any thread may use it. Other processes may use the
+ * same directory at the same time. What is not there, of another version or damaged is validated as
+ * ever: a cache never makes loading fail.
+ *
+ * Entries on disk are trusted: who can write to the directory can have code run that nobody
+ * validated. It must be the user's own and writable by nobody else, which is checked, as it is for
+ * each entry; symbolic links are not followed. docs/startup.md says more. */
+typedef struct catnap_cache_t catnap_cache_t;
+
+typedef struct catnap_cache_options {
+    const char *directory; /* made, for the user alone, when it is not there; NULL: memory only [NULL] */
+    uint64_t disk_bytes;   /* of all entries; those longest unused go first [1 GiB] */
+    uint64_t memory_bytes; /* of the binaries of modules kept in memory, likewise [64 MiB] */
+} catnap_cache_options_t;
+
+WASM_API_EXTERN void catnap_cache_options_default(catnap_cache_options_t *options);
+/* options may be NULL. Fails when the directory cannot be had or trusted (CATNAP_IO). */
+WASM_API_EXTERN own catnap_cache_t *catnap_cache_new(wasm_engine_t *, const catnap_cache_options_t *,
+                                                     catnap_error_t **error);
+/* Modules that came from it stay. */
+WASM_API_EXTERN void catnap_cache_delete(own catnap_cache_t *);
+
+/* As catnap_module_new(), through the cache. A module that is in memory is shared, with all of it that
+ * is translated; it is found again under the same options->name only. Bytes with options->release
+ * are released as soon as they are not needed, and otherwise kept for as long as the cache keeps the
+ * module. */
+WASM_API_EXTERN own wasm_module_t *catnap_cache_module(catnap_cache_t *, wasm_store_t *,
+                                                       const uint8_t *bytes, size_t length,
+                                                       const catnap_module_options_t *,
+                                                       catnap_error_t **error);
+/* The same by a key of 1 to 1,024 bytes that stands for a module, such as a content hash or a name
+ * with a version. What is stored under the key is loaded, and `bytes` are not looked at; they may be
+ * NULL, and are loaded and stored when there is nothing (NULL: CATNAP_NOT_FOUND). */
+WASM_API_EXTERN own wasm_module_t *
+catnap_cache_module_by_key(catnap_cache_t *, wasm_store_t *, const void *key, size_t key_length,
+                           const uint8_t *bytes, size_t length, const catnap_module_options_t *,
+                           catnap_error_t **error);
+
+typedef struct catnap_cache_stats {
+    uint64_t memory_hits, disk_hits, misses;
+    uint64_t damaged; /* entries that were found and could not be used; also those of other versions */
+    uint64_t stored;  /* on disk */
+    uint64_t modules_kept, bytes_kept; /* in memory now */
+} catnap_cache_stats_t;
+
+WASM_API_EXTERN void catnap_cache_stats(catnap_cache_t *, catnap_cache_stats_t *out);
+
+/* An entry of a directory. */
+typedef struct catnap_cache_entry {
+    const char *file; /* its name there */
+    uint64_t file_bytes;
+    int64_t used; /* seconds of the Unix epoch, to a minute */
+    bool damaged; /* or of another version; then what follows is zero */
+    bool removed; /* by catnap_cache_verify() */
+    uint64_t module_bytes;
+    catnap_features_t features;
+    const uint8_t *key; /* of the embedder's; NULL: found by its bytes */
+    size_t key_length;
+} catnap_cache_entry_t;
+
+/* Calls back for each entry; CATNAP_NOT_FOUND when there is no such directory. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_cache_list(const char *directory, void (*entry)(void *env, const catnap_cache_entry_t *),
+                  void *env);
+/* The same; validates each module anew that the engine's features allow, and removes what is damaged
+ * or not valid. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_cache_verify(wasm_engine_t *, const char *directory,
+                    void (*entry)(void *env, const catnap_cache_entry_t *), void *env);
+/* Removes all entries and nothing else; tells how many. */
+WASM_API_EXTERN own catnap_error_t *catnap_cache_clear(const char *directory, uint64_t *removed);
+
 /* ---- Instances and linking --------------------------------------------------------------------- */
 
 /* Like wasm_instance_new(), with the reason apart: *error when linking failed (CATNAP_LINK, naming

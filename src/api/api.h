@@ -89,6 +89,11 @@ wasm_trap_t *cn_callback_wide(wasm_func_t *, struct catnap_caller_t *, uint64_t 
 /* Decodes and validates, and translates when the engine is eager. options may be NULL. */
 struct shared_module *cn_load(wasm_engine_t *, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *, struct error *);
+/* The same without validating: for bytes that are known to be valid, which is the caller's to know. */
+struct shared_module *cn_load_known(wasm_engine_t *, const uint8_t *bytes, size_t size,
+                                    const catnap_module_options_t *, struct error *);
+/* What the options say of translation, or else the engine. */
+catnap_translation_t cn_translation_mode(const wasm_engine_t *, const catnap_module_options_t *);
 bool cn_check_module(wasm_engine_t *, const uint8_t *bytes, size_t size, struct error *);
 bool cn_translate_all(struct shared_module *, struct error *);
 /* What code of this engine is translated with. */

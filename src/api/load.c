@@ -43,6 +43,17 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
     return true;
 }
 
+/* How a module is loaded. */
+struct manner {
+    catnap_translation_t mode;
+    bool known; /* the bytes are known to be valid */
+};
+
+catnap_translation_t cn_translation_mode(const wasm_engine_t *engine,
+                                         const catnap_module_options_t *options) {
+    return options && options->set_translation ? options->translation : engine->config.translation;
+}
+
 static bool validate(struct module *module, catnap_translation_t mode, uint32_t threads,
                      struct error *error) {
     uint64_t start = cn_os_monotonic_ns();
@@ -57,7 +68,7 @@ static bool validate(struct module *module, catnap_translation_t mode, uint32_t 
 
 /* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
 static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                             catnap_translation_t mode, struct error *error) {
+                             struct manner how, struct error *error) {
     uint64_t start = cn_os_monotonic_ns();
     struct module *module = cn_module_decode(&engine->alloc, &engine->types,
                                              engine->config.features, bytes, size, error);
@@ -67,7 +78,7 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     module->bytes = bytes;
     module->size = size;
     module->release = keep_bytes;
-    if (validate(module, mode, engine->config.threads, error))
+    if (how.known || validate(module, how.mode, engine->config.threads, error))
         return module;
     cn_module_release(module);
     return NULL;
@@ -84,7 +95,7 @@ bool cn_check_module(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                      struct error *error) {
     if (!check_size(size, error))
         return false;
-    struct module *module = decode(engine, bytes, size, CATNAP_TRANSLATION_LAZY, error);
+    struct module *module = decode(engine, bytes, size, (struct manner){0}, error);
     if (module)
         cn_module_release(module);
     return module != NULL;
@@ -103,7 +114,7 @@ static bool set_name(struct module *module, const char *name, struct error *erro
 }
 
 static struct shared_module *share(wasm_engine_t *engine, struct module *module, const char *name,
-                                   catnap_translation_t mode, struct error *error) {
+                                   struct manner how, struct error *error) {
     if (!set_name(module, name, error)) {
         cn_module_release(module);
         return NULL;
@@ -113,7 +124,7 @@ static struct shared_module *share(wasm_engine_t *engine, struct module *module,
         cn_fail_memory(error);
         return NULL;
     }
-    if (mode == CATNAP_TRANSLATION_EAGER && !cn_translate_all(shared, error)) {
+    if (how.mode == CATNAP_TRANSLATION_EAGER && !cn_translate_all(shared, error)) {
         cn_shared_release(shared);
         return NULL;
     }
@@ -121,8 +132,7 @@ static struct shared_module *share(wasm_engine_t *engine, struct module *module,
 }
 
 static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                       const char *name, catnap_translation_t mode,
-                                       struct error *error) {
+                                       const char *name, struct manner how, struct error *error) {
     if (!check_size(size, error))
         return NULL;
     uint8_t *copy = cn_alloc(&engine->alloc, size);
@@ -132,35 +142,45 @@ static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *byt
     }
     if (size > 0)
         memcpy(copy, bytes, size);
-    struct module *module = decode(engine, copy, size, mode, error);
+    struct module *module = decode(engine, copy, size, how, error);
     if (!module) {
         cn_free(&engine->alloc, copy, size);
         return NULL;
     }
     module->release = free_copy;
     module->release_env = &engine->alloc;
-    return share(engine, module, name, mode, error);
+    return share(engine, module, name, how, error);
 }
 
 static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                       const catnap_module_options_t *options,
-                                       catnap_translation_t mode, struct error *error) {
+                                       const catnap_module_options_t *options, struct manner how,
+                                       struct error *error) {
     struct module *module =
-        check_size(size, error) ? decode(engine, bytes, size, mode, error) : NULL;
+        check_size(size, error) ? decode(engine, bytes, size, how, error) : NULL;
     if (!module) {
         options->release(options->release_env, bytes, size);
         return NULL;
     }
     module->release = options->release;
     module->release_env = options->release_env;
-    return share(engine, module, options->name, mode, error);
+    return share(engine, module, options->name, how, error);
+}
+
+static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                  const catnap_module_options_t *options, bool known,
+                                  struct error *error) {
+    struct manner how = {cn_translation_mode(engine, options), known};
+    if (options && options->release)
+        return load_lent(engine, bytes, size, options, how, error);
+    return load_copy(engine, bytes, size, options ? options->name : NULL, how, error);
 }
 
 struct shared_module *cn_load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *options, struct error *error) {
-    catnap_translation_t mode = options && options->set_translation ? options->translation
-                                                                    : engine->config.translation;
-    if (options && options->release)
-        return load_lent(engine, bytes, size, options, mode, error);
-    return load_copy(engine, bytes, size, options ? options->name : NULL, mode, error);
+    return load(engine, bytes, size, options, false, error);
+}
+
+struct shared_module *cn_load_known(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                    const catnap_module_options_t *options, struct error *error) {
+    return load(engine, bytes, size, options, true, error);
 }

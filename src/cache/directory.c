@@ -1,0 +1,366 @@
+/* The cache's directory: opening, finding, adding, letting go. */
+#include "cache/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache/entry.h"
+
+/* Read and compared at a time: it stays in the processor's cache. */
+#define CHUNK 131072u
+/* An unfinished file that is older than this, in seconds, was left behind. */
+#define LEFT_BEHIND 600
+/* The time of an entry's latest use is noted when it is older than this, in seconds. */
+#define NOTED_USE 60
+
+/* ---- Opening ---- */
+
+/* Makes the directories that lead to it; what goes wrong shows when it is opened. */
+static void make_path(const char *path) {
+    char part[4096];
+    size_t length = strlen(path);
+    if (length >= sizeof part)
+        return;
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        mkdir(part, 0700);
+    }
+}
+
+/* The user's own, and nobody else may write. */
+static bool is_trusted(const struct stat *status, mode_t type) {
+    return (status->st_mode & S_IFMT) == type && status->st_uid == geteuid() &&
+           (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+bool cn_cache_directory_open(struct cache_directory *directory, const char *path, bool create,
+                             struct error *error) {
+    struct stat status;
+    if (create)
+        make_path(path);
+    directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory->fd < 0)
+        return cn_fail(error, errno == ENOENT ? CATNAP_NOT_FOUND : CATNAP_IO,
+                       "the cache's directory: %s", strerror(errno));
+    if (fstat(directory->fd, &status) == 0 && is_trusted(&status, S_IFDIR))
+        return true;
+    cn_cache_directory_close(directory);
+    return cn_fail(error, CATNAP_IO,
+                   "the cache's directory is another user's, or others may write to it");
+}
+
+void cn_cache_directory_close(struct cache_directory *directory) {
+    if (directory->fd >= 0)
+        close(directory->fd);
+    directory->fd = -1;
+}
+
+/* ---- Finding ---- */
+
+static bool read_fully(int fd, uint8_t *bytes, size_t size, uint64_t offset) {
+    while (size > 0) {
+        ssize_t got = pread(fd, bytes, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        bytes += got;
+        size -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return true;
+}
+
+/* An open entry that is whole as far as its head tells. */
+struct open_entry {
+    int fd;
+    struct stat status;
+    struct entry_header header;
+    uint8_t head[ENTRY_BYTES_AT];
+};
+
+static enum cache_result open_entry(const struct cache_directory *directory, const char *name,
+                                    struct open_entry *entry) {
+    entry->fd = openat(directory->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (entry->fd < 0)
+        return CACHE_MISS;
+    if (fstat(entry->fd, &entry->status) == 0 && is_trusted(&entry->status, S_IFREG) &&
+        (uint64_t)entry->status.st_size >= ENTRY_SMALLEST &&
+        read_fully(entry->fd, entry->head, ENTRY_BYTES_AT, 0) &&
+        cn_entry_check(entry->head, (uint64_t)entry->status.st_size, &entry->header))
+        return CACHE_HIT;
+    close(entry->fd);
+    return CACHE_DAMAGED;
+}
+
+static enum cache_result find_entry(const struct cache_directory *directory,
+                                    const struct cache_key *key, struct open_entry *entry) {
+    char name[ENTRY_NAME];
+    cn_entry_name(key, name);
+    enum cache_result result = open_entry(directory, name, entry);
+    if (result != CACHE_HIT || cn_entry_is_for(entry->head, &entry->header, key))
+        return result;
+    close(entry->fd);
+    return CACHE_MISS;
+}
+
+static void note_use(const struct open_entry *entry) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec - entry->status.st_mtim.tv_sec > NOTED_USE)
+        futimens(entry->fd, NULL);
+}
+
+static bool same_bytes(const struct cache_directory *directory, int fd, const uint8_t *bytes,
+                       size_t size) {
+    uint8_t *chunk = cn_alloc(directory->alloc, CHUNK);
+    bool same = chunk != NULL;
+    for (size_t at = 0; same && at < size;) {
+        size_t length = size - at < CHUNK ? size - at : CHUNK;
+        same = read_fully(fd, chunk, length, ENTRY_BYTES_AT + at) &&
+               memcmp(chunk, bytes + at, length) == 0;
+        at += length;
+    }
+    cn_free(directory->alloc, chunk, CHUNK);
+    return same;
+}
+
+enum cache_result cn_cache_compare(const struct cache_directory *directory,
+                                   const struct cache_key *key, const uint8_t *bytes, size_t size) {
+    struct open_entry entry;
+    enum cache_result result = find_entry(directory, key, &entry);
+    if (result != CACHE_HIT)
+        return result;
+    if (entry.header.size != size || !same_bytes(directory, entry.fd, bytes, size))
+        result = CACHE_DAMAGED;
+    else
+        note_use(&entry);
+    close(entry.fd);
+    return result;
+}
+
+/* From the start of the file, so that any size of pages does. */
+static bool map_entry(const struct open_entry *entry, const uint8_t **bytes, size_t *size) {
+    size_t whole = (size_t)entry->status.st_size;
+    void *start = mmap(NULL, whole, PROT_READ, MAP_PRIVATE, entry->fd, 0);
+    if (start == MAP_FAILED)
+        return false;
+    *bytes = (const uint8_t *)start + ENTRY_BYTES_AT;
+    *size = whole - ENTRY_BYTES_AT;
+    struct cache_hash hash = cn_entry_hash(*bytes, *size);
+    if (hash.low == entry->header.hash.low && hash.high == entry->header.hash.high)
+        return true;
+    munmap(start, whole);
+    return false;
+}
+
+void cn_cache_unmap(const uint8_t *bytes, size_t size) {
+    munmap((void *)(uintptr_t)(bytes - ENTRY_BYTES_AT), size + ENTRY_BYTES_AT);
+}
+
+enum cache_result cn_cache_map(const struct cache_directory *directory, const struct cache_key *key,
+                               const uint8_t **bytes, size_t *size) {
+    struct open_entry entry;
+    enum cache_result result = find_entry(directory, key, &entry);
+    if (result != CACHE_HIT)
+        return result;
+    if (!map_entry(&entry, bytes, size))
+        result = CACHE_DAMAGED;
+    else
+        note_use(&entry);
+    close(entry.fd);
+    return result;
+}
+
+/* ---- Looking at all ---- */
+
+struct listed {
+    char name[ENTRY_NAME];
+    uint64_t size;
+    struct timespec used;
+};
+
+struct listing {
+    struct listed *items;
+    size_t count, capacity;
+};
+
+static void free_listing(struct alloc *alloc, struct listing *listing) {
+    cn_free(alloc, listing->items, listing->capacity * sizeof *listing->items);
+}
+
+static bool list_file(const struct cache_directory *directory, const char *name,
+                      struct listing *listing) {
+    struct stat status;
+    if (strlen(name) >= ENTRY_NAME || (!cn_entry_is_name(name) && !cn_entry_is_unfinished(name)) ||
+        fstatat(directory->fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return true;
+    void *items = listing->items;
+    if (!cn_grow(directory->alloc, &items, &listing->capacity, listing->count + 1,
+                 sizeof *listing->items))
+        return false;
+    listing->items = items;
+    struct listed *item = &listing->items[listing->count++];
+    *item = (struct listed){.size = (uint64_t)status.st_size, .used = status.st_mtim};
+    memcpy(item->name, name, strlen(name) + 1);
+    return true;
+}
+
+static bool list(const struct cache_directory *directory, struct listing *listing) {
+    *listing = (struct listing){0};
+    int fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!stream) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    bool listed = true;
+    for (struct dirent *file; listed && (file = readdir(stream));)
+        listed = list_file(directory, file->d_name, listing);
+    closedir(stream);
+    if (!listed)
+        free_listing(directory->alloc, listing);
+    return listed;
+}
+
+bool cn_cache_remove(const struct cache_directory *directory, const char *name) {
+    return unlinkat(directory->fd, name, 0) == 0;
+}
+
+static void describe(const struct cache_directory *directory, const struct listed *item,
+                     struct cache_found *found, struct open_entry *entry) {
+    *found = (struct cache_found){
+        .name = item->name, .file_size = item->size, .used = item->used.tv_sec, .damaged = true};
+    if (open_entry(directory, item->name, entry) != CACHE_HIT)
+        return;
+    if (map_entry(entry, &found->bytes, &found->size)) {
+        found->damaged = false;
+        found->features = entry->header.features;
+        memcpy(found->version, entry->header.version, sizeof found->version);
+        found->key_size = entry->header.key_size;
+        found->key = found->key_size > 0 ? cn_entry_key(entry->head) : NULL;
+    }
+    close(entry->fd);
+}
+
+bool cn_cache_walk(const struct cache_directory *directory,
+                   void (*callback)(void *env, struct cache_found *), void *env,
+                   struct error *error) {
+    struct listing listing;
+    if (!list(directory, &listing))
+        return cn_fail(error, CATNAP_IO, "the cache's directory cannot be listed");
+    for (size_t i = 0; i < listing.count; i++) {
+        struct cache_found found;
+        struct open_entry entry;
+        if (!cn_entry_is_name(listing.items[i].name))
+            continue;
+        describe(directory, &listing.items[i], &found, &entry);
+        callback(env, &found);
+        if (!found.damaged)
+            cn_cache_unmap(found.bytes, found.size);
+    }
+    free_listing(directory->alloc, &listing);
+    return true;
+}
+
+bool cn_cache_clear(const struct cache_directory *directory, uint64_t *removed,
+                    struct error *error) {
+    struct listing listing;
+    *removed = 0;
+    if (!list(directory, &listing))
+        return cn_fail(error, CATNAP_IO, "the cache's directory cannot be listed");
+    for (size_t i = 0; i < listing.count; i++)
+        if (cn_cache_remove(directory, listing.items[i].name))
+            *removed += cn_entry_is_name(listing.items[i].name);
+    free_listing(directory->alloc, &listing);
+    return true;
+}
+
+/* ---- Adding and letting go ---- */
+
+static int compare_use(const void *a, const void *b) {
+    const struct timespec *left = &((const struct listed *)a)->used;
+    const struct timespec *right = &((const struct listed *)b)->used;
+    if (left->tv_sec != right->tv_sec)
+        return left->tv_sec < right->tv_sec ? -1 : 1;
+    return left->tv_nsec < right->tv_nsec ? -1 : left->tv_nsec > right->tv_nsec;
+}
+
+/* Oldest first, until the rest is within the limit. */
+static void let_go(const struct cache_directory *directory) {
+    struct listing listing;
+    struct timespec now;
+    uint64_t total = 0;
+    if (!list(directory, &listing))
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < listing.count; i++)
+        total += listing.items[i].size;
+    if (listing.count > 1)
+        qsort(listing.items, listing.count, sizeof *listing.items, compare_use);
+    for (size_t i = 0; i < listing.count; i++) {
+        const struct listed *item = &listing.items[i];
+        bool goes = cn_entry_is_unfinished(item->name)
+                        ? now.tv_sec - item->used.tv_sec > LEFT_BEHIND
+                        : total > directory->limit;
+        if (goes && cn_cache_remove(directory, item->name))
+            total -= item->size;
+    }
+    free_listing(directory->alloc, &listing);
+}
+
+static bool write_fully(int fd, const uint8_t *bytes, size_t size) {
+    while (size > 0) {
+        ssize_t done = write(fd, bytes, size);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        bytes += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+static int create_unfinished(const struct cache_directory *directory, char name[ENTRY_NAME]) {
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
+        return -1;
+    snprintf(name, ENTRY_NAME, "new-%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    return openat(directory->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+bool cn_cache_write(const struct cache_directory *directory, const struct cache_key *key,
+                    const uint8_t *bytes, size_t size) {
+    char name[ENTRY_NAME], unfinished[ENTRY_NAME];
+    uint8_t head[ENTRY_BYTES_AT];
+    if (ENTRY_BYTES_AT + (uint64_t)size > directory->limit)
+        return false;
+    int fd = create_unfinished(directory, unfinished);
+    if (fd < 0)
+        return false;
+    cn_entry_name(key, name);
+    cn_entry_fill(head, key, bytes, size);
+    bool written = write_fully(fd, head, sizeof head) && write_fully(fd, bytes, size);
+    written = close(fd) == 0 && written;
+    if (!written || renameat(directory->fd, unfinished, directory->fd, name) != 0) {
+        cn_cache_remove(directory, unfinished);
+        return false;
+    }
+    let_go(directory);
+    return true;
+}

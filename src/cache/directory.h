@@ -1,0 +1,82 @@
+/*
+ * The cache of validated modules on disk: a directory with a file for each module.
+ *
+ * Whoever can write there decides what passes for validated. So the directory must belong to the
+ * user and be writable by nobody else, entries likewise; symbolic links are not followed. An entry
+ * is written under another name first and then renamed, so that readers and other writers see all
+ * of it or nothing. Whatever is wrong with an entry makes it a miss.
+ */
+#ifndef CN_CACHE_DIRECTORY_H
+#define CN_CACHE_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#define CACHE_KEY_BYTES 1024u /* longest key of an embedder's */
+
+struct cache_directory {
+    int fd;
+    uint64_t limit; /* bytes of all entries */
+    struct alloc *alloc;
+};
+
+struct cache_hash {
+    uint64_t low, high; /* XXH3-128 */
+};
+
+/* What an entry is found by: the hash of the module's bytes, or an embedder's key. */
+struct cache_key {
+    struct cache_hash hash; /* of the bytes, or of the key */
+    const uint8_t *key;     /* NULL: the bytes count */
+    size_t key_size;
+    uint64_t features; /* that were switched on when the module was validated */
+};
+
+struct cache_key cn_cache_key_of_bytes(const uint8_t *bytes, size_t size, uint64_t features);
+struct cache_key cn_cache_key_of_key(const uint8_t *key, size_t size, uint64_t features);
+
+/* Creates what is missing of the path, for the user alone. False and *error when the directory
+ * cannot be had or cannot be trusted. */
+bool cn_cache_directory_open(struct cache_directory *, const char *path, bool create,
+                             struct error *);
+void cn_cache_directory_close(struct cache_directory *);
+
+enum cache_result { CACHE_HIT, CACHE_MISS, CACHE_DAMAGED };
+
+/* Whether there is an entry with these very bytes. */
+enum cache_result cn_cache_compare(const struct cache_directory *, const struct cache_key *,
+                                   const uint8_t *bytes, size_t size);
+/* The bytes of a key's entry, checked against their hash, mapped. */
+enum cache_result cn_cache_map(const struct cache_directory *, const struct cache_key *,
+                               const uint8_t **bytes, size_t *size);
+void cn_cache_unmap(const uint8_t *bytes, size_t size);
+/* Adds or replaces an entry, and lets the ones longest unused go when there are too many. False when
+ * that did not work, which harms nobody. */
+bool cn_cache_write(const struct cache_directory *, const struct cache_key *, const uint8_t *bytes,
+                    size_t size);
+
+/* An entry as it is found when looking at all. */
+struct cache_found {
+    const char *name; /* of the file */
+    uint64_t file_size;
+    int64_t used; /* seconds of the Unix epoch */
+    bool damaged; /* then what follows is not known */
+    uint64_t features;
+    char version[16];
+    const uint8_t *key; /* NULL: the bytes count */
+    size_t key_size;
+    const uint8_t *bytes;
+    size_t size;
+};
+/* Calls back for each entry; its contents are checked, and mapped during the call. */
+bool cn_cache_walk(const struct cache_directory *, void (*entry)(void *env, struct cache_found *),
+                   void *env, struct error *);
+bool cn_cache_remove(const struct cache_directory *, const char *name);
+/* Removes all entries and what unfinished writers left; tells how many of the former. */
+bool cn_cache_clear(const struct cache_directory *, uint64_t *removed, struct error *);
+
+#endif

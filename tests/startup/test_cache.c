@@ -1,0 +1,702 @@
+/* The cache of validated modules. */
+#include "inject.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- Modules and directories ---- */
+
+/* (module (func (export "f") (result i32) nop nop (i32.const NUMBER))), NUMBER below 2^20 */
+#define MODULE_BYTES 38u
+#define NOP_AT 31u
+#define NUMBER_AT 34u
+static void write_module(uint8_t bytes[MODULE_BYTES], uint32_t number) {
+    static const uint8_t plain[MODULE_BYTES] = {
+        0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x05, 0x01, 0x60, 0x00,
+        0x01, 0x7f, 0x03, 0x02, 0x01, 0x00, 0x07, 0x05, 0x01, 0x01, 0x66, 0x00, 0x00,
+        0x0a, 0x0a, 0x01, 0x08, 0x00, 0x01, 0x01, 0x41, 0xff, 0xff, 0x00, 0x0b};
+    memcpy(bytes, plain, sizeof plain);
+    bytes[NUMBER_AT] = (uint8_t)(number | 0x80);
+    bytes[NUMBER_AT + 1] = (uint8_t)(number >> 7 | 0x80);
+    bytes[NUMBER_AT + 2] = (uint8_t)(number >> 14);
+}
+
+struct place {
+    char path[64]; /* of the cache's directory, which is not there yet */
+    char base[48];
+};
+
+static int make_place(void **state) {
+    struct place *place = calloc(1, sizeof *place);
+    strcpy(place->base, "/tmp/catnap-cache-test-XXXXXX");
+    if (!mkdtemp(place->base))
+        return -1;
+    snprintf(place->path, sizeof place->path, "%s/a/b", place->base);
+    *state = place;
+    return 0;
+}
+
+static int drop_place(void **state) {
+    struct place *place = *state;
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf '%s'", place->base);
+    int status = system(command);
+    free(place);
+    return status;
+}
+
+#define PATH(state) (((struct place *)*(state))->path)
+#define TEST_IN_PLACE(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
+
+/* An engine with a store and a cache. */
+struct user {
+    wasm_engine_t *engine;
+    wasm_store_t *store;
+    catnap_cache_t *cache;
+};
+
+static struct user open_user(const char *path, uint64_t disk_bytes, uint64_t memory_bytes) {
+    struct user user = {.engine = wasm_engine_new()};
+    user.store = wasm_store_new(user.engine);
+    catnap_cache_options_t options = {path, disk_bytes, memory_bytes};
+    catnap_error_t *error;
+    user.cache = catnap_cache_new(user.engine, &options, &error);
+    assert_no_error(error);
+    return user;
+}
+
+static void close_user(struct user *user) {
+    catnap_cache_delete(user->cache);
+    wasm_store_delete(user->store);
+    wasm_engine_delete(user->engine);
+}
+
+static catnap_cache_stats_t stats_of(const struct user *user) {
+    catnap_cache_stats_t stats;
+    catnap_cache_stats(user->cache, &stats);
+    return stats;
+}
+
+/* Runs the module, so that a wrong one is noticed. */
+static void assert_number(wasm_store_t *store, wasm_module_t *module, uint32_t number) {
+    assert_non_null(module);
+    wasm_extern_vec_t none = WASM_EMPTY_VEC;
+    wasm_instance_t *instance = catnap_instance_new(store, module, &none, NULL, NULL);
+    assert_non_null(instance);
+    assert_int_equal(CALL(instance, "f", 0), number);
+    wasm_instance_delete(instance);
+}
+
+static void load_number(const struct user *user, uint32_t number) {
+    uint8_t bytes[MODULE_BYTES];
+    catnap_error_t *error;
+    write_module(bytes, number);
+    wasm_module_t *module =
+        catnap_cache_module(user->cache, user->store, bytes, sizeof bytes, NULL, &error);
+    assert_no_error(error);
+    assert_number(user->store, module, number);
+    wasm_module_delete(module);
+}
+
+/* What a fresh process would do. */
+static catnap_cache_stats_t load_alone(const char *path, uint32_t number) {
+    struct user user = open_user(path, 1 << 20, 0);
+    load_number(&user, number);
+    catnap_cache_stats_t stats = stats_of(&user);
+    close_user(&user);
+    return stats;
+}
+
+/* The first entry there, in full. */
+static bool find_entry(const char *path, char file[128]) {
+    DIR *directory = opendir(path);
+    bool found = false;
+    for (struct dirent *item; !found && directory && (item = readdir(directory));)
+        if (item->d_name[0] != '.') {
+            snprintf(file, 128, "%s/%.60s", path, item->d_name);
+            found = true;
+        }
+    if (directory)
+        closedir(directory);
+    return found;
+}
+
+static size_t count_entries(const char *path) {
+    DIR *directory = opendir(path);
+    size_t count = 0;
+    for (struct dirent *item; directory && (item = readdir(directory));)
+        count += item->d_name[0] != '.';
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+/* ---- Hits and misses ---- */
+
+static void memory_is_enough(void **state) {
+    (void)state;
+    struct user user = open_user(NULL, 0, 1 << 20);
+    for (uint32_t i = 0; i < 3; i++)
+        load_number(&user, 7);
+    load_number(&user, 8);
+    catnap_cache_stats_t stats = stats_of(&user);
+    assert_int_equal(stats.misses, 2);
+    assert_int_equal(stats.memory_hits, 2);
+    assert_int_equal(stats.disk_hits, 0);
+    assert_int_equal(stats.modules_kept, 2);
+    assert_int_equal(stats.bytes_kept, 2 * MODULE_BYTES);
+    close_user(&user);
+}
+
+static void disk_outlives_the_process(void **state) {
+    catnap_cache_stats_t stats = load_alone(PATH(state), 7);
+    assert_int_equal(stats.misses, 1);
+    assert_int_equal(stats.stored, 1);
+    stats = load_alone(PATH(state), 7);
+    assert_int_equal(stats.disk_hits, 1);
+    assert_int_equal(stats.misses + stats.damaged + stats.stored, 0);
+    stats = load_alone(PATH(state), 8);
+    assert_int_equal(stats.misses, 1);
+    assert_int_equal(count_entries(PATH(state)), 2);
+}
+
+static void hits_skip_validation(void **state) {
+    uint8_t bytes[MODULE_BYTES];
+    write_module(bytes, 5);
+    for (uint64_t expected = 2; expected-- > 0;) {
+        struct user user = open_user(PATH(state), 1 << 20, 0);
+        catnap_module_stats_t stats;
+        wasm_module_t *module =
+            catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, NULL);
+        catnap_module_stats(module, &stats);
+        assert_int_equal(stats.functions_validated, expected);
+        wasm_module_delete(module);
+        close_user(&user);
+    }
+}
+
+static void invalid_modules_are_never_stored(void **state) {
+    uint8_t bytes[MODULE_BYTES];
+    struct user user = open_user(PATH(state), 1 << 20, 1 << 20);
+    write_module(bytes, 5);
+    bytes[NOP_AT] = 0x1a; /* drop */
+    for (int i = 0; i < 2; i++) {
+        catnap_error_t *error;
+        assert_null(catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, &error));
+        assert_error(error, CATNAP_INVALID, "");
+        assert_null(catnap_cache_module_by_key(user.cache, user.store, "key", 3, bytes,
+                                               sizeof bytes, NULL, &error));
+        assert_error(error, CATNAP_INVALID, "");
+        assert_null(catnap_cache_module(user.cache, user.store, NULL, 0, NULL, &error));
+        assert_error(error, CATNAP_MALFORMED, "");
+    }
+    assert_int_equal(count_entries(PATH(state)), 0);
+    assert_int_equal(stats_of(&user).modules_kept, 0);
+    close_user(&user);
+}
+
+/* What is validated later is not known to be valid. */
+static void deferred_modules_are_not_stored(void **state) {
+    uint8_t bytes[MODULE_BYTES];
+    write_module(bytes, 5);
+    bytes[NOP_AT] = 0x1a; /* drop */
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
+    struct user user = {.engine = wasm_engine_new_with_config(config)};
+    user.store = wasm_store_new(user.engine);
+    catnap_cache_options_t options = {PATH(state), 1 << 20, 1 << 20};
+    user.cache = catnap_cache_new(user.engine, &options, NULL);
+    catnap_error_t *error;
+    wasm_module_t *module =
+        catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, &error);
+    assert_no_error(error);
+    wasm_module_delete(module);
+    assert_int_equal(count_entries(PATH(state)), 0);
+    assert_int_equal(stats_of(&user).modules_kept, 0);
+    close_user(&user);
+}
+
+static void features_are_part_of_the_key(void **state) {
+    load_alone(PATH(state), 7);
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_features(config, CATNAP_FEATURES_WASM1);
+    struct user user = {.engine = wasm_engine_new_with_config(config)};
+    user.store = wasm_store_new(user.engine);
+    catnap_cache_options_t options = {PATH(state), 1 << 20, 0};
+    user.cache = catnap_cache_new(user.engine, &options, NULL);
+    load_number(&user, 7);
+    assert_int_equal(stats_of(&user).misses, 1);
+    close_user(&user);
+    assert_int_equal(load_alone(PATH(state), 7).disk_hits, 1);
+}
+
+static void names_are_kept_apart(void **state) {
+    (void)state;
+    struct user user = open_user(NULL, 0, 1 << 20);
+    uint8_t bytes[MODULE_BYTES];
+    write_module(bytes, 5);
+    static const char *const names[] = {"one", "two", NULL, "one", "two", NULL};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        catnap_module_options_t options = {.name = names[i]};
+        wasm_module_delete(
+            catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, &options, NULL));
+    }
+    assert_int_equal(stats_of(&user).misses, 3);
+    assert_int_equal(stats_of(&user).memory_hits, 3);
+    close_user(&user);
+}
+
+static int released;
+static void count_release(void *env, const uint8_t *bytes, size_t length) {
+    (void)env;
+    (void)bytes;
+    (void)length;
+    released++;
+}
+
+static void lent_bytes_are_released_once(void **state) {
+    struct user user = open_user(PATH(state), 1 << 20, 1 << 20);
+    static uint8_t bytes[MODULE_BYTES];
+    catnap_module_options_t options = {.release = count_release};
+    catnap_error_t *error;
+    write_module(bytes, 5);
+    released = 0;
+    wasm_module_t *one =
+        catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, &options, NULL);
+    assert_int_equal(released, 0);
+    wasm_module_t *two =
+        catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, &options, NULL);
+    assert_int_equal(released, 1);
+    wasm_module_delete(one);
+    wasm_module_delete(two);
+    assert_null(catnap_cache_module(NULL, user.store, bytes, sizeof bytes, &options, &error));
+    assert_error(error, CATNAP_MISUSE, "NULL");
+    assert_int_equal(released, 2);
+    close_user(&user);
+    assert_int_equal(released, 3);
+}
+
+/* ---- Keys ---- */
+
+static void keys_stand_for_modules(void **state) {
+    uint8_t bytes[MODULE_BYTES], other[MODULE_BYTES];
+    catnap_error_t *error;
+    write_module(bytes, 5);
+    write_module(other, 6);
+    for (int round = 0; round < 3; round++) {
+        struct user user = open_user(PATH(state), 1 << 20, round == 2 ? 1 << 20 : 0);
+        assert_null(
+            catnap_cache_module_by_key(user.cache, user.store, "none", 4, NULL, 0, NULL, &error));
+        assert_error(error, CATNAP_NOT_FOUND, "no module of that key");
+        /* the second time, other bytes are not looked at, not even validated */
+        wasm_module_t *module =
+            catnap_cache_module_by_key(user.cache, user.store, "five", 4, round ? other : bytes,
+                                       round ? 3 : sizeof bytes, NULL, &error);
+        assert_no_error(error);
+        assert_number(user.store, module, 5);
+        wasm_module_delete(module);
+        module =
+            catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error);
+        assert_no_error(error);
+        assert_number(user.store, module, 5);
+        wasm_module_delete(module);
+        close_user(&user);
+    }
+    struct user user = open_user(PATH(state), 1 << 20, 0);
+    char long_key[1025] = {1};
+    assert_null(catnap_cache_module_by_key(user.cache, user.store, long_key, 1025, bytes,
+                                           sizeof bytes, NULL, &error));
+    assert_error(error, CATNAP_MISUSE, "1024");
+    assert_null(catnap_cache_module_by_key(user.cache, user.store, long_key, 0, bytes, sizeof bytes,
+                                           NULL, &error));
+    assert_error(error, CATNAP_MISUSE, "1024");
+    wasm_module_delete(catnap_cache_module_by_key(user.cache, user.store, long_key, 1024, bytes,
+                                                  sizeof bytes, NULL, &error));
+    assert_no_error(error);
+    close_user(&user);
+}
+
+/* ---- Damage ---- */
+
+#define HEAD_BYTES 72u /* all that an entry's head says, before the key */
+#define BYTES_AT 4096u
+
+static uint8_t *read_whole(const char *file, size_t *size) {
+    FILE *stream = fopen(file, "rb");
+    uint8_t *bytes = malloc(BYTES_AT + MODULE_BYTES);
+    assert_non_null(stream);
+    *size = fread(bytes, 1, BYTES_AT + MODULE_BYTES, stream);
+    fclose(stream);
+    return bytes;
+}
+
+static void write_whole(const char *file, const uint8_t *bytes, size_t size) {
+    FILE *stream = fopen(file, "wb");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    fclose(stream);
+}
+
+static void every_damaged_byte_is_noticed(void **state) {
+    char file[128];
+    size_t size;
+    load_alone(PATH(state), 9);
+    assert_true(find_entry(PATH(state), file));
+    uint8_t *bytes = read_whole(file, &size);
+    assert_int_equal(size, BYTES_AT + MODULE_BYTES);
+    for (size_t i = 0; i < size; i = i + 1 == HEAD_BYTES ? BYTES_AT : i + 1) {
+        for (int bit = 0; bit < 8; bit += 7) {
+            bytes[i] ^= (uint8_t)(1 << bit);
+            write_whole(file, bytes, size);
+            bytes[i] ^= (uint8_t)(1 << bit);
+            catnap_cache_stats_t stats = load_alone(PATH(state), 9);
+            assert_int_equal(stats.damaged, 1);
+            assert_int_equal(stats.stored, 1);
+            assert_int_equal(load_alone(PATH(state), 9).disk_hits, 1);
+        }
+    }
+    free(bytes);
+}
+
+static void every_truncation_is_noticed(void **state) {
+    char file[128];
+    size_t size;
+    load_alone(PATH(state), 9);
+    assert_true(find_entry(PATH(state), file));
+    uint8_t *bytes = read_whole(file, &size);
+    for (size_t length = 0; length < size; length += length < 100 || length >= BYTES_AT ? 1 : 499) {
+        write_whole(file, bytes, length);
+        assert_int_equal(load_alone(PATH(state), 9).damaged, 1);
+    }
+    uint8_t *longer = calloc(1, size + 1);
+    memcpy(longer, bytes, size);
+    write_whole(file, longer, size + 1);
+    assert_int_equal(load_alone(PATH(state), 9).damaged, 1);
+    free(longer);
+    free(bytes);
+}
+
+/* A key's bytes are not compared with anything: their hash must tell. */
+static void damage_under_a_key_is_noticed(void **state) {
+    char file[128];
+    size_t size;
+    uint8_t module_bytes[MODULE_BYTES];
+    catnap_error_t *error;
+    struct user user = open_user(PATH(state), 1 << 20, 0);
+    write_module(module_bytes, 5);
+    wasm_module_delete(catnap_cache_module_by_key(user.cache, user.store, "five", 4, module_bytes,
+                                                  sizeof module_bytes, NULL, NULL));
+    assert_true(find_entry(PATH(state), file));
+    uint8_t *bytes = read_whole(file, &size);
+    for (size_t i = 0; i < size; i = i + 1 == HEAD_BYTES + 4 ? BYTES_AT : i + 1) {
+        bytes[i] ^= 1;
+        write_whole(file, bytes, size);
+        bytes[i] ^= 1;
+        assert_null(
+            catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error));
+        assert_error(error, CATNAP_NOT_FOUND, "no module");
+    }
+    write_whole(file, bytes, size);
+    wasm_module_delete(
+        catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error));
+    assert_no_error(error);
+    free(bytes);
+    close_user(&user);
+}
+
+/* An entry that lies under another module's name is not that module's. */
+static void entries_do_not_pass_for_others(void **state) {
+    char file[128], other[128];
+    load_alone(PATH(state), 1);
+    assert_true(find_entry(PATH(state), file));
+    strcpy(other, file);
+    assert_int_equal(unlink(file), 0);
+    load_alone(PATH(state), 2);
+    assert_true(find_entry(PATH(state), file));
+    assert_int_equal(rename(file, other), 0);
+    catnap_cache_stats_t stats = load_alone(PATH(state), 1);
+    assert_int_equal(stats.disk_hits, 0);
+    assert_int_equal(stats.stored, 1);
+}
+
+/* ---- Trust ---- */
+
+static void assert_refused(const char *path, const char *text) {
+    wasm_engine_t *engine = wasm_engine_new();
+    catnap_cache_options_t options = {path, 1 << 20, 0};
+    catnap_error_t *error;
+    assert_null(catnap_cache_new(engine, &options, &error));
+    assert_error(error, CATNAP_IO, text);
+    wasm_engine_delete(engine);
+}
+
+static void only_own_directories_are_trusted(void **state) {
+    const char *path = PATH(state);
+    char other[80];
+    load_alone(path, 7);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    chmod(path, 0720);
+    assert_refused(path, "others may write");
+    chmod(path, 0702);
+    assert_refused(path, "others may write");
+    chmod(path, 0755);
+    assert_int_equal(load_alone(path, 7).disk_hits, 1);
+    snprintf(other, sizeof other, "%s-link", path);
+    assert_int_equal(symlink(path, other), 0);
+    assert_refused(other, "directory");
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 1234, 1234), 0);
+        assert_refused(path, "another user's");
+    }
+}
+
+static void only_own_entries_are_trusted(void **state) {
+    char file[128], other[128];
+    load_alone(PATH(state), 7);
+    assert_true(find_entry(PATH(state), file));
+    chmod(file, 0622);
+    assert_int_equal(load_alone(PATH(state), 7).damaged, 1);
+    assert_int_equal(load_alone(PATH(state), 7).disk_hits, 1);
+    snprintf(other, sizeof other, "%s-moved", PATH(state));
+    assert_int_equal(rename(file, other), 0);
+    assert_int_equal(symlink(other, file), 0);
+    assert_int_equal(load_alone(PATH(state), 7).disk_hits, 0);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(mkfifo(file, 0600), 0); /* must not be waited for */
+    assert_int_equal(load_alone(PATH(state), 7).damaged, 1);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(load_alone(PATH(state), 7).disk_hits, 0);
+}
+
+/* ---- Bounds ---- */
+
+static void oldest_entries_go_first(void **state) {
+    struct user user = open_user(PATH(state), 3 * (BYTES_AT + MODULE_BYTES), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        load_number(&user, i);
+        usleep(20000); /* the clock of files is coarse */
+    }
+    char file[128];
+    assert_true(find_entry(PATH(state), file)); /* one of them was used last */
+    assert_int_equal(utimensat(AT_FDCWD, file, NULL, 0), 0);
+    for (uint32_t i = 3; i < 5; i++)
+        load_number(&user, i);
+    assert_int_equal(count_entries(PATH(state)), 3);
+    assert_int_equal(access(file, F_OK), 0);
+    close_user(&user);
+    user = open_user(PATH(state), 100, 0);
+    load_number(&user, 9);
+    assert_int_equal(stats_of(&user).stored, 0);
+    close_user(&user);
+}
+
+static void memory_is_bounded(void **state) {
+    (void)state;
+    struct user user = open_user(NULL, 0, 3 * MODULE_BYTES);
+    for (uint32_t i = 0; i < 5; i++)
+        load_number(&user, i);
+    assert_int_equal(stats_of(&user).modules_kept, 3);
+    load_number(&user, 2);
+    assert_int_equal(stats_of(&user).memory_hits, 1);
+    load_number(&user, 1);
+    load_number(&user, 2);
+    load_number(&user, 3);
+    assert_int_equal(stats_of(&user).memory_hits, 2);
+    close_user(&user);
+}
+
+/* ---- Looking after it ---- */
+
+struct seen {
+    size_t entries, damaged, removed, keys;
+    uint64_t module_bytes;
+};
+
+static void see(void *env, const catnap_cache_entry_t *entry) {
+    struct seen *seen = env;
+    seen->entries++;
+    seen->damaged += entry->damaged;
+    seen->removed += entry->removed;
+    seen->keys += entry->key_length == 3 && memcmp(entry->key, "key", 3) == 0;
+    seen->module_bytes += entry->module_bytes;
+    assert_non_null(entry->file);
+}
+
+static void directories_are_looked_after(void **state) {
+    const char *path = PATH(state);
+    struct seen seen = {0};
+    uint64_t removed;
+    uint8_t bytes[MODULE_BYTES];
+    assert_error(catnap_cache_list(path, see, &seen), CATNAP_NOT_FOUND, "No such file");
+    assert_error(catnap_cache_clear(path, &removed), CATNAP_NOT_FOUND, "No such file");
+    struct user user = open_user(path, 1 << 20, 0);
+    load_number(&user, 1);
+    char file[128], stranger[128];
+    assert_true(find_entry(path, file));
+    load_number(&user, 2);
+    write_module(bytes, 5);
+    wasm_module_delete(catnap_cache_module_by_key(user.cache, user.store, "key", 3, bytes,
+                                                  sizeof bytes, NULL, NULL));
+    snprintf(stranger, sizeof stranger, "%s/notes.txt", path);
+    write_whole(stranger, bytes, 3);
+    assert_no_error(catnap_cache_list(path, see, &seen));
+    assert_int_equal(seen.entries, 3);
+    assert_int_equal(seen.keys, 1);
+    assert_int_equal(seen.module_bytes, 3 * MODULE_BYTES);
+    assert_int_equal(seen.damaged, 0);
+    assert_int_equal(truncate(file, BYTES_AT + 1), 0);
+    seen = (struct seen){0};
+    assert_no_error(catnap_cache_verify(user.engine, path, see, &seen));
+    assert_int_equal(seen.damaged, 1);
+    assert_int_equal(seen.removed, 1);
+    seen = (struct seen){0};
+    assert_no_error(catnap_cache_verify(user.engine, path, see, &seen));
+    assert_int_equal(seen.entries, 2);
+    assert_int_equal(seen.damaged, 0);
+    assert_no_error(catnap_cache_clear(path, &removed));
+    assert_int_equal(removed, 2);
+    assert_int_equal(count_entries(path), 1); /* what is not the cache's stays */
+    close_user(&user);
+}
+
+/* ---- Several at once ---- */
+
+#define RACERS 4
+#define RACE_MODULES 6
+#define RACE_ROUNDS 60
+
+static void race(const char *path, unsigned seed) {
+    for (int i = 0; i < RACE_ROUNDS; i++) {
+        seed = seed * 1103515245u + 12345u;
+        load_alone(path, seed >> 16 & (RACE_MODULES - 1));
+    }
+}
+
+static void spoil(const char *path) {
+    for (int i = 0; i < RACE_ROUNDS; i++) {
+        char file[128];
+        if (find_entry(path, file)) {
+            if (i % 3 == 0)
+                unlink(file);
+            else if (truncate(file, BYTES_AT + i % MODULE_BYTES) != 0)
+                usleep(10);
+        }
+        usleep(500);
+    }
+}
+
+static void processes_share_a_directory(void **state) {
+    pid_t children[RACERS + 1];
+    for (int i = 0; i <= RACERS; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            if (i == RACERS)
+                spoil(PATH(state));
+            else
+                race(PATH(state), (unsigned)i);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i <= RACERS; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void *use_in_thread(void *env) {
+    struct user user = *(const struct user *)env;
+    user.store = wasm_store_new(user.engine);
+    bool worked = true;
+    for (uint32_t i = 0; i < 200; i++) {
+        uint8_t bytes[MODULE_BYTES];
+        write_module(bytes, i % 7);
+        wasm_module_t *module =
+            catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, NULL);
+        worked &= module != NULL;
+        wasm_module_delete(module);
+    }
+    wasm_store_delete(user.store);
+    return worked ? env : NULL;
+}
+
+static void threads_share_a_cache(void **state) {
+    pthread_t threads[RACERS];
+    struct user user = open_user(PATH(state), 4 * (BYTES_AT + MODULE_BYTES), 4 * MODULE_BYTES);
+    for (int i = 0; i < RACERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_in_thread, &user), 0);
+    for (int i = 0; i < RACERS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        assert_non_null(result);
+    }
+    close_user(&user);
+}
+
+/* ---- Memory that runs out ---- */
+
+static const char *scenario_path;
+
+static void cache_scenario(wasm_config_t *config, bool may_fail) {
+    (void)may_fail;
+    catnap_error_t *error = NULL;
+    uint8_t bytes[MODULE_BYTES];
+    write_module(bytes, 3);
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
+    wasm_store_t *store = engine ? wasm_store_new(engine) : NULL;
+    catnap_cache_options_t options = {scenario_path, 1 << 20, 1 << 20};
+    catnap_cache_t *cache = store ? catnap_cache_new(engine, &options, &error) : NULL;
+    succeeded(error);
+    for (int i = 0; i < 3 && cache; i++) {
+        wasm_module_delete(catnap_cache_module(cache, store, bytes, sizeof bytes, NULL, &error));
+        succeeded(error);
+        wasm_module_delete(
+            catnap_cache_module_by_key(cache, store, "key", 3, bytes, sizeof bytes, NULL, &error));
+        succeeded(error);
+    }
+    catnap_cache_delete(cache);
+    if (store)
+        wasm_store_delete(store);
+    if (engine)
+        wasm_engine_delete(engine);
+}
+
+static void survives_exhausted_memory(void **state) {
+    scenario_path = PATH(state);
+    inject_everywhere(cache_scenario);
+    assert_no_error(catnap_cache_clear(scenario_path, NULL));
+    inject_everywhere(cache_scenario);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST_IN_PLACE(memory_is_enough),
+        TEST_IN_PLACE(disk_outlives_the_process),
+        TEST_IN_PLACE(hits_skip_validation),
+        TEST_IN_PLACE(invalid_modules_are_never_stored),
+        TEST_IN_PLACE(deferred_modules_are_not_stored),
+        TEST_IN_PLACE(features_are_part_of_the_key),
+        TEST_IN_PLACE(names_are_kept_apart),
+        TEST_IN_PLACE(lent_bytes_are_released_once),
+        TEST_IN_PLACE(keys_stand_for_modules),
+        TEST_IN_PLACE(every_damaged_byte_is_noticed),
+        TEST_IN_PLACE(every_truncation_is_noticed),
+        TEST_IN_PLACE(damage_under_a_key_is_noticed),
+        TEST_IN_PLACE(entries_do_not_pass_for_others),
+        TEST_IN_PLACE(only_own_directories_are_trusted),
+        TEST_IN_PLACE(only_own_entries_are_trusted),
+        TEST_IN_PLACE(oldest_entries_go_first),
+        TEST_IN_PLACE(memory_is_bounded),
+        TEST_IN_PLACE(directories_are_looked_after),
+        TEST_IN_PLACE(processes_share_a_directory),
+        TEST_IN_PLACE(threads_share_a_cache),
+        TEST_IN_PLACE(survives_exhausted_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
