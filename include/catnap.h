@@ -298,7 +298,9 @@ WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catn
 /* Runs until the end or until something stops it.
  *   CATNAP_OK           ended; `results` (result_count of the type) are set, references are own
  *   CATNAP_OUT_OF_FUEL  stopped before an instruction that the fuel does not reach; give more, resume
- *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt(); resume when wanted
+ *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt() or catnap_caller_suspend(); resume when
+ *                       wanted. A host function that gave up waiting, with a trap of that code, is
+ *                       called again
  *   CATNAP_TRAP         ended with *trap (own)
  *   CATNAP_MISUSE       it had ended before, or is running now
  *   CATNAP_NO_MEMORY    stopped before a call whose function there is no memory to translate, or
@@ -306,6 +308,12 @@ WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catn
  * Out of fuel inside a nested host call reaches the host function as a trap instead. */
 WASM_API_EXTERN catnap_status_t catnap_run_resume(catnap_run_t *, catnap_val_t *results,
                                                   size_t result_count, own wasm_trap_t **trap);
+/* The function that it began with; borrowed. */
+WASM_API_EXTERN const wasm_func_t *catnap_run_function(const catnap_run_t *);
+/* Asks, from a host function that a run has called, that the run stop when this function returns, as
+ * if it had been interrupted right after the call; its results are kept. False when the calls under
+ * way are no run, or host functions lie between. */
+WASM_API_EXTERN bool catnap_caller_suspend(catnap_caller_t *);
 /* Frames of a stopped run, innermost first, as catnap_caller_backtrace(). */
 WASM_API_EXTERN size_t catnap_run_backtrace(catnap_run_t *, catnap_frame_t *out, size_t capacity);
 /* Drops a run, ended or not; before its store. */
@@ -582,6 +590,17 @@ WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t 
                                                                   size_t limit);
 /* What that buffer holds, borrowed until the guest runs again; NULL and 0 when there is none. */
 WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream, size_t *length);
+
+/* What a snapshot cannot hold of a guest: arguments, environment, pre-opened directories by the paths
+ * of the host, and the descriptor table, as bytes (own). */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_save(const catnap_wasi_t *,
+                                                     own wasm_byte_vec_t *out);
+/* Makes a new state, of which only standard streams may be configured, what a saved one was: files
+ * are opened again below their directories, at their offsets. What could not be is closed, and
+ * `lost` (may be NULL) is called with its number and path. After a failure, delete the state. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_wasi_restore(catnap_wasi_t *, const void *bytes, size_t length,
+                    void (*lost)(void *env, uint32_t number, const char *path), void *env);
 
 /* Defines all of wasi_snapshot_preview1 (and the older name wasi_unstable where the two agree). */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);

@@ -99,6 +99,14 @@ size_t catnap_run_backtrace(catnap_run_t *run, catnap_frame_t *out, size_t capac
     return run ? cn_backtrace(&cn_run_func(run)->ref.store->machine, run, out, capacity) : 0;
 }
 
+const wasm_func_t *catnap_run_function(const catnap_run_t *run) {
+    return run ? cn_run_func(run) : NULL;
+}
+
+bool catnap_caller_suspend(catnap_caller_t *caller) {
+    return caller && cn_suspend(caller->machine);
+}
+
 void catnap_run_delete(catnap_run_t *run) {
     if (run)
         cn_run_delete(run);

@@ -41,6 +41,8 @@ size_t cn_frames_from(struct machine *, const uint64_t *pc, const uint64_t *fp,
 
 /* exec/run.c, for suspended execution. Where a stopped run stands; false when it does not. */
 bool cn_run_place(const struct catnap_run_t *, const uint64_t **pc, uint64_t **fp);
+/* Fuel that it has taken already for the next stretch. */
+uint64_t cn_run_fuel(const struct catnap_run_t *);
 /* Makes a new run stand there: its frames are on the stack above the entry record, `frames` deep. */
 struct value_stack *cn_run_stack(const struct catnap_run_t *);
 void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames);

@@ -300,12 +300,28 @@ bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct w
                   uint64_t *slots) {
     const struct functype *type = f->type;
     struct catnap_caller_t caller = {.machine = vm, .instance = instance};
+    uint32_t cells = vm->call_cells;
     vm->stack->top =
         slots + (type->param_slots > type->result_slots ? type->param_slots : type->result_slots);
     struct wasm_trap_t *trap = f->callback(f, &caller, slots);
-    if (!trap)
+    bool suspend = vm->suspend && vm->in_run && vm->host_depth == 1;
+    vm->suspend = vm->suspend && !suspend;
+    if (!trap && !suspend)
         return true;
-    vm->event = EVENT_TRAP;
+    if (!trap) {
+        vm->pc += cells; /* what comes after the call */
+        vm->event = EVENT_INTERRUPTED;
+        return false;
+    }
+    /* A function that waited and was asked to stop is called again when the run goes on. */
+    bool waited = vm->in_run && vm->host_depth == 1 && trap->code == CATNAP_TRAP_INTERRUPTED &&
+                  atomic_load(&vm->interrupt_request) == atomic_load(&vm->call_id);
+    vm->event = waited ? EVENT_INTERRUPTED : EVENT_TRAP;
     vm->trap = trap;
     return false;
+}
+
+bool cn_suspend(struct machine *vm) {
+    vm->suspend = vm->in_run && vm->host_depth == 1;
+    return vm->suspend;
 }

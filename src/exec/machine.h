@@ -56,6 +56,8 @@ struct machine {
     uint64_t *profile;                  /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
+    bool in_run;                        /* the outermost call under way is a resumable run */
+    bool suspend;                       /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
     struct value_stack *stack;          /* current */
     struct value_stack *stacks;         /* all of the store */
@@ -95,6 +97,8 @@ struct catnap_run_t *cn_run_new(struct wasm_func_t *, const uint64_t *slots, str
 catnap_status_t cn_run_resume(struct catnap_run_t *, uint64_t *results, struct wasm_trap_t **trap);
 void cn_run_delete(struct catnap_run_t *);
 struct wasm_func_t *cn_run_func(const struct catnap_run_t *);
+/* Asks that the run stop when the host function that was called returns. False: there is none. */
+bool cn_suspend(struct machine *);
 
 /* Frames from the innermost outwards: those of a stopped run, or, with NULL, of the calls under way.
  * Fills at most capacity and returns how many there are. */

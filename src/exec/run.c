@@ -73,6 +73,9 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
     if (stopped != CATNAP_OK && run->state == RUN_NEW)
         return stopped; /* the function itself could not be translated: nothing has changed */
     if (stopped != CATNAP_OK) {
+        if (vm->trap)
+            wasm_trap_delete(vm->trap);
+        vm->trap = NULL;
         run->state = RUN_STOPPED;
         run->pc = vm->pc;
         run->fp = vm->fp;
@@ -122,8 +125,12 @@ catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
                             cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));
         return CATNAP_TRAP;
     }
+    bool in_run = vm->in_run;
+    vm->in_run = vm->host_depth == 1;
+    vm->suspend = false;
     step(vm, run, &outer);
     catnap_status_t status = settle(vm, run, results, trap);
+    vm->in_run = in_run;
     cn_end_call(vm, &outer);
     return status;
 }
@@ -155,6 +162,8 @@ bool cn_run_place(const struct catnap_run_t *run, const uint64_t **pc, uint64_t 
     *fp = run->fp;
     return run->state == RUN_STOPPED;
 }
+
+uint64_t cn_run_fuel(const struct catnap_run_t *run) { return run->fuel_paid; }
 
 struct value_stack *cn_run_stack(const struct catnap_run_t *run) { return run->stack; }
 

@@ -792,6 +792,8 @@ static void translate_dead(struct translator *t, enum opcode opcode) {
 static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
                       int32_t index_slot, uint64_t x, uint64_t y) {
     settle(t, type->param_count);
+    if (bytecode == BC_call_import)
+        note_place(t, PLACE_INSTRUCTION, t->emit.offset);
     pop_to(t, t->height - type->param_count);
     int32_t start = next_home(t);
     uint32_t most =
