@@ -32,6 +32,7 @@ struct generator {
     uint64_t random;
     struct module module;
     uint32_t padding;
+    bool no_growth;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
@@ -339,7 +340,7 @@ static void table_op(struct generator *g) {
     default:
         need_one(g, FUNCREF);
         push_value(g, I32);
-        PUT(f, 0x41, 1, 0x71, 0xFC, 15, 0); /* table.grow */
+        PUT(f, 0x41, g->no_growth ? 0 : 1, 0x71, 0xFC, 15, 0); /* table.grow */
         popped(g, 2);
         pushed(g, I32);
     }
@@ -779,7 +780,9 @@ static void declare_state(struct generator *g) {
 }
 
 struct bytes generate(struct generator_options options) {
-    struct generator g = {.random = options.seed * 0x2545F4914F6CDD1D + 1, .padding = options.padding};
+    struct generator g = {.random = options.seed * 0x2545F4914F6CDD1D + 1,
+                          .padding = options.padding,
+                          .no_growth = options.no_growth};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);
     for (uint32_t i = 0; i < funcs; i++)

@@ -2,6 +2,7 @@
 #ifndef TESTS_DIFFERENTIAL_GENERATE_H
 #define TESTS_DIFFERENTIAL_GENERATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../hostile/module.h"
@@ -9,6 +10,7 @@
 struct generator_options {
     uint64_t seed;
     uint32_t padding; /* unused locals in front of the others; changes nothing that can be observed */
+    bool no_growth;   /* no table.grow, whose outcome depends on memory */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is mutable. */

@@ -162,7 +162,7 @@ static bool check_seed(uint64_t seed) {
     struct history plain, with_fuel = {.runs = {{.fuel = 0}}};
     for (size_t i = 0; i < COUNT(variants); i++) {
         const struct variant *v = &variants[i];
-        struct bytes b = generate((struct generator_options){seed, v->padding});
+        struct bytes b = generate((struct generator_options){.seed = seed, .padding = v->padding});
         struct history h = run_module(&b, v);
         drop_bytes(&b);
         if (i == 0)
@@ -195,7 +195,7 @@ static void every_form_agrees(void **state) {
 
 /* A line for each run, as other engines print it. */
 static void print_seed(uint64_t seed) {
-    struct bytes b = generate((struct generator_options){seed, 0});
+    struct bytes b = generate((struct generator_options){.seed = seed});
     struct history h = run_module(&b, &variants[0]);
     for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
         if (h.runs[i].trap == CATNAP_TRAP_HOST)
@@ -208,7 +208,7 @@ static void print_seed(uint64_t seed) {
 
 static void write_seed(const char *directory, uint64_t seed) {
     char path[4096];
-    struct bytes b = generate((struct generator_options){seed, 0});
+    struct bytes b = generate((struct generator_options){.seed = seed});
     snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)seed);
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(b.data, 1, b.size, file) != b.size || fclose(file) != 0) {

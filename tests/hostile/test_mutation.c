@@ -121,7 +121,7 @@ static void a_module_with_everything(void **state) {
 static void generated_modules(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        struct bytes b = generate((struct generator_options){seed, 0});
+        struct bytes b = generate((struct generator_options){.seed = seed});
         try_prefixes(&b, forms[seed % 3]);
         try_changes(&b, forms[seed % 3], seed == 1 ? 51 : 85);
         drop_bytes(&b);
@@ -135,7 +135,7 @@ static void changes_at_random(void **state) {
     struct bench b;
     open_bench(&b, forms[2], 1 << 14);
     for (uint64_t seed = 100; seed < 160; seed++) {
-        struct bytes m = generate((struct generator_options){seed, 0});
+        struct bytes m = generate((struct generator_options){.seed = seed});
         for (unsigned round = 0; round < 40; round++) {
             uint8_t *bytes = malloc(m.size);
             memcpy(bytes, m.data, m.size);
@@ -182,8 +182,8 @@ static void unmap(void *env, const uint8_t *bytes, size_t length) {
 
 static void read_only_pages(void **state) {
     (void)state;
-    struct bytes modules[] = {sample_module(), generate((struct generator_options){3, 0}),
-                              generate((struct generator_options){4, 0})};
+    struct bytes modules[] = {sample_module(), generate((struct generator_options){.seed = 3}),
+                              generate((struct generator_options){.seed = 4})};
     for (size_t i = 0; i < COUNT(modules); i++) {
         struct bench b;
         open_bench(&b, forms[i % 2], modules[i].size);
@@ -203,7 +203,7 @@ static void read_only_pages(void **state) {
 /* The bytes are needed until the last user of the module is gone, and no longer. */
 static void released_at_the_end(void **state) {
     (void)state;
-    struct bytes bytes = generate((struct generator_options){5, 0});
+    struct bytes bytes = generate((struct generator_options){.seed = 5});
     struct bench b;
     struct mapping m;
     uint64_t results[2];
