@@ -98,7 +98,8 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags
 
 $(BUILD)/src/cli/%.o: cppflags += $(CLI_CPPFLAGS)
 # Handlers are found by address when memory faults, and are hot: one section, aligned.
-$(BUILD)/src/exec/exec.o: cflags += -fomit-frame-pointer -fno-stack-protector
+$(BUILD)/src/exec/exec.o: cflags += -fomit-frame-pointer -fno-stack-protector \
+    -fno-asynchronous-unwind-tables
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(CLI_OBJECTS) $(SPEC_OBJECTS) $(BUILD)/spec-tests/main.o)
 

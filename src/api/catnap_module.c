@@ -151,19 +151,3 @@ wasm_functype_t *catnap_module_function_type(const wasm_module_t *object, uint32
         return NULL;
     return cn_functype_describe(module_func_type(module, index));
 }
-
-catnap_error_t *catnap_module_disassemble(const wasm_module_t *object, uint32_t index,
-                                          catnap_write_t write, void *env) {
-    struct error error;
-    if (!object || !write)
-        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
-    struct shared_module *shared = object->shared;
-    if (index < shared->module->imported_func_count || index >= shared->module->func_count)
-        return cn_error_make(CATNAP_NOT_FOUND, "the module defines no function %u", index);
-    struct translation_config config;
-    if (!cn_usual_code(shared, &config))
-        return cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");
-    return cn_code_disassemble(shared->module, index, &config, write, env, &error)
-               ? NULL
-               : cn_error_own(&error);
-}

@@ -83,14 +83,6 @@ static uint64_t count_host_objects(const wasm_store_t *store) {
     return count;
 }
 
-void catnap_store_profile_ops(const wasm_store_t *store,
-                              void (*row)(void *env, const char *previous, const char *name,
-                                          uint64_t count),
-                              void *env) {
-    if (store && row)
-        cn_profile_rows(&store->machine, row, env);
-}
-
 void catnap_store_stats(const wasm_store_t *store, catnap_store_stats_t *out) {
     if (!out)
         return;
