@@ -376,7 +376,7 @@ static void deep_runs_beside_deep_calls(void **state) {
     wasm_trap_t *trap;
     assert_non_null(run);
     for (unsigned slice = 0; slice < 4; slice++) {
-        assert_null(catnap_store_set_fuel(w.store, 350000));
+        assert_null(catnap_store_set_fuel(w.store, 300000));
         catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
         if (slice < 3)
             assert_int_equal(status, CATNAP_OUT_OF_FUEL);
