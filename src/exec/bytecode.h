@@ -120,7 +120,10 @@ enum bytecode {
 #undef LOAD
 #undef STORE
 #undef OP
-    BC_COUNT
+    BC_COUNT,
+#ifdef CATNAP_SMALL
+    BC_pin_i32_add_p_ps = BC_NONE, /* there are none: see pin_locals() in translate.c */
+#endif
 };
 
 struct bytecode_info {
