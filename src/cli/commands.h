@@ -5,6 +5,8 @@
 #include "options.h"
 
 extern const struct command command_run;
+extern const struct command command_resume;
+extern const struct command command_snapshot;
 extern const struct command command_validate;
 extern const struct command command_inspect;
 extern const struct command command_wast;

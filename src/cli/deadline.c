@@ -77,6 +77,16 @@ bool deadline_arm(struct deadline *deadline)
     return !expired;
 }
 
+bool deadline_expired(struct deadline *deadline)
+{
+    if (!deadline->running)
+        return deadline->expired;
+    pthread_mutex_lock(&deadline->mutex);
+    bool expired = deadline->expired;
+    pthread_mutex_unlock(&deadline->mutex);
+    return expired;
+}
+
 bool deadline_stop(struct deadline *deadline)
 {
     if (!deadline->running)

@@ -27,6 +27,9 @@ bool deadline_start(struct deadline *, wasm_store_t *, uint64_t nanoseconds);
  * on. False when the time is over already. Without a running clock, true. */
 bool deadline_arm(struct deadline *);
 
+/* Whether the time is over. */
+bool deadline_expired(struct deadline *);
+
 /* Stops the clock and its thread; true when the time was over. Before the store is deleted. */
 bool deadline_stop(struct deadline *);
 

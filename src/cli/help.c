@@ -132,7 +132,7 @@ static enum cli_exit help_main(const struct command *self, struct diag *diag, in
     return CLI_EXIT_OK;
 }
 
-static const char *const command_names[] = {"run",  "validate",   "inspect",
+static const char *const command_names[] = {"run", "resume", "snapshot",  "validate",   "inspect",
                                             "wast", "completion", "help", NULL};
 
 const struct command command_help = {

@@ -9,7 +9,8 @@
 #include "help.h"
 
 const struct command *const commands[] = {
-    &command_run,  &command_validate,   &command_inspect,
+    &command_run,  &command_resume,     &command_snapshot,
+    &command_validate,   &command_inspect,
     &command_wast, &command_completion, &command_help,
     NULL,
 };

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "invoke.h"
+#include "keep.h"
 #include "load.h"
 #include "session.h"
 
@@ -56,6 +57,15 @@ static const struct option run_options[] = {
      .words = "text json", .complete = COMPLETE_WORDS, FIELD(stats),
      .help = "when the run has ended, write to standard error what was translated and how long "
              "each phase took"},
+    {.name = "snapshot-on", .kind = OPTION_STRING, .metavar = "EVENT", FIELD(snapshot_on),
+     .help = "take a snapshot into the file of -o at this event: exit, trap, fuel (it is used up), "
+             "signal (SIGUSR1 goes on, SIGINT and SIGTERM end the run), or call:NAME (the program "
+             "calls NAME, which it imports and nobody defines)"},
+    {.name = "snapshot-every", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(snapshot_every),
+     .help = "take a snapshot into the file of -o each time this has passed"},
+    {.name = "output", .letter = 'o', .kind = OPTION_STRING, .metavar = "FILE",
+     .complete = COMPLETE_FILES, FIELD(output),
+     .help = "the file that snapshots are written to, each replacing the one before when it is whole"},
     {.name = "profile-ops", .kind = OPTION_FLAG, FIELD(profile_ops),
      .help = "count how often each bytecode instruction and each adjacent pair is executed, and "
              "write the counts to standard error; many times slower"},
@@ -151,13 +161,13 @@ static bool run_program(struct session *session, int argc, char **argv)
 {
     const struct run_settings *settings = session->settings;
     struct loaded *program;
-    if (!check_preloads(session) || !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
+    if (!check_preloads(session) || !keep_check(session) || !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
         !session_load(session, argv[0], &program) || !session_start_clock(session))
         return false;
     for (size_t i = 0; i < settings->preloads.count; i++)
         if (!preload(session, settings->preloads.items[i].value))
             return false;
-    if (!session_instantiate(session, program))
+    if (!keep_define(session, program->module, NULL) || !session_instantiate(session, program))
         return false;
     if (settings->invoke == NULL)
         return run_command(session, program, argc - 1, argv + 1);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keep.h"
 #include "load.h"
 
 /* A guest's exit code is what its parent process can see of it. */
@@ -48,9 +49,12 @@ static wasm_engine_t *make_engine(const struct run_settings *settings)
         catnap_config_set_threads(config, thread_count(&settings->threads));
     if (settings->bounds_checks == 2)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
-    catnap_config_set_fuel(config, settings->fuel.given);
+    catnap_config_set_fuel(config, settings->same_checks ? settings->checks_fuel
+                                                         : settings->fuel.given);
     catnap_config_set_profile_ops(config, settings->profile_ops);
-    catnap_config_set_interruptible(config, settings->timeout.given);
+    catnap_config_set_interruptible(config, settings->same_checks
+                                                ? settings->checks_interruption
+                                                : settings->timeout.given || keep_wanted(settings));
     return wasm_engine_new_with_config(config);
 }
 
@@ -82,7 +86,7 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
 bool session_open(struct session *session, const struct diag *diag,
                   const struct run_settings *settings)
 {
-    *session = (struct session){.diag = diag, .settings = settings};
+    *session = (struct session){.diag = diag, .settings = settings, .keep_call = ""};
     session->engine = make_engine(settings);
     if (session->engine != NULL)
         session->store = wasm_store_new(session->engine);
@@ -90,7 +94,7 @@ bool session_open(struct session *session, const struct diag *diag,
     if (session->store == NULL || session->loaded == NULL)
         return session_end(session, diag_no_memory(diag));
     set_limits(session->store, settings);
-    if (settings->fuel.given) {
+    if (settings->fuel.given && !settings->same_checks) {
         catnap_error_t *error = catnap_store_set_fuel(session->store, settings->fuel.value);
         if (error != NULL)
             return end_with_error(session, NULL, error);
@@ -270,8 +274,7 @@ static enum cli_exit report_trap(const struct session *session, const char *path
     return code;
 }
 
-/* Ends the run as the trap says. */
-static bool end_with_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap)
+bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap)
 {
     int32_t status;
     deadline_stop(&session->deadline);
@@ -284,7 +287,7 @@ static bool end_with_trap(struct session *session, const char *path, WASM_OWN wa
 }
 
 /* For the time between two calls, when there is no call to interrupt. */
-static bool arm(struct session *session, const char *path)
+bool session_arm(struct session *session, const char *path)
 {
     if (deadline_arm(&session->deadline))
         return true;
@@ -297,7 +300,7 @@ bool session_instantiate(struct session *session, struct loaded *loaded)
 {
     catnap_error_t *error = NULL;
     wasm_trap_t *trap = NULL;
-    if (!arm(session, loaded->path))
+    if (!session_arm(session, loaded->path))
         return false;
     uint64_t start = now_ns();
     loaded->instance =
@@ -306,7 +309,7 @@ bool session_instantiate(struct session *session, struct loaded *loaded)
     if (loaded->instance != NULL)
         return true;
     if (trap != NULL)
-        return end_with_trap(session, loaded->path, trap);
+        return session_trap(session, loaded->path, trap);
     return end_with_error(session, display_name(loaded->path), error);
 }
 
@@ -314,10 +317,19 @@ bool session_call(struct session *session, const struct loaded *loaded, const wa
                   const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
                   size_t result_count)
 {
-    if (!arm(session, loaded->path))
+    if (!session_arm(session, loaded->path))
         return false;
     uint64_t start = now_ns();
+    if (keep_wanted(session->settings)) {
+        catnap_error_t *error = NULL;
+        catnap_run_t *run = catnap_run_new(func, arguments, argument_count, &error);
+        if (run == NULL)
+            return end_with_error(session, display_name(loaded->path), error);
+        bool ok = keep_call(session, loaded->path, run, results, result_count);
+        session->run_ns += now_ns() - start;
+        return ok;
+    }
     wasm_trap_t *trap = catnap_func_call(func, arguments, argument_count, results, result_count);
     session->run_ns += now_ns() - start;
-    return trap == NULL || end_with_trap(session, loaded->path, trap);
+    return trap == NULL || session_trap(session, loaded->path, trap);
 }

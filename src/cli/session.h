@@ -23,6 +23,9 @@ struct run_settings {
     int bounds_checks;   /* 1: auto, 2: explicit */
     bool eager, lazy, deferred; /* at most one */
     struct option_number threads;
+    const char *snapshot_on, *output;
+    struct option_number snapshot_every;
+    bool same_checks, checks_fuel, checks_interruption; /* of a snapshot that is resumed */
     int stats; /* 1: text, 2: json */
     bool profile_ops;
 };
@@ -44,6 +47,7 @@ struct session {
     struct deadline deadline;
     struct loaded *loaded; /* the program, then the preloaded modules */
     size_t loaded_count;
+    const char *keep_call; /* the function that asks for snapshots, or "" */
     uint64_t instantiate_ns, run_ns;
     int exit_code;
 };
@@ -69,6 +73,11 @@ bool session_instantiate(struct session *, struct loaded *);
 bool session_call(struct session *, const struct loaded *, const wasm_func_t *,
                   const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
                   size_t result_count);
+
+/* Ends the run as the trap says; false. */
+bool session_trap(struct session *, const char *path, WASM_OWN wasm_trap_t *);
+/* To be called right before each resumption of a run. False when the time is over, which ends it. */
+bool session_arm(struct session *, const char *path);
 
 /* Ends the run with an exit code; false, for `return session_end(...)`. */
 bool session_end(struct session *, int exit_code);
