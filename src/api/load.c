@@ -78,6 +78,8 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     module->bytes = bytes;
     module->size = size;
     module->release = keep_bytes;
+    if (how.known)
+        module->validated_functions = module->func_count - module->imported_func_count;
     if (how.known || validate(module, how.mode, engine->config.threads, error))
         return module;
     cn_module_release(module);

@@ -10,6 +10,7 @@ extern const struct command command_snapshot;
 extern const struct command command_validate;
 extern const struct command command_inspect;
 extern const struct command command_wast;
+extern const struct command command_cache;
 extern const struct command command_completion;
 extern const struct command command_help;
 

@@ -133,7 +133,8 @@ static enum cli_exit help_main(const struct command *self, struct diag *diag, in
 }
 
 static const char *const command_names[] = {"run", "resume", "snapshot",  "validate",   "inspect",
-                                            "wast", "completion", "help", NULL};
+                                            "wast", "cache",      "completion",
+                                            "help", NULL};
 
 const struct command command_help = {
     .name = "help",

@@ -260,7 +260,7 @@ static enum cli_exit inspect_file(const struct diag *diag, const char *path,
     wasm_engine_t *engine = wasm_engine_new();
     wasm_store_t *store = engine != NULL ? wasm_store_new(engine) : NULL;
     if (store != NULL)
-        code = load_module(diag, store, path, &module, &subject.bytes);
+        code = load_module(diag, store, NULL, path, &module, &subject.bytes);
     else
         diag_no_memory(diag);
     subject.module = module;

@@ -193,8 +193,8 @@ static char *module_name(const char *path)
     return strndup(name, suffix ? (size_t)(dot - name) : strlen(name));
 }
 
-enum cli_exit load_module(const struct diag *diag, wasm_store_t *store, const char *path,
-                          WASM_OWN wasm_module_t **out, struct bytes *borrowed)
+enum cli_exit load_module(const struct diag *diag, wasm_store_t *store, catnap_cache_t *cache,
+                          const char *path, WASM_OWN wasm_module_t **out, struct bytes *borrowed)
 {
     catnap_error_t *error = NULL;
     *out = NULL;
@@ -206,7 +206,10 @@ enum cli_exit load_module(const struct diag *diag, wasm_store_t *store, const ch
         .name = name,
         .release = borrowed->mapped ? release_mapping : release_memory,
     };
-    *out = catnap_module_new(store, borrowed->data, borrowed->length, &options, &error);
+    *out = cache != NULL ? catnap_cache_module(cache, store, borrowed->data, borrowed->length,
+                                               &options, &error)
+                         : catnap_module_new(store, borrowed->data, borrowed->length, &options,
+                                             &error);
     free(name);
     return *out != NULL ? CLI_EXIT_OK : diag_error(diag, display_name(path), error);
 }

@@ -11,8 +11,8 @@
 const struct command *const commands[] = {
     &command_run,  &command_resume,     &command_snapshot,
     &command_validate,   &command_inspect,
-    &command_wast, &command_completion, &command_help,
-    NULL,
+    &command_wast, &command_cache,    &command_completion,
+    &command_help, NULL,
 };
 
 const struct command *find_command(const char *name)

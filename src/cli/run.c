@@ -50,6 +50,8 @@ static const struct option run_options[] = {
      .help = "validate and translate each function at its first call; an invalid one then traps"},
     {.name = "threads", .kind = OPTION_NUMBER, .metavar = "N", FIELD(threads),
      .help = "validate large modules with so many threads, by default 1"},
+    {.name = "no-cache", .kind = OPTION_FLAG, FIELD(no_cache),
+     .help = "validate even what was validated before, and do not remember it"},
     {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
      .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache.h"
 #include "keep.h"
 #include "load.h"
 
@@ -94,6 +95,8 @@ bool session_open(struct session *session, const struct diag *diag,
     if (session->store == NULL || session->loaded == NULL)
         return session_end(session, diag_no_memory(diag));
     set_limits(session->store, settings);
+    if (!settings->no_cache && !settings->deferred) /* which asks for less than the cache costs */
+        session->cache = cache_open(session->engine);
     if (settings->fuel.given && !settings->same_checks) {
         catnap_error_t *error = catnap_store_set_fuel(session->store, settings->fuel.value);
         if (error != NULL)
@@ -111,6 +114,7 @@ void session_close(struct session *session)
     }
     free(session->loaded);
     catnap_linker_delete(session->linker);
+    catnap_cache_delete(session->cache);
     wasm_store_delete(session->store);
     catnap_wasi_delete(session->wasi);
     wasm_engine_delete(session->engine);
@@ -232,7 +236,7 @@ bool session_load(struct session *session, const char *path, struct loaded **out
     *loaded = (struct loaded){.path = path};
     *out = loaded;
     enum cli_exit code =
-        load_module(session->diag, session->store, path, &loaded->module, &bytes);
+        load_module(session->diag, session->store, session->cache, path, &loaded->module, &bytes);
     if (code != CLI_EXIT_OK)
         return session_end(session, code);
     session->loaded_count++;

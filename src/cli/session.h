@@ -23,6 +23,7 @@ struct run_settings {
     int bounds_checks;   /* 1: auto, 2: explicit */
     bool eager, lazy, deferred; /* at most one */
     struct option_number threads;
+    bool no_cache;
     const char *snapshot_on, *output;
     struct option_number snapshot_every;
     bool same_checks, checks_fuel, checks_interruption; /* of a snapshot that is resumed */
@@ -42,6 +43,7 @@ struct session {
     const struct run_settings *settings;
     wasm_engine_t *engine;
     wasm_store_t *store;
+    catnap_cache_t *cache; /* or NULL */
     catnap_wasi_t *wasi;
     catnap_linker_t *linker;
     struct deadline deadline;

@@ -163,21 +163,6 @@ static void disk_outlives_the_process(void **state) {
     assert_int_equal(count_entries(PATH(state)), 2);
 }
 
-static void hits_skip_validation(void **state) {
-    uint8_t bytes[MODULE_BYTES];
-    write_module(bytes, 5);
-    for (uint64_t expected = 2; expected-- > 0;) {
-        struct user user = open_user(PATH(state), 1 << 20, 0);
-        catnap_module_stats_t stats;
-        wasm_module_t *module =
-            catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, NULL);
-        catnap_module_stats(module, &stats);
-        assert_int_equal(stats.functions_validated, expected);
-        wasm_module_delete(module);
-        close_user(&user);
-    }
-}
-
 static void invalid_modules_are_never_stored(void **state) {
     uint8_t bytes[MODULE_BYTES];
     struct user user = open_user(PATH(state), 1 << 20, 1 << 20);
@@ -678,7 +663,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IN_PLACE(memory_is_enough),
         TEST_IN_PLACE(disk_outlives_the_process),
-        TEST_IN_PLACE(hits_skip_validation),
         TEST_IN_PLACE(invalid_modules_are_never_stored),
         TEST_IN_PLACE(deferred_modules_are_not_stored),
         TEST_IN_PLACE(features_are_part_of_the_key),

@@ -1,0 +1,148 @@
+/* catnap cache: looks after the cache of validated modules. */
+#include "cache.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "commands.h"
+
+/* Relative names are to be ignored, says the specification of base directories. */
+char *cache_directory(void)
+{
+    const char *base = getenv("XDG_CACHE_HOME");
+    const char *below = "/catnap";
+    char *path = NULL;
+    if (base == NULL || base[0] != '/') {
+        base = getenv("HOME");
+        below = "/.cache/catnap";
+    }
+    if (base != NULL && base[0] == '/' && asprintf(&path, "%s%s", base, below) < 0)
+        path = NULL;
+    return path;
+}
+
+catnap_cache_t *cache_open(wasm_engine_t *engine)
+{
+    catnap_cache_options_t options;
+    catnap_error_t *error = NULL;
+    catnap_cache_options_default(&options);
+    char *directory = cache_directory();
+    options.directory = directory;
+    options.memory_bytes = 0; /* nothing is loaded twice */
+    catnap_cache_t *cache =
+        directory != NULL ? catnap_cache_new(engine, &options, &error) : NULL;
+    catnap_error_delete(error);
+    free(directory);
+    return cache;
+}
+
+/* ---- Subcommands ----------------------------------------------------------------------------- */
+
+struct listing {
+    uint64_t entries, bytes, damaged;
+    bool verified;
+};
+
+static void print_entry(void *env, const catnap_cache_entry_t *entry)
+{
+    struct listing *listing = env;
+    char when[32] = "";
+    time_t used = (time_t)entry->used;
+    struct tm broken_down;
+    if (localtime_r(&used, &broken_down) != NULL)
+        strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &broken_down);
+    listing->entries++;
+    listing->bytes += entry->file_bytes;
+    listing->damaged += entry->damaged;
+    const char *state = !entry->damaged ? "" : entry->removed ? " damaged, removed" : " damaged";
+    if (!listing->verified || entry->damaged)
+        printf("%s %12" PRIu64 " %s%s\n", when, entry->file_bytes, entry->file, state);
+}
+
+static catnap_error_t *list(const char *directory, struct listing *listing)
+{
+    catnap_error_t *error = catnap_cache_list(directory, print_entry, listing);
+    if (error == NULL)
+        printf("%" PRIu64 " modules, %" PRIu64 " bytes in %s\n", listing->entries, listing->bytes,
+               directory);
+    return error;
+}
+
+static catnap_error_t *verify(const char *directory, struct listing *listing)
+{
+    wasm_engine_t *engine = wasm_engine_new();
+    listing->verified = true;
+    if (engine == NULL)
+        return catnap_error_new(CATNAP_NO_MEMORY, "memory is exhausted");
+    catnap_error_t *error = catnap_cache_verify(engine, directory, print_entry, listing);
+    if (error == NULL)
+        printf("%" PRIu64 " modules, %" PRIu64 " damaged\n", listing->entries, listing->damaged);
+    wasm_engine_delete(engine);
+    return error;
+}
+
+static catnap_error_t *clear(const char *directory, struct listing *listing)
+{
+    catnap_error_t *error = catnap_cache_clear(directory, &listing->entries);
+    if (error == NULL)
+        printf("%" PRIu64 " modules removed\n", listing->entries);
+    return error;
+}
+
+static const struct {
+    const char *name;
+    catnap_error_t *(*run)(const char *directory, struct listing *);
+} actions[] = {{"list", list}, {"verify", verify}, {"clear", clear}};
+
+#define ACTION_COUNT (sizeof(actions) / sizeof(*actions))
+
+/* A directory that is not there holds nothing. */
+static enum cli_exit act(const struct diag *diag, size_t action, const char *directory)
+{
+    struct listing listing = {0};
+    catnap_error_t *error = actions[action].run(directory, &listing);
+    if (error == NULL)
+        return listing.damaged > 0 && listing.verified ? CLI_EXIT_FAILED : CLI_EXIT_OK;
+    if (catnap_error_status(error) != CATNAP_NOT_FOUND)
+        return diag_error(diag, directory, error);
+    catnap_error_delete(error);
+    printf("0 modules\n");
+    return CLI_EXIT_OK;
+}
+
+static enum cli_exit cache_main(const struct command *self, struct diag *diag, int argc,
+                                char **argv)
+{
+    int operands;
+    size_t action = 0;
+    enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);
+    if (parsed != PARSE_OK)
+        return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
+    while (operands == 1 && action < ACTION_COUNT && strcmp(argv[0], actions[action].name) != 0)
+        action++;
+    if (operands != 1 || action == ACTION_COUNT)
+        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "cache: expected list, verify or clear");
+    char *directory = cache_directory();
+    if (directory == NULL)
+        return diag_fail(diag, CLI_EXIT_UNREADABLE, NULL,
+                         "there is no cache: neither XDG_CACHE_HOME nor HOME is set");
+    enum cli_exit code = act(diag, action, directory);
+    free(directory);
+    return code;
+}
+
+static const char *const action_names[] = {"list", "verify", "clear", NULL};
+
+const struct command command_cache = {
+    .name = "cache",
+    .operands = "list|verify|clear",
+    .summary = "look after the cache of validated modules",
+    .help = "Programs that were validated once are kept in $XDG_CACHE_HOME/catnap, or else in\n"
+            "~/.cache/catnap, and not validated again. 'list' shows them, 'verify' validates each\n"
+            "anew and removes what is damaged (then the exit code is 1), 'clear' removes all.\n",
+    .complete = COMPLETE_WORDS,
+    .operand_words = action_names,
+    .main = cache_main,
+};
