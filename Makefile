@@ -151,7 +151,7 @@ format-check:
 lint: clang-tidy cppcheck
 
 clang-tidy:
-	printf '%s\n' $(LINTED) | xargs -P 2 -n 8 sh -c \
+	@printf '%s\n' $(LINTED) | xargs -P 2 -n 1 sh -c \
 	    '$(CLANG_TIDY) --quiet "$$@" -- $(cppflags) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
 
 cppcheck:
