@@ -1,4 +1,5 @@
 /* Engines: settings, the allocator, the registry of types. */
+#include "base/access.h"
 #include "runtime/objects.h"
 
 void cn_config_init(struct wasm_config_t *config) {
@@ -14,8 +15,11 @@ static wasm_engine_t *allocate(const struct wasm_config_t *config) {
         alloc.env = config->allocator.env;
     }
     wasm_engine_t *engine = alloc.realloc(alloc.env, NULL, 0, sizeof *engine);
-    if (engine)
-        *engine = (wasm_engine_t){.references = 1, .config = *config, .alloc = alloc};
+    if (!engine)
+        return NULL;
+    *engine = (wasm_engine_t){.references = 1, .config = *config, .alloc = alloc};
+    if (!CN_HAS_GUARD)
+        engine->config.bounds_checks = CATNAP_BOUNDS_EXPLICIT;
     return engine;
 }
 
