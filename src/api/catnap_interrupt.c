@@ -7,10 +7,16 @@ uint64_t catnap_store_call_id(const wasm_store_t *store) {
     return store ? store->machine.call_id : 0;
 }
 
+/* A late request must not take the place of one that is in time, nor may one for a call that is yet
+ * to come. */
 void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
-    if (!store)
+    if (!store || call_id > atomic_load(&store->machine.call_id))
         return;
-    atomic_store(&store->machine.interrupt_request, call_id);
+    uint64_t known = atomic_load(&store->machine.interrupt_request);
+    do {
+        if (known > call_id)
+            return;
+    } while (!atomic_compare_exchange_weak(&store->machine.interrupt_request, &known, call_id));
     int event = store->machine.interrupt_event;
     if (event >= 0)
         cn_os_event_signal(event);
