@@ -393,6 +393,45 @@ typedef void (*catnap_write_t)(void *env, const char *text, size_t length);
 WASM_API_EXTERN own catnap_error_t *catnap_module_disassemble(const wasm_module_t *, uint32_t index,
                                                               catnap_write_t, void *env);
 
+/* ---- Background translation ------------------------------------------------------------------- */
+
+/* Threads that translate functions of a module while the host does something else; the calls that
+ * are made meanwhile find what is ready. A call to a function under way waits for about as long as
+ * translating it would take, and then translates it itself. A function that cannot be translated
+ * (memory, or a deferred one that is invalid) tells whoever calls it. */
+typedef struct catnap_background_t catnap_background_t;
+
+/* What is translated, in this order. */
+typedef struct catnap_background_options {
+    const uint32_t *functions; /* by index; such as catnap_module_profile() of an earlier run */
+    size_t function_count;
+    const char *const *exports; /* exported functions with all that they call, directly or further */
+    size_t export_count;
+    bool all_exports; /* likewise all of them */
+    bool everything;  /* what is left, in the module's order */
+    uint32_t threads; /* at most 16 */
+} catnap_background_options_t;
+
+/* Everything, by one thread. */
+WASM_API_EXTERN void catnap_background_options_default(catnap_background_options_t *options);
+/* Begins. options may be NULL: the defaults. The job keeps what it needs of the module. */
+WASM_API_EXTERN own catnap_background_t *catnap_module_translate_in_background(
+    const wasm_module_t *, const catnap_background_options_t *options, catnap_error_t **error);
+/* Whether nothing is left to be done. */
+WASM_API_EXTERN bool catnap_background_ended(const catnap_background_t *);
+/* Waits for that. Tells the first failure; the rest was translated all the same. */
+WASM_API_EXTERN own catnap_error_t *catnap_background_wait(catnap_background_t *);
+/* Lets no further function begin; does not wait. */
+WASM_API_EXTERN void catnap_background_cancel(catnap_background_t *);
+/* Cancels, waits for the functions under way, and frees; the module may be gone by then. */
+WASM_API_EXTERN void catnap_background_delete(own catnap_background_t *);
+
+/* The functions translated so far, by index, in the order in which they were first called (or
+ * translated ahead): fills at most capacity and returns how many there are. Kept for a later run, it
+ * is the order in which to translate. */
+WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *functions,
+                                             size_t capacity);
+
 /* ---- A cache of validated modules -------------------------------------------------------------- */
 
 /* Modules that were validated before, in memory and on disk; loading one of those skips validation.

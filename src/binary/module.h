@@ -157,6 +157,7 @@ struct section {
 };
 
 struct code;          /* exec/code.h */
+struct translators;   /* exec/background.h */
 struct type_registry; /* binary/types.h */
 
 struct module {
@@ -209,7 +210,8 @@ struct module {
     _Atomic uint64_t *code;
     bool deferred; /* bodies are validated at their first use, not all at once */
     struct code *_Atomic code_list;      /* all that was translated, for the end */
-    void (*_Atomic drop_code)(struct module *); /* set by whoever fills code_list */
+    struct translators *_Atomic translators; /* functions under way in the background, or NULL */
+    void (*_Atomic drop_code)(struct module *); /* set by whoever sets one of these */
     uint64_t code_bytes;            /* size of all bodies */
 
     _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;

@@ -9,19 +9,21 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "exec/background.h"
 #include "binary/opcodes.h"
 #include "exec/bytecode.h"
 #include "exec/internal.h"
 #include "translate/translate.h"
 #include "validate/validate.h"
 
-static void drop_code(struct module *module) {
+void cn_code_drop(struct module *module) {
     struct code *code = atomic_load(&module->code_list);
     while (code) {
         struct code *next = code->next;
         cn_free(module->alloc, code, code->size);
         code = next;
     }
+    cn_translators_free(module);
 }
 
 static struct code *code_of_word(uint64_t word) { return (struct code *)(uintptr_t)word; }
@@ -67,7 +69,7 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
         cn_free(module->alloc, code, code->size);
         return code_of_word(word);
     }
-    module->drop_code = drop_code;
+    module->drop_code = cn_code_drop;
     code->next = atomic_load(&module->code_list);
     while (!atomic_compare_exchange_weak(&module->code_list, &code->next, code)) {
     }
@@ -99,6 +101,7 @@ bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_
     struct error error;
     struct translation_config config = cn_instance_translation(instance);
     uint32_t func = defined_index + instance->module->imported_func_count;
+    cn_translators_await(instance->module, func);
     if (cn_code_get(instance->module, instance->code, func, &config, &error))
         return true;
     stop_first_call(vm, func, &error);

@@ -38,6 +38,9 @@ struct translation_config {
 struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func,
                          const struct translation_config *, struct error *);
 
+/* Frees what was translated, at the end of a module. */
+void cn_code_drop(struct module *);
+
 /* The WebAssembly offset (from the start of the module) of the instruction whose bytecode holds pc,
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
 uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc,

@@ -5,7 +5,7 @@ _catnap()
     local command=run options= operands=
     local -a offer=()
     case ${COMP_WORDS[1]} in
-        run|validate|inspect|wast|cache|completion|help) ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]} ;;
+        run|resume|snapshot|validate|inspect|wast|cache|completion|help) ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]} ;;
     esac
     case $command:$previous in
         run:--invoke) offer=(-W '') ;;
@@ -22,12 +22,28 @@ _catnap()
         run:--unknown-imports) offer=(-W 'trap') ;;
         run:--threads) offer=(-W '') ;;
         run:--bounds-checks) offer=(-W 'auto explicit') ;;
+        run:--snapshot-on) offer=(-W '') ;;
+        run:--snapshot-every) offer=(-W '') ;;
+        run:--output) offer=(-f) ;;
+        resume:--invoke) offer=(-W '') ;;
+        resume:--fuel) offer=(-W '') ;;
+        resume:--timeout) offer=(-W '') ;;
+        resume:--max-memory) offer=(-W '') ;;
+        resume:--snapshot-on) offer=(-W '') ;;
+        resume:--snapshot-every) offer=(-W '') ;;
+        resume:--output) offer=(-f) ;;
         inspect:--function) offer=(-W '') ;;
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --profile-ops --json --help'
+            operands='' ;;
+        resume)
+            options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --json --help'
+            operands='' ;;
+        snapshot)
+            options=' --json --help'
             operands='' ;;
         validate)
             options=' --json --help'
@@ -46,11 +62,11 @@ _catnap()
             operands=' bash zsh fish' ;;
         help)
             options=' --json --help'
-            operands=' run validate inspect wast cache completion help' ;;
+            operands=' run resume snapshot validate inspect wast cache completion help' ;;
     esac
     if ((COMP_CWORD == 1)); then
         options+=' --version'
-        operands='run validate inspect wast cache completion help'
+        operands='run resume snapshot validate inspect wast cache completion help'
     fi
     if ((${#offer[@]} == 0)); then
         if [[ $current == -* ]]; then

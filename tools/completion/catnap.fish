@@ -2,7 +2,7 @@
 function __catnap_is
     set -l words (commandline -opc)
     set -l command run
-    if set -q words[2]; and contains -- $words[2] run validate inspect wast cache completion help
+    if set -q words[2]; and contains -- $words[2] run resume snapshot validate inspect wast cache completion help
         set command $words[2]
     end
     test $command = $argv[1]
@@ -31,9 +31,25 @@ complete -c catnap -n '__catnap_is run' -l threads -x -d 'validate large modules
 complete -c catnap -n '__catnap_is run' -l no-cache -d 'validate even what was validated before, and do not remember it'
 complete -c catnap -n '__catnap_is run' -l bounds-checks -x -a 'auto explicit' -d 'how memory accesses are checked: by guard pages where possible, or by comparison'
 complete -c catnap -n '__catnap_is run' -l stats -d 'when the run has ended, write to standard error what was translated and how long each phase took'
+complete -c catnap -n '__catnap_is run' -l snapshot-on -x -d 'take a snapshot into the file of -o at this event: exit, trap, fuel (it is used up), signal (SIGUSR1 goes on, SIGINT and SIGTERM end the run), or call:NAME (the program calls NAME, which it imports and nobody defines)'
+complete -c catnap -n '__catnap_is run' -l snapshot-every -x -d 'take a snapshot into the file of -o each time this has passed'
+complete -c catnap -n '__catnap_is run' -l output -s o -r -F -d 'the file that snapshots are written to, each replacing the one before when it is whole'
 complete -c catnap -n '__catnap_is run' -l profile-ops -d 'count how often each bytecode instruction and each adjacent pair is executed, and write the counts to standard error; many times slower'
 complete -c catnap -n '__catnap_is run' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is run' -l help -s h -d 'show this help'
+complete -c catnap -n __catnap_first -a resume -d 'wake a snapshot and let it go on'
+complete -c catnap -n '__catnap_is resume' -l invoke -x -d 'call this exported function of the program with the arguments, and print its results'
+complete -c catnap -n '__catnap_is resume' -l fuel -x -d 'stop with code 122 once N more instructions have been executed'
+complete -c catnap -n '__catnap_is resume' -l timeout -x -d 'stop with code 124 after this time'
+complete -c catnap -n '__catnap_is resume' -l max-memory -x -d 'bound for all linear memories together, in bytes or with K, M, G, T'
+complete -c catnap -n '__catnap_is resume' -l snapshot-on -x -d 'take another snapshot: see catnap run'
+complete -c catnap -n '__catnap_is resume' -l snapshot-every -x -d 'take another snapshot each time this has passed'
+complete -c catnap -n '__catnap_is resume' -l output -s o -r -F -d 'the file that snapshots are written to'
+complete -c catnap -n '__catnap_is resume' -l json -d 'write diagnostics to standard error as JSON, one object a line'
+complete -c catnap -n '__catnap_is resume' -l help -s h -d 'show this help'
+complete -c catnap -n __catnap_first -a snapshot -d 'show, check or compare snapshots'
+complete -c catnap -n '__catnap_is snapshot' -l json -d 'write diagnostics to standard error as JSON, one object a line'
+complete -c catnap -n '__catnap_is snapshot' -l help -s h -d 'show this help'
 complete -c catnap -n __catnap_first -a validate -d 'check whether modules are valid'
 complete -c catnap -n '__catnap_is validate' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is validate' -l help -s h -d 'show this help'
@@ -57,6 +73,6 @@ complete -c catnap -n '__catnap_is completion' -f -a ' bash zsh fish'
 complete -c catnap -n '__catnap_is completion' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is completion' -l help -s h -d 'show this help'
 complete -c catnap -n __catnap_first -a help -d 'explain a command, or list all commands and exit codes'
-complete -c catnap -n '__catnap_is help' -f -a ' run validate inspect wast cache completion help'
+complete -c catnap -n '__catnap_is help' -f -a ' run resume snapshot validate inspect wast cache completion help'
 complete -c catnap -n '__catnap_is help' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is help' -l help -s h -d 'show this help'
