@@ -125,7 +125,8 @@ static void count_release(void *env, const uint8_t *bytes, size_t length) {
 static void lent_bytes_come_back(void **state) {
     wasm_store_t *store = STORE(state);
     int released = 0;
-    catnap_module_options_t options = {"given", count_release, &released};
+    catnap_module_options_t options = {
+        .name = "given", .release = count_release, .release_env = &released};
     catnap_error_t *error;
     wasm_module_t *module =
         catnap_module_new(store, reflecting, sizeof reflecting, &options, &error);
