@@ -86,9 +86,11 @@ fuzz-run: fuzz
 	@for name in $(FUZZERS:fuzz_%=%); do \
 	    mkdir -p $(FUZZ)/found/$$name; \
 	    echo "fuzz_$$name: $(SECONDS) seconds"; \
-	    $(FUZZ)/fuzz_$$name -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -verbosity=0 \
+	    $(FUZZ)/fuzz_$$name -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 \
 	        -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$name- \
-	        $(FUZZ)/found/$$name tests/fuzz/corpus/$$name || exit 1; \
+	        $(FUZZ)/found/$$name tests/fuzz/corpus/$$name >$(FUZZ)/$$name.log 2>&1 || \
+	        { tail -n 50 $(FUZZ)/$$name.log; exit 1; }; \
+	    grep -a '^stat::' $(FUZZ)/$$name.log; \
 	done
 
 #: Testing
