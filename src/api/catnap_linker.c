@@ -94,13 +94,13 @@ static void put(struct definition **buckets, size_t bucket_count, struct definit
     *bucket = definition;
 }
 
-/* More buckets; without memory for them the lists just grow longer. */
-static void spread(catnap_linker_t *linker) {
+/* More buckets; false without memory for them. */
+static bool spread(catnap_linker_t *linker) {
     struct alloc *alloc = linker->store->alloc;
     size_t count = linker->bucket_count * 2;
     struct definition **buckets = cn_calloc(alloc, count, sizeof *buckets);
     if (!buckets)
-        return;
+        return false;
     for (size_t i = 0; i < linker->bucket_count; i++)
         for (struct definition *definition = linker->buckets[i], *next; definition;
              definition = next) {
@@ -110,10 +110,13 @@ static void spread(catnap_linker_t *linker) {
     cn_free(alloc, linker->buckets, linker->bucket_count * sizeof *linker->buckets);
     linker->buckets = buckets;
     linker->bucket_count = count;
+    return true;
 }
 
 static bool add(catnap_linker_t *linker, const struct names *names, struct wasm_ref_t *ref) {
     size_t size;
+    if (linker->count >= linker->bucket_count && !spread(linker))
+        return false;
     if (__builtin_add_overflow(names->module_length, names->name_length, &size) ||
         __builtin_add_overflow(size, sizeof(struct definition), &size))
         return false;
@@ -126,9 +129,8 @@ static bool add(catnap_linker_t *linker, const struct names *names, struct wasm_
                                       .name_length = names->name_length};
     memcpy(definition->names, names->module, names->module_length);
     memcpy(definition->names + names->module_length, names->name, names->name_length);
-    if (++linker->count > linker->bucket_count)
-        spread(linker);
     put(linker->buckets, linker->bucket_count, definition);
+    linker->count++;
     cn_object_retain(ref);
     return true;
 }

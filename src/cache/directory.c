@@ -16,8 +16,8 @@
 
 #include "cache/entry.h"
 
-/* Read and compared at a time: it stays in the processor's cache. */
-#define CHUNK 131072u
+/* Read and compared at a time: it stays in the processor's cache, and fits on small stacks. */
+#define CHUNK 32768u
 /* An unfinished file that is older than this, in seconds, was left behind. */
 #define LEFT_BEHIND 600
 /* The time of an entry's latest use is noted when it is older than this, in seconds. */
@@ -124,17 +124,15 @@ static void note_use(const struct open_entry *entry) {
         futimens(entry->fd, NULL);
 }
 
-static bool same_bytes(const struct cache_directory *directory, int fd, const uint8_t *bytes,
-                       size_t size) {
-    uint8_t *chunk = cn_alloc(directory->alloc, CHUNK);
-    bool same = chunk != NULL;
+static bool same_bytes(int fd, const uint8_t *bytes, size_t size) {
+    uint8_t chunk[CHUNK];
+    bool same = true;
     for (size_t at = 0; same && at < size;) {
         size_t length = size - at < CHUNK ? size - at : CHUNK;
         same = read_fully(fd, chunk, length, ENTRY_BYTES_AT + at) &&
                memcmp(chunk, bytes + at, length) == 0;
         at += length;
     }
-    cn_free(directory->alloc, chunk, CHUNK);
     return same;
 }
 
@@ -144,7 +142,7 @@ enum cache_result cn_cache_compare(const struct cache_directory *directory,
     enum cache_result result = find_entry(directory, key, &entry);
     if (result != CACHE_HIT)
         return result;
-    if (entry.header.size != size || !same_bytes(directory, entry.fd, bytes, size))
+    if (entry.header.size != size || !same_bytes(entry.fd, bytes, size))
         result = CACHE_DAMAGED;
     else
         note_use(&entry);
