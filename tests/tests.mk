@@ -43,6 +43,10 @@ endif
 bench: $(BUILD)/catnap
 	bench/run --catnap $(BUILD)/catnap $(BENCH_OPTIONS)
 
+# Loading alone, for those who improve it: BUILD/bench/validate FILE...
+$(BUILD)/bench/validate: $(BUILD)/bench/validate.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
 # ---- Coverage ------------------------------------------------------------------------------------
 
 # Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes its

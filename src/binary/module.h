@@ -42,7 +42,7 @@ struct functype {
     uint32_t references; /* guarded by the registry's mutex */
     uint32_t param_count, result_count;
     uint32_t param_slots, result_slots;
-    valtype types[]; /* parameters, then results */
+    valtype types[]; /* parameters, then results, then one more that may be read */
 };
 static inline const valtype *ft_params(const struct functype *t) { return t->types; }
 static inline const valtype *ft_results(const struct functype *t) { return t->types + t->param_count; }

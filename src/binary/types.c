@@ -19,7 +19,7 @@ bool cn_types_init(struct type_registry *registry, struct alloc *alloc) {
 }
 
 static size_t functype_size(uint32_t count) {
-    return sizeof(struct functype) + (size_t)count * sizeof(valtype);
+    return sizeof(struct functype) + ((size_t)count + 1) * sizeof(valtype);
 }
 
 void cn_types_destroy(struct type_registry *registry) {
@@ -106,6 +106,7 @@ static struct functype *add(struct type_registry *registry, uint32_t hash, const
     };
     if (count)
         memcpy(type->types, types, count * sizeof *types);
+    type->types[count] = VT_BOTTOM;
     *bucket = type;
     registry->type_count++;
     return type;

@@ -3,16 +3,27 @@
 
 #include "validate/validator.h"
 
+#define FIRST_VALUES 256u
+#define FIRST_BLOCKS 64u
+
 struct validator *cn_make_validator(const struct module *m, struct error *error) {
     struct validator *v = cn_calloc(m->alloc, 1, sizeof *v);
     if (!v) {
         cn_fail_memory(error);
         return NULL;
     }
-    v->m = m;
     v->alloc = m->alloc;
+    v->m = m;
     v->d = (struct decoder){.base = m->bytes, .features = m->features, .error = error};
-    return v;
+    v->values = cn_calloc(v->alloc, FIRST_VALUES, sizeof *v->values);
+    v->blocks = cn_calloc(v->alloc, FIRST_BLOCKS, sizeof *v->blocks);
+    v->value_room = v->values ? FIRST_VALUES : 0;
+    v->block_room = v->blocks ? FIRST_BLOCKS : 0;
+    if (v->values && v->blocks)
+        return v;
+    cn_drop_validator(v);
+    cn_fail_memory(error);
+    return NULL;
 }
 
 void cn_drop_validator(struct validator *v) {
@@ -32,8 +43,8 @@ void cn_start_body(struct validator *v, struct span body) {
     const uint8_t *start = v->m->bytes + body.offset;
     v->d.r = (struct reader){start, start + body.length};
     v->in.offset = body.offset;
-    v->top = v->values;
-    v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
+    v->top = v->values + VALUES_BEFORE;
+    v->value_limit = (size_t)VALUES_BEFORE + LIMIT_STACK_VALUES + body.length;
     v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
     v->block_count = 0;
 }

@@ -42,38 +42,69 @@ STEP read_u32(const uint8_t **at, uint32_t *value) {
     return true;
 }
 
-/* A signed number that is encoded in fewer bytes than the most cannot be too large. */
-STEP skip_signed(const uint8_t **at, uint32_t longest) {
-    const uint8_t *p = *at;
-    while (*p >= 0x80)
-        if (++p == *at + longest - 1)
-            return false;
-    *at = p + 1;
-    return true;
+/*
+ * Numbers that are only stepped over, without a branch for each byte: how long one of several bytes
+ * is cannot be foreseen. The byte that ends a number has bit 7 clear.
+ */
+static inline __attribute__((always_inline)) uint64_t load_bytes(const uint8_t *at) {
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    return bytes;
 }
 
-/* A 32-bit number of the full five bytes is frequent: linkers leave room for relocations. */
+#define FIVE_ENDS UINT64_C(0x8080808080)
+
+/* Whether what is left of the fifth byte is a repetition of the sign: 0 or 0x78 of 0xF8. */
 STEP skip_s32(const uint8_t **at) {
-    if (skip_signed(at, 5))
+    if (**at < 0x80) {
+        ++*at;
         return true;
-    uint8_t last = (*at)[4] & 0xF8;
-    if (last != 0 && last != 0x78)
+    }
+    uint64_t bytes = load_bytes(*at), ends = ~bytes & FIVE_ENDS;
+    uint32_t rest = (uint32_t)(bytes >> 32) & 0xF8;
+    if (ends == 0)
         return false;
-    *at += 5;
+    uint32_t last = (uint32_t)__builtin_ctzll(ends) >> 3;
+    *at += last + 1;
+    return (last < 4) | (rest == 0) | (rest == 0x78);
+}
+
+STEP skip_u32(const uint8_t **at) {
+    if (**at < 0x80) {
+        ++*at;
+        return true;
+    }
+    uint64_t bytes = load_bytes(*at), ends = ~bytes & FIVE_ENDS;
+    if (ends == 0)
+        return false;
+    uint32_t last = (uint32_t)__builtin_ctzll(ends) >> 3;
+    *at += last + 1;
+    return (last < 4) | (((bytes >> 32) & 0xF0) == 0);
+}
+
+/* A signed number that is encoded in fewer bytes than the most cannot be too large. */
+STEP skip_s64(const uint8_t **at) {
+    const uint8_t *p = *at;
+    while (*p >= 0x80)
+        if (++p == *at + 9)
+            return false;
+    *at = p + 1;
     return true;
 }
 
 /* ---- Plain instructions, with what the opcode table says of them as constants ---- */
 
 STEP skip_immediates(const struct validator *v, struct cursor *c, enum immediate immediate) {
-    uint32_t offset;
     switch (immediate) {
     case IMM_NONE:
         return true;
     case IMM_I32:
         return skip_s32(&c->at);
     case IMM_I64:
-        return skip_signed(&c->at, 10);
+        return skip_s64(&c->at);
     case IMM_F32:
         c->at += 4;
         return true;
@@ -86,7 +117,7 @@ STEP skip_immediates(const struct validator *v, struct cursor *c, enum immediate
     case IMM_MEM3:
     case IMM_MEM4:
         return *c->at++ <= immediate - IMM_MEM0 && v->m->memory_count > 0 &&
-               read_u32(&c->at, &offset);
+               skip_u32(&c->at);
     default:
         return false;
     }
@@ -115,8 +146,8 @@ STEP apply(struct cursor *c, uint8_t a, uint8_t b, uint8_t result) {
 }
 
 STEP step_plain(const struct validator *v, struct cursor *c, enum immediate immediate,
-                bool needs_feature, uint8_t result, uint8_t a, uint8_t b) {
-    return !needs_feature && skip_immediates(v, c, immediate) && apply(c, a, b, result);
+                catnap_features_t needed, uint8_t result, uint8_t a, uint8_t b) {
+    return (v->d.features & needed) == needed && skip_immediates(v, c, immediate) && apply(c, a, b, result);
 }
 
 /* ---- Variables, drop, select ---- */
@@ -179,14 +210,39 @@ STEP read_label(const struct validator *v, struct cursor *c, valtype *carried) {
     return !block.has_index;
 }
 
-STEP step_br(struct validator *v, struct cursor *c) {
-    valtype carried;
-    if (!read_label(v, c, &carried) || (carried != VT_BOTTOM && c->top[-1] != carried))
-        return false;
+/* The rest of the innermost block cannot be reached. */
+STEP set_unreachable(struct validator *v, struct cursor *c) {
     struct block *block = &v->blocks[v->block_count - 1];
     block->unreachable = 1;
     c->top = v->values + block->base + 1;
     return true;
+}
+
+STEP step_br(struct validator *v, struct cursor *c) {
+    valtype carried;
+    if (!read_label(v, c, &carried) || (carried != VT_BOTTOM && c->top[-1] != carried))
+        return false;
+    return set_unreachable(v, c);
+}
+
+/* Only tables whose labels all carry the same. */
+STEP step_br_table(struct validator *v, struct cursor *c) {
+    uint32_t count;
+    valtype first, carried;
+    if (!read_u32(&c->at, &count) || c->top[-1] != VT_I32 || !read_label(v, c, &first) ||
+        (first != VT_BOTTOM && c->top[-2] != first))
+        return false;
+    for (; count > 0; count--)
+        if (c->at >= v->stop || !read_label(v, c, &carried) || carried != first)
+            return false;
+    return set_unreachable(v, c);
+}
+
+STEP step_return(struct validator *v, struct cursor *c) {
+    struct block block = v->blocks[0];
+    if (block.has_index || (block.type != VT_BOTTOM && c->top[-1] != block.type))
+        return false;
+    return set_unreachable(v, c);
 }
 
 STEP step_br_if(struct validator *v, struct cursor *c) {
@@ -225,14 +281,51 @@ STEP step_end(struct validator *v, struct cursor *c) {
     if (block.type == VT_BOTTOM) {
         if (c->top[-1] != VT_BASE)
             return false;
+        c->top--;
+    } else if (block.kind == BLOCK_IF) {
+        return false;
+    } else if (block.unreachable && c->top[-1] == VT_BASE) {
+        c->top[-1] = block.type;
     } else {
-        if (c->top[-1] != block.type || c->top[-2] != VT_BASE || block.kind == BLOCK_IF)
+        if (c->top[-1] != block.type || c->top[-2] != VT_BASE)
             return false;
         c->top[-2] = block.type;
+        c->top--;
     }
-    c->top--;
     v->block_count--;
     return true;
+}
+
+STEP step_else(struct validator *v, struct cursor *c) {
+    struct block *block = &v->blocks[v->block_count - 1];
+    if (block->kind != BLOCK_IF || block->has_index)
+        return false;
+    if (block->type != VT_BOTTOM && c->top[-1] == block->type)
+        c->top--;
+    else if (block->type != VT_BOTTOM && !(block->unreachable && c->top[-1] == VT_BASE))
+        return false;
+    if (c->top[-1] != VT_BASE)
+        return false;
+    block->kind = BLOCK_PLAIN;
+    block->unreachable = 0;
+    return true;
+}
+
+/* The last `count` types before `end` of both, four at once and without a branch for each. */
+STEP same_before(const valtype *a_end, const valtype *b_end, uint32_t count) {
+    typedef uint32_t four __attribute__((vector_size(16)));
+    static const four masks[VALUES_BEFORE + 1] = {
+        {0, 0, 0, 0}, {0, 0, 0, ~0u}, {0, 0, ~0u, ~0u}, {0, ~0u, ~0u, ~0u}, {~0u, ~0u, ~0u, ~0u}};
+    four a, b;
+    for (; count > VALUES_BEFORE; count--)
+        if (*--a_end != *--b_end)
+            return false;
+    memcpy(&a, a_end - VALUES_BEFORE, sizeof a);
+    memcpy(&b, b_end - VALUES_BEFORE, sizeof b);
+    four different = (a ^ b) & masks[count];
+    uint64_t halves[2];
+    memcpy(halves, &different, sizeof halves);
+    return (halves[0] | halves[1]) == 0;
 }
 
 STEP step_call(const struct validator *v, struct cursor *c) {
@@ -240,98 +333,133 @@ STEP step_call(const struct validator *v, struct cursor *c) {
     if (!read_u32(&c->at, &func) || func >= v->m->func_count)
         return false;
     const struct functype *type = module_func_type(v->m, func);
-    if (type->result_count > 1 || c->top == c->limit)
+    if (type->result_count > 1 || c->top == c->limit ||
+        !same_before(c->top, ft_results(type), type->param_count))
         return false;
-    const valtype *param = ft_results(type);
-    valtype *top = c->top;
-    for (uint32_t i = type->param_count; i > 0; i--)
-        if (*--top != *--param)
-            return false;
-    if (type->result_count)
-        *top++ = *ft_results(type);
-    c->top = top;
+    c->top -= type->param_count;
+    *c->top = *ft_results(type); /* which is there, though it may mean nothing */
+    c->top += type->result_count;
     return true;
 }
 
 /* ---- The loop ---- */
 
-/* The case of an instruction that the opcode table describes whole. */
-#define NEEDS_MVP false
-#define NEEDS_SIGN_EXTENSION true
-#define NEEDS_SATURATING_CONVERSIONS true
-#define NEEDS_BULK_MEMORY true
-#define NEEDS_REFERENCE_TYPES true
-#define NEEDS_SIMD true
+/* The step of each instruction that the opcode table does not describe whole. */
+#define SPECIAL_STEPS(STEP_OF)                                                                     \
+    STEP_OF(local_get, step_local_get(v, c))                                                       \
+    STEP_OF(local_set, step_local_set(v, c))                                                       \
+    STEP_OF(local_tee, step_local_tee(v, c))                                                       \
+    STEP_OF(global_get, step_global_get(v, c))                                                     \
+    STEP_OF(global_set, step_global_set(v, c))                                                     \
+    STEP_OF(drop, step_drop(c))                                                                    \
+    STEP_OF(select, step_select(c))                                                                \
+    STEP_OF(br, step_br(v, c))                                                                     \
+    STEP_OF(br_if, step_br_if(v, c))                                                               \
+    STEP_OF(br_table, step_br_table(v, c))                                                         \
+    STEP_OF(return_, step_return(v, c))                                                            \
+    STEP_OF(unreachable, set_unreachable(v, c))                                                    \
+    STEP_OF(else_, step_else(v, c))                                                                \
+    STEP_OF(block, step_block(v, c, BLOCK_PLAIN))                                                  \
+    STEP_OF(loop, step_block(v, c, BLOCK_LOOP))                                                    \
+    STEP_OF(if_, step_block(v, c, BLOCK_IF))                                                       \
+    STEP_OF(end, step_end(v, c))                                                                   \
+    STEP_OF(call, step_call(v, c))
+
+/* The others that are of one byte, with what the table says as constants. */
+#define PLAIN_STEP(id, imm, needed, result, ...) PLAIN_##needed(id, imm, result, __VA_ARGS__)
+#define PLAIN_MVP(id, imm, result, ...)                                                            \
+    STEP_OF_PLAIN(id, step_plain(v, c, IMM_##imm, 0, OPT_##result, OPERAND_1(__VA_ARGS__, _),      \
+                                 OPERAND_2(__VA_ARGS__, _, _)))
+#define PLAIN_SIGN_EXTENSION(id, imm, result, ...)                                                 \
+    STEP_OF_PLAIN(id, step_plain(v, c, IMM_##imm, CATNAP_FEATURE_SIGN_EXTENSION, OPT_##result,     \
+                                 OPERAND_1(__VA_ARGS__, _), OPERAND_2(__VA_ARGS__, _, _)))
+#define PLAIN_SATURATING_CONVERSIONS(...)
+#define PLAIN_BULK_MEMORY(...)
+#define PLAIN_REFERENCE_TYPES(...)
+#define PLAIN_SIMD(...)
 #define OPERAND_1(a, ...) OPT_##a
 #define OPERAND_2(a, b, ...) OPT_##b
-#define CASE_PLAIN(code, imm, needed, result, ...)                                                 \
-    case code:                                                                                     \
-        return step_plain(v, c, IMM_##imm, NEEDS_##needed, OPT_##result,                           \
-                          OPERAND_1(__VA_ARGS__, _), OPERAND_2(__VA_ARGS__, _, _));
-#define CASE_SPECIAL(...)
-#define CASE_NOTHING CASE_PLAIN
-#define CASE_I32 CASE_PLAIN
-#define CASE_I64 CASE_PLAIN
-#define CASE_F32 CASE_PLAIN
-#define CASE_F64 CASE_PLAIN
-#define CASE_V128 CASE_PLAIN
+#define PLAIN_SPECIAL(...)
+#define PLAIN_NOTHING PLAIN_STEP
+#define PLAIN_I32 PLAIN_STEP
+#define PLAIN_I64 PLAIN_STEP
+#define PLAIN_F32 PLAIN_STEP
+#define PLAIN_F64 PLAIN_STEP
+#define PLAIN_V128 PLAIN_STEP
+#define OP(code, id, name, imm, needed, result, ...)                                               \
+    PLAIN_##result(id, imm, needed, result, __VA_ARGS__)
 
 /*
- * One case for each opcode, also where several do the same: what came before then tells a processor
- * most about what comes next, and the types are constants.
+ * One place for each opcode, also where several do the same, and one indirect jump at its end, where
+ * the compiler can do that: what came before then tells a processor most about what comes next.
  */
+#if defined(__clang__) && __clang_major__ >= 19 && (defined(__x86_64__) || defined(__aarch64__))
+
+#define STEPPER_PARAMS                                                                             \
+    struct validator *v, const uint8_t *at, valtype *top, const valtype *limit, const uint8_t *stop
+typedef __attribute__((preserve_none)) void (*stepper)(STEPPER_PARAMS);
+static const stepper steppers[OPCODE_LIMIT];
+
+/* Ends before the instruction at `at`. */
+static __attribute__((preserve_none, noinline)) void leave_steps(STEPPER_PARAMS) {
+    (void)limit;
+    (void)stop;
+    v->d.r.at = at;
+    v->top = top;
+}
+
+#define DEFINE_STEPPER(id, taken)                                                                  \
+    static __attribute__((preserve_none)) void step_on_##id(STEPPER_PARAMS) {                      \
+        struct cursor after = {at + 1, top, limit}, *c = &after;                                   \
+        if (__builtin_expect(!(taken), 0))                                                         \
+            __attribute__((musttail)) return leave_steps(v, at, top, limit, stop);                 \
+        if (__builtin_expect(after.at >= stop, 0)) {                                               \
+            bool past = after.at > v->d.r.end; /* that is for an error */                          \
+            __attribute__((musttail)) return leave_steps(v, past ? at : after.at,                  \
+                                                         past ? top : after.top, limit, stop);     \
+        }                                                                                          \
+        __attribute__((musttail)) return steppers[*after.at](v, after.at, after.top, limit, stop); \
+    }
+#define STEP_OF_PLAIN DEFINE_STEPPER
+SPECIAL_STEPS(DEFINE_STEPPER)
+#include "binary/opcodes.def"
+#undef STEP_OF_PLAIN
+
+#define ROW(id, taken) [OP_##id] = step_on_##id,
+#define STEP_OF_PLAIN ROW
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+static const stepper steppers[OPCODE_LIMIT] = {
+    [0 ... OPCODE_LIMIT - 1] = leave_steps, SPECIAL_STEPS(ROW)
+#include "binary/opcodes.def"
+};
+#pragma clang diagnostic pop
+
+/* Takes steps as far as they go. */
+static void take_steps(struct validator *v) {
+    if (v->d.r.at < v->stop)
+        steppers[*v->d.r.at](v, v->d.r.at, v->top, v->values + v->value_end, v->stop);
+}
+
+#else
+
+#define CASE(id, taken)                                                                            \
+    case OP_##id:                                                                                  \
+        return taken;
+#define STEP_OF_PLAIN CASE
+
 STEP step(struct validator *v, struct cursor *c) {
     switch ((uint32_t)*c->at++) {
-    case OP_local_get:
-        return step_local_get(v, c);
-    case OP_local_set:
-        return step_local_set(v, c);
-    case OP_local_tee:
-        return step_local_tee(v, c);
-    case OP_global_get:
-        return step_global_get(v, c);
-    case OP_global_set:
-        return step_global_set(v, c);
-    case OP_drop:
-        return step_drop(c);
-    case OP_select:
-        return step_select(c);
-    case OP_br:
-        return step_br(v, c);
-    case OP_br_if:
-        return step_br_if(v, c);
-    case OP_block:
-        return step_block(v, c, BLOCK_PLAIN);
-    case OP_loop:
-        return step_block(v, c, BLOCK_LOOP);
-    case OP_if_:
-        return step_block(v, c, BLOCK_IF);
-    case OP_end:
-        return step_end(v, c);
-    case OP_call:
-        return step_call(v, c);
-#define OP(code, id, name, imm, needed, result, ...)                                               \
-    CASE_##result(code, imm, needed, result, __VA_ARGS__)
+        SPECIAL_STEPS(CASE)
 #include "binary/opcodes.def"
-#undef OP
-
     default:
         return false;
     }
 }
 
-/* Where steps must stop reading instructions: at the body's end, and short of the module's. */
-static const uint8_t *steps_end(const struct validator *v) {
-    const uint8_t *module_end = v->m->bytes + v->m->size;
-    if (v->m->size < LONGEST_STEP)
-        return v->m->bytes;
-    return v->d.r.end < module_end - LONGEST_STEP ? v->d.r.end : module_end - LONGEST_STEP;
-}
-
-/* Takes steps as far as they go. */
-static void take_steps(struct validator *v, const uint8_t *stop) {
+static void take_steps(struct validator *v) {
     struct cursor c = {v->d.r.at, v->top, v->values + v->value_end}, before = c;
-    while (c.at < stop) {
+    while (c.at < v->stop) {
         before = c;
         if (!step(v, &c)) {
             c = before;
@@ -344,10 +472,21 @@ static void take_steps(struct validator *v, const uint8_t *stop) {
     v->top = c.top;
 }
 
+#endif
+#undef OP
+
+/* Where steps must stop reading instructions: at the body's end, and short of the module's. */
+static const uint8_t *steps_end(const struct validator *v) {
+    const uint8_t *module_end = v->m->bytes + v->m->size;
+    if (v->m->size < LONGEST_STEP)
+        return v->m->bytes;
+    return v->d.r.end < module_end - LONGEST_STEP ? v->d.r.end : module_end - LONGEST_STEP;
+}
+
 bool cn_validate_code(struct validator *v) {
-    const uint8_t *stop = steps_end(v);
+    v->stop = steps_end(v);
     do {
-        take_steps(v, stop);
+        take_steps(v);
         if (!cn_validate_instruction(v))
             return false;
     } while (v->block_count > 0);

@@ -13,6 +13,9 @@
 
 #define VT_BASE UINT32_MAX
 
+/* So many values below any that a body pushes may be read; they mean nothing. */
+#define VALUES_BEFORE 4u
+
 enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
 
 /* An open block; small, for there may be millions. */
@@ -36,6 +39,7 @@ struct validator {
     const struct module *m;
     struct alloc *alloc;
     struct instruction in; /* the one at hand */
+    const uint8_t *stop;   /* no step begins here or later, see validate_code.c */
 
     valtype *values, *top; /* top: behind the last */
     size_t value_room;
