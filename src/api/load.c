@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "base/platform.h"
-#include "validate/validate.h"
+#include "validate/check.h"
 
 static void keep_bytes(void *env, const uint8_t *bytes, size_t size) {
     (void)env;
@@ -54,33 +54,26 @@ catnap_translation_t cn_translation_mode(const wasm_engine_t *engine,
     return options && options->set_translation ? options->translation : engine->config.translation;
 }
 
-static bool validate(struct module *module, catnap_translation_t mode, uint32_t threads,
-                     struct error *error) {
-    uint64_t start = cn_os_monotonic_ns();
-    module->deferred = mode == CATNAP_TRANSLATION_DEFERRED;
-    bool valid = cn_validate_declarations(module, error) &&
-                 (module->deferred || cn_validate_bodies_by(module, threads, error));
-    module->validate_ns = cn_os_monotonic_ns() - start;
-    module->validated_functions =
-        module->deferred ? 0 : module->func_count - module->imported_func_count;
-    return valid;
-}
-
 /* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
 static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                              struct manner how, struct error *error) {
+    struct check check = {.deferred = how.mode == CATNAP_TRANSLATION_DEFERRED,
+                          .threads = engine->config.threads};
+    struct body_watcher watcher = cn_check_watcher(&check);
     uint64_t start = cn_os_monotonic_ns();
-    struct module *module = cn_module_decode(&engine->alloc, &engine->types,
-                                             engine->config.features, bytes, size, error);
+    struct module *module =
+        cn_module_decode(&engine->alloc, &engine->types, engine->config.features, bytes, size,
+                         how.known ? NULL : &watcher, error);
     if (!module)
         return NULL;
-    module->decode_ns = cn_os_monotonic_ns() - start;
-    module->bytes = bytes;
-    module->size = size;
     module->release = keep_bytes;
+    bool valid = how.known || cn_check_finish(&check, module, error);
+    uint64_t end = cn_os_monotonic_ns();
     if (how.known)
         module->validated_functions = module->func_count - module->imported_func_count;
-    if (how.known || validate(module, how.mode, engine->config.threads, error))
+    module->decode_ns = (check.begun_ns ? check.begun_ns : end) - start;
+    module->validate_ns = end - start - module->decode_ns;
+    if (valid)
         return module;
     cn_module_release(module);
     return NULL;

@@ -145,7 +145,7 @@ static bool decode_module(struct sections *s) {
 
 struct module *cn_module_decode(struct alloc *alloc, struct type_registry *registry,
                                 catnap_features_t features, const uint8_t *bytes, size_t size,
-                                struct error *error) {
+                                const struct body_watcher *watcher, struct error *error) {
     struct module *m = cn_calloc(alloc, 1, sizeof *m);
     if (!m) {
         cn_fail_memory(error);
@@ -161,9 +161,12 @@ struct module *cn_module_decode(struct alloc *alloc, struct type_registry *regis
     struct sections s = {
         .d = {.r = {bytes, bytes + size}, .base = bytes, .features = features, .error = error},
         .m = m,
+        .watcher = watcher,
     };
     if (decode_module(&s))
         return m;
+    if (watcher)
+        watcher->abandon(watcher->env);
     cn_module_release(m);
     return NULL;
 }

@@ -91,12 +91,22 @@ static bool decode_body(struct sections *s, uint32_t func) {
         return cn_fail_at(s->d.error, CATNAP_LIMIT, offset,
                           "the function body's %u bytes are more than the limit of %u", size,
                           LIMIT_BODY_BYTES);
-    m->code[func - m->imported_func_count] = (uint64_t)offset * 2 + 1;
+    atomic_store_explicit(&m->code[func - m->imported_func_count], (uint64_t)offset * 2 + 1,
+                          memory_order_relaxed);
     m->code_bytes += size;
     return true;
 }
 
-bool cn_decode_code_section(struct sections *s) {
+bool cn_decode_next_body(struct sections *s) {
+    if (!decode_body(s, s->next_body)) {
+        s->d.error->func = s->next_body;
+        return false;
+    }
+    s->next_body++;
+    return true;
+}
+
+bool cn_decode_code_start(struct sections *s) {
     struct module *m = s->m;
     uint32_t offset = cn_decode_offset(&s->d), count;
     s->has_code = true;
@@ -109,11 +119,21 @@ bool cn_decode_code_section(struct sections *s) {
     m->code = cn_section_array(s, count, sizeof *m->code);
     if (!m->code)
         return false;
-    for (uint32_t func = m->imported_func_count; func < m->func_count; func++)
-        if (!decode_body(s, func)) {
-            s->d.error->func = func;
+    s->next_body = m->imported_func_count;
+    if (s->watcher)
+        s->watcher->begin(s->watcher->env, m, cn_decode_left(&s->d));
+    return true;
+}
+
+bool cn_decode_code_section(struct sections *s) {
+    if (!cn_decode_code_start(s))
+        return false;
+    while (s->next_body < s->m->func_count) {
+        if (!cn_decode_next_body(s))
             return false;
-        }
+        if (s->watcher)
+            s->watcher->ready(s->watcher->env, s->next_body);
+    }
     return true;
 }
 

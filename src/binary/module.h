@@ -230,11 +230,21 @@ static inline const struct functype *module_func_type(const struct module *m, ui
  * final end. Only while it is not translated: afterwards struct code knows. */
 struct span cn_module_untranslated_body(const struct module *, uint64_t code_word);
 
+/* Who looks at bodies while the decoder finds them, when all that lies before them is decoded. What
+ * it thinks of them it keeps to itself until the module is decoded. */
+struct body_watcher {
+    void (*begin)(void *env, struct module *, size_t code_bytes); /* of the whole section */
+    void (*ready)(void *env, uint32_t end); /* functions before this one have their bodies */
+    void (*abandon)(void *env); /* the module is about to be freed: it does not decode */
+    void *env;
+};
+
 /* Decodes every section (section 5.5) without looking into bodies, taking over one reference count
  * of the result. bytes are borrowed: the caller arranges ownership afterwards through `bytes` and
- * `release`. NULL and *error on failure. */
+ * `release`. The watcher may be NULL. NULL and *error on failure. */
 struct module *cn_module_decode(struct alloc *, struct type_registry *, catnap_features_t,
-                                const uint8_t *bytes, size_t size, struct error *error);
+                                const uint8_t *bytes, size_t size, const struct body_watcher *,
+                                struct error *error);
 void cn_module_retain(struct module *);
 /* At the last reference frees all. */
 void cn_module_release(struct module *);

@@ -10,6 +10,8 @@ struct sections {
     struct module *m;
     /* Room in the module's arrays of what can be both imported and defined. */
     size_t func_room, table_room, memory_room, global_room;
+    const struct body_watcher *watcher; /* or NULL */
+    uint32_t next_body;                 /* the first function whose body was not found yet */
     bool has_code;
     uint32_t segment_count; /* of the data section, 0 without one */
 };
@@ -25,6 +27,9 @@ bool cn_decode_start_section(struct sections *);
 bool cn_decode_element_section(struct sections *);
 bool cn_decode_data_count_section(struct sections *);
 bool cn_decode_code_section(struct sections *);
+/* The same in parts: what comes before the bodies, one body after another, the end. */
+bool cn_decode_code_start(struct sections *);
+bool cn_decode_next_body(struct sections *);
 bool cn_decode_data_section(struct sections *);
 
 /* A zeroed array in the module's arena; NULL and the error set when memory is exhausted. */

@@ -204,10 +204,14 @@ static bool check_elem(struct module *m, const struct elem_segment *elem, struct
     return check_elem_items(m, elem, error);
 }
 
-static bool check_segments(struct module *m, struct error *error) {
+static bool check_elems(struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->elem_count; i++)
         if (!check_elem(m, &m->elems[i], error))
             return false;
+    return true;
+}
+
+static bool check_datas(struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->data_count; i++) {
         const struct data_segment *data = &m->datas[i];
         if (data->mode != SEGMENT_ACTIVE)
@@ -312,14 +316,22 @@ static bool check_start(const struct module *m, struct error *error) {
 static bool check_declarations(struct module *m, struct error *error) {
     return check_types(m, error) && check_func_types(m, error) && check_tables(m, error) &&
            check_memories(m, error) && check_imports(m, error) && check_exports(m, error) &&
-           check_start(m, error) && check_globals(m, error) && check_segments(m, error);
+           check_start(m, error) && check_globals(m, error) && check_elems(m, error);
 }
 
-bool cn_validate_declarations(struct module *m, struct error *error) {
+bool cn_validate_before_code(struct module *m, struct error *error) {
     m->func_declared = cn_arena_calloc(&m->arena, m->func_count / 8 + 1, 1);
     if (!m->func_declared)
         return cn_fail_memory(error);
-    if (check_declarations(m, error))
+    return check_declarations(m, error);
+}
+
+bool cn_validate_after_code(struct module *m, struct error *error) {
+    return check_datas(m, error);
+}
+
+bool cn_validate_declarations(struct module *m, struct error *error) {
+    if (cn_validate_before_code(m, error) && cn_validate_after_code(m, error))
         return true;
     cn_prefer_malformed(m, error);
     return false;

@@ -1,4 +1,5 @@
 /* Whether bodies decode, whatever they mean. Only modules that are known to be bad come here. */
+#include "validate/validate.h"
 #include "validate/validator.h"
 
 /* Where blocks end, and which may have an else. */

@@ -110,8 +110,4 @@ bool cn_validate_with(struct validator *, uint32_t func, struct span body);
 /* The body of a function while nobody translates the module yet. */
 struct span cn_untranslated_body(const struct module *, uint32_t func);
 
-/* validate_encoding.c: decoding comes before validation, and what is malformed is not even invalid.
- * Called with what is invalid, looks whether any body is malformed and reports that instead. */
-void cn_prefer_malformed(const struct module *, struct error *);
-
 #endif

@@ -56,7 +56,7 @@ static void check(struct alloc *alloc, catnap_features_t features, const uint8_t
     struct type_registry registry;
     struct error error = {.status = CATNAP_OK};
     require(cn_types_init(&registry, alloc));
-    struct module *m = cn_module_decode(alloc, &registry, features, bytes, size, &error);
+    struct module *m = cn_module_decode(alloc, &registry, features, bytes, size, NULL, &error);
     bool valid = m && cn_validate_declarations(m, &error);
     if (valid) {
         check_names(m);

@@ -32,7 +32,7 @@ static inline void loader_destroy(struct loader *l) {
 static inline struct module *load_in_place(struct loader *l, const uint8_t *bytes, size_t size) {
     l->error = (struct error){.status = CATNAP_OK};
     struct module *m =
-        cn_module_decode(&l->alloc, &l->registry, l->features, bytes, size, &l->error);
+        cn_module_decode(&l->alloc, &l->registry, l->features, bytes, size, NULL, &l->error);
     if (m && cn_validate_declarations(m, &l->error) && cn_validate_bodies(m, &l->error))
         return m;
     cn_module_release(m);

@@ -1,0 +1,28 @@
+/* A module checked while it is decoded: all that lies before the bodies when the first body comes,
+ * bodies as they come, the rest at the end. */
+#ifndef CN_VALIDATE_CHECK_H
+#define CN_VALIDATE_CHECK_H
+
+#include "validate/validate.h"
+
+struct check {
+    bool deferred;    /* no bodies */
+    uint32_t threads; /* for bodies, the caller's included */
+    bool apart;       /* with another thread than the caller's in any case */
+
+    bool begun, failed;
+    uint64_t begun_ns; /* when, by the monotonic clock */
+    struct crew *crew;
+    struct error error; /* of what lies before the bodies, when it failed */
+};
+
+/* What the decoder is to be told; refers to the check. */
+struct body_watcher cn_check_watcher(struct check *);
+/* Whether something invalid was found so far. */
+bool cn_check_failed(struct check *);
+/* The verdict on a module that is decoded; the check is over. */
+bool cn_check_finish(struct check *, struct module *, struct error *);
+/* Gives up, before the module is freed. */
+void cn_check_drop(struct check *);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * Bodies validated as they become known: at once by the caller or, when there are several threads,
+ * in pieces of the module's order, each taken by whoever is free. Of the errors the one of the first
+ * function counts, so that the outcome is that of one thread.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "validate/validate.h"
+#include "validate/validator.h"
+
+/* Enough work that taking a piece costs nothing beside it, and few enough bytes at stake that all
+ * threads end at about the same time. */
+#define PIECE_BYTES 65536u
+#define MOST_THREADS 64u
+
+struct crew {
+    const struct module *m;
+    struct validator *v;    /* the caller's */
+    struct error own_error; /* of that validator */
+    uint32_t announced;     /* `ready`, as the caller left it */
+    uint64_t unannounced;   /* bytes since */
+    uint32_t helper_count;
+    pthread_t helpers[MOST_THREADS];
+
+    pthread_mutex_t mutex; /* guards what follows, while there are helpers */
+    pthread_cond_t more;   /* `ready` or `closed` has changed */
+    uint32_t next;         /* the first function that nobody took */
+    uint32_t ready;        /* the first whose body is not known */
+    uint32_t end;          /* functions from here on do not matter: one before them is invalid */
+    bool closed;           /* nothing more will be ready */
+    struct error error;    /* of the function `end`, when that is not behind the last */
+};
+
+/* ---- What every thread does ---- */
+
+/* Takes the next piece, waiting for one if need be; false when there will be none. */
+static bool take_piece(struct crew *crew, bool wait, uint32_t *first, uint32_t *last) {
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&crew->mutex);
+    while (wait && crew->next == crew->ready && crew->next < crew->end && !crew->closed)
+        pthread_cond_wait(&crew->more, &crew->mutex);
+    *first = crew->next;
+    while (crew->next < crew->ready && crew->next < crew->end && bytes < PIECE_BYTES)
+        bytes += cn_untranslated_body(crew->m, crew->next++).length;
+    *last = crew->next;
+    pthread_mutex_unlock(&crew->mutex);
+    return *first < *last;
+}
+
+static void report(struct crew *crew, uint32_t func, const struct error *error) {
+    pthread_mutex_lock(&crew->mutex);
+    if (func < crew->end) {
+        crew->end = func;
+        crew->error = *error;
+    }
+    pthread_mutex_unlock(&crew->mutex);
+}
+
+static void work(struct crew *crew, struct validator *v, bool wait) {
+    uint32_t func, last;
+    while (take_piece(crew, wait, &func, &last)) {
+        while (func < last && cn_validate_with(v, func, cn_untranslated_body(crew->m, func)))
+            func++;
+        if (func < last)
+            report(crew, func, v->d.error);
+    }
+}
+
+/* A helper without memory leaves the work to the others. */
+static void *help(void *env) {
+    struct crew *crew = env;
+    struct error error;
+    struct validator *v = cn_make_validator(crew->m, &error);
+    if (!v)
+        return NULL;
+    work(crew, v, true);
+    cn_drop_validator(v);
+    return NULL;
+}
+
+/* ---- Starting ---- */
+
+/* More threads than pieces would wait for nothing. */
+static uint32_t useful_helpers(size_t code_bytes, uint32_t threads, bool apart) {
+    uint64_t pieces = code_bytes / PIECE_BYTES + 1;
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
+    if (threads > pieces)
+        threads = (uint32_t)pieces;
+    uint32_t helpers = threads > 0 ? threads - 1 : 0;
+    return apart && helpers == 0 ? 1 : helpers;
+}
+
+/* The host's signals are for the host's threads. */
+static bool start_thread(pthread_t *thread, struct crew *crew) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(thread, NULL, help, crew) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
+/* Helpers that cannot be started are done without. */
+static void start_helpers(struct crew *crew, uint32_t count) {
+    if (count == 0 || pthread_mutex_init(&crew->mutex, NULL) != 0)
+        return;
+    if (pthread_cond_init(&crew->more, NULL) != 0) {
+        pthread_mutex_destroy(&crew->mutex);
+        return;
+    }
+    while (crew->helper_count < count && start_thread(&crew->helpers[crew->helper_count], crew))
+        crew->helper_count++;
+    if (crew->helper_count == 0) {
+        pthread_cond_destroy(&crew->more);
+        pthread_mutex_destroy(&crew->mutex);
+    }
+}
+
+struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t threads, bool apart,
+                         struct error *error) {
+    struct crew *crew = cn_calloc(m->alloc, 1, sizeof *crew);
+    if (!crew) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    crew->m = m;
+    crew->next = crew->ready = crew->announced = m->imported_func_count;
+    crew->end = m->func_count;
+    crew->v = cn_make_validator(m, &crew->own_error);
+    if (!crew->v) {
+        *error = crew->own_error;
+        cn_free(m->alloc, crew, sizeof *crew);
+        return NULL;
+    }
+    start_helpers(crew, useful_helpers(code_bytes, threads, apart));
+    return crew;
+}
+
+/* ---- What the caller does ---- */
+
+static void validate_alone(struct crew *crew, uint32_t end) {
+    for (; crew->next < end && crew->next < crew->end; crew->next++) {
+        struct span body = cn_untranslated_body(crew->m, crew->next);
+        if (!cn_validate_with(crew->v, crew->next, body)) {
+            crew->error = crew->own_error;
+            crew->end = crew->next;
+        }
+    }
+}
+
+static void announce(struct crew *crew, uint32_t end, bool closed) {
+    pthread_mutex_lock(&crew->mutex);
+    crew->ready = end;
+    crew->closed = closed;
+    pthread_cond_broadcast(&crew->more);
+    pthread_mutex_unlock(&crew->mutex);
+    crew->unannounced = 0;
+}
+
+void cn_crew_ready(struct crew *crew, uint32_t end) {
+    if (crew->helper_count == 0) {
+        validate_alone(crew, end);
+        return;
+    }
+    for (uint32_t func = crew->announced; func < end; func++)
+        crew->unannounced += cn_untranslated_body(crew->m, func).length;
+    crew->announced = end;
+    if (crew->unannounced >= PIECE_BYTES)
+        announce(crew, end, false);
+}
+
+bool cn_crew_failed(struct crew *crew) {
+    if (crew->helper_count == 0)
+        return crew->end < crew->m->func_count;
+    pthread_mutex_lock(&crew->mutex);
+    bool failed = crew->end < crew->m->func_count;
+    pthread_mutex_unlock(&crew->mutex);
+    return failed;
+}
+
+static void join_helpers(struct crew *crew) {
+    if (crew->helper_count == 0)
+        return;
+    for (uint32_t i = 0; i < crew->helper_count; i++)
+        pthread_join(crew->helpers[i], NULL);
+    pthread_cond_destroy(&crew->more);
+    pthread_mutex_destroy(&crew->mutex);
+}
+
+static void free_crew(struct crew *crew) {
+    cn_drop_validator(crew->v);
+    cn_free(crew->m->alloc, crew, sizeof *crew);
+}
+
+bool cn_crew_finish(struct crew *crew, struct error *error) {
+    if (crew->helper_count > 0) {
+        announce(crew, crew->announced, true);
+        work(crew, crew->v, false);
+        join_helpers(crew);
+    }
+    bool valid = crew->end == crew->m->func_count;
+    if (!valid)
+        *error = crew->error;
+    free_crew(crew);
+    return valid;
+}
+
+void cn_crew_drop(struct crew *crew) {
+    if (!crew)
+        return;
+    if (crew->helper_count > 0) {
+        pthread_mutex_lock(&crew->mutex);
+        crew->end = crew->next; /* nothing is left that matters */
+        crew->closed = true;
+        pthread_cond_broadcast(&crew->more);
+        pthread_mutex_unlock(&crew->mutex);
+    }
+    join_helpers(crew);
+    free_crew(crew);
+}
