@@ -336,6 +336,27 @@ typedef struct catnap_module_options {
 WASM_API_EXTERN own wasm_module_t *catnap_module_new(wasm_store_t *, const uint8_t *bytes,
                                                      size_t length, const catnap_module_options_t *,
                                                      catnap_error_t **error);
+/* A module that is loaded while its bytes arrive. One thread at a time may use a builder; where the
+ * engine validates with several threads, another than the caller's is always at work. */
+typedef struct catnap_builder_t catnap_builder_t;
+
+/* Of the options, which may be NULL, `release` does not count: bytes are copied, into address space
+ * that is reserved for the largest module there can be and does not pass through the allocator. */
+WASM_API_EXTERN own catnap_builder_t *catnap_builder_new(wasm_engine_t *,
+                                                         const catnap_module_options_t *,
+                                                         catnap_error_t **error);
+/* The next bytes of the module, in pieces of any size. Decodes and validates what is whole by now:
+ * sections, and in the code section bodies. The first thing that is found wrong is returned, now and
+ * from each later call; the same module in one piece may have its first error elsewhere, when it has
+ * several. Exhausted memory is such an error, too. */
+WASM_API_EXTERN own catnap_error_t *catnap_builder_write(catnap_builder_t *, const uint8_t *bytes,
+                                                         size_t length);
+/* The module, when all bytes were written; the builder is gone, also on failure. The store is of the
+ * builder's engine. NULL and *error on failure. */
+WASM_API_EXTERN own wasm_module_t *catnap_builder_finish(own catnap_builder_t *, wasm_store_t *,
+                                                         catnap_error_t **error);
+/* Drops a builder, at any point. */
+WASM_API_EXTERN void catnap_builder_delete(own catnap_builder_t *);
 /* Decodes and validates only; NULL when the module is valid. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, const uint8_t *bytes,
                                                            size_t length);

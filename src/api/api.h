@@ -94,6 +94,10 @@ struct shared_module *cn_load_known(wasm_engine_t *, const uint8_t *bytes, size_
                                     const catnap_module_options_t *, struct error *);
 /* What the options say of translation, or else the engine. */
 catnap_translation_t cn_translation_mode(const wasm_engine_t *, const catnap_module_options_t *);
+/* Makes a checked module one that stores can have, translated when the mode is eager; takes it over,
+ * also when it fails. */
+struct shared_module *cn_share_module(wasm_engine_t *, struct module *, const char *name,
+                                      catnap_translation_t, struct error *);
 bool cn_check_module(wasm_engine_t *, const uint8_t *bytes, size_t size, struct error *);
 bool cn_translate_all(struct shared_module *, struct error *);
 /* What code of this engine is translated with. */

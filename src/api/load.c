@@ -108,8 +108,9 @@ static bool set_name(struct module *module, const char *name, struct error *erro
     return true;
 }
 
-static struct shared_module *share(wasm_engine_t *engine, struct module *module, const char *name,
-                                   struct manner how, struct error *error) {
+struct shared_module *cn_share_module(wasm_engine_t *engine, struct module *module,
+                                      const char *name, catnap_translation_t mode,
+                                      struct error *error) {
     if (!set_name(module, name, error)) {
         cn_module_release(module);
         return NULL;
@@ -119,7 +120,7 @@ static struct shared_module *share(wasm_engine_t *engine, struct module *module,
         cn_fail_memory(error);
         return NULL;
     }
-    if (how.mode == CATNAP_TRANSLATION_EAGER && !cn_translate_all(shared, error)) {
+    if (mode == CATNAP_TRANSLATION_EAGER && !cn_translate_all(shared, error)) {
         cn_shared_release(shared);
         return NULL;
     }
@@ -144,7 +145,7 @@ static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *byt
     }
     module->release = free_copy;
     module->release_env = &engine->alloc;
-    return share(engine, module, name, how, error);
+    return cn_share_module(engine, module, name, how.mode, error);
 }
 
 static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
@@ -158,7 +159,7 @@ static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *byt
     }
     module->release = options->release;
     module->release_env = options->release_env;
-    return share(engine, module, options->name, how, error);
+    return cn_share_module(engine, module, options->name, how.mode, error);
 }
 
 static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,

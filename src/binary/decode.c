@@ -25,7 +25,7 @@ static const struct section_kind {
     [SECTION_DATA] = {12, "data section", cn_decode_data_section},
 };
 
-static bool decode_preamble(struct decoder *d) {
+bool cn_decode_preamble(struct decoder *d) {
     static const uint8_t magic[4] = {0, 'a', 's', 'm'}, version[4] = {1, 0, 0, 0};
     size_t left = cn_decode_left(d);
     if (left < sizeof magic || memcmp(d->r.at, magic, sizeof magic) != 0)
@@ -71,8 +71,7 @@ static bool decode_custom(struct sections *s, struct section *section) {
     return true;
 }
 
-/* Reads the header of the next section, checks its place, and narrows the reader to its content. */
-static bool enter_section(struct sections *s, struct section *section, uint8_t *place) {
+bool cn_decode_section_header(struct sections *s, struct section *section, uint8_t *place) {
     uint32_t offset = cn_decode_offset(&s->d), size;
     if (!cn_decode_byte(&s->d, &section->id, "section id"))
         return false;
@@ -95,22 +94,27 @@ static bool enter_section(struct sections *s, struct section *section, uint8_t *
     return true;
 }
 
+bool cn_decode_section_content(struct sections *s, struct section *section) {
+    const struct section_kind *kind = &section_kinds[section->id];
+    return kind->decode ? kind->decode(s) : decode_custom(s, section);
+}
+
+bool cn_decode_section_end(struct sections *s, const struct section *section) {
+    return s->d.r.at == s->d.r.end ||
+           cn_decode_fail(&s->d, "%s: section size mismatch: %zu bytes are left over",
+                          section_kinds[section->id].name, cn_decode_left(&s->d));
+}
+
 static bool decode_section(struct sections *s, struct section *section, uint8_t *place) {
     const uint8_t *end = s->d.r.end;
-    if (!enter_section(s, section, place))
+    if (!cn_decode_section_header(s, section, place) || !cn_decode_section_content(s, section) ||
+        !cn_decode_section_end(s, section))
         return false;
-    const struct section_kind *kind = &section_kinds[section->id];
-    if (!(kind->decode ? kind->decode(s) : decode_custom(s, section)))
-        return false;
-    if (s->d.r.at != s->d.r.end)
-        return cn_decode_fail(&s->d, "%s: section size mismatch: %zu bytes are left over",
-                              kind->name, cn_decode_left(&s->d));
     s->d.r.end = end;
     return true;
 }
 
-/* What sections promise each other and may be missing. */
-static bool check_agreement(struct sections *s) {
+bool cn_decode_agreement(struct sections *s) {
     struct module *m = s->m;
     uint32_t defined = m->func_count - m->imported_func_count;
     if (!s->has_code && defined > 0)
@@ -130,7 +134,7 @@ static bool decode_module(struct sections *s) {
         return cn_fail(s->d.error, CATNAP_LIMIT,
                        "the module's %zu bytes are more than the limit of %llu", m->size,
                        (unsigned long long)LIMIT_MODULE_BYTES);
-    if (!decode_preamble(&s->d))
+    if (!cn_decode_preamble(&s->d))
         return false;
     m->sections = cn_section_array(s, count_sections(s->d.r), sizeof *m->sections);
     if (!m->sections)
@@ -140,12 +144,12 @@ static bool decode_module(struct sections *s) {
             return false;
         m->section_count++;
     }
-    return check_agreement(s);
+    return cn_decode_agreement(s);
 }
 
-struct module *cn_module_decode(struct alloc *alloc, struct type_registry *registry,
-                                catnap_features_t features, const uint8_t *bytes, size_t size,
-                                const struct body_watcher *watcher, struct error *error) {
+struct module *cn_module_new(struct alloc *alloc, struct type_registry *registry,
+                             catnap_features_t features, const uint8_t *bytes, size_t size,
+                             struct error *error) {
     struct module *m = cn_calloc(alloc, 1, sizeof *m);
     if (!m) {
         cn_fail_memory(error);
@@ -158,6 +162,15 @@ struct module *cn_module_decode(struct alloc *alloc, struct type_registry *regis
     cn_arena_init(&m->arena, alloc);
     m->bytes = bytes;
     m->size = size;
+    return m;
+}
+
+struct module *cn_module_decode(struct alloc *alloc, struct type_registry *registry,
+                                catnap_features_t features, const uint8_t *bytes, size_t size,
+                                const struct body_watcher *watcher, struct error *error) {
+    struct module *m = cn_module_new(alloc, registry, features, bytes, size, error);
+    if (!m)
+        return NULL;
     struct sections s = {
         .d = {.r = {bytes, bytes + size}, .base = bytes, .features = features, .error = error},
         .m = m,

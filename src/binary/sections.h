@@ -32,6 +32,20 @@ bool cn_decode_code_start(struct sections *);
 bool cn_decode_next_body(struct sections *);
 bool cn_decode_data_section(struct sections *);
 
+/* decode.c: the steps of decoding a module, for whoever gets it in pieces too. */
+bool cn_decode_preamble(struct decoder *);
+/* Reads the header of the next section, checks its place in the order, and narrows the reader to its
+ * content. */
+bool cn_decode_section_header(struct sections *, struct section *, uint8_t *place);
+bool cn_decode_section_content(struct sections *, struct section *);
+/* Whether the content ends where the section does. */
+bool cn_decode_section_end(struct sections *, const struct section *);
+/* What sections promise each other and may be missing. */
+bool cn_decode_agreement(struct sections *);
+/* A module that nothing is decoded of. NULL and *error when memory is exhausted. */
+struct module *cn_module_new(struct alloc *, struct type_registry *, catnap_features_t,
+                             const uint8_t *bytes, size_t size, struct error *);
+
 /* A zeroed array in the module's arena; NULL and the error set when memory is exhausted. */
 void *cn_section_array(struct sections *, uint32_t count, size_t size);
 

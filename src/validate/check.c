@@ -35,6 +35,15 @@ void cn_check_drop(struct check *check) {
     check->crew = NULL;
 }
 
+void cn_check_stop(struct check *check, struct error *error) {
+    struct crew *crew = check->crew;
+    check->crew = NULL;
+    if (crew)
+        cn_crew_finish(crew, error);
+    else
+        *error = check->error;
+}
+
 /* A module without a code section has not begun. */
 static bool check_declarations(struct check *check, struct module *m) {
     if (!check->begun)

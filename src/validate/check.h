@@ -20,6 +20,8 @@ struct check {
 struct body_watcher cn_check_watcher(struct check *);
 /* Whether something invalid was found so far. */
 bool cn_check_failed(struct check *);
+/* What was found, which must have been something; the check is over. */
+void cn_check_stop(struct check *, struct error *);
 /* The verdict on a module that is decoded; the check is over. */
 bool cn_check_finish(struct check *, struct module *, struct error *);
 /* Gives up, before the module is freed. */
