@@ -50,7 +50,8 @@ typedef enum catnap_status {
     CATNAP_OK = 0,
     CATNAP_MALFORMED = 1,     /* the bytes do not decode (specification, section 5) */
     CATNAP_INVALID = 2,       /* they decode and do not validate (section 3) */
-    CATNAP_UNSUPPORTED = 3,   /* they need a feature that is switched off or unknown */
+    CATNAP_UNSUPPORTED = 3,   /* they need a feature that is switched off; what this version does
+                               * not know at all is malformed or invalid */
     CATNAP_LIMIT = 4,         /* an implementation limit or a limit of the store */
     CATNAP_LINK = 5,          /* an import is missing or of the wrong type (section 4.5.3) */
     CATNAP_TRAP = 6,          /* execution trapped (for runs: see the trap) */
@@ -662,7 +663,7 @@ WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_restore(catnap_wasi_t *, const void *bytes, size_t length,
                     void (*lost)(void *env, uint32_t number, const char *path), void *env);
 
-/* Defines all of wasi_snapshot_preview1 (and the older name wasi_unstable where the two agree). */
+/* Defines all of wasi_snapshot_preview1, and of the older wasi_unstable with its own layouts. */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);
 
 /* ---- Checkpoints ------------------------------------------------------------------------------- */

@@ -1,25 +1,37 @@
 /* Files that appear whole or not at all, and files that are mapped. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/platform.h"
 
+#define TRIES 16
+
 bool cn_os_file_new(struct os_file *file, const char *path) {
-    size_t size = strlen(path) + sizeof ".XXXXXX";
+    size_t size = strlen(path) + sizeof ".0123456789abcdef";
+    file->descriptor = -1;
     file->temporary = malloc(size);
-    if (!file->temporary)
-        return false;
-    snprintf(file->temporary, size, "%s.XXXXXX", path);
-    file->descriptor = mkostemp(file->temporary, O_CLOEXEC);
+    for (int i = 0; i < TRIES && file->temporary && file->descriptor < 0; i++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+            break;
+        snprintf(file->temporary, size, "%s.%016" PRIx64, path, random);
+        /* Made anew and with the mode that the process's umask leaves: nobody else's file. */
+        file->descriptor = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file->descriptor < 0 && errno != EEXIST)
+            break;
+    }
     if (file->descriptor >= 0)
         return true;
     free(file->temporary);
+    file->temporary = NULL;
     return false;
 }
 
@@ -56,10 +68,7 @@ static void sync_directory(const char *path) {
 }
 
 bool cn_os_file_finish(struct os_file *file, const char *path) {
-    mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(file->descriptor, 0666 & ~mask) != 0 || fsync(file->descriptor) != 0 ||
-        rename(file->temporary, path) != 0) {
+    if (fsync(file->descriptor) != 0 || rename(file->temporary, path) != 0) {
         cn_os_file_abandon(file);
         return false;
     }

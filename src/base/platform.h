@@ -1,5 +1,6 @@
 /*
- * What only the operating system and the processor know. The rest of the library names neither.
+ * What only the operating system knows: the library's rooms ask for it here (WASI apart, whose sandbox
+ * is the kernel's own). What only the processor knows is in base/access.h.
  */
 #ifndef CN_BASE_PLATFORM_H
 #define CN_BASE_PLATFORM_H

@@ -47,6 +47,12 @@ uint64_t cn_run_fuel(const struct catnap_run_t *);
 struct value_stack *cn_run_stack(const struct catnap_run_t *);
 void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames);
 
+/* memmove() and memset() of linear memory, for lengths that may take seconds: false when the call was
+ * interrupted meanwhile. A copy between ranges that overlap is done in one go, since it could not be
+ * started again. */
+bool cn_bulk_copy(const struct machine *vm, uint8_t *to, const uint8_t *from, uint64_t count);
+bool cn_bulk_fill(const struct machine *vm, uint8_t *to, uint8_t value, uint64_t count);
+
 static inline uint8_t *cn_instance_base(const struct wasm_instance_t *instance) {
     return instance->module->memory_count ? instance->memories[0]->base : NULL;
 }

@@ -27,6 +27,8 @@ struct value_stack {
     bool committed;
 };
 
+#define TRAP_NO_ADDRESS UINT64_MAX /* in trap_operand[0] */
+
 enum machine_event { /* why execution came back to C */
     EVENT_DONE,
     EVENT_TRAP,       /* trap is set: an own trap of the host, or NULL and trap_code is set */

@@ -264,7 +264,7 @@ static void add_variant(struct module *m, const struct context *c, const struct 
 
 /* Globals 0 to 4 for results by type; 5 to 7 for operands. */
 static void put_globals(struct module *m, const struct op_info *info) {
-    for (unsigned i = 0; i < 5 + info->operand_count; i++) {
+    for (unsigned i = 0; i < 5u + info->operand_count; i++) {
         uint8_t type = (uint8_t)(i < 5 ? I32 - i : info->operands[i - 5]);
         struct bytes *b = add_item(m, GLOBALS);
         PUT(b, type, 1);
