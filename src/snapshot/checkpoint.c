@@ -177,7 +177,7 @@ static void restore_table(const struct saved_table *saved) {
 static void free_level(struct alloc *alloc, struct level *level) {
     for (size_t i = 0; i < level->memory_count; i++)
         if (level->memories[i].has_undo)
-            cn_undo_free(alloc, &level->memories[i].undo, level->memories[i].memory->shadow->page);
+            cn_undo_free(level->memories[i].memory, &level->memories[i].undo);
     for (size_t i = 0; i < level->table_count; i++)
         release_elements(alloc, level->tables[i].elements);
     cn_free(alloc, level, level->allocation);

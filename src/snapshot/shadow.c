@@ -7,7 +7,7 @@
 
 /* As many pages may stay unprotected after a rollback: copying them again costs
  * less than the fault that tells whether they were written. */
-#define FEW_PAGES 32
+#define FEW_PAGES 16
 
 static size_t pages_of(const struct shadow *shadow, uint64_t bytes) {
     return (size_t)(bytes / shadow->page);
@@ -71,10 +71,13 @@ static bool make_pages(struct shadow *shadow) {
     return shadow->pages != NULL;
 }
 
+static void free_record(struct alloc *alloc, struct undo *undo, size_t page);
+
 static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
     cn_os_release(shadow->differing, shadow->differing_bytes);
     cn_os_release(shadow->pages, shadow->reserved);
     cn_os_image_delete(shadow->image);
+    free_record(alloc, &shadow->spare, shadow->page);
     cn_free(alloc, shadow, sizeof *shadow);
 }
 
@@ -155,26 +158,44 @@ static size_t count_old_pages(const struct shadow *shadow) {
     return count;
 }
 
-bool cn_shadow_prepare(const wasm_memory_t *memory, struct undo *undo, struct error *error) {
-    const struct shadow *shadow = memory->shadow;
+static void free_record(struct alloc *alloc, struct undo *undo, size_t page) {
+    cn_free(alloc, undo->index, undo->capacity * sizeof *undo->index);
+    cn_free(alloc, undo->pages, undo->capacity * page);
+    *undo = (struct undo){0};
+}
+
+bool cn_shadow_prepare(wasm_memory_t *memory, struct undo *undo, struct error *error) {
+    struct shadow *shadow = memory->shadow;
     struct alloc *alloc = memory->ref.store->alloc;
     size_t count = count_old_pages(shadow);
-    *undo = (struct undo){.size = shadow->size};
-    if (count == 0)
-        return true;
-    undo->index = cn_alloc(alloc, count * sizeof *undo->index);
-    undo->pages = cn_alloc(alloc, count * shadow->page);
+    *undo = (struct undo){0};
+    if (count > 0 && count <= shadow->spare.capacity) {
+        *undo = shadow->spare;
+        shadow->spare = (struct undo){0};
+    } else if (count > 0) {
+        undo->index = cn_alloc(alloc, count * sizeof *undo->index);
+        undo->pages = cn_alloc(alloc, count * shadow->page);
+        undo->capacity = count;
+    }
+    undo->size = shadow->size;
     undo->count = count;
-    if (undo->index && undo->pages)
+    if (count == 0 || (undo->index && undo->pages))
         return true;
-    cn_undo_free(alloc, undo, shadow->page);
+    free_record(alloc, undo, shadow->page);
     return cn_fail_memory(error);
 }
 
-void cn_undo_free(struct alloc *alloc, struct undo *undo, size_t page) {
-    cn_free(alloc, undo->index, undo->count * sizeof *undo->index);
-    cn_free(alloc, undo->pages, undo->count * page);
-    *undo = (struct undo){0};
+/* Its room is kept when it may do for the next one: neither smaller nor a waste. */
+#define MOST_SPARE 256
+
+void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
+    struct shadow *shadow = memory->shadow;
+    if (undo->capacity > shadow->spare.capacity && undo->capacity <= MOST_SPARE) {
+        struct undo smaller = shadow->spare;
+        shadow->spare = *undo;
+        *undo = smaller;
+    }
+    free_record(memory->ref.store->alloc, undo, shadow->page);
 }
 
 /* The memory's pages become the image's, which now has the same contents. */

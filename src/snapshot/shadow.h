@@ -11,6 +11,15 @@
 
 #include "runtime/objects.h"
 
+/* What a checkpoint overwrote in a shadow. */
+struct undo {
+    uint64_t size;   /* of the memory at the checkpoint before */
+    size_t count;    /* of pages */
+    size_t capacity; /* of the arrays */
+    uint32_t *index; /* of each page */
+    uint8_t *pages;  /* as they were */
+};
+
 struct shadow {
     const struct tracker *tracker;
     uint8_t *pages;      /* as the memory was; zero from `size` on */
@@ -19,18 +28,10 @@ struct shadow {
     uint64_t watched;    /* bytes of the memory that the tracker looks after */
     uint64_t *differing; /* bit for each page of the operating system */
     size_t differing_bytes;
-    size_t count; /* of bits set */
-    size_t page;  /* bytes */
-    int image;    /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else
-                -1 */
-};
-
-/* What a checkpoint overwrote in a shadow. */
-struct undo {
-    uint64_t size; /* of the memory at the checkpoint before */
-    size_t count;
-    uint32_t *index; /* of each page */
-    uint8_t *pages;  /* as they were */
+    size_t count;      /* of bits set */
+    size_t page;       /* bytes */
+    struct undo spare; /* room of a record that is done with */
+    int image;         /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
 };
 
 /* Makes the memory's shadow, with nothing in it, when it has none. */
@@ -42,7 +43,7 @@ void cn_shadow_drop(wasm_memory_t *);
 bool cn_shadow_collect(wasm_memory_t *, bool protect, struct error *);
 /* After that. Room for what cn_shadow_take() overwrites; nothing is changed
  * yet. */
-bool cn_shadow_prepare(const wasm_memory_t *, struct undo *, struct error *);
+bool cn_shadow_prepare(wasm_memory_t *, struct undo *, struct error *);
 /* The shadow becomes what the memory is; undo may be NULL. */
 void cn_shadow_take(wasm_memory_t *, struct undo *);
 /* The shadow becomes what it was before. */
@@ -50,6 +51,7 @@ void cn_shadow_undo(wasm_memory_t *, const struct undo *);
 /* After cn_shadow_collect(): the memory becomes what the shadow is. */
 bool cn_shadow_restore(wasm_memory_t *, struct error *);
 
-void cn_undo_free(struct alloc *, struct undo *, size_t page);
+/* The record is done with. */
+void cn_undo_free(wasm_memory_t *, struct undo *);
 
 #endif
