@@ -218,6 +218,30 @@ WASM_API_EXTERN own wasm_func_t *catnap_func_new(wasm_store_t *, const wasm_func
                                                  void (*finalizer)(void *env),
                                                  catnap_error_t **error);
 
+/* ---- Calls without values ---- */
+
+/* The quickest way across, for hosts that know the types: arguments and results share an array of
+ * slots, one for each value in order and two for a v128, low lanes first. An i32 or f32 is the low
+ * half of its slot; the upper half is not looked at, and comes out as zero. The array has room for
+ * the arguments or the results, whichever are more: catnap_func_slots(). Slots are not checked. */
+WASM_API_EXTERN size_t catnap_func_slots(const wasm_func_t *);
+/* Calls a function: the arguments' slots become the results'. Returns an own trap, after which the
+ * slots hold nothing of use, or NULL. */
+WASM_API_EXTERN own wasm_trap_t *catnap_func_call_raw(const wasm_func_t *, uint64_t *slots);
+/* A host function that takes its arguments from the slots and puts its results there. */
+typedef own wasm_trap_t *(*catnap_raw_callback_t)(void *env, catnap_caller_t *caller,
+                                                  uint64_t *slots);
+/* As catnap_func_new(). */
+WASM_API_EXTERN own wasm_func_t *catnap_func_new_raw(wasm_store_t *, const wasm_functype_t *,
+                                                     catnap_raw_callback_t, void *env,
+                                                     void (*finalizer)(void *env),
+                                                     catnap_error_t **error);
+/* The slot of a reference (NULL is null), which must be of the same store as the function. */
+WASM_API_EXTERN uint64_t catnap_slot_of_ref(wasm_ref_t *);
+/* An own handle on what a slot of a reference type refers to, or NULL. A slot itself holds nothing:
+ * take the handle before other calls are made. */
+WASM_API_EXTERN own wasm_ref_t *catnap_ref_of_slot(uint64_t slot);
+
 WASM_API_EXTERN wasm_store_t *catnap_caller_store(const catnap_caller_t *);
 /* The instance whose code made the call, borrowed; NULL when the host itself called the function. */
 WASM_API_EXTERN const wasm_instance_t *catnap_caller_instance(const catnap_caller_t *);

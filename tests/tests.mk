@@ -47,6 +47,16 @@ bench: $(BUILD)/catnap
 $(BUILD)/bench/validate: $(BUILD)/bench/validate.o $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
 
+# What a call across the border costs.
+.PHONY: bench-calls
+bench-calls: $(BUILD)/bench/calls
+	@$<
+
+$(BUILD)/bench/calls: $(BUILD)/bench/calls.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
+-include $(BUILD)/bench/calls.d
+
 # ---- Coverage ------------------------------------------------------------------------------------
 
 # Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes its
@@ -103,4 +113,5 @@ fuzz-run: fuzz
 #:   spec           the official suite: SPEC_TESTSUITE=DIR, SPEC_SET=NAME, SPEC_OPTIONS=...
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
 #:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
+#:   bench-calls    what calls between host and WebAssembly cost
 #:   bench          measures; BENCH_OPTIONS="--peer ..." (bench/README.md)

@@ -71,19 +71,21 @@ const char *cn_values_to_slots(wasm_store_t *, struct values, const valtype *typ
 void cn_values_from_slots(struct values, const valtype *types, const uint64_t *slots);
 /* Sets every element to the zero of its type. */
 void cn_values_zero(struct values, const valtype *types);
+/* Clears the upper half of every slot of an i32 or f32. */
+void cn_slots_narrow(uint64_t *slots, uint32_t slot_count, const valtype *types);
 /* One more handle, or one less, for each reference in the array. */
 void cn_values_retain(struct values);
 void cn_values_release(struct values);
 
-/* ---- call.c ---- */
-/* Calls a function: own results on success; on a trap the results are not touched. */
-wasm_trap_t *cn_call_values(const wasm_func_t *, struct values arguments, struct values results);
+/* ---- call.c, callback.c ---- */
+wasm_trap_t *cn_no_memory_trap(wasm_store_t *);
 /* What calls the embedder's functions, with the signatures of the headers: for cn_func_new(). */
 wasm_trap_t *cn_callback_plain(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 wasm_trap_t *cn_callback_env(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 /* In place of those two when values do not fit a wasm_val_t: it traps. */
 wasm_trap_t *cn_callback_without_room(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 wasm_trap_t *cn_callback_wide(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
+wasm_trap_t *cn_callback_raw(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 
 /* ---- load.c ---- */
 /* Decodes and validates, and translates when the engine is eager. options may be NULL. */

@@ -1,20 +1,22 @@
-/* Calls from the host, and the host functions' side of a call: both convert between slots and
- * values. Few values need no allocation. */
+/* Calls from the host: values become slots, and slots values again. Few values need no allocation;
+ * numbers alone, and as many of them as the type says, go straight through. */
 #include "api/api.h"
-
-#include <string.h>
+#include "api/numbers.h"
 
 #define SMALL_SLOTS 16
-#define SMALL_VALUES_BYTES (10 * sizeof(catnap_val_t))
 
 /* What makes messages stays out of the frames of calls, which nest. */
 #define APART __attribute__((noinline, cold))
 
-static wasm_trap_t *exhausted(wasm_store_t *store) {
+wasm_trap_t *cn_no_memory_trap(wasm_store_t *store) {
     return cn_trap_new(store, CATNAP_TRAP_NO_MEMORY, "%s", cn_trap_text(CATNAP_TRAP_NO_MEMORY));
 }
 
-/* ---- From the host ---- */
+APART static wasm_trap_t *deleted_trap(wasm_store_t *store) {
+    return cn_trap_new(store, CATNAP_TRAP_HOST, "the function's store has been deleted");
+}
+
+/* ---- Any call ---- */
 
 /* Programs for wasm.h call without room for results that they do not want: those are dropped. */
 static bool results_fit(struct values results, uint32_t count) {
@@ -26,7 +28,7 @@ static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
     const struct functype *type = func->type;
     wasm_store_t *store = func->ref.store;
     if (store->deleted)
-        return cn_trap_new(store, CATNAP_TRAP_HOST, "the function's store has been deleted");
+        return deleted_trap(store);
     if (arguments.count != type->param_count)
         return cn_trap_new(store, CATNAP_TRAP_HOST,
                            "wrong number of arguments: expected %u, found %zu", type->param_count,
@@ -47,7 +49,8 @@ static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
 APART static wasm_trap_t *argument_trap(const wasm_func_t *func, size_t index, const char *wrong) {
     char type[120];
     return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
-                       "argument %zu %s: the function's type is %s", index, wrong, cn_functype_format(func->type, type, sizeof type));
+                       "argument %zu %s: the function's type is %s", index, wrong,
+                       cn_functype_format(func->type, type, sizeof type));
 }
 
 static wasm_trap_t *call_with_slots(const wasm_func_t *func, struct values arguments,
@@ -79,139 +82,159 @@ static wasm_trap_t *call_inside(const wasm_func_t *func, struct values arguments
     struct alloc *alloc = func->ref.store->alloc;
     uint64_t *slots = cn_alloc(alloc, count * sizeof *slots);
     if (!slots)
-        return exhausted(func->ref.store);
+        return cn_no_memory_trap(func->ref.store);
     trap = call_with_slots(func, arguments, results, slots);
     cn_free(alloc, slots, count * sizeof *slots);
     return trap;
 }
 
-wasm_trap_t *cn_call_values(const wasm_func_t *func, struct values arguments,
-                            struct values results) {
-    wasm_store_t *store = func->ref.store;
+/* A callback may delete the function, or its store: it is held meanwhile. */
+CN_INLINE bool hold(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
-    if (!cn_store_enter(store))
-        return store->misuse_trap;
-    cn_object_retain(ref); /* a callback may delete the function, or its store */
-    wasm_trap_t *trap = call_inside(func, arguments, results);
-    cn_store_leave(store);
-    cn_object_release(ref);
-    return trap;
-}
-
-/* ---- Host functions ---- */
-
-/* The values of one call of a host function. */
-struct host_call {
-    wasm_func_t *func;
-    struct values arguments, results;
-    size_t bytes;
-    union {
-        uint8_t bytes[SMALL_VALUES_BYTES];
-        uint64_t aligned;
-    } small;
-};
-
-/* Arguments are held while the callback runs: it may drop what else refers to them. */
-static bool begin(struct host_call *call, wasm_func_t *func, const uint64_t *slots, size_t stride) {
-    const struct functype *type = func->type;
-    size_t params = type->param_count, results = type->result_count;
-    call->func = func;
-    call->bytes = (params + results) * stride;
-    uint8_t *data = call->small.bytes;
-    if (call->bytes > sizeof call->small)
-        data = cn_alloc(func->ref.store->alloc, call->bytes);
-    if (!data)
+    if (!cn_store_enter(ref->store))
         return false;
-    call->arguments = (struct values){data, params, stride};
-    call->results = (struct values){data + params * stride, results, stride};
-    cn_values_from_slots(call->arguments, ft_params(type), slots);
-    cn_values_retain(call->arguments);
-    cn_values_zero(call->results, ft_results(type));
+    if (__builtin_expect(ref->handles > 0, 1))
+        ref->handles++;
+    else
+        cn_object_retain(ref);
     return true;
 }
 
-/* A trap of another store is told again in ours. */
-static wasm_trap_t *adopt_trap(wasm_store_t *store, wasm_trap_t *trap) {
-    if (trap->ref.store == store)
-        return trap;
-    wasm_trap_t *ours =
-        cn_trap_new_text(store, trap->code, trap->message, trap->message_length);
-    if (ours->code == trap->code)
-        ours->exit_status = trap->exit_status;
-    wasm_trap_delete(trap);
-    return ours;
+CN_INLINE void let_go(const wasm_func_t *func) {
+    struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
+    cn_store_leave(ref->store);
+    if (__builtin_expect(ref->handles > 1, 1))
+        ref->handles--;
+    else
+        cn_object_release(ref);
 }
 
-APART static wasm_trap_t *result_trap(const wasm_func_t *func, size_t index, const char *wrong) {
-    char type[120];
-    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
-                       "result %zu of a host function %s: the function's type is %s", index, wrong,
-                       cn_functype_format(func->type, type, sizeof type));
-}
-
-static wasm_trap_t *take_results(struct host_call *call, uint64_t *slots) {
-    const wasm_func_t *func = call->func;
-    size_t bad;
-    const char *wrong = cn_values_to_slots(func->ref.store, call->results, ft_results(func->type),
-                                           slots, &bad);
-    return wrong ? result_trap(func, bad, wrong) : NULL;
-}
-
-static wasm_trap_t *finish(struct host_call *call, uint64_t *slots, wasm_trap_t *trap,
-                           bool own_results) {
-    wasm_store_t *store = call->func->ref.store;
-    if (trap) {
-        trap = adopt_trap(store, trap);
-    } else {
-        trap = take_results(call, slots);
-        if (own_results)
-            cn_values_release(call->results);
-    }
-    cn_values_release(call->arguments);
-    if (call->arguments.data != call->small.bytes)
-        cn_free(store->alloc, call->arguments.data, call->bytes);
+/* Own results on success; on a trap the results are not touched. */
+static wasm_trap_t *call_values(const wasm_func_t *func, struct values arguments,
+                                struct values results) {
+    if (!hold(func))
+        return func->ref.store->misuse_trap;
+    wasm_trap_t *trap = call_inside(func, arguments, results);
+    let_go(func);
     return trap;
 }
 
-wasm_trap_t *cn_callback_without_room(wasm_func_t *func, struct catnap_caller_t *caller,
-                                      uint64_t *slots) {
-    (void)caller;
-    (void)slots;
-    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
-                       "a v128 does not fit a wasm_val_t: use catnap_func_new()");
-}
+/* ---- Calls of numbers ---- */
 
-static wasm_trap_t *call_plain(wasm_func_t *func, uint64_t *slots, bool with_env) {
-    struct host_call call;
-    wasm_trap_t *trap;
-    if (!begin(&call, func, slots, sizeof(wasm_val_t)))
-        return exhausted(func->ref.store);
-    wasm_val_vec_t arguments = {call.arguments.count, call.arguments.data};
-    wasm_val_vec_t results = {call.results.count, call.results.data};
-    void *callback = func->user_callback;
-    if (with_env)
-        trap = ((wasm_func_callback_with_env_t)callback)(func->env, &arguments, &results);
+/* What the results are after a trap, by the two headers. */
+APART static void void_results(const struct functype *type, void *results, size_t stride) {
+    static const wasm_val_t null_reference = WASM_INIT_VAL;
+    struct values values = {results, type->result_count, stride};
+    if (stride == sizeof(catnap_val_t))
+        cn_values_zero(values, ft_results(type));
     else
-        trap = ((wasm_func_callback_t)callback)(&arguments, &results);
-    return finish(&call, slots, trap, true);
+        for (uint32_t i = 0; i < type->result_count; i++)
+            ((wasm_val_t *)results)[i] = null_reference;
 }
 
-wasm_trap_t *cn_callback_plain(wasm_func_t *func, struct catnap_caller_t *caller, uint64_t *slots) {
-    (void)caller;
-    return call_plain(func, slots, false);
+/* Values are put where the call wants them, or into `small` when that is nowhere. */
+CN_INLINE uint64_t *place_for(const wasm_func_t *func, uint64_t *small) {
+    uint64_t *place = cn_call_place((wasm_func_t *)(uintptr_t)func);
+    return __builtin_expect(place != NULL, 1) ? place : small;
 }
 
-wasm_trap_t *cn_callback_env(wasm_func_t *func, struct catnap_caller_t *caller, uint64_t *slots) {
-    (void)caller;
-    return call_plain(func, slots, true);
+CN_INLINE wasm_trap_t *call_placed(const wasm_func_t *func, uint64_t *slots, uint64_t *small) {
+    wasm_func_t *called = (wasm_func_t *)(uintptr_t)func;
+    if (__builtin_expect(func->ref.store->deleted, 0))
+        return deleted_trap(func->ref.store);
+    return __builtin_expect(slots != small, 1) ? cn_call_placed(called) : cn_call(called, slots);
 }
 
-wasm_trap_t *cn_callback_wide(wasm_func_t *func, struct catnap_caller_t *caller, uint64_t *slots) {
-    struct host_call call;
-    if (!begin(&call, func, slots, sizeof(catnap_val_t)))
-        return exhausted(func->ref.store);
-    wasm_trap_t *trap = ((catnap_callback_t)func->user_callback)(func->env, caller,
-                                                                 call.arguments.data,
-                                                                 call.results.data);
-    return finish(&call, slots, trap, false);
+/* Whether this is one: if not, nothing was done. */
+CN_INLINE bool call_numbers(const wasm_func_t *func, const void *arguments, size_t argument_count,
+                            void *results, size_t result_count, size_t stride,
+                            wasm_trap_t **trap) {
+    const struct functype *type = func->type;
+    uint64_t small[SMALL_SLOTS];
+    if (!type->numbers || type->value_slots > SMALL_SLOTS ||
+        argument_count != type->param_count || result_count != type->result_count ||
+        (argument_count && !arguments) || (result_count && !results) ||
+        !hold(func))
+        return false;
+    uint64_t *slots = place_for(func, small);
+    bool fits = numbers_to_slots(arguments, stride, ft_params(type), type->param_count, slots);
+    if (__builtin_expect(fits, 1)) {
+        *trap = call_placed(func, slots, small);
+        if (__builtin_expect(!*trap, 1))
+            numbers_from_slots(results, stride, ft_results(type), type->result_count, slots);
+        else
+            void_results(type, results, stride);
+    }
+    let_go(func);
+    return fits;
+}
+
+/* ---- The entry points ---- */
+
+static wasm_trap_t *call_plain(const wasm_func_t *func, const wasm_val_vec_t *args,
+                               wasm_val_vec_t *results) {
+    static const wasm_val_t null_reference = WASM_INIT_VAL;
+    size_t count = results && results->data ? results->size : 0;
+    wasm_trap_t *trap = cn_trap_null_argument();
+    size_t filled = 0;
+    if (func) {
+        size_t wanted = func->type->result_count;
+        filled = count < wanted ? count : wanted;
+        trap = call_values(func, plain_values(args ? args->data : NULL, args ? args->size : 0),
+                           plain_values(count ? results->data : NULL, filled));
+    }
+    for (size_t i = !trap ? filled : 0; i < count; i++)
+        results->data[i] = null_reference;
+    return trap;
+}
+
+wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
+                            wasm_val_vec_t *results) {
+    wasm_trap_t *trap;
+    if (func && args && results &&
+        call_numbers(func, args->data, args->size, results->data, results->size,
+                     sizeof(wasm_val_t), &trap))
+        return trap;
+    return call_plain(func, args, results);
+}
+
+static wasm_trap_t *call_wide(const wasm_func_t *func, const catnap_val_t *arguments,
+                              size_t argument_count, catnap_val_t *results, size_t result_count) {
+    struct values out = wide_values(results, result_count);
+    wasm_trap_t *trap = cn_trap_null_argument();
+    if (func)
+        trap = call_values(func, wide_values(arguments, argument_count), out);
+    if (trap && results && func && result_count == func->type->result_count)
+        cn_values_zero(out, ft_results(func->type));
+    else if (trap && results)
+        memset(results, 0, result_count * sizeof *results);
+    return trap;
+}
+
+wasm_trap_t *catnap_func_call(const wasm_func_t *func, const catnap_val_t *arguments,
+                              size_t argument_count, catnap_val_t *results, size_t result_count) {
+    wasm_trap_t *trap;
+    if (func && call_numbers(func, arguments, argument_count, results, result_count,
+                             sizeof(catnap_val_t), &trap))
+        return trap;
+    return call_wide(func, arguments, argument_count, results, result_count);
+}
+
+size_t catnap_func_slots(const wasm_func_t *func) {
+    return func ? func->type->value_slots : 0;
+}
+
+wasm_trap_t *catnap_func_call_raw(const wasm_func_t *func, uint64_t *slots) {
+    if (!func)
+        return cn_trap_null_argument();
+    const struct functype *type = func->type;
+    if (!hold(func))
+        return func->ref.store->misuse_trap;
+    uint64_t *place = place_for(func, slots);
+    copy_narrow(place, slots, type->param_slots, type->narrow_params, ft_params(type));
+    wasm_trap_t *trap = call_placed(func, place, slots);
+    if (place != slots)
+        copy_slots(slots, place, type->result_slots);
+    let_go(func);
+    return trap;
 }

@@ -107,6 +107,12 @@ void cn_values_from_slots(struct values values, const valtype *types, const uint
     }
 }
 
+void cn_slots_narrow(uint64_t *slots, uint32_t slot_count, const valtype *types) {
+    for (uint32_t slot = 0; slot < slot_count; slot += vt_slots(*types++))
+        if (value_size(*types) == 4)
+            slots[slot] = (uint32_t)slots[slot];
+}
+
 void cn_values_zero(struct values values, const valtype *types) {
     for (size_t i = 0; i < values.count; i++)
         set_element(values, i, types[i], 0, 0);
@@ -140,4 +146,16 @@ void wasm_val_copy(wasm_val_t *out, const wasm_val_t *from) {
         return;
     if (wasm_valkind_is_ref(from->kind) && from->of.ref)
         cn_object_retain(from->of.ref);
+}
+
+/* ---- Slots of references ---- */
+
+uint64_t catnap_slot_of_ref(wasm_ref_t *ref) {
+    return object_slot(ref);
+}
+
+wasm_ref_t *catnap_ref_of_slot(uint64_t slot) {
+    if (slot)
+        cn_object_retain(slot_object(slot));
+    return slot_object(slot);
 }

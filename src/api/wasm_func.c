@@ -2,7 +2,7 @@
 #include "api/api.h"
 
 static bool fits(const struct functype *type, host_callback callback) {
-    return callback == cn_callback_wide ||
+    return callback == cn_callback_wide || callback == cn_callback_raw ||
            cn_values_have_room(plain_values(NULL, 0), type->types,
                                type->param_count + type->result_count);
 }
@@ -53,6 +53,14 @@ wasm_func_t *catnap_func_new(wasm_store_t *store, const wasm_functype_t *type,
     return new_func(store, type, cn_callback_wide, (void *)callback, env, finalizer, error);
 }
 
+wasm_func_t *catnap_func_new_raw(wasm_store_t *store, const wasm_functype_t *type,
+                                 catnap_raw_callback_t callback, void *env,
+                                 void (*finalizer)(void *), catnap_error_t **error) {
+    if (error)
+        *error = NULL;
+    return new_func(store, type, cn_callback_raw, (void *)callback, env, finalizer, error);
+}
+
 wasm_functype_t *wasm_func_type(const wasm_func_t *func) {
     return func ? cn_functype_describe(func->type) : NULL;
 }
@@ -63,34 +71,4 @@ size_t wasm_func_param_arity(const wasm_func_t *func) {
 
 size_t wasm_func_result_arity(const wasm_func_t *func) {
     return func ? func->type->result_count : 0;
-}
-
-wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
-                            wasm_val_vec_t *results) {
-    static const wasm_val_t null_reference = WASM_INIT_VAL;
-    size_t count = results && results->data ? results->size : 0;
-    wasm_trap_t *trap = cn_trap_null_argument();
-    size_t filled = 0;
-    if (func) {
-        size_t wanted = func->type->result_count;
-        filled = count < wanted ? count : wanted;
-        trap = cn_call_values(func, plain_values(args ? args->data : NULL, args ? args->size : 0),
-                              plain_values(count ? results->data : NULL, filled));
-    }
-    for (size_t i = !trap ? filled : 0; i < count; i++)
-        results->data[i] = null_reference;
-    return trap;
-}
-
-wasm_trap_t *catnap_func_call(const wasm_func_t *func, const catnap_val_t *arguments,
-                              size_t argument_count, catnap_val_t *results, size_t result_count) {
-    struct values out = wide_values(results, result_count);
-    wasm_trap_t *trap = cn_trap_null_argument();
-    if (func)
-        trap = cn_call_values(func, wide_values(arguments, argument_count), out);
-    if (trap && results && func && result_count == func->type->result_count)
-        cn_values_zero(out, ft_results(func->type));
-    else if (trap && results)
-        memset(results, 0, result_count * sizeof *results);
-    return trap;
 }

@@ -63,13 +63,7 @@ void cn_os_event_delete(int event) {
 
 /* ---- guard pages ---- */
 
-static _Thread_local struct guard_scope *innermost;
-
-void cn_guard_enter(struct guard_scope *scope) {
-    scope->outer = innermost;
-    innermost = scope;
-}
-void cn_guard_leave(struct guard_scope *scope) { innermost = scope->outer; }
+_Thread_local struct guard_scope *cn_guard_innermost;
 
 #if CN_HAS_GUARD
 
@@ -99,12 +93,12 @@ static void on_fault(int number, siginfo_t *info, void *context) {
     const ucontext_t *at = context;
     const greg_t *registers = at->uc_mcontext.gregs;
     uintptr_t instruction = (uintptr_t)registers[REG_RIP];
-    struct guard_scope *scope = innermost;
+    struct guard_scope *scope = cn_guard_innermost;
     if (scope && instruction >= (uintptr_t)__start_cn_handler_code &&
         instruction < (uintptr_t)__stop_cn_handler_code &&
         scope->accept(scope, (const void *)registers[REG_R12], (void *)registers[REG_R13],
                       (uintptr_t)info->si_addr))
-        _longjmp(scope->catch_, 1);
+        CN_GUARD_JUMP(scope->catch_);
     pass_on(number, info, context);
 }
 

@@ -42,6 +42,10 @@ struct functype {
     uint32_t references; /* guarded by the registry's mutex */
     uint32_t param_count, result_count;
     uint32_t param_slots, result_slots;
+    uint32_t value_slots; /* the greater of the two */
+    /* Of i32 and f32, whose slots are zero above: a bit for each of the first 32 slots. */
+    uint32_t narrow_params, narrow_results;
+    bool numbers; /* neither references nor v128 */
     valtype types[]; /* parameters, then results, then one more that may be read */
 };
 static inline const valtype *ft_params(const struct functype *t) { return t->types; }

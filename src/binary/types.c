@@ -87,6 +87,21 @@ static uint32_t slots(const valtype *types, uint32_t count) {
     return sum;
 }
 
+static uint32_t narrow(const valtype *types, uint32_t count) {
+    uint32_t bits = 0;
+    for (uint32_t i = 0, slot = 0; i < count && slot < 32; slot += vt_slots(types[i++]))
+        if (types[i] == VT_I32 || types[i] == VT_F32)
+            bits |= UINT32_C(1) << slot;
+    return bits;
+}
+
+static bool are_numbers(const valtype *types, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!vt_is_num(types[i]))
+            return false;
+    return true;
+}
+
 static struct functype *add(struct type_registry *registry, uint32_t hash, const valtype *types,
                             uint32_t param_count, uint32_t result_count) {
     if (registry->type_count >= registry->bucket_count && !grow_buckets(registry))
@@ -96,13 +111,19 @@ static struct functype *add(struct type_registry *registry, uint32_t hash, const
     if (!type)
         return NULL;
     struct functype **bucket = bucket_of(registry, hash);
+    uint32_t param_slots = slots(types, param_count);
+    uint32_t result_slots = slots(types + param_count, result_count);
     *type = (struct functype){
         .next = *bucket,
         .hash = hash,
         .param_count = param_count,
         .result_count = result_count,
-        .param_slots = slots(types, param_count),
-        .result_slots = slots(types + param_count, result_count),
+        .param_slots = param_slots,
+        .result_slots = result_slots,
+        .value_slots = param_slots > result_slots ? param_slots : result_slots,
+        .narrow_params = narrow(types, param_count),
+        .narrow_results = narrow(types + param_count, result_count),
+        .numbers = are_numbers(types, count),
     };
     if (count)
         memcpy(type->types, types, count * sizeof *types);

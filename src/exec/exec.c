@@ -140,7 +140,9 @@ void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
         run(vm, pc, fp, instance);
         return;
     }
-    struct guard_scope scope = {.accept = fault_is_ours, .owner = vm};
+    struct guard_scope scope; /* the catch is set below */
+    scope.accept = fault_is_ours;
+    scope.owner = vm;
     cn_guard_enter(&scope);
     if (!cn_guard_catch(&scope))
         run(vm, pc, fp, instance);

@@ -13,10 +13,10 @@ void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
 
 /* exec/code.c: translates a defined function. On failure the event is set; false. */
 bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index);
-/* exec/machine.c: calls a host function from WebAssembly; vm->pc and vm->fp say where. On a trap
- * the event is set; false. */
+/* exec/machine.c: calls a host function from WebAssembly; vm->pc and vm->fp say where, at an
+ * instruction of so many cells. On a trap the event is set; false. */
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,
-                  uint64_t *slots);
+                  uint64_t *slots, uint32_t cells);
 
 /* exec/machine.c, for runs. */
 struct outer_call { /* what a call from the host puts aside */

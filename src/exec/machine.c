@@ -175,20 +175,25 @@ struct wasm_trap_t *cn_take_trap(struct machine *vm) {
 
 /* ---- calls from the host ---- */
 
+/* Cost counts here: calls of small functions consist of this. */
+#define CALL_INLINE static inline __attribute__((always_inline))
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* Makes the first frame of a call above the entry record at `record`, where the arguments already
  * are. On failure the event is set and vm->pc and vm->fp are the outer call's; false. */
-bool cn_enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record, const uint64_t **pc,
-              uint64_t **fp) {
+CALL_INLINE bool enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record,
+                       const uint64_t **pc, uint64_t **fp) {
     struct wasm_instance_t *instance = f->instance;
     uint64_t word = instance->code[f->defined_index];
-    if (word & CODE_UNTRANSLATED) {
+    if (unlikely(word & CODE_UNTRANSLATED)) {
         if (!cn_first_call(vm, instance, f->defined_index))
             return false;
         word = instance->code[f->defined_index];
     }
     const struct code *code = (const struct code *)(uintptr_t)word;
     uint64_t *callee = record + ENTRY_RECORD_SLOTS + f->type->param_slots;
-    if ((size_t)(vm->stack_limit - callee) < code->frame_slots || vm->depth_left == 0) {
+    if (unlikely((size_t)(vm->stack_limit - callee) < code->frame_slots || vm->depth_left == 0)) {
         vm->event = EVENT_TRAP;
         vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
         return false;
@@ -203,22 +208,35 @@ bool cn_enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record, const
     return true;
 }
 
+bool cn_enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record, const uint64_t **pc,
+              uint64_t **fp) {
+    return enter(vm, f, record, pc, fp);
+}
+
 /* Whether the entry record, arguments and results of a call of `type` fit at `at`. */
 bool cn_entry_fits(const struct value_stack *stack, const uint64_t *at,
                    const struct functype *type) {
-    size_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
-    return (size_t)(stack->limit - at) >= ENTRY_RECORD_SLOTS + most + FRAME_HEADER_SLOTS;
+    return (size_t)(stack->limit - at) >=
+           (size_t)ENTRY_RECORD_SLOTS + type->value_slots + FRAME_HEADER_SLOTS;
+}
+
+static inline void forget_interrupts(struct machine *vm) {
+    if (vm->interrupt_event >= 0)
+        cn_os_event_clear(vm->interrupt_event);
+}
+
+/* The next outermost call has another name. Nobody else writes it. */
+static inline void name_next_call(struct machine *vm) {
+    uint64_t id = atomic_load_explicit(&vm->call_id, memory_order_relaxed);
+    atomic_store_explicit(&vm->call_id, id + 1, memory_order_relaxed);
 }
 
 bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_stack *stack) {
     if (vm->host_depth >= vm->host_depth_limit)
         return false;
     *outer = (struct outer_call){vm->pc, vm->fp, vm->stack, vm->stack_limit, vm->depth_left};
-    if (vm->host_depth++ == 0) {
-        vm->calls++;
-        if (vm->interrupt_event >= 0)
-            cn_os_event_clear(vm->interrupt_event);
-    }
+    if (vm->host_depth++ == 0)
+        forget_interrupts(vm);
     if (vm->fp)
         vm->depth_left = (uint32_t)vm->fp[FRAME_DEPTH];
     vm->stack = stack;
@@ -233,7 +251,7 @@ void cn_end_call(struct machine *vm, const struct outer_call *outer) {
     vm->stack_limit = outer->stack_limit;
     vm->depth_left = outer->depth_left;
     if (--vm->host_depth == 0)
-        atomic_fetch_add_explicit(&vm->call_id, 1, memory_order_relaxed);
+        name_next_call(vm);
 }
 
 static struct wasm_trap_t *call_host_directly(struct machine *vm, struct wasm_func_t *f,
@@ -257,11 +275,20 @@ static struct value_stack *stack_for_calls(struct machine *vm) {
     return vm->spare;
 }
 
+/* The record, the values above it and the stack's top are as they should be. */
+CALL_INLINE struct wasm_trap_t *call_above(struct machine *vm, uint64_t *record,
+                                           struct wasm_func_t *f) {
+    const uint64_t *pc;
+    uint64_t *fp;
+    if (unlikely(!enter(vm, f, record, &pc, &fp)))
+        return cn_take_trap(vm);
+    cn_execute(vm, pc, fp, f->instance);
+    return likely(vm->event == EVENT_DONE) ? NULL : cn_take_trap(vm);
+}
+
 static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *stack,
                                      struct wasm_func_t *f, uint64_t *slots) {
     uint64_t *record = stack->top, *values = record + ENTRY_RECORD_SLOTS;
-    const uint64_t *pc;
-    uint64_t *fp;
     if (!cn_entry_fits(stack, record, f->type)) {
         vm->event = EVENT_TRAP;
         vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
@@ -270,13 +297,10 @@ static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *sta
     record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)vm->pc;
     record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)vm->fp;
     memcpy(values, slots, f->type->param_slots * sizeof *slots);
-    if (!cn_enter(vm, f, record, &pc, &fp))
-        return cn_take_trap(vm);
-    cn_execute(vm, pc, fp, f->instance);
-    if (vm->event != EVENT_DONE)
-        return cn_take_trap(vm);
-    memcpy(slots, values, f->type->result_slots * sizeof *slots);
-    return NULL;
+    struct wasm_trap_t *trap = call_above(vm, record, f);
+    if (!trap)
+        memcpy(slots, values, f->type->result_slots * sizeof *slots);
+    return trap;
 }
 
 struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
@@ -296,16 +320,39 @@ struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
     return trap;
 }
 
+/* An empty stack has room for all values that a function may have. */
+uint64_t *cn_call_place(struct wasm_func_t *f) {
+    const struct machine *vm = &f->ref.store->machine;
+    bool usual = vm->host_depth == 0 && vm->host_depth_limit > 0 && vm->spare && f->instance;
+    return likely(usual) ? vm->spare->base + ENTRY_RECORD_SLOTS : NULL;
+}
+
+/* There is nothing to put aside. */
+struct wasm_trap_t *cn_call_placed(struct wasm_func_t *f) {
+    struct machine *vm = &f->ref.store->machine;
+    struct value_stack *stack = vm->spare;
+    uint64_t *record = stack->base;
+    record[ENTRY_PREVIOUS_PC] = 0;
+    record[ENTRY_PREVIOUS_FP] = 0;
+    vm->host_depth = 1;
+    vm->stack = stack;
+    vm->stack_limit = stack->limit;
+    forget_interrupts(vm);
+    struct wasm_trap_t *trap = call_above(vm, record, f);
+    stack->top = stack->base;
+    vm->stack = NULL;
+    vm->pc = NULL;
+    vm->fp = NULL;
+    vm->host_depth = 0;
+    name_next_call(vm);
+    return trap;
+}
+
 /* ---- calls to the host ---- */
 
-bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
-                  uint64_t *slots) {
-    const struct functype *type = f->type;
-    struct catnap_caller_t caller = {.machine = vm, .instance = instance};
-    uint32_t cells = vm->call_cells;
-    vm->stack->top =
-        slots + (type->param_slots > type->result_slots ? type->param_slots : type->result_slots);
-    struct wasm_trap_t *trap = f->callback(f, &caller, slots);
+/* What a host function returned means more than to go on: a trap, a request to suspend, or both. */
+static __attribute__((noinline)) bool stop_after(struct machine *vm, struct wasm_trap_t *trap,
+                                                 uint32_t cells) {
     bool suspend = vm->suspend && vm->in_run && vm->host_depth == 1;
     vm->suspend = vm->suspend && !suspend;
     if (!trap && !suspend)
@@ -321,6 +368,14 @@ bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct w
     vm->event = waited ? EVENT_INTERRUPTED : EVENT_TRAP;
     vm->trap = trap;
     return false;
+}
+
+bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
+                  uint64_t *slots, uint32_t cells) {
+    struct catnap_caller_t caller = {.machine = vm, .instance = instance};
+    vm->stack->top = slots + f->type->value_slots;
+    struct wasm_trap_t *trap = f->callback(f, &caller, slots);
+    return likely(!trap && !vm->suspend) ? true : stop_after(vm, trap, cells);
 }
 
 bool cn_suspend(struct machine *vm) {

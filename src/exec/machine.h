@@ -69,7 +69,6 @@ struct machine {
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
     _Atomic int interrupt_event;        /* cn_os_event, or -1: made when a host function asks */
-    uint64_t calls;
 };
 
 /* A call of the host's that is under way: given to callbacks as catnap_caller_t. */
@@ -88,6 +87,12 @@ void cn_machine_set_limits(struct machine *, const catnap_limits_t *);
  * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and
  * interrupt end in traps of their codes. */
 struct wasm_trap_t *cn_call(struct wasm_func_t *, uint64_t *slots);
+/* In two steps: where the arguments are to be put and the results will be, which is their place on
+ * the value stack; and the call. NULL, and then only the above will do, unless the function is
+ * WebAssembly's and no call is under way, which is nearly always so. Nothing may come between the
+ * steps, and the results are there until the next call. */
+uint64_t *cn_call_place(struct wasm_func_t *);
+struct wasm_trap_t *cn_call_placed(struct wasm_func_t *);
 
 /* exec/profile.c: see catnap_store_profile_ops(). */
 void cn_profile_rows(const struct machine *,
