@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+typedef uint8_t cn_v128 __attribute__((vector_size(16), aligned(1)));
+
 #if defined(__x86_64__) && defined(__linux__) && !defined(CATNAP_NO_GUARD)
 #define CN_HAS_GUARD 1
 
@@ -48,6 +50,18 @@
 #define CN_LOAD_s32_64(to, address) CN_GUARDED_LOAD("movslq", "=r", to, uint32_t, address)
 #define CN_LOAD_f32(to, address) CN_GUARDED_LOAD("movss", "=x", to, float, address)
 #define CN_LOAD_f64(to, address) CN_GUARDED_LOAD("movsd", "=x", to, double, address)
+/* Into the lowest lane of a vector, with zeros above. */
+#define CN_LOAD_v128(to, address) CN_GUARDED_LOAD("movups", "=x", to, cn_v128, address)
+#define CN_LOAD_v64(to, address) CN_GUARDED_LOAD("movsd", "=x", to, uint64_t, address)
+#define CN_LOAD_v32(to, address) CN_GUARDED_LOAD("movss", "=x", to, uint32_t, address)
+#define CN_LOAD_v16(to, address) CN_LANE_LOAD(CN_LOAD_u16, to, address)
+#define CN_LOAD_v8(to, address) CN_LANE_LOAD(CN_LOAD_u8, to, address)
+#define CN_LANE_LOAD(load, to, address)                                                            \
+    do {                                                                                           \
+        uint32_t lane_;                                                                            \
+        load(lane_, address);                                                                      \
+        (to) = (cn_v128){(uint8_t)lane_, (uint8_t)(lane_ >> 8)};                                   \
+    } while (0)
 
 #define CN_STORE_u8(address, value) CN_GUARDED_STORE("movb %b1, %0", "q", uint8_t, address, (uint32_t)(value))
 #define CN_STORE_u16(address, value) CN_GUARDED_STORE("movw %w1, %0", "r", uint16_t, address, (uint32_t)(value))
@@ -55,6 +69,7 @@
 #define CN_STORE_u64(address, value) CN_GUARDED_STORE("movq %1, %0", "r", uint64_t, address, (uint64_t)(value))
 #define CN_STORE_f32(address, value) CN_GUARDED_STORE("movss %1, %0", "x", float, address, (float)(value))
 #define CN_STORE_f64(address, value) CN_GUARDED_STORE("movsd %1, %0", "x", double, address, (double)(value))
+#define CN_STORE_v128(address, value) CN_GUARDED_STORE("movups %1, %0", "x", cn_v128, address, value)
 #else
 #define CN_HAS_GUARD 0
 #endif
@@ -83,11 +98,23 @@
 #define CN_PLAIN_LOAD_s32_64(to, address) CN_PLAIN_LOAD(to, int32_t, uint64_t, address)
 #define CN_PLAIN_LOAD_f32(to, address) CN_PLAIN_LOAD(to, float, float, address)
 #define CN_PLAIN_LOAD_f64(to, address) CN_PLAIN_LOAD(to, double, double, address)
+#define CN_PLAIN_LOAD_v128(to, address) CN_PLAIN_LANE_LOAD(16, to, address)
+#define CN_PLAIN_LOAD_v64(to, address) CN_PLAIN_LANE_LOAD(8, to, address)
+#define CN_PLAIN_LOAD_v32(to, address) CN_PLAIN_LANE_LOAD(4, to, address)
+#define CN_PLAIN_LOAD_v16(to, address) CN_PLAIN_LANE_LOAD(2, to, address)
+#define CN_PLAIN_LOAD_v8(to, address) CN_PLAIN_LANE_LOAD(1, to, address)
+#define CN_PLAIN_LANE_LOAD(width, to, address)                                                     \
+    do {                                                                                           \
+        cn_v128 loaded_ = {0};                                                                     \
+        memcpy(&loaded_, (address), (width));                                                      \
+        (to) = loaded_;                                                                            \
+    } while (0)
 #define CN_PLAIN_STORE_u8(address, value) CN_PLAIN_STORE(uint8_t, address, value)
 #define CN_PLAIN_STORE_u16(address, value) CN_PLAIN_STORE(uint16_t, address, value)
 #define CN_PLAIN_STORE_u32(address, value) CN_PLAIN_STORE(uint32_t, address, value)
 #define CN_PLAIN_STORE_u64(address, value) CN_PLAIN_STORE(uint64_t, address, value)
 #define CN_PLAIN_STORE_f32(address, value) CN_PLAIN_STORE(float, address, value)
 #define CN_PLAIN_STORE_f64(address, value) CN_PLAIN_STORE(double, address, value)
+#define CN_PLAIN_STORE_v128(address, value) CN_PLAIN_STORE(cn_v128, address, value)
 
 #endif

@@ -35,6 +35,9 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
 #define LOAD_ROWS(name)                                                                            \
     ROW(name##_s_s, "dbw") ROW(name##_s_a, "dAw") ROW(name##_a_s, "Abw") ROW(name##_a_a, "AAw")
 #define LOAD(name, R, access) LOAD_ROWS(name##_g) LOAD_ROWS(name##_e)
+#define VECTOR_PAIR_LOAD_ROWS(name)                                                                \
+    ROW(name##_s_s, "dbcn") ROW(name##_s_a, "dAcn") ROW(name##_a_s, "Abcn") ROW(name##_a_a, "AAcn")
+#define VECTOR_PAIR_LOAD(name) VECTOR_PAIR_LOAD_ROWS(name##_g) VECTOR_PAIR_LOAD_ROWS(name##_e)
 #define STORE_ROWS(name)                                                                           \
     ROW(name##_ss, "abw") ROW(name##_as, "Abw") ROW(name##_ks, "xbw") ROW(name##_sa, "aAw")        \
     ROW(name##_ka, "xAw")
@@ -85,6 +88,8 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
     PIN_STORE_FORMS(PIN_STORE_ROW, name, g) PIN_STORE_FORMS(PIN_STORE_ROW, name, e)
 #define PIN_STORE_ADDRESS(name, T, access)                                                         \
     PIN_STORE_ADDRESS_FORMS(PIN_STORE_ROW, name, g) PIN_STORE_ADDRESS_FORMS(PIN_STORE_ROW, name, e)
+#define PIN_STORE_VECTOR(name, T, access)                                                          \
+    PIN_STORE_VECTOR_FORMS(PIN_STORE_ROW, name, g) PIN_STORE_VECTOR_FORMS(PIN_STORE_ROW, name, e)
 #define PIN_CMP(name, T, order, ...) PIN_SOURCES_##order(PIN_XY_ROW, name)
 #define PIN_STEP(t, T, compare, e2) PIN_STEP_FORMS(PIN_STEP_ROW, t##_step_##compare)
 #include "exec/bytecode.def"

@@ -108,6 +108,7 @@ enum bytecode {
 #define PIN_STORE(name, T, access)                                                                 \
     BC_pin_##name, PIN_ALL_XY(BC_PIN_STORE_, name, g) PIN_ALL_XY(BC_PIN_STORE_, name, e)
 #define PIN_STORE_ADDRESS(name, T, access) PIN_STORE(name, T, access)
+#define PIN_STORE_VECTOR(name, T, access) PIN_STORE(name, T, access)
 #define PIN_CMP(name, T, order, ...) BC_pin_##name, PIN_ALL_XY(BC_PIN_XY_, name)
 #define PIN_STEP(t, T, compare, e2)                                                                \
     BC_pin_##t##_step_##compare, PIN_STEP_FORMS(BC_PIN_STEP_, t##_step_##compare)

@@ -40,7 +40,8 @@
 #define ROWS_CMP_ORDERED(name)                                                                     \
     ROWS_CMP_COMM(name) ROW(name##_ks) ROW(name##_sa) ROW(name##_ka)
 #define ROWS_LOAD(name) ROW(name##_s_s) ROW(name##_s_a) ROW(name##_a_s) ROW(name##_a_a)
-#define ROWS_STORE(name) ROW(name##_ss) ROW(name##_as) ROW(name##_ks) ROW(name##_sa) ROW(name##_ka)
+#define ROWS_STORE(name) ROWS_VECTOR_STORE(name) ROW(name##_ks) ROW(name##_ka)
+#define ROWS_VECTOR_STORE(name) ROW(name##_ss) ROW(name##_as) ROW(name##_sa)
 #else
 #define ROWS_COMM(name, d) ROW(name##_##d##_ss) ROW(name##_##d##_sk)
 #define ROWS_ORDERED(name, d) ROWS_COMM(name, d) ROW(name##_##d##_ks)
@@ -49,7 +50,8 @@
 #define ROWS_CMP_COMM(name) ROW(name##_ss) ROW(name##_sk)
 #define ROWS_CMP_ORDERED(name) ROWS_CMP_COMM(name) ROW(name##_ks)
 #define ROWS_LOAD(name) ROW(name##_s_s)
-#define ROWS_STORE(name) ROW(name##_ss) ROW(name##_ks)
+#define ROWS_STORE(name) ROWS_VECTOR_STORE(name) ROW(name##_ks)
+#define ROWS_VECTOR_STORE(name) ROW(name##_ss)
 #endif
 #define ROWS_PAIR_LOAD(name)                                                                       \
     PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_s, ) PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_a, )
@@ -71,9 +73,9 @@ DECLARE_HANDLER(call_outside)
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_simd.inc"
 #include "exec/handlers_pairs.inc"
 #include "exec/handlers_pins.inc"
-#include "exec/handlers_simd.inc"
 
 static const uint64_t *handler_table(void) {
     static const handler table[BC_COUNT] = {
@@ -108,9 +110,9 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_simd.inc"
 #include "exec/handlers_pairs.inc"
 #include "exec/handlers_pins.inc"
-#include "exec/handlers_simd.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }
 

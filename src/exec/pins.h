@@ -33,8 +33,9 @@
     X(__VA_ARGS__, p, s) X(__VA_ARGS__, p, a) X(__VA_ARGS__, p, q) X(__VA_ARGS__, q, s)            \
     X(__VA_ARGS__, q, a) X(__VA_ARGS__, q, p)
 #define PIN_STORE_ADDRESS_FORMS(X, ...)                                                            \
-    X(__VA_ARGS__, s, p) X(__VA_ARGS__, a, p) X(__VA_ARGS__, k, p) X(__VA_ARGS__, s, q)            \
-    X(__VA_ARGS__, a, q) X(__VA_ARGS__, k, q)
+    PIN_STORE_VECTOR_FORMS(X, __VA_ARGS__) X(__VA_ARGS__, k, p) X(__VA_ARGS__, k, q)
+#define PIN_STORE_VECTOR_FORMS(X, ...)                                                             \
+    X(__VA_ARGS__, s, p) X(__VA_ARGS__, a, p) X(__VA_ARGS__, s, q) X(__VA_ARGS__, a, q)
 
 /* All combinations have an enumerator, so that a variant is found by arithmetic: letters s, k, a, p,
  * q in this order, destination (or nothing), then first, then second source. */

@@ -93,6 +93,8 @@ void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
 /* Appends a compare-and-branch and returns the cell that holds the displacement's word. */
 uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
                         struct operand b);
+/* Whether a family is of vectors, which take two slots. */
+static inline bool cn_is_vector(enum bytecode family) { return family >= BC_v128_load; }
 void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to, struct operand address,
                   uint32_t offset);
 void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct operand value,

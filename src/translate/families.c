@@ -38,6 +38,7 @@ static uint32_t pin_family(enum bytecode family) {
 #define PIN_LOAD_ADDRESS(name, R, access) [BC_##name] = BC_pin_##name,
 #define PIN_STORE(name, T, access) [BC_##name] = BC_pin_##name,
 #define PIN_STORE_ADDRESS(name, T, access) [BC_##name] = BC_pin_##name,
+#define PIN_STORE_VECTOR(name, T, access) [BC_##name] = BC_pin_##name,
 #define PIN_CMP(name, T, order, ...) [BC_##name] = BC_pin_##name,
 #include "exec/bytecode_pins.def"
     };
@@ -190,7 +191,7 @@ void cn_emit_load(struct emitter *e, enum bytecode family, bool explicit_, int32
         to_acc = (enum bytecode)(bytecode + 2);
     }
     int32_t source = near_operand(e, address, 0);
-    int32_t target = cn_to_begin(e, to, false);
+    int32_t target = cn_to_begin(e, to, cn_is_vector(family));
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, bytecode, 2)[1] = cn_fields_w(target, source, offset);
     cn_produced(e, cell, to, to_acc);
@@ -224,7 +225,8 @@ void cn_emit_store(struct emitter *e, enum bytecode family, bool explicit_, stru
         bytecode = (enum bytecode)(family + (explicit_ ? STORE_COUNT : 0) +
                                    variant[value.class_][address.class_]);
     }
-    int32_t o0 = near_operand(e, value, 0), o1 = near_operand(e, address, 1);
+    int32_t o0 = value.class_ == CLASS_S ? cn_near(e, value.slot, cn_is_vector(family), 0) : 0;
+    int32_t o1 = near_operand(e, address, 1);
     bool constant = value.class_ == CLASS_K;
     uint64_t *at = cn_emit(e, bytecode, constant ? 3 : 2);
     at[1] = cn_fields_w(o0, o1, offset);

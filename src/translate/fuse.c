@@ -6,6 +6,7 @@
     X(i32_shr_u) X(i64_add) X(i64_sub) X(i64_mul) X(i64_and) X(i64_or) X(i64_xor) X(i64_shl)       \
     X(i64_shr_u) X(i64_rotl) X(f64_add) X(f64_sub) X(f64_mul) X(i32_load) X(i32_load8_s)           \
     X(i32_load8_u) X(i32_load16_s) X(i32_load16_u) X(i64_load) X(f32_load) X(f64_load)             \
+    X(v128_load)                                                                                   \
     X(br_i32_eq) X(br_i32_ne) X(br_i32_lt_s) X(br_i32_lt_u) X(br_i32_le_s) X(br_i32_le_u)          \
     X(br_i64_eq) X(br_i64_ne) X(br_i64_lt_s) X(br_i64_lt_u) X(br_i64_le_s) X(br_i64_le_u)
 enum pair_code {
@@ -67,9 +68,9 @@ static void belongs_to(struct emitter *e, const struct producer *first) {
 }
 
 static uint64_t *emit_pair(struct emitter *e, enum bytecode bytecode, enum bytecode to_acc,
-                           uint32_t cells, int32_t to) {
+                           uint32_t cells, int32_t to, bool wide) {
     uint32_t cell = (uint32_t)e->count;
-    int32_t target = cn_to_begin(e, to, false);
+    int32_t target = cn_to_begin(e, to, wide);
     uint64_t *at = cn_emit(e, bytecode, cells);
     at[1] = cn_fields(target, 0, 0, 0);
     cn_produced(e, cell, to, to_acc);
@@ -94,7 +95,7 @@ static bool fuse_two(struct emitter *e, uint32_t family, bool wide_const, int32_
     if (!variant(e, family, index, &bytecode))
         return false;
     cn_emit_rollback(e, p.cell);
-    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 8), cells, to);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 8), cells, to, false);
     at[1] |= cn_fields(0, slot_field(p.a), slot_field(p.b), slot_field(other));
     if (!wide_const && cells > 2) {
         at[2] = halves(first_k ? (uint32_t)p.b.constant : 0, second_k ? (uint32_t)other.constant : 0);
@@ -116,7 +117,7 @@ static bool fuse_loaded(struct emitter *e, uint32_t family, bool wide_const, int
     if (!variant(e, family, p.explicit_ * 8u + acc * 2u + constant, &bytecode))
         return false;
     cn_emit_rollback(e, p.cell);
-    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to, false);
     at[1] |= cn_fields_w(0, slot_field(p.a), p.load_offset);
     at[2] = constant && wide_const ? other.constant : half(other);
     belongs_to(e, &p);
@@ -151,9 +152,63 @@ bool cn_fuse_load(struct emitter *e, enum bytecode family, bool explicit_, int32
         return false;
     struct producer p = e->last;
     cn_emit_rollback(e, p.cell);
-    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to);
+    uint64_t *at = emit_pair(e, bytecode, (enum bytecode)(bytecode + 4), 3, to,
+                             cn_is_vector(family));
     at[1] |= cn_fields_w(0, slot_field(p.a), offset);
     at[2] = half(p.b);
+    return true;
+}
+
+/* ---- vectors ---- */
+
+/* The pair of the latest instruction and `second`, in exec/bytecode_simd.def, or BC_NONE. */
+static enum bytecode vector_pair(enum bytecode first, enum bytecode second) {
+    static const struct {
+        uint16_t first, second, pair;
+    } pairs[] = {
+        {BC_NONE, BC_NONE, BC_NONE}, /* the small form has no others */
+#define VUN(name, T, forms, ...)
+#define VBIN(name, T, forms, ...)
+#define VTERN(name, T, ...)
+#define VSHUFFLE(name, T, ...)
+#define VSHIFT(name, T, ...)
+#define VTEST(name, T, ...)
+#define VSPLAT(name, R, T)
+#define VEXTRACT(name, lane, R)
+#define VREPLACE(name, T)
+#define VLOAD(name, access, T, ...)
+#define VSTORE(name)
+#define VLOAD_LANE(name, T)
+#define VSTORE_LANE(name, lane)
+#define VPAIR(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
+#define VPAIR_TEST(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
+#define VPAIR_LOAD(name, second, T, e2) {BC_v128_load, BC_##second, BC_##name},
+#include "exec/bytecode_simd.def"
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].first == first && pairs[i].second == second)
+            return (enum bytecode)pairs[i].pair;
+    return BC_NONE;
+}
+
+bool cn_fuse_vector(struct emitter *e, enum bytecode second, int32_t x, int32_t other, int32_t to,
+                    bool wide) {
+    if (!is_first(e, x) || !fits_slot(to) || !fits_slot(other))
+        return false;
+    struct producer p = e->last;
+    bool acc = p.a.class_ == CLASS_A;
+    enum bytecode bytecode = vector_pair(p.first, second);
+    if (bytecode == BC_NONE || (p.is_load && p.load_offset > UINT16_MAX))
+        return false;
+    bytecode += (p.is_load ? p.explicit_ * 4u : 0) + acc;
+    if (!e->handlers[bytecode])
+        return false;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = emit_pair(e, bytecode, bytecode + 2, 2, to, wide);
+    at[1] |= p.is_load ? cn_fields(0, slot_field(p.a), other, (int32_t)p.load_offset)
+                       : cn_fields(0, slot_field(p.a), slot_field(p.b), other);
+    if (p.is_load)
+        belongs_to(e, &p);
     return true;
 }
 

@@ -14,6 +14,10 @@ bool cn_fuse_bin(struct emitter *, enum bytecode family, bool commutes, bool x_r
 /* A load whose address, in `x`, is the latest value. */
 bool cn_fuse_load(struct emitter *, enum bytecode family, bool explicit_, int32_t x, int32_t to,
                   uint32_t offset);
+/* A vector instruction on the latest value in `x` and, when it has two operands, the slot `other`;
+ * wide: its result is a vector. */
+bool cn_fuse_vector(struct emitter *, enum bytecode second, int32_t x, int32_t other, int32_t to,
+                    bool wide);
 /* A branch by comparing a and b of which one is what e->before produced: in the accumulator, or in a
  * local that it stepped. *displacement: the cell that holds it. */
 bool cn_fuse_branch(struct emitter *, enum bytecode family, bool commutes, struct operand a,

@@ -1,8 +1,6 @@
 #include "translate/rules.h"
 
-#define BC_v128_const BC_const128 /* by hand */
-
-#define BIN(id, commutes, wide) [OP_##id] = {RULE_BIN, false, commutes, wide, BC_##id, 0, 0, false},
+#define BIN(id, commutes, wide) [OP_##id] = {RULE_BIN, false, commutes, wide, BC_##id, 0, 0, false, 0},
 #define ARITHMETIC(t, wide)                                                                        \
     BIN(t##_add, true, wide) BIN(t##_sub, false, wide) BIN(t##_mul, true, wide)                    \
     BIN(t##_div_s, false, wide) BIN(t##_div_u, false, wide) BIN(t##_rem_s, false, wide)            \
@@ -17,7 +15,7 @@
 /* opcode, family compared with, swap, commutes, branch, inverse, inverse swaps */
 #define COMPARE(id, family, swap, commutes, wide, inverse, swaps)                                  \
     [OP_##id] = {RULE_BIN, swap, commutes, wide, BC_##family, BC_br_##family, BC_br_##inverse,     \
-                 swaps},
+                 swaps, 0},
 #define EQUALITY(t, wide)                                                                          \
     COMPARE(t##_eq, t##_eq, false, true, wide, t##_ne, false)                                      \
     COMPARE(t##_ne, t##_ne, false, true, wide, t##_eq, false)
@@ -35,7 +33,7 @@
     COMPARE(t##_ge, t##_le, true, false, wide, t##_nle, false)
 #define EQZ(t, wide)                                                                               \
     [OP_##t##_eqz] = {RULE_EQZ, false, true, wide, BC_##t##_eq, BC_br_##t##_eq, BC_br_##t##_ne,    \
-                      false},
+                      false, 0},
 
 #define UN(id) [OP_##id] = {.kind = RULE_UN, .bytecode = BC_##id},
 #define FLOAT_UN(t)                                                                                \
@@ -75,13 +73,35 @@ const struct rule cn_rules[OPCODE_LIMIT] = {
     STORE(i64_store8, i32_store8) STORE(i64_store16, i32_store16) STORE(i64_store32, i32_store)
 
 #undef UN
-#define VECTOR_MVP(id)
-#define VECTOR_SIGN_EXTENSION(id)
-#define VECTOR_SATURATING_CONVERSIONS(id)
-#define VECTOR_BULK_MEMORY(id)
-#define VECTOR_REFERENCE_TYPES(id)
-#define VECTOR_SIMD(id) [OP_##id] = {.kind = RULE_VECTOR, .bytecode = BC_##id},
-#define OP(code, id, name, immediates, feature, result, ...) VECTOR_##feature(id)
-#include "binary/opcodes.def"
-#undef OP
+#ifndef CATNAP_SMALL
+#define FORM(form) VECTOR_##form
+#else
+#define FORM(form) VECTOR_SLOTS
+#endif
+#define VECTOR(id, bytecode_, swap_, form_)                                                        \
+    [OP_##id] = {                                                                                  \
+        .kind = RULE_VECTOR, .bytecode = BC_##bytecode_, .swap = swap_, .form = FORM(form_)},
+#define VUN(name, T, forms, ...) VECTOR(name, name, false, forms)
+#define VBIN(name, T, forms, ...) VECTOR(name, name, false, forms)
+#define VTERN(name, T, ...) VECTOR(name, name, false, TERN)
+#define VSHUFFLE(name, T, ...) VECTOR(name, name, false, ORDERED)
+#define VSHIFT(name, T, ...) VECTOR(name, name, false, SHIFT)
+#define VTEST(name, T, ...) VECTOR(name, name, false, ANY)
+#define VSPLAT(name, R, T) VECTOR(name, name, false, ANY)
+#define VEXTRACT(name, lane, R) VECTOR(name, name, false, DESTINATIONS)
+#define VREPLACE(name, T) VECTOR(name, name, false, SLOTS)
+#define VLOAD(name, access, T, ...) LOAD(name, name)
+#define VSTORE(name) STORE(name, name)
+#define VLOAD_LANE(name, T) VECTOR(name, name, false, SLOTS)
+#define VSTORE_LANE(name, lane) VECTOR(name, name, false, SLOTS)
+#define VPAIR(name, first, second, T, e1, e2)
+#define VPAIR_TEST(name, first, second, T, e1, e2)
+#define VPAIR_LOAD(name, second, T, e2)
+#include "exec/bytecode_simd.def"
+    VECTOR(v128_const, const128, false, SLOTS)
+#define GREATER(t, sign, form)                                                                     \
+    VECTOR(t##_gt##sign, t##_lt##sign, true, form) VECTOR(t##_ge##sign, t##_le##sign, true, form)
+    GREATER(i8x16, _s, ORDERED) GREATER(i8x16, _u, ORDERED) GREATER(i16x8, _s, ORDERED)
+    GREATER(i16x8, _u, ORDERED) GREATER(i32x4, _s, ORDERED) GREATER(i32x4, _u, ORDERED)
+    GREATER(i64x2, _s, SLOTS) GREATER(f32x4, , ORDERED) GREATER(f64x2, , ORDERED)
 };

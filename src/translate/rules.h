@@ -16,7 +16,18 @@ enum rule_kind {
     RULE_NONE,    /* the slot's bits already are the result */
     RULE_LOAD,
     RULE_STORE,
-    RULE_VECTOR   /* all operands in slots, layout by immediates: see handlers_simd.inc */
+    RULE_VECTOR   /* layout by immediates: see handlers_simd.inc */
+};
+
+/* Which variants a vector instruction has: the forms of bytecode_simd.def. */
+enum vector_form {
+    VECTOR_SLOTS,
+    VECTOR_ANY,
+    VECTOR_COMM,
+    VECTOR_ORDERED,
+    VECTOR_TERN,
+    VECTOR_SHIFT,
+    VECTOR_DESTINATIONS
 };
 
 struct rule {
@@ -28,6 +39,7 @@ struct rule {
     /* Comparisons: the branch taken when it holds, and the one when not (perhaps swapped). */
     uint16_t branch, branch_not;
     bool not_swaps;
+    uint8_t form; /* RULE_VECTOR: enum vector_form */
 };
 
 extern const struct rule cn_rules[OPCODE_LIMIT];
