@@ -111,6 +111,7 @@ void cn_fd_drop(struct wasi_fd *fd) {
     if (fd->kind == WASI_FD_HOST && !fd->lent)
         close(fd->host);
     free(fd->path);
+    free(fd->listing.ends);
     *fd = (struct wasi_fd){.kind = WASI_FD_CLOSED};
 }
 

@@ -1,6 +1,7 @@
 /*
  * The WASI state as bytes, for snapshots, and back: strings, pre-opened directories, and descriptors
- * by what they were opened from. All numbers are little-endian.
+ * by what they were opened from. All numbers are little-endian. The cookies of directories are not
+ * kept: they are ordinals, which a directory that was opened again finds by reading on.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -281,6 +282,7 @@ static void restore_fd(struct reader *r, uint32_t number, struct kept_fd *kept,
     bool ok = false;
     if (kept->kind == KEPT_STREAM && source) {
         *to = *source;
+        to->listing = (struct wasi_listing){0}; /* is the source's own */
         to->rights &= kept->rights;
         to->flags = kept->flags;
         ok = true;

@@ -41,6 +41,7 @@
 #define WASI_MAX_SUBSCRIPTIONS 8192 /* of one poll_oneoff; more is INVAL */
 #define WASI_MAX_PATH 4096          /* bytes of a path with its NUL; more is NAMETOOLONG */
 #define WASI_MAX_SYMLINKS 40        /* followed in one path; more is LOOP */
+#define WASI_MAX_COOKIES 16384      /* known of one directory; what came before is read again */
 
 /* Arguments, or environment entries "name=value". */
 struct wasi_strings {
@@ -83,6 +84,16 @@ enum wasi_fd_kind {
 
 #define WASI_NO_PREOPEN UINT32_MAX
 
+/*
+ * What fd_readdir's cookies mean: cookie n is the end of the n-th entry. The ends of the last ones
+ * that were read are known as the kernel's offsets.
+ */
+struct wasi_listing {
+    int64_t *ends;   /* of entries first + 1 to first + count; NULL until something was read */
+    uint64_t first;
+    uint32_t count, capacity;
+};
+
 /* One open descriptor of the guest. */
 struct wasi_fd {
     enum wasi_fd_kind kind;
@@ -100,6 +111,7 @@ struct wasi_fd {
     uint32_t preopen; /* what it was opened from, or WASI_NO_PREOPEN */
     char *path;       /* from there; NULL when there is none or it grew too long */
     uint64_t rights, inheriting;
+    struct wasi_listing listing; /* of a directory */
 };
 
 struct catnap_wasi_t {
