@@ -391,7 +391,7 @@ WASM_API_EXTERN own catnap_error_t *catnap_module_translate(const wasm_module_t 
 typedef struct catnap_module_stats {
     uint64_t module_bytes;         /* length of the binary */
     uint64_t functions;            /* defined in the module */
-    uint64_t functions_validated;  /* or found in a cache: validate_ns is the search then */
+    uint64_t functions_validated;  /* 0 if a cache's directory had it: validate_ns is the search */
     uint64_t functions_translated; /* at least once called, or eagerly translated */
     uint64_t code_bytes;           /* WebAssembly bodies */
     uint64_t code_bytes_translated;

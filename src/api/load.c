@@ -69,8 +69,6 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     module->release = keep_bytes;
     bool valid = how.known || cn_check_finish(&check, module, error);
     uint64_t end = cn_os_monotonic_ns();
-    if (how.known)
-        module->validated_functions = module->func_count - module->imported_func_count;
     module->decode_ns = (check.begun_ns ? check.begun_ns : end) - start;
     module->validate_ns = end - start - module->decode_ns;
     if (valid)

@@ -79,10 +79,14 @@ static void print_bash(FILE *out)
           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
           "    local command=run options= operands=\n"
           "    local -a offer=()\n"
-          "    case ${COMP_WORDS[1]} in\n        ",
+          "    local -i first=1\n"
+          "    while ((first < COMP_CWORD)) && [[ ${COMP_WORDS[first]} == --json ]]; do\n"
+          "        first+=1\n"
+          "    done\n"
+          "    case ${COMP_WORDS[first]} in\n        ",
           out);
     print_command_names(out, "|");
-    fputs(") ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]} ;;\n"
+    fputs(") ((COMP_CWORD > first)) && command=${COMP_WORDS[first]} ;;\n"
           "    esac\n"
           "    case $command:$previous in\n",
           out);
@@ -97,7 +101,7 @@ static void print_bash(FILE *out)
         fputs("' ;;\n", out);
     }
     fputs("    esac\n"
-          "    if ((COMP_CWORD == 1)); then\n"
+          "    if ((COMP_CWORD == first)); then\n"
           "        options+=' --version'\n"
           "        operands='",
           out);
@@ -109,7 +113,7 @@ static void print_bash(FILE *out)
           "            offer=(-W \"$options\")\n"
           "        elif [[ -n $operands ]]; then\n"
           "            offer=(-W \"$operands\")\n"
-          "            ((COMP_CWORD == 1)) && offer+=(-f)\n"
+          "            ((COMP_CWORD == first)) && offer+=(-f)\n"
           "        else\n"
           "            offer=(-f)\n"
           "        fi\n"
@@ -168,6 +172,10 @@ static void print_zsh(FILE *out)
           "# Completion of the catnap command for zsh; made by 'catnap completion zsh'.\n"
           "_catnap()\n{\n"
           "    local command=run\n"
+          "    while ((CURRENT > 2)) && [[ ${words[2]} == --json ]]; do\n"
+          "        shift words\n"
+          "        ((CURRENT--))\n"
+          "    done\n"
           "    if ((CURRENT == 2)) && [[ ${words[2]} != -* ]]; then\n"
           "        local -a names=(\n",
           out);
@@ -227,7 +235,7 @@ static void print_fish(FILE *out)
 {
     fputs("# Completion of the catnap command for fish; made by 'catnap completion fish'.\n"
           "function __catnap_is\n"
-          "    set -l words (commandline -opc)\n"
+          "    set -l words (string match -v -- --json (commandline -opc))\n"
           "    set -l command run\n"
           "    if set -q words[2]; and contains -- $words[2] ",
           out);
@@ -238,7 +246,7 @@ static void print_fish(FILE *out)
           "    test $command = $argv[1]\n"
           "end\n"
           "function __catnap_first\n"
-          "    test (count (commandline -opc)) = 1\n"
+          "    test (count (string match -v -- --json (commandline -opc))) = 1\n"
           "end\n"
           "complete -c catnap -n __catnap_first -s V -l version -d 'show the version'\n",
           out);

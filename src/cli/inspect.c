@@ -217,7 +217,8 @@ static enum cli_exit disassemble(const struct subject *subject, const char *whic
     uint64_t number;
     uint32_t index;
     catnap_function_info_t info;
-    if (parse_number(which, &number) && number < catnap_module_function_count(subject->module))
+    if (parse_number(which, &number) == NUMBER_OK &&
+        number < catnap_module_function_count(subject->module))
         index = (uint32_t)number;
     else if (!find_by_name(subject, which, &index))
         return diag_fail(subject->diag, CLI_EXIT_USAGE, display_name(subject->path),

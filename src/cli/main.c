@@ -55,7 +55,10 @@ static enum cli_exit dispatch(struct diag *diag, int argc, char **argv)
         fflush(stderr);
         return CLI_EXIT_USAGE;
     }
-    const char *word = argv[1];
+    int first = 1; /* behind the options that are for every command */
+    while (first + 1 < argc && strcmp(argv[first], "--json") == 0)
+        first++;
+    const char *word = argv[first];
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         print_version(stdout);
         return CLI_EXIT_OK;
@@ -65,8 +68,10 @@ static enum cli_exit dispatch(struct diag *diag, int argc, char **argv)
         return CLI_EXIT_OK;
     }
     const struct command *command = find_command(word);
-    if (command != NULL)
-        return command->main(command, diag, argc - 2, argv + 2);
+    if (command != NULL) {
+        diag->json = first > 1;
+        return command->main(command, diag, argc - first - 1, argv + first + 1);
+    }
     enum cli_exit code = commands[0]->main(commands[0], diag, argc - 1, argv + 1);
     if (code == CLI_EXIT_UNREADABLE)
         hint_command(diag, word);

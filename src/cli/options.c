@@ -80,49 +80,49 @@ static void hint_help(const struct diag *diag, const struct command *command)
 
 /* ---- Arguments of options -------------------------------------------------------------------- */
 
-/* Reads digits only, unlike strtoull(), which takes blanks and signs. */
-static bool parse_digits(const char **text, uint64_t *out)
+/* Reads digits only, unlike strtoull(), which takes blanks and signs. Stops behind the digits even
+ * when their number is too large, so that what follows can be looked at. */
+static enum number_result parse_digits(const char **text, uint64_t *out)
 {
     const char *s = *text;
+    bool overflow = false;
     uint64_t value = 0;
     if (*s < '0' || *s > '9')
-        return false;
+        return NUMBER_MALFORMED;
     for (; *s >= '0' && *s <= '9'; s++)
-        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*s - '0'), &value))
-            return false;
+        overflow = overflow || __builtin_mul_overflow(value, UINT64_C(10), &value) ||
+                   __builtin_add_overflow(value, (uint64_t)(*s - '0'), &value);
     *text = s;
     *out = value;
-    return true;
+    return overflow ? NUMBER_TOO_LARGE : NUMBER_OK;
 }
 
-bool parse_number(const char *text, uint64_t *out)
+enum number_result parse_number(const char *text, uint64_t *out)
 {
-    return parse_digits(&text, out) && *text == '\0';
+    enum number_result result = parse_digits(&text, out);
+    return *text == '\0' ? result : NUMBER_MALFORMED;
 }
 
-bool parse_size(const char *text, uint64_t *out)
+static enum number_result parse_size(const char *text, uint64_t *out)
 {
     static const char units[] = "KMGT";
-    uint64_t value;
-    if (!parse_digits(&text, &value))
-        return false;
-    if (*text != '\0') {
+    uint64_t factor = 1;
+    enum number_result result = parse_digits(&text, out);
+    if (result != NUMBER_MALFORMED && *text != '\0') {
         const char *unit = strchr(units, *text & ~0x20);
         if (unit == NULL || *unit == '\0')
-            return false;
-        uint64_t factor = UINT64_C(1) << (10 * (unit - units + 1));
-        if (__builtin_mul_overflow(value, factor, &value))
-            return false;
+            return NUMBER_MALFORMED;
+        factor = UINT64_C(1) << (10 * (unit - units + 1));
         text++;
         if (text[0] != '\0' && strcmp(text, "iB") != 0 && strcmp(text, "B") != 0)
-            return false;
+            return NUMBER_MALFORMED;
     }
-    *out = value;
-    return true;
+    if (result == NUMBER_OK && __builtin_mul_overflow(*out, factor, out))
+        result = NUMBER_TOO_LARGE;
+    return result;
 }
 
-bool parse_duration(const char *text, uint64_t *nanoseconds)
+static enum number_result parse_duration(const char *text, uint64_t *nanoseconds)
 {
     static const struct {
         const char *unit;
@@ -135,8 +135,9 @@ bool parse_duration(const char *text, uint64_t *nanoseconds)
                  {"m", 60 * NANOSECONDS_PER_SECOND},
                  {"h", 3600 * NANOSECONDS_PER_SECOND}};
     uint64_t whole, factor = 0, fraction = 0;
-    if (!parse_digits(&text, &whole))
-        return false;
+    enum number_result result = parse_digits(&text, &whole);
+    if (result == NUMBER_MALFORMED)
+        return result;
     const char *digits = *text == '.' ? ++text : NULL;
     while (*text >= '0' && *text <= '9')
         text++;
@@ -144,11 +145,13 @@ bool parse_duration(const char *text, uint64_t *nanoseconds)
         if (strcmp(text, units[i].unit) == 0)
             factor = units[i].nanoseconds;
     if (factor == 0 || digits == text)
-        return false;
+        return NUMBER_MALFORMED;
     for (uint64_t scale = factor / 10; digits != NULL && digits < text; scale /= 10)
         fraction += scale * (uint64_t)(*digits++ - '0');
-    return !__builtin_mul_overflow(whole, factor, &whole) &&
-           !__builtin_add_overflow(whole, fraction, nanoseconds);
+    if (result == NUMBER_OK && (__builtin_mul_overflow(whole, factor, &whole) ||
+                                __builtin_add_overflow(whole, fraction, nanoseconds)))
+        result = NUMBER_TOO_LARGE;
+    return result;
 }
 
 /* The index of a word in a list separated by spaces, counted from 1, or 0. */
@@ -176,7 +179,15 @@ static bool option_list_add(struct option_list *list, const struct option *optio
     return true;
 }
 
-/* Stores an argument; a complaint that continues "--name: ", or NULL. */
+/* The complaint about a number, or NULL. */
+static const char too_large[] = "is too large";
+
+static const char *number_complaint(enum number_result result, const char *expected)
+{
+    return result == NUMBER_OK ? NULL : result == NUMBER_TOO_LARGE ? too_large : expected;
+}
+
+/* Stores an argument; a complaint that bad_argument() tells, or NULL. */
 static const char *set_option(const struct option *option, const char *value, void *settings)
 {
     void *field = (char *)settings + option->offset;
@@ -187,17 +198,15 @@ static const char *set_option(const struct option *option, const char *value, vo
         return NULL;
     case OPTION_NUMBER:
         number->given = true;
-        return parse_number(value, &number->value) ? NULL : "expected a whole number";
+        return number_complaint(parse_number(value, &number->value), "expected a whole number");
     case OPTION_SIZE:
         number->given = true;
-        return parse_size(value, &number->value)
-                   ? NULL
-                   : "expected a number of bytes, such as 65536, 64K, 16M or 2G";
+        return number_complaint(parse_size(value, &number->value),
+                                "expected a number of bytes, such as 65536, 64K, 16M or 2G");
     case OPTION_DURATION:
         number->given = true;
-        return parse_duration(value, &number->value)
-                   ? NULL
-                   : "expected a time, such as 2s, 1.5s, 500ms or 1m";
+        return number_complaint(parse_duration(value, &number->value),
+                                "expected a time, such as 2s, 1.5s, 500ms or 1m");
     case OPTION_STRING:
         *(const char **)field = value;
         return NULL;
@@ -263,6 +272,8 @@ static enum parse_result bad_argument(const struct parser *p, const struct optio
     if (option->kind == OPTION_CHOICE)
         diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: '%s' is none of: %s", option->name, value,
                   complaint);
+    else if (complaint == too_large)
+        diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: '%s' %s", option->name, value, complaint);
     else
         diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: %s, not '%s'", option->name, complaint,
                   value);

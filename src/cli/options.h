@@ -97,9 +97,9 @@ enum parse_result options_parse(const struct command *, struct diag *, int argc,
 /* The name that a misspelt one may have meant, or NULL; `names` is NULL-terminated. */
 const char *closest_name(const char *misspelt, const char *const *names);
 
-/* Parses as OPTION_NUMBER, OPTION_SIZE and OPTION_DURATION do; false for what is none. */
-bool parse_number(const char *text, uint64_t *out);
-bool parse_size(const char *text, uint64_t *out);
-bool parse_duration(const char *text, uint64_t *nanoseconds);
+enum number_result { NUMBER_OK, NUMBER_MALFORMED, NUMBER_TOO_LARGE };
+
+/* Parses as OPTION_NUMBER does. */
+enum number_result parse_number(const char *text, uint64_t *out);
 
 #endif

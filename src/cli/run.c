@@ -119,10 +119,14 @@ static bool preload(struct session *session, const char *value)
 /* ---- The program ----------------------------------------------------------------------------- */
 
 /* The function that a command runs: `_start` or the default export, whose name is empty. */
-static wasm_func_t *find_entry(const struct loaded *program)
+static wasm_func_t *find_entry(const struct loaded *program, const char **name)
 {
-    wasm_func_t *entry = find_function(program, "_start");
-    return entry != NULL ? entry : find_function(program, "");
+    *name = "_start";
+    wasm_func_t *entry = find_function(program, *name);
+    if (entry != NULL)
+        return entry;
+    *name = "the export ''";
+    return find_function(program, "");
 }
 
 /* Says why there is nothing to run, and what may have been meant. */
@@ -144,7 +148,8 @@ static bool no_entry(struct session *session, const struct loaded *program, int 
 static bool run_command(struct session *session, const struct loaded *program, int argc,
                         char **argv)
 {
-    wasm_func_t *entry = find_entry(program);
+    const char *name;
+    wasm_func_t *entry = find_entry(program, &name);
     if (entry == NULL)
         return no_entry(session, program, argc, argv);
     bool goes_on;
@@ -152,7 +157,7 @@ static bool run_command(struct session *session, const struct loaded *program, i
         goes_on = session_end(session,
                               diag_fail(session->diag, CLI_EXIT_USAGE,
                                         display_name(program->path),
-                                        "_start has parameters or results: use --invoke"));
+                                        "%s has parameters or results: use --invoke", name));
     else
         goes_on = session_call(session, program, entry, NULL, 0, NULL, 0);
     wasm_func_delete(entry);

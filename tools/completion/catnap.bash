@@ -4,8 +4,12 @@ _catnap()
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local command=run options= operands=
     local -a offer=()
-    case ${COMP_WORDS[1]} in
-        run|resume|snapshot|validate|inspect|wast|cache|completion|help) ((COMP_CWORD > 1)) && command=${COMP_WORDS[1]} ;;
+    local -i first=1
+    while ((first < COMP_CWORD)) && [[ ${COMP_WORDS[first]} == --json ]]; do
+        first+=1
+    done
+    case ${COMP_WORDS[first]} in
+        run|resume|snapshot|validate|inspect|wast|cache|completion|help) ((COMP_CWORD > first)) && command=${COMP_WORDS[first]} ;;
     esac
     case $command:$previous in
         run:--invoke) offer=(-W '') ;;
@@ -64,7 +68,7 @@ _catnap()
             options=' --json --help'
             operands=' run resume snapshot validate inspect wast cache completion help' ;;
     esac
-    if ((COMP_CWORD == 1)); then
+    if ((COMP_CWORD == first)); then
         options+=' --version'
         operands='run resume snapshot validate inspect wast cache completion help'
     fi
@@ -73,7 +77,7 @@ _catnap()
             offer=(-W "$options")
         elif [[ -n $operands ]]; then
             offer=(-W "$operands")
-            ((COMP_CWORD == 1)) && offer+=(-f)
+            ((COMP_CWORD == first)) && offer+=(-f)
         else
             offer=(-f)
         fi

@@ -1,6 +1,6 @@
 # Completion of the catnap command for fish; made by 'catnap completion fish'.
 function __catnap_is
-    set -l words (commandline -opc)
+    set -l words (string match -v -- --json (commandline -opc))
     set -l command run
     if set -q words[2]; and contains -- $words[2] run resume snapshot validate inspect wast cache completion help
         set command $words[2]
@@ -8,7 +8,7 @@ function __catnap_is
     test $command = $argv[1]
 end
 function __catnap_first
-    test (count (commandline -opc)) = 1
+    test (count (string match -v -- --json (commandline -opc))) = 1
 end
 complete -c catnap -n __catnap_first -s V -l version -d 'show the version'
 complete -c catnap -n __catnap_first -a run -d 'run a program, or call one of its functions'
