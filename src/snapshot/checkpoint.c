@@ -14,8 +14,10 @@
 
 struct saved_memory {
     wasm_memory_t *memory;
-    bool has_undo; /* the level below has it too */
-    struct undo undo;
+    bool has_undo;     /* the level below has it too */
+    struct undo *undo; /* the shadow as it was before this checkpoint; NULL without has_undo */
+    struct undo
+        *later; /* the shadow at this checkpoint, when it is that of a later, forgotten one */
 };
 
 /* The elements of a table; levels share equal ones. */
@@ -176,8 +178,10 @@ static void restore_table(const struct saved_table *saved) {
 
 static void free_level(struct alloc *alloc, struct level *level) {
     for (size_t i = 0; i < level->memory_count; i++)
-        if (level->memories[i].has_undo)
-            cn_undo_free(level->memories[i].memory, &level->memories[i].undo);
+        if (level->memories[i].memory->shadow) {
+            cn_undo_free(level->memories[i].memory, level->memories[i].later);
+            cn_undo_free(level->memories[i].memory, level->memories[i].undo);
+        }
     for (size_t i = 0; i < level->table_count; i++)
         release_elements(alloc, level->tables[i].elements);
     cn_free(alloc, level, level->allocation);
@@ -226,7 +230,7 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     }
     for (size_t i = 0; i < level->memory_count; i++) {
         struct saved_memory *saved = &level->memories[i];
-        cn_shadow_take(saved->memory, saved->has_undo ? &saved->undo : NULL);
+        cn_shadow_take(saved->memory, saved->undo);
     }
     for (size_t i = 0; i < level->bytes_count; i++)
         memcpy(level->bytes[i].copy, level->bytes[i].at, level->bytes[i].size);
@@ -235,12 +239,56 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     return true;
 }
 
+static void undo(struct saved_memory *saved, struct undo **records) {
+    cn_shadow_undo(saved->memory, *records);
+    cn_undo_free(saved->memory, *records);
+    *records = NULL;
+}
+
 /* Takes the topmost level away, the shadows following. */
 static void pop_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
-    for (size_t i = 0; i < level->memory_count; i++)
-        if (level->memories[i].has_undo)
-            cn_shadow_undo(level->memories[i].memory, &level->memories[i].undo);
+    for (size_t i = 0; i < level->memory_count; i++) {
+        undo(&level->memories[i], &level->memories[i].later);
+        undo(&level->memories[i], &level->memories[i].undo);
+    }
+    store->checkpoints->top = level->below;
+    free_level(store->alloc, level);
+}
+
+/* Beyond so many pages, old copies are put back instead of being kept. */
+#define MOST_KEPT 1024
+
+static size_t count_pages(const struct undo *undo) {
+    size_t count = 0;
+    for (; undo; undo = undo->next)
+        count += undo->count + 1;
+    return count;
+}
+
+/* Appends records to those that are put back before them. */
+static void append(struct undo **list, struct undo *records) {
+    while (*list)
+        list = &(*list)->next;
+    *list = records;
+}
+
+/* Takes the topmost level away, the shadows staying: its records become those of the level below, so
+ * that what was written before it need not be copied again. */
+static void forget_level(wasm_store_t *store) {
+    struct level *level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        if (!saved->has_undo)
+            continue;
+        struct saved_memory *below = &level->below->memories[i];
+        append(&saved->later, saved->undo);
+        append(&saved->later, below->later);
+        below->later = saved->later;
+        saved->later = saved->undo = NULL;
+        if (count_pages(below->later) > MOST_KEPT)
+            undo(below, &below->later);
+    }
     store->checkpoints->top = level->below;
     free_level(store->alloc, level);
 }
@@ -265,6 +313,8 @@ bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
         pop_level(store);
     level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++)
+        undo(&level->memories[i], &level->memories[i].later);
+    for (size_t i = 0; i < level->memory_count; i++)
         if (!cn_shadow_restore(level->memories[i].memory, error))
             return false;
     for (size_t i = 0; i < level->table_count; i++)
@@ -286,7 +336,7 @@ bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
         return false;
     while (store->checkpoints && store->checkpoints->top &&
            store->checkpoints->top->number >= number)
-        pop_level(store);
+        forget_level(store);
     if (number == 0)
         drop_shadows(store);
     return true;

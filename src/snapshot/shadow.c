@@ -77,7 +77,7 @@ static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
     cn_os_release(shadow->differing, shadow->differing_bytes);
     cn_os_release(shadow->pages, shadow->reserved);
     cn_os_image_delete(shadow->image);
-    free_record(alloc, &shadow->spare, shadow->page);
+    free_record(alloc, shadow->spare, shadow->page);
     cn_free(alloc, shadow, sizeof *shadow);
 }
 
@@ -159,43 +159,58 @@ static size_t count_old_pages(const struct shadow *shadow) {
 }
 
 static void free_record(struct alloc *alloc, struct undo *undo, size_t page) {
+    if (!undo)
+        return;
     cn_free(alloc, undo->index, undo->capacity * sizeof *undo->index);
     cn_free(alloc, undo->pages, undo->capacity * page);
-    *undo = (struct undo){0};
+    cn_free(alloc, undo, sizeof *undo);
 }
 
-bool cn_shadow_prepare(wasm_memory_t *memory, struct undo *undo, struct error *error) {
+static struct undo *new_record(struct alloc *alloc, size_t capacity, size_t page) {
+    struct undo *undo = cn_calloc(alloc, 1, sizeof *undo);
+    if (!undo)
+        return NULL;
+    undo->capacity = capacity;
+    undo->index = cn_alloc(alloc, capacity * sizeof *undo->index);
+    undo->pages = cn_alloc(alloc, capacity * page);
+    if (undo->index && undo->pages)
+        return undo;
+    free_record(alloc, undo, page);
+    return NULL;
+}
+
+bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *error) {
     struct shadow *shadow = memory->shadow;
-    struct alloc *alloc = memory->ref.store->alloc;
     size_t count = count_old_pages(shadow);
-    *undo = (struct undo){0};
-    if (count > 0 && count <= shadow->spare.capacity) {
-        *undo = shadow->spare;
-        shadow->spare = (struct undo){0};
-    } else if (count > 0) {
-        undo->index = cn_alloc(alloc, count * sizeof *undo->index);
-        undo->pages = cn_alloc(alloc, count * shadow->page);
-        undo->capacity = count;
-    }
+    struct undo *undo = shadow->spare;
+    if (undo && count <= undo->capacity)
+        shadow->spare = NULL;
+    else
+        undo = new_record(memory->ref.store->alloc, count, shadow->page);
+    *out = undo;
+    if (!undo)
+        return cn_fail_memory(error);
+    undo->next = NULL;
     undo->size = shadow->size;
     undo->count = count;
-    if (count == 0 || (undo->index && undo->pages))
-        return true;
-    free_record(alloc, undo, shadow->page);
-    return cn_fail_memory(error);
+    return true;
 }
 
-/* Its room is kept when it may do for the next one: neither smaller nor a waste. */
+/* The room of one is kept when it may do for the next: neither smaller nor a waste. */
 #define MOST_SPARE 256
 
 void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
     struct shadow *shadow = memory->shadow;
-    if (undo->capacity > shadow->spare.capacity && undo->capacity <= MOST_SPARE) {
-        struct undo smaller = shadow->spare;
-        shadow->spare = *undo;
-        *undo = smaller;
+    while (undo) {
+        struct undo *next = undo->next, *dropped = undo;
+        if (undo->capacity <= MOST_SPARE &&
+            (!shadow->spare || undo->capacity > shadow->spare->capacity)) {
+            dropped = shadow->spare;
+            shadow->spare = undo;
+        }
+        free_record(memory->ref.store->alloc, dropped, shadow->page);
+        undo = next;
     }
-    free_record(memory->ref.store->alloc, undo, shadow->page);
 }
 
 /* The memory's pages become the image's, which now has the same contents. */
@@ -244,7 +259,7 @@ static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t
     *byte = *byte;
 }
 
-void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
+static void put_back(wasm_memory_t *memory, const struct undo *undo) {
     struct shadow *shadow = memory->shadow;
     size_t page = shadow->page;
     for (size_t i = 0; i < undo->count; i++)
@@ -260,6 +275,11 @@ void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
         cn_os_zero(shadow->image, shadow->pages + undo->size, (size_t)(shadow->size - undo->size));
     }
     shadow->size = undo->size;
+}
+
+void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
+    for (; undo; undo = undo->next)
+        put_back(memory, undo);
 }
 
 static bool shrink(wasm_memory_t *memory, struct shadow *shadow, struct error *error) {

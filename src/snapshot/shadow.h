@@ -13,11 +13,12 @@
 
 /* What a checkpoint overwrote in a shadow. */
 struct undo {
-    uint64_t size;   /* of the memory at the checkpoint before */
-    size_t count;    /* of pages */
-    size_t capacity; /* of the arrays */
-    uint32_t *index; /* of each page */
-    uint8_t *pages;  /* as they were */
+    struct undo *next; /* to be put back after this one */
+    uint64_t size;     /* of the memory at the checkpoint before */
+    size_t count;      /* of pages */
+    size_t capacity;   /* of the arrays */
+    uint32_t *index;   /* of each page */
+    uint8_t *pages;    /* as they were */
 };
 
 struct shadow {
@@ -28,10 +29,10 @@ struct shadow {
     uint64_t watched;    /* bytes of the memory that the tracker looks after */
     uint64_t *differing; /* bit for each page of the operating system */
     size_t differing_bytes;
-    size_t count;      /* of bits set */
-    size_t page;       /* bytes */
-    struct undo spare; /* room of a record that is done with */
-    int image;         /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
+    size_t count;       /* of bits set */
+    size_t page;        /* bytes */
+    struct undo *spare; /* a record that is done with, for its room; or NULL */
+    int image;          /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
 };
 
 /* Makes the memory's shadow, with nothing in it, when it has none. */
@@ -43,15 +44,15 @@ void cn_shadow_drop(wasm_memory_t *);
 bool cn_shadow_collect(wasm_memory_t *, bool protect, struct error *);
 /* After that. Room for what cn_shadow_take() overwrites; nothing is changed
  * yet. */
-bool cn_shadow_prepare(wasm_memory_t *, struct undo *, struct error *);
+bool cn_shadow_prepare(wasm_memory_t *, struct undo **, struct error *);
 /* The shadow becomes what the memory is; undo may be NULL. */
 void cn_shadow_take(wasm_memory_t *, struct undo *);
-/* The shadow becomes what it was before. */
+/* The shadow becomes what it was before these, one after the other; NULL is allowed. */
 void cn_shadow_undo(wasm_memory_t *, const struct undo *);
 /* After cn_shadow_collect(): the memory becomes what the shadow is. */
 bool cn_shadow_restore(wasm_memory_t *, struct error *);
 
-/* The record is done with. */
+/* The records are done with; NULL is allowed. */
 void cn_undo_free(wasm_memory_t *, struct undo *);
 
 #endif
