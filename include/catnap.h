@@ -317,7 +317,7 @@ WASM_API_EXTERN size_t catnap_caller_backtrace(catnap_caller_t *, catnap_frame_t
  * several, and other calls may be made while one is stopped. */
 typedef struct catnap_run_t catnap_run_t;
 
-/* Prepares a call; nothing runs yet. The function must outlive the run. NULL and *error on failure. */
+/* Prepares a call; nothing runs yet. The run retains the function. NULL and *error on failure. */
 WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catnap_val_t *arguments,
                                                  size_t argument_count, catnap_error_t **error);
 /* Runs until the end or until something stops it.
@@ -341,7 +341,8 @@ WASM_API_EXTERN const wasm_func_t *catnap_run_function(const catnap_run_t *);
 WASM_API_EXTERN bool catnap_caller_suspend(catnap_caller_t *);
 /* Frames of a stopped run, innermost first, as catnap_caller_backtrace(). */
 WASM_API_EXTERN size_t catnap_run_backtrace(catnap_run_t *, catnap_frame_t *out, size_t capacity);
-/* Drops a run, ended or not; before its store. */
+/* Drops a run, ended or not, before its store is deleted or after. One that is running goes when it
+ * stops. */
 WASM_API_EXTERN void catnap_run_delete(own catnap_run_t *);
 
 /* ---- Modules ----------------------------------------------------------------------------------- */

@@ -49,9 +49,10 @@ catnap_run_t *catnap_run_new(const wasm_func_t *func, const catnap_val_t *argume
 
 static catnap_status_t resume_with_slots(catnap_run_t *run, struct values results,
                                          wasm_trap_t **trap, uint64_t *slots) {
-    catnap_status_t status = cn_run_resume(run, slots, trap);
+    const struct functype *type = cn_run_func(run)->type;
+    catnap_status_t status = cn_run_resume(run, slots, trap); /* a callback may delete the run */
     if (status == CATNAP_OK) {
-        cn_values_from_slots(results, ft_results(cn_run_func(run)->type), slots);
+        cn_values_from_slots(results, ft_results(type), slots);
         cn_values_retain(results);
     }
     return status;
@@ -83,9 +84,11 @@ catnap_status_t catnap_run_resume(catnap_run_t *run, catnap_val_t *results, size
         struct values values = wide_values(results, count);
         cn_values_zero(values, ft_results(cn_run_func(run)->type));
         if (cn_store_enter(store)) {
+            cn_store_pin(store);
             if (!store->deleted)
                 status = resume(run, values, &trap);
             cn_store_leave(store);
+            cn_store_unpin(store);
         }
     }
     if (out)

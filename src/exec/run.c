@@ -9,6 +9,7 @@ struct catnap_run_t {
     struct wasm_func_t *func;
     struct value_stack *stack;
     enum run_state state;
+    bool dropped;       /* deleted while it runs: it goes when it stops */
     const uint64_t *pc; /* of a stopped run */
     uint64_t *fp;
     uint64_t fuel_paid; /* towards the stretch of code that the fuel did not reach for */
@@ -25,6 +26,7 @@ struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, st
         return NULL;
     }
     run->func = f;
+    cn_object_retain(&f->ref);
     if (!cn_entry_fits(run->stack, run->stack->base, f->type)) {
         cn_run_delete(run);
         cn_fail(error, CATNAP_LIMIT, "the arguments do not fit on the value stack");
@@ -102,8 +104,9 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
 /* A host function does not stop half-way: it is called and has ended. */
 static catnap_status_t call_host(struct catnap_run_t *run, uint64_t *results,
                                  struct wasm_trap_t **trap) {
-    run->state = RUN_ENDED;
+    run->state = RUN_RUNNING;
     *trap = cn_call(run->func, run->stack->base + ENTRY_RECORD_SLOTS);
+    run->state = RUN_ENDED;
     if (*trap)
         return CATNAP_TRAP;
     memcpy(results, run->stack->base + ENTRY_RECORD_SLOTS,
@@ -111,15 +114,9 @@ static catnap_status_t call_host(struct catnap_run_t *run, uint64_t *results,
     return CATNAP_OK;
 }
 
-catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
-                              struct wasm_trap_t **trap) {
-    struct machine *vm = &run->func->ref.store->machine;
+static catnap_status_t call_wasm(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
+                                 struct wasm_trap_t **trap) {
     struct outer_call outer;
-    *trap = NULL;
-    if (run->state != RUN_NEW && run->state != RUN_STOPPED)
-        return CATNAP_MISUSE;
-    if (!run->func->instance)
-        return call_host(run, results, trap);
     if (!cn_begin_call(vm, &outer, run->stack)) {
         *trap = cn_trap_new(vm->store, CATNAP_TRAP_STACK_OVERFLOW, "%s",
                             cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));
@@ -135,12 +132,30 @@ catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
     return status;
 }
 
+catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
+                              struct wasm_trap_t **trap) {
+    struct machine *vm = &run->func->ref.store->machine;
+    *trap = NULL;
+    if (run->state != RUN_NEW && run->state != RUN_STOPPED)
+        return CATNAP_MISUSE;
+    catnap_status_t status = run->func->instance ? call_wasm(vm, run, results, trap)
+                                                 : call_host(run, results, trap);
+    if (run->dropped)
+        cn_run_delete(run);
+    return status;
+}
+
 void cn_run_delete(struct catnap_run_t *run) {
     if (!run)
         return;
-    struct machine *vm = &run->func->ref.store->machine;
+    run->dropped = true;
+    if (run->state == RUN_RUNNING)
+        return;
+    struct wasm_func_t *f = run->func;
+    struct machine *vm = &f->ref.store->machine;
     cn_stack_delete(vm, run->stack);
     cn_free(vm->alloc, run, sizeof *run);
+    cn_object_release(&f->ref);
 }
 
 struct wasm_func_t *cn_run_func(const struct catnap_run_t *run) { return run->func; }
