@@ -143,10 +143,10 @@ LINTED = $(filter %.c,$(shell find src spec-tests -name '*.c'))
 
 .PHONY: format format-check lint clang-tidy cppcheck
 format:
-	$(CLANG_FORMAT) -i $(C_SOURCES)
+	@$(CLANG_FORMAT) -i $(C_SOURCES)
 
 format-check:
-	$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
+	@$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
 
 lint: clang-tidy cppcheck
 
