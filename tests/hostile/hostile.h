@@ -209,7 +209,7 @@ static inline wasm_trap_t *call_bits(const wasm_instance_t *instance, const char
 
 /* The same for a call that must not trap. */
 #define CALL_EXPORT(instance, name, ...)                                                           \
-    call_well(instance, name, (const int64_t[]){0, ##__VA_ARGS__} + 1)
+    call_well(instance, name, (const int64_t[9]){0, ##__VA_ARGS__} + 1)
 static inline uint64_t call_well(const wasm_instance_t *instance, const char *name,
                                  const int64_t *arguments) {
     uint64_t bits;
@@ -224,7 +224,7 @@ static inline uint64_t call_well(const wasm_instance_t *instance, const char *na
 
 /* The code of the trap that the call must end in. */
 #define CALL_TRAP(instance, name, ...)                                                             \
-    call_badly(instance, name, (const int64_t[]){0, ##__VA_ARGS__} + 1)
+    call_badly(instance, name, (const int64_t[9]){0, ##__VA_ARGS__} + 1)
 static inline catnap_trap_code_t call_badly(const wasm_instance_t *instance, const char *name,
                                             const int64_t *arguments) {
     uint64_t bits;
