@@ -362,11 +362,11 @@ static bool parts_have_handles(const wasm_instance_t *instance) {
 
 static bool is_unused(const struct slot *slot, uint32_t handles, struct error *error) {
     const wasm_instance_t *instance = slot->instance;
-    if (is_on_a_stack(instance))
-        return cn_fail(error, CATNAP_MISUSE, "the instance runs, or a run of it is stopped");
     if (instance->ref.handles > handles || parts_have_handles(instance))
         return cn_fail(error, CATNAP_MISUSE,
                        "there are more handles on the instance or its exports");
+    if (is_on_a_stack(instance))
+        return cn_fail(error, CATNAP_MISUSE, "the instance runs, or a run of it is stopped");
     return true;
 }
 
