@@ -81,7 +81,9 @@ static wasm_trap_t *add_raw(void *env, catnap_caller_t *caller, uint64_t *slots)
     return NULL;
 }
 
-static uint32_t add_native(uint32_t a, uint32_t b) { return a + b; }
+static uint32_t add_native(uint32_t a, uint32_t b) {
+    return a + b;
+}
 
 /* ---- What is measured: each does `count` calls ---- */
 
@@ -140,11 +142,21 @@ static void run_loop(const wasm_func_t *func, uint32_t count) {
         fail("the sum is wrong");
 }
 
-static void loop_alone(uint32_t count) { run_loop(wasm.alone, count); }
-static void loop_plain(uint32_t count) { run_loop(wasm.loop[CALLBACK_PLAIN], count); }
-static void loop_env(uint32_t count) { run_loop(wasm.loop[CALLBACK_ENV], count); }
-static void loop_wide(uint32_t count) { run_loop(wasm.loop[CALLBACK_WIDE], count); }
-static void loop_raw(uint32_t count) { run_loop(wasm.loop[CALLBACK_RAW], count); }
+static void loop_alone(uint32_t count) {
+    run_loop(wasm.alone, count);
+}
+static void loop_plain(uint32_t count) {
+    run_loop(wasm.loop[CALLBACK_PLAIN], count);
+}
+static void loop_env(uint32_t count) {
+    run_loop(wasm.loop[CALLBACK_ENV], count);
+}
+static void loop_wide(uint32_t count) {
+    run_loop(wasm.loop[CALLBACK_WIDE], count);
+}
+static void loop_raw(uint32_t count) {
+    run_loop(wasm.loop[CALLBACK_RAW], count);
+}
 
 /* Each addition waits for the one before it. */
 static void count_cycles(uint32_t count) {
@@ -186,10 +198,14 @@ static const wasm_func_t *export_of(wasm_instance_t *instance, const char *name)
 static wasm_func_t *host_func(wasm_store_t *store, const wasm_functype_t *type,
                               enum callback callback) {
     switch (callback) {
-    case CALLBACK_PLAIN: return wasm_func_new(store, type, add_plain);
-    case CALLBACK_ENV: return wasm_func_new_with_env(store, type, add_env, NULL, NULL);
-    case CALLBACK_WIDE: return catnap_func_new(store, type, add_wide, NULL, NULL, NULL);
-    default: return catnap_func_new_raw(store, type, add_raw, NULL, NULL, NULL);
+    case CALLBACK_PLAIN:
+        return wasm_func_new(store, type, add_plain);
+    case CALLBACK_ENV:
+        return wasm_func_new_with_env(store, type, add_env, NULL, NULL);
+    case CALLBACK_WIDE:
+        return catnap_func_new(store, type, add_wide, NULL, NULL, NULL);
+    default:
+        return catnap_func_new_raw(store, type, add_raw, NULL, NULL, NULL);
     }
 }
 
@@ -250,8 +266,8 @@ static void report(void) {
     printf("%-36s %8s %8s %12s %8s\n", "", "ns", "cycles", "ns at 4 GHz", "native");
     for (size_t i = CASE_NATIVE; i < COUNT(cases); i++) {
         double ns = median(i) - (cases[i].in_loop ? loop : 0);
-        printf("%-36s %8.2f %8.1f %12.2f %7.1fx\n", cases[i].what, ns, ns / cycle,
-               ns / cycle / 4, ns / native);
+        printf("%-36s %8.2f %8.1f %12.2f %7.1fx\n", cases[i].what, ns, ns / cycle, ns / cycle / 4,
+               ns / native);
     }
 }
 

@@ -48,19 +48,19 @@ WASM_API_EXTERN const char *catnap_version(void);
 /* Why something failed. The values are stable. */
 typedef enum catnap_status {
     CATNAP_OK = 0,
-    CATNAP_MALFORMED = 1,     /* the bytes do not decode (specification, section 5) */
-    CATNAP_INVALID = 2,       /* they decode and do not validate (section 3) */
-    CATNAP_UNSUPPORTED = 3,   /* they need a feature that is switched off; what this version does
+    CATNAP_MALFORMED = 1,   /* the bytes do not decode (specification, section 5) */
+    CATNAP_INVALID = 2,     /* they decode and do not validate (section 3) */
+    CATNAP_UNSUPPORTED = 3, /* they need a feature that is switched off; what this version does
                                * not know at all is malformed or invalid */
-    CATNAP_LIMIT = 4,         /* an implementation limit or a limit of the store */
-    CATNAP_LINK = 5,          /* an import is missing or of the wrong type (section 4.5.3) */
-    CATNAP_TRAP = 6,          /* execution trapped (for runs: see the trap) */
-    CATNAP_OUT_OF_FUEL = 7,   /* the fuel does not reach */
-    CATNAP_INTERRUPTED = 8,   /* catnap_store_interrupt() was called */
-    CATNAP_NO_MEMORY = 9,     /* an allocation failed */
-    CATNAP_MISUSE = 10,       /* the caller broke a rule of this header */
-    CATNAP_IO = 11,           /* the operating system refused something */
-    CATNAP_NOT_FOUND = 12     /* there is nothing of that name or index */
+    CATNAP_LIMIT = 4,       /* an implementation limit or a limit of the store */
+    CATNAP_LINK = 5,        /* an import is missing or of the wrong type (section 4.5.3) */
+    CATNAP_TRAP = 6,        /* execution trapped (for runs: see the trap) */
+    CATNAP_OUT_OF_FUEL = 7, /* the fuel does not reach */
+    CATNAP_INTERRUPTED = 8, /* catnap_store_interrupt() was called */
+    CATNAP_NO_MEMORY = 9,   /* an allocation failed */
+    CATNAP_MISUSE = 10,     /* the caller broke a rule of this header */
+    CATNAP_IO = 11,         /* the operating system refused something */
+    CATNAP_NOT_FOUND = 12   /* there is nothing of that name or index */
 } catnap_status_t;
 
 typedef struct catnap_error_t catnap_error_t;
@@ -110,7 +110,7 @@ typedef enum catnap_bounds_checks {
 } catnap_bounds_checks_t;
 
 typedef enum catnap_translation {
-    CATNAP_TRANSLATION_LAZY = 0, /* a function is translated at its first call */
+    CATNAP_TRANSLATION_LAZY = 0,  /* a function is translated at its first call */
     CATNAP_TRANSLATION_EAGER = 1, /* every function is translated when its module is loaded */
     /* A body is validated, too, only at the function's first call; an invalid one is then a trap of
      * code CATNAP_TRAP_INVALID. All else of a module is validated when it is loaded. */
@@ -192,7 +192,8 @@ typedef struct catnap_val {
 /* Calls a function; arguments and results are arrays of the function type's lengths. Reference
  * results are own (wasm_ref_delete). On a trap the results are zero values of their kinds. Returns
  * an own trap or NULL. A wrong count or kind of arguments is a trap of code CATNAP_TRAP_HOST. */
-WASM_API_EXTERN own wasm_trap_t *catnap_func_call(const wasm_func_t *, const catnap_val_t *arguments,
+WASM_API_EXTERN own wasm_trap_t *catnap_func_call(const wasm_func_t *,
+                                                  const catnap_val_t *arguments,
                                                   size_t argument_count, catnap_val_t *results,
                                                   size_t result_count);
 WASM_API_EXTERN void catnap_global_get(const wasm_global_t *, own catnap_val_t *out);
@@ -264,8 +265,8 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_HOST = 0, /* made by the host with wasm_trap_new() */
     CATNAP_TRAP_UNREACHABLE = 1,
     CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS = 2,
-    CATNAP_TRAP_TABLE_OUT_OF_BOUNDS = 3, /* table.get, table.set, table.copy ... */
-    CATNAP_TRAP_UNDEFINED_ELEMENT = 4,   /* call_indirect past the table's end */
+    CATNAP_TRAP_TABLE_OUT_OF_BOUNDS = 3,   /* table.get, table.set, table.copy ... */
+    CATNAP_TRAP_UNDEFINED_ELEMENT = 4,     /* call_indirect past the table's end */
     CATNAP_TRAP_UNINITIALIZED_ELEMENT = 5, /* call_indirect of a null entry */
     CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH = 6,
     CATNAP_TRAP_INTEGER_OVERFLOW = 7,
@@ -274,9 +275,9 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_STACK_OVERFLOW = 10, /* call depth, value stack or host depth exhausted */
     CATNAP_TRAP_OUT_OF_FUEL = 11,
     CATNAP_TRAP_INTERRUPTED = 12,
-    CATNAP_TRAP_NO_MEMORY = 13, /* the engine itself ran out of memory */
-    CATNAP_TRAP_LIMIT = 14,     /* another limit of the store */
-    CATNAP_TRAP_EXIT = 15,      /* the guest asked to exit: catnap_trap_exit_status() */
+    CATNAP_TRAP_NO_MEMORY = 13,      /* the engine itself ran out of memory */
+    CATNAP_TRAP_LIMIT = 14,          /* another limit of the store */
+    CATNAP_TRAP_EXIT = 15,           /* the guest asked to exit: catnap_trap_exit_status() */
     CATNAP_TRAP_UNKNOWN_IMPORT = 16, /* catnap_linker_trap_unknown_imports() */
     CATNAP_TRAP_NULL_REFERENCE = 17,
     CATNAP_TRAP_INVALID = 18 /* a body that was validated at its call, and is invalid */
@@ -368,9 +369,8 @@ typedef struct catnap_builder_t catnap_builder_t;
 
 /* Of the options, which may be NULL, `release` does not count: bytes are copied, into address space
  * that is reserved for the largest module there can be and does not pass through the allocator. */
-WASM_API_EXTERN own catnap_builder_t *catnap_builder_new(wasm_engine_t *,
-                                                         const catnap_module_options_t *,
-                                                         catnap_error_t **error);
+WASM_API_EXTERN own catnap_builder_t *
+catnap_builder_new(wasm_engine_t *, const catnap_module_options_t *, catnap_error_t **error);
 /* The next bytes of the module, in pieces of any size. Decodes and validates what is whole by now:
  * sections, and in the code section bodies. The first thing that is found wrong is returned, now and
  * from each later call; the same module in one piece may have its first error elsewhere, when it has
@@ -396,8 +396,8 @@ typedef struct catnap_module_stats {
     uint64_t functions_translated; /* at least once called, or eagerly translated */
     uint64_t code_bytes;           /* WebAssembly bodies */
     uint64_t code_bytes_translated;
-    uint64_t bytecode_bytes;       /* register bytecode made from those */
-    uint64_t decode_ns;            /* time in each phase */
+    uint64_t bytecode_bytes; /* register bytecode made from those */
+    uint64_t decode_ns;      /* time in each phase */
     uint64_t validate_ns;
     uint64_t translate_ns;
 } catnap_module_stats_t;
@@ -452,7 +452,8 @@ typedef struct catnap_background_t catnap_background_t;
 typedef struct catnap_background_options {
     const uint32_t *functions; /* by index; such as catnap_module_profile() of an earlier run */
     size_t function_count;
-    const char *const *exports; /* exported functions with all that they call, directly or further */
+    const char *const
+        *exports; /* exported functions with all that they call, directly or further */
     size_t export_count;
     bool all_exports; /* likewise all of them */
     bool everything;  /* what is left, in the module's order */
@@ -493,15 +494,16 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
 typedef struct catnap_cache_t catnap_cache_t;
 
 typedef struct catnap_cache_options {
-    const char *directory; /* made, for the user alone, when it is not there; NULL: memory only [NULL] */
+    const char
+        *directory; /* made, for the user alone, when it is not there; NULL: memory only [NULL] */
     uint64_t disk_bytes;   /* of all entries; those longest unused go first [1 GiB] */
     uint64_t memory_bytes; /* of the binaries of modules kept in memory, likewise [64 MiB] */
 } catnap_cache_options_t;
 
 WASM_API_EXTERN void catnap_cache_options_default(catnap_cache_options_t *options);
 /* options may be NULL. Fails when the directory cannot be had or trusted (CATNAP_IO). */
-WASM_API_EXTERN own catnap_cache_t *catnap_cache_new(wasm_engine_t *, const catnap_cache_options_t *,
-                                                     catnap_error_t **error);
+WASM_API_EXTERN own catnap_cache_t *
+catnap_cache_new(wasm_engine_t *, const catnap_cache_options_t *, catnap_error_t **error);
 /* Modules that came from it stay. */
 WASM_API_EXTERN void catnap_cache_delete(own catnap_cache_t *);
 
@@ -516,15 +518,17 @@ WASM_API_EXTERN own wasm_module_t *catnap_cache_module(catnap_cache_t *, wasm_st
 /* The same by a key of 1 to 1,024 bytes that stands for a module, such as a content hash or a name
  * with a version. What is stored under the key is loaded, and `bytes` are not looked at; they may be
  * NULL, and are loaded and stored when there is nothing (NULL: CATNAP_NOT_FOUND). */
-WASM_API_EXTERN own wasm_module_t *
-catnap_cache_module_by_key(catnap_cache_t *, wasm_store_t *, const void *key, size_t key_length,
-                           const uint8_t *bytes, size_t length, const catnap_module_options_t *,
-                           catnap_error_t **error);
+WASM_API_EXTERN own wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *, wasm_store_t *,
+                                                              const void *key, size_t key_length,
+                                                              const uint8_t *bytes, size_t length,
+                                                              const catnap_module_options_t *,
+                                                              catnap_error_t **error);
 
 typedef struct catnap_cache_stats {
     uint64_t memory_hits, disk_hits, misses;
-    uint64_t damaged; /* entries that were found and could not be used; also those of other versions */
-    uint64_t stored;  /* on disk */
+    uint64_t
+        damaged; /* entries that were found and could not be used; also those of other versions */
+    uint64_t stored;                   /* on disk */
     uint64_t modules_kept, bytes_kept; /* in memory now */
 } catnap_cache_stats_t;
 
@@ -561,7 +565,8 @@ WASM_API_EXTERN own catnap_error_t *catnap_cache_clear(const char *directory, ui
  * the import), *trap when an active segment or the start function trapped. Both NULL on success. */
 WASM_API_EXTERN own wasm_instance_t *catnap_instance_new(wasm_store_t *, const wasm_module_t *,
                                                          const wasm_extern_vec_t *imports,
-                                                         catnap_error_t **error, wasm_trap_t **trap);
+                                                         catnap_error_t **error,
+                                                         wasm_trap_t **trap);
 /* An own extern by its export name, or NULL. */
 WASM_API_EXTERN own wasm_extern_t *catnap_instance_export(const wasm_instance_t *, const char *name,
                                                           size_t name_length);
@@ -614,9 +619,8 @@ WASM_API_EXTERN own catnap_prelinked_t *
 catnap_linker_prelink(catnap_linker_t *, const wasm_module_t *, catnap_error_t **error);
 /* A new instance; its start function has run. *error for a limit of the store or exhausted memory,
  * *trap when the start function trapped. Both NULL on success. */
-WASM_API_EXTERN own wasm_instance_t *catnap_prelinked_instantiate(catnap_prelinked_t *,
-                                                                  catnap_error_t **error,
-                                                                  wasm_trap_t **trap);
+WASM_API_EXTERN own wasm_instance_t *
+catnap_prelinked_instantiate(catnap_prelinked_t *, catnap_error_t **error, wasm_trap_t **trap);
 /* Gives an instance of a pre-linked module back: its memory and its place are used again. Its host
  * infos are finalized, it no longer counts against the store's limits, and `instance` is deleted.
  * It must be the only handle on the instance and on what it exports, no call in it under way, no run
@@ -658,14 +662,15 @@ WASM_API_EXTERN own catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *, 
 /* Standard streams, `stream` being 0, 1 or 2. At first all are closed to the outside: input is at
  * its end, output is accepted and dropped. */
 /* A descriptor of the host, lent. */
-WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *, int stream, int host_fd);
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *, int stream,
+                                                             int host_fd);
 /* Standard input from bytes, copied. */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *, const void *bytes,
                                                                 size_t length);
 /* Standard input by callback: returns bytes read, 0 at the end, or a negative errno of the host. */
 WASM_API_EXTERN own catnap_error_t *
-catnap_wasi_set_stdin_callback(catnap_wasi_t *, int64_t (*read)(void *env, void *bytes, size_t size),
-                               void *env);
+catnap_wasi_set_stdin_callback(catnap_wasi_t *,
+                               int64_t (*read)(void *env, void *bytes, size_t size), void *env);
 /* Output by callback: returns bytes taken or a negative errno of the host. */
 WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_set_output_callback(catnap_wasi_t *, int stream,
@@ -675,7 +680,8 @@ catnap_wasi_set_output_callback(catnap_wasi_t *, int stream,
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *, int stream,
                                                                   size_t limit);
 /* What that buffer holds, borrowed until the guest runs again; NULL and 0 when there is none. */
-WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream, size_t *length);
+WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream,
+                                                  size_t *length);
 
 /* What a snapshot cannot hold of a guest: arguments, environment, pre-opened directories by the paths
  * of the host, and the descriptor table, as bytes (own). */
@@ -753,16 +759,14 @@ typedef struct catnap_save_options {
 
 /* Captures what the store's instances are now; options may be NULL. Nothing may be running. NULL
  * and *error on failure. */
-WASM_API_EXTERN own catnap_snapshot_t *catnap_snapshot_take(wasm_store_t *,
-                                                            const catnap_snapshot_options_t *,
-                                                            catnap_error_t **error);
+WASM_API_EXTERN own catnap_snapshot_t *
+catnap_snapshot_take(wasm_store_t *, const catnap_snapshot_options_t *, catnap_error_t **error);
 /* Instances made from it live on. */
 WASM_API_EXTERN void catnap_snapshot_delete(own catnap_snapshot_t *);
 /* Writes it to a file: when this returns NULL the file is complete and on the disk, and until then
  * whatever was there before is. options may be NULL. */
-WASM_API_EXTERN own catnap_error_t *catnap_snapshot_save(const catnap_snapshot_t *,
-                                                         const char *path,
-                                                         const catnap_save_options_t *);
+WASM_API_EXTERN own catnap_error_t *
+catnap_snapshot_save(const catnap_snapshot_t *, const char *path, const catnap_save_options_t *);
 /* The same straight from the store, without a copy of its memories. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_save(wasm_store_t *, const char *path,
                                                       const catnap_snapshot_options_t *,

@@ -180,14 +180,12 @@ typedef wasm_byte_vec_t wasm_name_t;
 #define wasm_name_new_new_uninitialized wasm_byte_vec_new_uninitialized
 
 /* Makes a name of the characters of the C string `s`, without its terminator. */
-static inline void wasm_name_new_from_string(WASM_OWN wasm_name_t *out, const char *s)
-{
+static inline void wasm_name_new_from_string(WASM_OWN wasm_name_t *out, const char *s) {
     wasm_byte_vec_new(out, strlen(s), s);
 }
 
 /* Makes a name of the characters of the C string `s` and its terminator, as messages need it. */
-static inline void wasm_name_new_from_string_nt(WASM_OWN wasm_name_t *out, const char *s)
-{
+static inline void wasm_name_new_from_string_nt(WASM_OWN wasm_name_t *out, const char *s) {
     wasm_byte_vec_new(out, strlen(s) + 1, s);
 }
 
@@ -263,26 +261,22 @@ WASM_API_EXTERN WASM_OWN wasm_valtype_t *wasm_valtype_new(wasm_valkind_t kind);
 WASM_API_EXTERN wasm_valkind_t wasm_valtype_kind(const wasm_valtype_t *type);
 
 /* Whether values of the kind are plain bits (numbers and vectors). */
-static inline bool wasm_valkind_is_num(wasm_valkind_t kind)
-{
+static inline bool wasm_valkind_is_num(wasm_valkind_t kind) {
     return kind < WASM_EXTERNREF;
 }
 
 /* Whether values of the kind are references. */
-static inline bool wasm_valkind_is_ref(wasm_valkind_t kind)
-{
+static inline bool wasm_valkind_is_ref(wasm_valkind_t kind) {
     return kind >= WASM_EXTERNREF;
 }
 
 /* Whether values of the type are plain bits (numbers and vectors). */
-static inline bool wasm_valtype_is_num(const wasm_valtype_t *type)
-{
+static inline bool wasm_valtype_is_num(const wasm_valtype_t *type) {
     return wasm_valkind_is_num(wasm_valtype_kind(type));
 }
 
 /* Whether values of the type are references. */
-static inline bool wasm_valtype_is_ref(const wasm_valtype_t *type)
-{
+static inline bool wasm_valtype_is_ref(const wasm_valtype_t *type) {
     return wasm_valkind_is_ref(wasm_valtype_kind(type));
 }
 
@@ -558,16 +552,16 @@ typedef WASM_OWN wasm_trap_t *(*wasm_func_callback_with_env_t)(void *env,
                                                                wasm_val_vec_t *results);
 
 /* A host function of that type (spec: func_alloc). NULL when memory runs out. */
-WASM_API_EXTERN WASM_OWN wasm_func_t *wasm_func_new(wasm_store_t *store,
-                                                    const wasm_functype_t *type,
-                                                    wasm_func_callback_t callback);
+WASM_API_EXTERN WASM_OWN wasm_func_t *
+wasm_func_new(wasm_store_t *store, const wasm_functype_t *type, wasm_func_callback_t callback);
 
 /* A host function that gets `env` on each call. `finalizer` (may be NULL) is called with `env`
  * once, when the function ceases to exist. When the call fails it is called at once, so that `env`
  * is not lost. */
-WASM_API_EXTERN WASM_OWN wasm_func_t *wasm_func_new_with_env(
-    wasm_store_t *store, const wasm_functype_t *type, wasm_func_callback_with_env_t callback,
-    void *env, void (*finalizer)(void *));
+WASM_API_EXTERN WASM_OWN wasm_func_t *wasm_func_new_with_env(wasm_store_t *store,
+                                                             const wasm_functype_t *type,
+                                                             wasm_func_callback_with_env_t callback,
+                                                             void *env, void (*finalizer)(void *));
 
 /* The function's type (spec: func_type); NULL when memory runs out. */
 WASM_API_EXTERN WASM_OWN wasm_functype_t *wasm_func_type(const wasm_func_t *func);
@@ -586,9 +580,8 @@ WASM_API_EXTERN size_t wasm_func_result_arity(const wasm_func_t *func);
  * trap, and all of `results` are null references: also when number or kind of the arguments does
  * not fit, when a v128 is among parameters or results, and when memory runs out.
  */
-WASM_API_EXTERN WASM_OWN wasm_trap_t *wasm_func_call(const wasm_func_t *func,
-                                                     const wasm_val_vec_t *args,
-                                                     wasm_val_vec_t *results);
+WASM_API_EXTERN WASM_OWN wasm_trap_t *
+wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args, wasm_val_vec_t *results);
 
 /* ------------------------------------------------------------------------------------------------
  * Globals
@@ -598,9 +591,8 @@ WASM_DECLARE_REF(global)
 
 /* A global that holds `value` (spec: global_alloc), which stays the caller's. NULL when its kind is
  * not that of the type, or memory runs out. */
-WASM_API_EXTERN WASM_OWN wasm_global_t *wasm_global_new(wasm_store_t *store,
-                                                        const wasm_globaltype_t *type,
-                                                        const wasm_val_t *value);
+WASM_API_EXTERN WASM_OWN wasm_global_t *
+wasm_global_new(wasm_store_t *store, const wasm_globaltype_t *type, const wasm_val_t *value);
 
 /* The global's type (spec: global_type); NULL when memory runs out. */
 WASM_API_EXTERN WASM_OWN wasm_globaltype_t *wasm_global_type(const wasm_global_t *global);
@@ -624,9 +616,8 @@ typedef uint32_t wasm_table_size_t;
 /* A table of the type's minimum size, each element `init` (spec: table_alloc), which is borrowed;
  * NULL is the null reference. NULL when `init` does not fit the type, the size is beyond a limit,
  * or memory runs out. */
-WASM_API_EXTERN WASM_OWN wasm_table_t *wasm_table_new(wasm_store_t *store,
-                                                      const wasm_tabletype_t *type,
-                                                      wasm_ref_t *init);
+WASM_API_EXTERN WASM_OWN wasm_table_t *
+wasm_table_new(wasm_store_t *store, const wasm_tabletype_t *type, wasm_ref_t *init);
 
 /* The table's type (spec: table_type): its minimum is the present size. NULL when memory runs
  * out. */
@@ -748,16 +739,33 @@ WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *instance,
 #define WASM_ARRAY_VEC(array) {sizeof(array) / sizeof(*(array)), array}
 
 /* Initializers of values. */
-#define WASM_I32_VAL(i) {.kind = WASM_I32, .of = {.i32 = i}}
-#define WASM_I64_VAL(i) {.kind = WASM_I64, .of = {.i64 = i}}
-#define WASM_F32_VAL(z) {.kind = WASM_F32, .of = {.f32 = z}}
-#define WASM_F64_VAL(z) {.kind = WASM_F64, .of = {.f64 = z}}
-#define WASM_REF_VAL(r) {.kind = WASM_EXTERNREF, .of = {.ref = r}}
-#define WASM_INIT_VAL {.kind = WASM_EXTERNREF, .of = {.ref = NULL}}
+#define WASM_I32_VAL(i)                                                                            \
+    {                                                                                              \
+        .kind = WASM_I32, .of = {.i32 = i }                                                        \
+    }
+#define WASM_I64_VAL(i)                                                                            \
+    {                                                                                              \
+        .kind = WASM_I64, .of = {.i64 = i }                                                        \
+    }
+#define WASM_F32_VAL(z)                                                                            \
+    {                                                                                              \
+        .kind = WASM_F32, .of = {.f32 = z }                                                        \
+    }
+#define WASM_F64_VAL(z)                                                                            \
+    {                                                                                              \
+        .kind = WASM_F64, .of = {.f64 = z }                                                        \
+    }
+#define WASM_REF_VAL(r)                                                                            \
+    {                                                                                              \
+        .kind = WASM_EXTERNREF, .of = {.ref = r }                                                  \
+    }
+#define WASM_INIT_VAL                                                                              \
+    {                                                                                              \
+        .kind = WASM_EXTERNREF, .of = {.ref = NULL }                                               \
+    }
 
 /* Makes `out` hold a host pointer, as the integer of its width. */
-static inline void wasm_val_init_ptr(WASM_OWN wasm_val_t *out, void *p)
-{
+static inline void wasm_val_init_ptr(WASM_OWN wasm_val_t *out, void *p) {
 #if UINTPTR_MAX == UINT32_MAX
     out->kind = WASM_I32;
     out->of.i32 = (intptr_t)p;
@@ -768,8 +776,7 @@ static inline void wasm_val_init_ptr(WASM_OWN wasm_val_t *out, void *p)
 }
 
 /* The host pointer that wasm_val_init_ptr put into `val`. */
-static inline void *wasm_val_ptr(const wasm_val_t *val)
-{
+static inline void *wasm_val_ptr(const wasm_val_t *val) {
 #if UINTPTR_MAX == UINT32_MAX
     return (void *)(intptr_t)val->of.i32;
 #else
@@ -779,8 +786,7 @@ static inline void *wasm_val_ptr(const wasm_val_t *val)
 
 /* wasm_valtype_new_i32() and so on: wasm_valtype_new of one kind. */
 #define WASM_DEFINE_VALTYPE_NEW(name, kind)                                                        \
-    static inline WASM_OWN wasm_valtype_t *wasm_valtype_new_##name(void)                           \
-    {                                                                                              \
+    static inline WASM_OWN wasm_valtype_t *wasm_valtype_new_##name(void) {                         \
         return wasm_valtype_new(kind);                                                             \
     }
 
@@ -796,11 +802,11 @@ WASM_DEFINE_VALTYPE_NEW(funcref, WASM_FUNCREF)
 
 /* The function type of the first `n_params` of three value types and the first `n_results` of two,
  * all consumed. NULL when one of them is NULL or memory runs out. */
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_up_to_3_2(
-    size_t n_params, WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2,
-    WASM_OWN wasm_valtype_t *p3, size_t n_results, WASM_OWN wasm_valtype_t *r1,
-    WASM_OWN wasm_valtype_t *r2)
-{
+static inline WASM_OWN wasm_functype_t *
+wasm_functype_new_up_to_3_2(size_t n_params, WASM_OWN wasm_valtype_t *p1,
+                            WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *p3,
+                            size_t n_results, WASM_OWN wasm_valtype_t *r1,
+                            WASM_OWN wasm_valtype_t *r2) {
     wasm_valtype_t *ps[3] = {p1, p2, p3};
     wasm_valtype_t *rs[2] = {r1, r2};
     wasm_valtype_vec_t params, results;
@@ -818,75 +824,70 @@ static inline WASM_OWN wasm_functype_t *wasm_functype_new_up_to_3_2(
  * wasm_functype_new_P_R(params..., results...): the function type of P parameters and R results,
  * all consumed. NULL when one of them is NULL or memory runs out.
  */
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_0(void)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_0(void) {
     return wasm_functype_new_up_to_3_2(0, NULL, NULL, NULL, 0, NULL, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_0(WASM_OWN wasm_valtype_t *p1)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_0(WASM_OWN wasm_valtype_t *p1) {
     return wasm_functype_new_up_to_3_2(1, p1, NULL, NULL, 0, NULL, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_0(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_0(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2) {
     return wasm_functype_new_up_to_3_2(2, p1, p2, NULL, 0, NULL, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_0(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *p3)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_0(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2,
+                                                              WASM_OWN wasm_valtype_t *p3) {
     return wasm_functype_new_up_to_3_2(3, p1, p2, p3, 0, NULL, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_1(WASM_OWN wasm_valtype_t *r1)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_1(WASM_OWN wasm_valtype_t *r1) {
     return wasm_functype_new_up_to_3_2(0, NULL, NULL, NULL, 1, r1, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_1(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *r1)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_1(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *r1) {
     return wasm_functype_new_up_to_3_2(1, p1, NULL, NULL, 1, r1, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_1(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *r1)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_1(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2,
+                                                              WASM_OWN wasm_valtype_t *r1) {
     return wasm_functype_new_up_to_3_2(2, p1, p2, NULL, 1, r1, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_1(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *p3,
-    WASM_OWN wasm_valtype_t *r1)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_1(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2,
+                                                              WASM_OWN wasm_valtype_t *p3,
+                                                              WASM_OWN wasm_valtype_t *r1) {
     return wasm_functype_new_up_to_3_2(3, p1, p2, p3, 1, r1, NULL);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_2(
-    WASM_OWN wasm_valtype_t *r1, WASM_OWN wasm_valtype_t *r2)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_0_2(WASM_OWN wasm_valtype_t *r1,
+                                                              WASM_OWN wasm_valtype_t *r2) {
     return wasm_functype_new_up_to_3_2(0, NULL, NULL, NULL, 2, r1, r2);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_2(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *r1, WASM_OWN wasm_valtype_t *r2)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_1_2(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *r1,
+                                                              WASM_OWN wasm_valtype_t *r2) {
     return wasm_functype_new_up_to_3_2(1, p1, NULL, NULL, 2, r1, r2);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_2(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *r1,
-    WASM_OWN wasm_valtype_t *r2)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_2_2(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2,
+                                                              WASM_OWN wasm_valtype_t *r1,
+                                                              WASM_OWN wasm_valtype_t *r2) {
     return wasm_functype_new_up_to_3_2(2, p1, p2, NULL, 2, r1, r2);
 }
 
-static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_2(
-    WASM_OWN wasm_valtype_t *p1, WASM_OWN wasm_valtype_t *p2, WASM_OWN wasm_valtype_t *p3,
-    WASM_OWN wasm_valtype_t *r1, WASM_OWN wasm_valtype_t *r2)
-{
+static inline WASM_OWN wasm_functype_t *wasm_functype_new_3_2(WASM_OWN wasm_valtype_t *p1,
+                                                              WASM_OWN wasm_valtype_t *p2,
+                                                              WASM_OWN wasm_valtype_t *p3,
+                                                              WASM_OWN wasm_valtype_t *r1,
+                                                              WASM_OWN wasm_valtype_t *r2) {
     return wasm_functype_new_up_to_3_2(3, p1, p2, p3, 2, r1, r2);
 }
 

@@ -32,8 +32,7 @@ static const spec_change_t changes[] = {
     {"wasm-1.0", "linking", {342, 354}, SPEC_NOW_RETURNS, 'a', SEGMENTS_STAY},
 };
 
-static bool names_script(spec_text_t source, const char *script)
-{
+static bool names_script(spec_text_t source, const char *script) {
     size_t start = source.size;
     while (start > 0 && source.data[start - 1] != '/') {
         start--;
@@ -44,8 +43,7 @@ static bool names_script(spec_text_t source, const char *script)
            memcmp(name + length, ".wast", 5) == 0;
 }
 
-static bool names_line(const spec_change_t *change, uint32_t line)
-{
+static bool names_line(const spec_change_t *change, uint32_t line) {
     size_t count = sizeof change->lines / sizeof *change->lines;
     for (size_t i = 0; i < count && change->lines[i] != 0; i++) {
         if (change->lines[i] == line) {
@@ -55,8 +53,7 @@ static bool names_line(const spec_change_t *change, uint32_t line)
     return false;
 }
 
-const spec_change_t *spec_change_find(const char *set, spec_text_t source, uint32_t line)
-{
+const spec_change_t *spec_change_find(const char *set, spec_text_t source, uint32_t line) {
     for (size_t i = 0; set && i < sizeof changes / sizeof *changes; i++) {
         if (strcmp(changes[i].set, set) == 0 && names_script(source, changes[i].script) &&
             names_line(&changes[i], line)) {

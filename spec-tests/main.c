@@ -52,16 +52,15 @@ typedef struct totals {
 typedef struct set_run {
     const settings_t *settings;
     const char *name;
-    const char *script; /* the path of the script under way */
-    bool quiet;         /* does not name failures */
+    const char *script;    /* the path of the script under way */
+    bool quiet;            /* does not name failures */
     spec_counts_t *counts; /* shared with the process that runs the script */
     totals_t totals;
 } set_run_t;
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-static bool read_all(const char *path, uint8_t **bytes, size_t *size)
-{
+static bool read_all(const char *path, uint8_t **bytes, size_t *size) {
     FILE *file = fopen(path, "rb");
     long length = -1;
     *bytes = NULL;
@@ -88,8 +87,7 @@ static bool read_all(const char *path, uint8_t **bytes, size_t *size)
 
 /* spec_input_t.load: modules lie beside the script, whose path is `env`. */
 static bool load_beside(void *env, const char *name, size_t name_size, uint8_t **bytes,
-                        size_t *size)
-{
+                        size_t *size) {
     const char *script = env;
     const char *slash = strrchr(script, '/');
     char path[PATH_MAX];
@@ -99,28 +97,24 @@ static bool load_beside(void *env, const char *name, size_t name_size, uint8_t *
            read_all(path, bytes, size);
 }
 
-static bool is_folder(const char *path)
-{
+static bool is_folder(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-static const char *last_part(const char *path)
-{
+static const char *last_part(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static bool join(char out[PATH_MAX], const char *folder, const char *name)
-{
+static bool join(char out[PATH_MAX], const char *folder, const char *name) {
     int length = snprintf(out, PATH_MAX, "%s/%s", folder, name);
     return length > 0 && length < PATH_MAX;
 }
 
 /* ---- One script ------------------------------------------------------------------------------ */
 
-static void print_failure(void *env, const char *source, uint32_t line, const char *message)
-{
+static void print_failure(void *env, const char *source, uint32_t line, const char *message) {
     const set_run_t *set = env;
     if (set->quiet) {
         return;
@@ -133,8 +127,7 @@ static void print_failure(void *env, const char *source, uint32_t line, const ch
     fflush(stdout);
 }
 
-static void run_here(set_run_t *set, char *path)
-{
+static void run_here(set_run_t *set, char *path) {
     uint8_t *json;
     size_t size;
     if (!read_all(path, &json, &size)) {
@@ -154,14 +147,12 @@ static void run_here(set_run_t *set, char *path)
     free(json);
 }
 
-static uint32_t executed(const spec_counts_t *counts)
-{
+static uint32_t executed(const spec_counts_t *counts) {
     return counts->passed + counts->failed + counts->skipped + counts->text_only;
 }
 
 /* A script whose process ended early: what it did not come to has failed. */
-static void count_crash(set_run_t *set, int status)
-{
+static void count_crash(set_run_t *set, int status) {
     spec_counts_t *counts = set->counts;
     char message[100];
     uint32_t missing = counts->total > executed(counts) ? counts->total - executed(counts) : 1;
@@ -179,8 +170,7 @@ static void count_crash(set_run_t *set, int status)
     print_failure(set, set->script, counts->line, message);
 }
 
-static bool run_apart(set_run_t *set, char *path)
-{
+static bool run_apart(set_run_t *set, char *path) {
     int status = 0;
     fflush(stdout);
     pid_t child = fork();
@@ -203,8 +193,7 @@ static bool run_apart(set_run_t *set, char *path)
     return true;
 }
 
-static void run_script(set_run_t *set, char *path)
-{
+static void run_script(set_run_t *set, char *path) {
     memset(set->counts, 0, sizeof *set->counts);
     set->script = path;
     if (set->settings->in_process || !run_apart(set, path)) {
@@ -226,15 +215,13 @@ static void run_script(set_run_t *set, char *path)
 
 /* ---- One set --------------------------------------------------------------------------------- */
 
-static bool ends_in_json(const char *name)
-{
+static bool ends_in_json(const char *name) {
     size_t length = strlen(name);
     return length > 5 && strcmp(name + length - 5, ".json") == 0;
 }
 
 /* Runs every script in a folder and in the folders within it, in the order of their names. */
-static bool run_folder(set_run_t *set, const char *folder)
-{
+static bool run_folder(set_run_t *set, const char *folder) {
     struct dirent **entries;
     int count = scandir(folder, &entries, NULL, alphasort);
     bool done = count >= 0;
@@ -258,8 +245,7 @@ static bool run_folder(set_run_t *set, const char *folder)
     return done;
 }
 
-static void print_totals(const char *name, const totals_t *totals)
-{
+static void print_totals(const char *name, const totals_t *totals) {
     printf("%s: %" PRIu64 " passed, %" PRIu64 " failed, %" PRIu64 " skipped\n", name,
            totals->passed, totals->failed, totals->skipped);
     if (totals->text_only) {
@@ -275,14 +261,13 @@ static void print_totals(const char *name, const totals_t *totals)
 
 /* Runs the scripts in a folder, or the one script that `path` is. True when all is well. */
 static bool run_set(const settings_t *settings, const char *name, const char *path,
-                    bool informational)
-{
+                    bool informational) {
     set_run_t set = {.settings = settings, .name = name};
     char script[PATH_MAX];
     bool done;
     set.quiet = informational && !settings->verbose;
-    set.counts = mmap(NULL, sizeof *set.counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                      -1, 0);
+    set.counts =
+        mmap(NULL, sizeof *set.counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (set.counts == MAP_FAILED) {
         perror("spec-runner");
         return false;
@@ -304,8 +289,7 @@ static bool run_set(const settings_t *settings, const char *name, const char *pa
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
 
-static bool run_named_sets(const settings_t *settings, const char *path, size_t *found)
-{
+static bool run_named_sets(const settings_t *settings, const char *path, size_t *found) {
     bool done = true;
     for (size_t i = 0; i < settings->set_count; i++) {
         char folder[PATH_MAX];
@@ -317,14 +301,13 @@ static bool run_named_sets(const settings_t *settings, const char *path, size_t 
     return done;
 }
 
-static bool run_known_sets(const settings_t *settings, const char *path, size_t *found)
-{
+static bool run_known_sets(const settings_t *settings, const char *path, size_t *found) {
     bool done = true;
     for (size_t i = 0; i < COUNT(known_sets); i++) {
         char folder[PATH_MAX];
         if (join(folder, path, known_sets[i].name) && is_folder(folder)) {
-            done = run_set(settings, known_sets[i].name, folder, known_sets[i].informational) &&
-                   done;
+            done =
+                run_set(settings, known_sets[i].name, folder, known_sets[i].informational) && done;
             ++*found;
         }
     }
@@ -332,8 +315,7 @@ static bool run_known_sets(const settings_t *settings, const char *path, size_t 
 }
 
 /* A path is a folder of sets, or else a set itself, called after its last part. */
-static bool run_path(const settings_t *settings, const char *path)
-{
+static bool run_path(const settings_t *settings, const char *path) {
     size_t found = 0;
     bool done = settings->set_count ? run_named_sets(settings, path, &found)
                                     : run_known_sets(settings, path, &found);
@@ -377,8 +359,7 @@ static const char usage[] =
     "  --interruptible     code can be interrupted\n"
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n";
 
-static bool read_count(const char *text, uint64_t max, uint64_t *out)
-{
+static bool read_count(const char *text, uint64_t max, uint64_t *out) {
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
@@ -387,14 +368,18 @@ static bool read_count(const char *text, uint64_t max, uint64_t *out)
 }
 
 /* Returns the exit status that the command line asks for at once, or -1. */
-static int read_options(int argc, char **argv, settings_t *settings)
-{
+static int read_options(int argc, char **argv, settings_t *settings) {
     static const struct option options[] = {
-        {"set", required_argument, NULL, 's'},     {"verbose", no_argument, NULL, 'v'},
-        {"timeout", required_argument, NULL, 't'}, {"in-process", no_argument, NULL, 'p'},
-        {"eager", no_argument, NULL, 'e'},         {"explicit-bounds", no_argument, NULL, 'b'},
-        {"interruptible", no_argument, NULL, 'i'}, {"fuel-slice", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {"deferred", no_argument, NULL, 'd'},
+        {"set", required_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"timeout", required_argument, NULL, 't'},
+        {"in-process", no_argument, NULL, 'p'},
+        {"eager", no_argument, NULL, 'e'},
+        {"explicit-bounds", no_argument, NULL, 'b'},
+        {"interruptible", no_argument, NULL, 'i'},
+        {"fuel-slice", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {"deferred", no_argument, NULL, 'd'},
         {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
@@ -445,8 +430,7 @@ static int read_options(int argc, char **argv, settings_t *settings)
     return -1;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     settings_t settings = {.timeout = 120};
     bool done = true;
     settings.sets = calloc((size_t)argc, sizeof *settings.sets);

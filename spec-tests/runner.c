@@ -42,8 +42,7 @@ typedef struct outcome {
     size_t count;
 } outcome_t;
 
-static void outcome_free(outcome_t *outcome)
-{
+static void outcome_free(outcome_t *outcome) {
     for (size_t i = 0; outcome->results && i < outcome->count; i++) {
         if (wasm_valkind_is_ref(outcome->results[i].kind)) {
             wasm_ref_delete(outcome->results[i].of.ref);
@@ -57,14 +56,12 @@ static void outcome_free(outcome_t *outcome)
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
-static bool fail(runner_t *r, const char *why)
-{
+static bool fail(runner_t *r, const char *why) {
     spec_message_add(&r->message, "%s", why);
     return false;
 }
 
-static void add_trap(spec_message_t *message, const wasm_trap_t *trap)
-{
+static void add_trap(spec_message_t *message, const wasm_trap_t *trap) {
     wasm_message_t text;
     wasm_trap_message(trap, &text);
     size_t size = text.size > 0 && text.data[text.size - 1] == 0 ? text.size - 1 : text.size;
@@ -73,12 +70,11 @@ static void add_trap(spec_message_t *message, const wasm_trap_t *trap)
     wasm_byte_vec_delete(&text);
 }
 
-static void add_error(spec_message_t *message, const catnap_error_t *error)
-{
+static void add_error(spec_message_t *message, const catnap_error_t *error) {
     static const char *const names[] = {
-        [CATNAP_MALFORMED] = "malformed",    [CATNAP_INVALID] = "invalid",
+        [CATNAP_MALFORMED] = "malformed",       [CATNAP_INVALID] = "invalid",
         [CATNAP_UNSUPPORTED] = "not supported", [CATNAP_LIMIT] = "over a limit",
-        [CATNAP_LINK] = "a link error",      [CATNAP_NO_MEMORY] = "out of memory",
+        [CATNAP_LINK] = "a link error",         [CATNAP_NO_MEMORY] = "out of memory",
     };
     unsigned status = catnap_error_status(error);
     const char *name = status < sizeof names / sizeof *names ? names[status] : NULL;
@@ -90,8 +86,7 @@ static void add_error(spec_message_t *message, const catnap_error_t *error)
 }
 
 /* "expected EXPECTED, got ..." */
-static bool fail_expected(runner_t *r, const char *expected, const outcome_t *got)
-{
+static bool fail_expected(runner_t *r, const char *expected, const outcome_t *got) {
     spec_message_add(&r->message, "expected %s, got ", expected);
     if (got->error) {
         add_error(&r->message, got->error);
@@ -105,8 +100,7 @@ static bool fail_expected(runner_t *r, const char *expected, const outcome_t *go
     return false;
 }
 
-static bool fail_expected_trap(runner_t *r, spec_text_t text, const outcome_t *got)
-{
+static bool fail_expected_trap(runner_t *r, spec_text_t text, const outcome_t *got) {
     spec_message_t expected;
     spec_message_clear(&expected);
     spec_message_add(&expected, "the trap ");
@@ -116,8 +110,7 @@ static bool fail_expected_trap(runner_t *r, spec_text_t text, const outcome_t *g
 
 /* ---- Names and numbers ----------------------------------------------------------------------- */
 
-static bool remember(runner_t *r, entry_t **list, spec_text_t name, uint32_t number, void *object)
-{
+static bool remember(runner_t *r, entry_t **list, spec_text_t name, uint32_t number, void *object) {
     entry_t *entry = object ? malloc(sizeof *entry) : NULL;
     if (!entry) {
         return fail(r, "out of memory");
@@ -128,16 +121,14 @@ static bool remember(runner_t *r, entry_t **list, spec_text_t name, uint32_t num
 }
 
 /* The latest object of that name; the latest of all when there is no name. */
-static void *recall(const entry_t *list, spec_text_t name)
-{
+static void *recall(const entry_t *list, spec_text_t name) {
     while (list && name.data && !(list->name.data && spec_text_equal(list->name, name))) {
         list = list->next;
     }
     return list ? list->object : NULL;
 }
 
-static wasm_instance_t *find_instance(runner_t *r, spec_text_t name)
-{
+static wasm_instance_t *find_instance(runner_t *r, spec_text_t name) {
     wasm_instance_t *instance = name.data ? recall(r->instances, name) : r->current;
     if (!instance && !name.data) {
         fail(r, "there is no current instance");
@@ -149,8 +140,7 @@ static wasm_instance_t *find_instance(runner_t *r, spec_text_t name)
 }
 
 /* The foreign object that stands for host reference `number`: one and the same each time. */
-static wasm_foreign_t *find_foreign(runner_t *r, uint32_t number)
-{
+static wasm_foreign_t *find_foreign(runner_t *r, uint32_t number) {
     for (const entry_t *entry = r->foreigns; entry; entry = entry->next) {
         if (entry->number == number) {
             return entry->object;
@@ -171,8 +161,7 @@ static wasm_foreign_t *find_foreign(runner_t *r, uint32_t number)
 
 /* Loads the command's module. False only when its file cannot be read or memory runs out. */
 static bool load_module(runner_t *r, const spec_command_t *command, wasm_module_t **module,
-                        outcome_t *outcome)
-{
+                        outcome_t *outcome) {
     uint8_t *bytes = NULL;
     size_t size = 0;
     *module = NULL;
@@ -186,8 +175,7 @@ static bool load_module(runner_t *r, const spec_command_t *command, wasm_module_
     return true;
 }
 
-static bool add_fuel(runner_t *r, uint64_t fuel)
-{
+static bool add_fuel(runner_t *r, uint64_t fuel) {
     uint64_t left = catnap_store_fuel(r->store);
     catnap_error_t *error =
         catnap_store_set_fuel(r->store, fuel > UINT64_MAX - left ? UINT64_MAX : left + fuel);
@@ -201,8 +189,7 @@ static bool add_fuel(runner_t *r, uint64_t fuel)
 
 /* Instantiates a module, whose start function gets all the fuel that there is. */
 static bool instantiate(runner_t *r, const wasm_module_t *module, wasm_instance_t **instance,
-                        outcome_t *outcome)
-{
+                        outcome_t *outcome) {
     *instance = NULL;
     if (r->options->fuel_slice && !add_fuel(r, UINT64_MAX)) {
         return false;
@@ -219,8 +206,7 @@ static bool instantiate(runner_t *r, const wasm_module_t *module, wasm_instance_
     return true;
 }
 
-static bool define(runner_t *r, const spec_command_t *command, wasm_module_t **module)
-{
+static bool define(runner_t *r, const spec_command_t *command, wasm_module_t **module) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     bool done = load_module(r, command, module, &outcome);
     if (done && !*module) {
@@ -233,8 +219,7 @@ static bool define(runner_t *r, const spec_command_t *command, wasm_module_t **m
     return done;
 }
 
-static bool make_current(runner_t *r, const wasm_module_t *module, spec_text_t name)
-{
+static bool make_current(runner_t *r, const wasm_module_t *module, spec_text_t name) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     wasm_instance_t *instance;
     bool done = instantiate(r, module, &instance, &outcome);
@@ -249,21 +234,18 @@ static bool make_current(runner_t *r, const wasm_module_t *module, spec_text_t n
     return done;
 }
 
-static bool run_module(runner_t *r, const spec_command_t *command)
-{
+static bool run_module(runner_t *r, const spec_command_t *command) {
     wasm_module_t *module;
     r->current = NULL; /* later commands are not to use the instance before when this one fails */
     return define(r, command, &module) && make_current(r, module, command->name);
 }
 
-static bool run_module_definition(runner_t *r, const spec_command_t *command)
-{
+static bool run_module_definition(runner_t *r, const spec_command_t *command) {
     wasm_module_t *module;
     return define(r, command, &module);
 }
 
-static bool run_module_instance(runner_t *r, const spec_command_t *command)
-{
+static bool run_module_instance(runner_t *r, const spec_command_t *command) {
     const wasm_module_t *module = recall(r->definitions, command->module);
     r->current = NULL;
     if (!module) {
@@ -274,8 +256,7 @@ static bool run_module_instance(runner_t *r, const spec_command_t *command)
     return make_current(r, module, command->instance);
 }
 
-static bool run_register(runner_t *r, const spec_command_t *command)
-{
+static bool run_register(runner_t *r, const spec_command_t *command) {
     const wasm_instance_t *instance = find_instance(r, command->name);
     if (!instance) {
         return false;
@@ -293,8 +274,7 @@ static bool run_register(runner_t *r, const spec_command_t *command)
 /* wast2json leaves out the data count section of a module without data segments, so that
  * memory.init and data.drop in it are malformed before they are invalid. */
 static bool is_misencoded(const runner_t *r, const spec_command_t *command, catnap_status_t wanted,
-                          catnap_status_t got)
-{
+                          catnap_status_t got) {
     static const char *const texts[] = {"unknown data segment", "unknown memory 0"};
     for (size_t i = 0; r->by_wast2json && i < sizeof texts / sizeof *texts; i++) {
         if (spec_text_equal(command->text, (spec_text_t){texts[i], strlen(texts[i])})) {
@@ -306,8 +286,7 @@ static bool is_misencoded(const runner_t *r, const spec_command_t *command, catn
 
 /* Loads a module that is to be refused with that status. */
 static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_status_t status,
-                           const char *expected)
-{
+                           const char *expected) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     wasm_module_t *module;
     bool done = load_module(r, command, &module, &outcome);
@@ -325,19 +304,16 @@ static bool expect_refusal(runner_t *r, const spec_command_t *command, catnap_st
     return done;
 }
 
-static bool run_assert_invalid(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_invalid(runner_t *r, const spec_command_t *command) {
     return expect_refusal(r, command, CATNAP_INVALID, "an invalid module");
 }
 
-static bool run_assert_malformed(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_malformed(runner_t *r, const spec_command_t *command) {
     return expect_refusal(r, command, CATNAP_MALFORMED, "a malformed module");
 }
 
 /* Instantiates a module that is valid and is to end in a link error, or in a trap if `by_trap`. */
-static bool expect_no_instance(runner_t *r, const spec_command_t *command, bool by_trap)
-{
+static bool expect_no_instance(runner_t *r, const spec_command_t *command, bool by_trap) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     wasm_instance_t *instance = NULL;
     wasm_module_t *module;
@@ -361,13 +337,11 @@ static bool expect_no_instance(runner_t *r, const spec_command_t *command, bool 
     return done;
 }
 
-static bool run_assert_unlinkable(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_unlinkable(runner_t *r, const spec_command_t *command) {
     return expect_no_instance(r, command, false);
 }
 
-static bool run_assert_uninstantiable(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_uninstantiable(runner_t *r, const spec_command_t *command) {
     return expect_no_instance(r, command, true);
 }
 
@@ -375,8 +349,7 @@ static bool run_assert_uninstantiable(runner_t *r, const spec_command_t *command
 
 /* The argument for a parameter of a kind. A null is of whatever type of reference is asked for. */
 static bool make_argument(runner_t *r, const spec_value_t *value, wasm_valkind_t kind,
-                          catnap_val_t *out)
-{
+                          catnap_val_t *out) {
     if (!value->is_ref) {
         spec_value_to_engine(value, out);
         return true;
@@ -400,8 +373,7 @@ static bool make_argument(runner_t *r, const spec_value_t *value, wasm_valkind_t
 /* Runs a call in slices of fuel. Fuel that is left is kept, so that an instruction that costs more
  * than a slice is reached in the end. */
 static bool call_in_slices(runner_t *r, const wasm_func_t *func, const catnap_val_t *args,
-                           size_t arg_count, outcome_t *outcome)
-{
+                           size_t arg_count, outcome_t *outcome) {
     catnap_run_t *run = catnap_run_new(func, args, arg_count, &outcome->error);
     if (!run) {
         return true;
@@ -420,8 +392,7 @@ static bool call_in_slices(runner_t *r, const wasm_func_t *func, const catnap_va
 }
 
 static bool call(runner_t *r, const wasm_func_t *func, const wasm_functype_t *type,
-                 const spec_action_t *action, outcome_t *outcome)
-{
+                 const spec_action_t *action, outcome_t *outcome) {
     const wasm_valtype_vec_t *params = wasm_functype_params(type);
     bool done = true;
     if (params->size != action->arg_count) {
@@ -447,18 +418,16 @@ static bool call(runner_t *r, const wasm_func_t *func, const wasm_functype_t *ty
 }
 
 static bool invoke(runner_t *r, wasm_extern_t *export, const spec_action_t *action,
-                   outcome_t *outcome)
-{
+                   outcome_t *outcome) {
     const wasm_func_t *func = wasm_extern_as_func(export);
     wasm_functype_t *type = func ? wasm_func_type(func) : NULL;
-    bool done = type ? call(r, func, type, action, outcome)
-                     : fail(r, "the export is not a function");
+    bool done =
+        type ? call(r, func, type, action, outcome) : fail(r, "the export is not a function");
     wasm_functype_delete(type);
     return done;
 }
 
-static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome)
-{
+static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome) {
     const wasm_global_t *global = wasm_extern_as_global(export);
     if (!global) {
         return fail(r, "the export is not a global");
@@ -473,8 +442,7 @@ static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome)
 }
 
 /* Performs an action. False only when it could not be performed. */
-static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome)
-{
+static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome) {
     const wasm_instance_t *instance = find_instance(r, action->module);
     if (!instance) {
         return false;
@@ -493,8 +461,7 @@ static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome
     return done;
 }
 
-static bool run_action(runner_t *r, const spec_command_t *command)
-{
+static bool run_action(runner_t *r, const spec_command_t *command) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     bool done = perform(r, &command->action, &outcome);
     if (done && (outcome.trap || outcome.error)) {
@@ -504,8 +471,7 @@ static bool run_action(runner_t *r, const spec_command_t *command)
     return done;
 }
 
-static bool result_matches(const spec_expected_t *expected, const catnap_val_t *result)
-{
+static bool result_matches(const spec_expected_t *expected, const catnap_val_t *result) {
     for (size_t i = 0; i < expected->count; i++) {
         if (spec_value_matches(&expected->any_of[i], result)) {
             return true;
@@ -514,8 +480,7 @@ static bool result_matches(const spec_expected_t *expected, const catnap_val_t *
     return false;
 }
 
-static bool results_match(const outcome_t *outcome, const spec_expected_t *expected, size_t count)
-{
+static bool results_match(const outcome_t *outcome, const spec_expected_t *expected, size_t count) {
     if (outcome->trap || outcome->error || outcome->count != count) {
         return false;
     }
@@ -528,8 +493,7 @@ static bool results_match(const outcome_t *outcome, const spec_expected_t *expec
 }
 
 static bool expect_results(runner_t *r, const spec_action_t *action,
-                           const spec_expected_t *expected, size_t count)
-{
+                           const spec_expected_t *expected, size_t count) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     bool done = perform(r, action, &outcome);
     if (done && !results_match(&outcome, expected, count)) {
@@ -542,13 +506,11 @@ static bool expect_results(runner_t *r, const spec_action_t *action,
     return done;
 }
 
-static bool run_assert_return(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_return(runner_t *r, const spec_command_t *command) {
     return expect_results(r, &command->action, command->expected, command->expected_count);
 }
 
-static bool run_assert_trap(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_trap(runner_t *r, const spec_command_t *command) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     bool done = perform(r, &command->action, &outcome);
     if (done && !(outcome.trap && spec_trap_is(command->text, catnap_trap_code(outcome.trap)))) {
@@ -559,8 +521,7 @@ static bool run_assert_trap(runner_t *r, const spec_command_t *command)
 }
 
 /* An exception that nothing catches has no form in the API: the engine has no exceptions. */
-static bool run_assert_exception(runner_t *r, const spec_command_t *command)
-{
+static bool run_assert_exception(runner_t *r, const spec_command_t *command) {
     outcome_t outcome = {NULL, NULL, NULL, 0};
     if (perform(r, &command->action, &outcome)) {
         fail_expected(r, "an exception", &outcome);
@@ -569,8 +530,7 @@ static bool run_assert_exception(runner_t *r, const spec_command_t *command)
     return false;
 }
 
-static bool run_unknown(runner_t *r, const spec_command_t *command)
-{
+static bool run_unknown(runner_t *r, const spec_command_t *command) {
     (void)command;
     return fail(r, "a command that this runner does not know");
 }
@@ -594,8 +554,7 @@ static bool (*const run_by_type[SPEC_COMMAND_TYPES])(runner_t *, const spec_comm
     [SPEC_UNKNOWN] = run_unknown,
 };
 
-static bool run_changed(runner_t *r, const spec_command_t *command, const spec_change_t *change)
-{
+static bool run_changed(runner_t *r, const spec_command_t *command, const spec_change_t *change) {
     spec_value_t value = spec_value_of_i32(change->result);
     spec_expected_t expected = {&value, 1};
     wasm_module_t *module;
@@ -620,8 +579,7 @@ static bool run_changed(runner_t *r, const spec_command_t *command, const spec_c
     return done;
 }
 
-static void start_message(runner_t *r, const spec_command_t *command)
-{
+static void start_message(runner_t *r, const spec_command_t *command) {
     spec_message_clear(&r->message);
     spec_message_add(&r->message, "%.*s: ", (int)command->type_name.size,
                      command->type_name.data ? command->type_name.data : "");
@@ -632,8 +590,7 @@ static void start_message(runner_t *r, const spec_command_t *command)
 }
 
 static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *counts,
-                       const char *source, spec_failure_t failure, void *failure_env)
-{
+                       const char *source, spec_failure_t failure, void *failure_env) {
     r->by_wast2json = script->by_wast2json;
     for (size_t i = 0; i < script->count; i++) {
         const spec_command_t *command = &script->commands[i];
@@ -662,8 +619,7 @@ static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *
 
 /* ---- Runner ---------------------------------------------------------------------------------- */
 
-static wasm_config_t *make_config(const spec_options_t *options)
-{
+static wasm_config_t *make_config(const spec_options_t *options) {
     wasm_config_t *config = wasm_config_new();
     if (!config) {
         return NULL;
@@ -682,8 +638,7 @@ static wasm_config_t *make_config(const spec_options_t *options)
     return config;
 }
 
-static bool start(runner_t *r)
-{
+static bool start(runner_t *r) {
     wasm_config_t *config = make_config(r->options);
     r->engine = config ? wasm_engine_new_with_config(config) : NULL;
     r->store = r->engine ? wasm_store_new(r->engine) : NULL;
@@ -691,8 +646,7 @@ static bool start(runner_t *r)
     return r->linker && spec_define_spectest(r->store, r->linker);
 }
 
-static void forget(entry_t *list, void (*release)(void *object))
-{
+static void forget(entry_t *list, void (*release)(void *object)) {
     while (list) {
         entry_t *next = list->next;
         release(list->object);
@@ -701,23 +655,19 @@ static void forget(entry_t *list, void (*release)(void *object))
     }
 }
 
-static void release_module(void *object)
-{
+static void release_module(void *object) {
     wasm_module_delete(object);
 }
 
-static void release_instance(void *object)
-{
+static void release_instance(void *object) {
     wasm_instance_delete(object);
 }
 
-static void release_foreign(void *object)
-{
+static void release_foreign(void *object) {
     wasm_foreign_delete(object);
 }
 
-static void stop(runner_t *r)
-{
+static void stop(runner_t *r) {
     forget(r->instances, release_instance);
     forget(r->definitions, release_module);
     forget(r->foreigns, release_foreign);
@@ -727,8 +677,7 @@ static void stop(runner_t *r)
 }
 
 void spec_run(const spec_input_t *input, const spec_options_t *options, spec_counts_t *counts,
-              spec_failure_t failure, void *failure_env)
-{
+              spec_failure_t failure, void *failure_env) {
     runner_t r = {.input = input, .options = options};
     spec_script_t script;
     char error[200];

@@ -14,7 +14,7 @@ typedef struct spec_input {
     const char *json; /* as json-from-wast or wast2json write it */
     size_t json_size;
     const char *label; /* what a script is called that cannot be read, or NULL */
-    const char *set; /* the set that the script is of, for what later versions changed, or NULL */
+    const char *set;   /* the set that the script is of, for what later versions changed, or NULL */
     /* Gives the bytes of the module file of that name, to be freed with free(). False when there is
      * no such file. */
     bool (*load)(void *env, const char *name, size_t name_size, uint8_t **bytes, size_t *size);

@@ -22,25 +22,21 @@ typedef struct reader {
     size_t error_size;
 } reader_t;
 
-bool spec_text_equal(spec_text_t a, spec_text_t b)
-{
+bool spec_text_equal(spec_text_t a, spec_text_t b) {
     return a.size == b.size &&
            (a.size == 0 || (a.data && b.data && memcmp(a.data, b.data, a.size) == 0));
 }
 
-static bool is(spec_text_t text, const char *word)
-{
+static bool is(spec_text_t text, const char *word) {
     return spec_text_equal(text, (spec_text_t){word, strlen(word)});
 }
 
-static bool refuse(reader_t *r, const char *what)
-{
+static bool refuse(reader_t *r, const char *what) {
     snprintf(r->error, r->error_size, "line %u of the script: %s", (unsigned)r->line, what);
     return false;
 }
 
-static void *allocate(reader_t *r, size_t count, size_t size)
-{
+static void *allocate(reader_t *r, size_t count, size_t size) {
     struct spec_block *block = NULL;
     if (count <= (SIZE_MAX - sizeof *block) / size) {
         block = calloc(1, sizeof *block + count * size);
@@ -54,27 +50,23 @@ static void *allocate(reader_t *r, size_t count, size_t size)
     return block->data;
 }
 
-static spec_text_t text_of(json_object *value)
-{
+static spec_text_t text_of(json_object *value) {
     if (!json_object_is_type(value, json_type_string)) {
         return (spec_text_t){NULL, 0};
     }
     return (spec_text_t){json_object_get_string(value), (size_t)json_object_get_string_len(value)};
 }
 
-static json_object *member(json_object *object, const char *key)
-{
+static json_object *member(json_object *object, const char *key) {
     json_object *value = NULL;
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
 }
 
-static spec_text_t text_member(json_object *object, const char *key)
-{
+static spec_text_t text_member(json_object *object, const char *key) {
     return text_of(member(object, key));
 }
 
-static size_t length_of(json_object *array)
-{
+static size_t length_of(json_object *array) {
     return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
 }
 
@@ -114,8 +106,7 @@ static const struct ref_type {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static const struct lane_type *find_lane_type(spec_text_t name)
-{
+static const struct lane_type *find_lane_type(spec_text_t name) {
     for (size_t i = 0; i < COUNT(lane_types); i++) {
         if (is(name, lane_types[i].name)) {
             return &lane_types[i];
@@ -125,10 +116,10 @@ static const struct lane_type *find_lane_type(spec_text_t name)
 }
 
 /* Decimal, signed (json-from-wast) or unsigned (wast2json), of at most `bits` bits. */
-static bool read_number(spec_text_t text, unsigned bits, uint64_t *out)
-{
+static bool read_number(spec_text_t text, unsigned bits, uint64_t *out) {
     char digits[24];
-    if (!text.data || text.size == 0 || text.size >= sizeof digits || memchr(text.data, 0, text.size)) {
+    if (!text.data || text.size == 0 || text.size >= sizeof digits ||
+        memchr(text.data, 0, text.size)) {
         return false;
     }
     memcpy(digits, text.data, text.size);
@@ -148,8 +139,7 @@ static bool read_number(spec_text_t text, unsigned bits, uint64_t *out)
     return true;
 }
 
-static bool read_lane(reader_t *r, spec_text_t text, spec_value_t *value, size_t lane)
-{
+static bool read_lane(reader_t *r, spec_text_t text, spec_value_t *value, size_t lane) {
     value->lane_rule[lane] = SPEC_LANE_BITS;
     if (value->lane_is_float && is(text, "nan:canonical")) {
         value->lane_rule[lane] = SPEC_LANE_NAN_CANONICAL;
@@ -161,16 +151,15 @@ static bool read_lane(reader_t *r, spec_text_t text, spec_value_t *value, size_t
     return true;
 }
 
-static void set_lanes(spec_value_t *value, const struct lane_type *type, uint8_t kind, size_t count)
-{
+static void set_lanes(spec_value_t *value, const struct lane_type *type, uint8_t kind,
+                      size_t count) {
     value->kind = kind;
     value->lane_count = (uint8_t)count;
     value->lane_bits = type->bits;
     value->lane_is_float = type->is_float;
 }
 
-static bool read_vector(reader_t *r, json_object *object, spec_value_t *value)
-{
+static bool read_vector(reader_t *r, json_object *object, spec_value_t *value) {
     const struct lane_type *type = find_lane_type(text_member(object, "lane_type"));
     json_object *lanes = member(object, "value");
     if (!type || length_of(lanes) != 128u / type->bits) {
@@ -185,8 +174,7 @@ static bool read_vector(reader_t *r, json_object *object, spec_value_t *value)
     return true;
 }
 
-static bool read_reference(reader_t *r, spec_text_t text, spec_value_t *value)
-{
+static bool read_reference(reader_t *r, spec_text_t text, spec_value_t *value) {
     for (size_t i = 0; i < COUNT(ref_types); i++) {
         if (!is(value->type_name, ref_types[i].name)) {
             continue;
@@ -210,8 +198,8 @@ static bool read_reference(reader_t *r, spec_text_t text, spec_value_t *value)
 }
 
 /* `nan` is what a float without a value stands for, as in wabt's assert_return_canonical_nan. */
-static bool read_value(reader_t *r, json_object *object, spec_lane_rule_t nan, spec_value_t *value)
-{
+static bool read_value(reader_t *r, json_object *object, spec_lane_rule_t nan,
+                       spec_value_t *value) {
     spec_text_t text = text_member(object, "value");
     value->type_name = text_member(object, "type");
     if (is(value->type_name, "v128")) {
@@ -230,8 +218,7 @@ static bool read_value(reader_t *r, json_object *object, spec_lane_rule_t nan, s
 }
 
 static bool read_values(reader_t *r, json_object *array, spec_lane_rule_t nan,
-                        const spec_value_t **out, size_t *count)
-{
+                        const spec_value_t **out, size_t *count) {
     size_t n = length_of(array);
     spec_value_t *values = allocate(r, n, sizeof *values);
     if (!values) {
@@ -279,8 +266,7 @@ static const struct command_type {
 };
 
 /* json-from-wast gives each module file a type, wast2json does so in assertions only. */
-static bool read_file(reader_t *r, json_object *object, spec_command_t *command)
-{
+static bool read_file(reader_t *r, json_object *object, spec_command_t *command) {
     r->script->by_wast2json |= !member(object, "module_type");
     command->file = text_member(object, "binary_filename");
     if (!command->file.data) {
@@ -290,8 +276,7 @@ static bool read_file(reader_t *r, json_object *object, spec_command_t *command)
     return command->file.data ? true : refuse(r, "a module has no file");
 }
 
-static bool read_action(reader_t *r, json_object *object, spec_action_t *action)
-{
+static bool read_action(reader_t *r, json_object *object, spec_action_t *action) {
     spec_text_t type = text_member(object, "type");
     action->is_get = is(type, "get");
     action->module = text_member(object, "module");
@@ -305,8 +290,7 @@ static bool read_action(reader_t *r, json_object *object, spec_action_t *action)
 
 /* json-from-wast has alternatives inside a result: {"type":"either","values":[...]}. */
 static bool read_result(reader_t *r, json_object *object, spec_lane_rule_t nan,
-                        spec_expected_t *expected)
-{
+                        spec_expected_t *expected) {
     if (is(text_member(object, "type"), "either")) {
         return read_values(r, member(object, "values"), nan, &expected->any_of, &expected->count);
     }
@@ -319,8 +303,7 @@ static bool read_result(reader_t *r, json_object *object, spec_lane_rule_t nan,
 }
 
 static bool read_results(reader_t *r, json_object *object, spec_lane_rule_t nan,
-                         spec_command_t *command)
-{
+                         spec_command_t *command) {
     json_object *results = member(object, "expected");
     json_object *either = member(object, "either"); /* wast2json: alternatives for the one result */
     size_t count = either ? 1 : length_of(results);
@@ -341,8 +324,7 @@ static bool read_results(reader_t *r, json_object *object, spec_lane_rule_t nan,
     return true;
 }
 
-static bool read_command(reader_t *r, json_object *object, spec_command_t *command)
-{
+static bool read_command(reader_t *r, json_object *object, spec_command_t *command) {
     static const struct command_type unknown = {"", SPEC_UNKNOWN, 0, SPEC_LANE_BITS};
     const struct command_type *type = &unknown;
     command->type_name = text_member(object, "type");
@@ -367,8 +349,7 @@ static bool read_command(reader_t *r, json_object *object, spec_command_t *comma
 
 /* ---- Scripts --------------------------------------------------------------------------------- */
 
-static json_object *parse(const char *json, size_t size, char *error, size_t error_size)
-{
+static json_object *parse(const char *json, size_t size, char *error, size_t error_size) {
     json_object *root = NULL;
     json_tokener *tokener = size <= INT_MAX ? json_tokener_new() : NULL;
     if (!tokener) {
@@ -385,8 +366,7 @@ static json_object *parse(const char *json, size_t size, char *error, size_t err
 }
 
 bool spec_script_read(spec_script_t *script, const char *json, size_t size, char *error,
-                      size_t error_size)
-{
+                      size_t error_size) {
     reader_t r = {script, 0, error, error_size};
     *script = (spec_script_t){.count = 0};
     script->root = parse(json, size, error, error_size);
@@ -412,8 +392,7 @@ bool spec_script_read(spec_script_t *script, const char *json, size_t size, char
     return true;
 }
 
-void spec_script_free(spec_script_t *script)
-{
+void spec_script_free(spec_script_t *script) {
     while (script->blocks) {
         struct spec_block *next = script->blocks->next;
         free(script->blocks);

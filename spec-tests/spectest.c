@@ -8,8 +8,7 @@ typedef struct host {
 } host_t;
 
 /* Defines spectest.NAME and gives up the object; an object that could not be made is a failure. */
-static bool define(const host_t *host, const char *name, wasm_extern_t *object)
-{
+static bool define(const host_t *host, const char *name, wasm_extern_t *object) {
     if (!object) {
         return false;
     }
@@ -22,15 +21,13 @@ static bool define(const host_t *host, const char *name, wasm_extern_t *object)
 }
 
 /* The scripts print to show that calls arrive; what they print is of no interest. */
-static wasm_trap_t *print_nothing(const wasm_val_vec_t *args, wasm_val_vec_t *results)
-{
+static wasm_trap_t *print_nothing(const wasm_val_vec_t *args, wasm_val_vec_t *results) {
     (void)args;
     (void)results;
     return NULL;
 }
 
-static bool define_functions(const host_t *host)
-{
+static bool define_functions(const host_t *host) {
     static const struct {
         const char *name;
         size_t count;
@@ -60,8 +57,7 @@ static bool define_functions(const host_t *host)
     return done;
 }
 
-static bool define_globals(const host_t *host)
-{
+static bool define_globals(const host_t *host) {
     static const struct {
         const char *name;
         wasm_val_t value;
@@ -75,16 +71,14 @@ static bool define_globals(const host_t *host)
     for (size_t i = 0; done && i < sizeof globals / sizeof *globals; i++) {
         wasm_globaltype_t *type =
             wasm_globaltype_new(wasm_valtype_new(globals[i].value.kind), WASM_CONST);
-        wasm_global_t *global =
-            type ? wasm_global_new(host->store, type, &globals[i].value) : NULL;
+        wasm_global_t *global = type ? wasm_global_new(host->store, type, &globals[i].value) : NULL;
         done = define(host, globals[i].name, global ? wasm_global_as_extern(global) : NULL);
         wasm_globaltype_delete(type);
     }
     return done;
 }
 
-static bool define_table(const host_t *host)
-{
+static bool define_table(const host_t *host) {
     wasm_limits_t limits = {10, 20};
     wasm_tabletype_t *type = wasm_tabletype_new(wasm_valtype_new_funcref(), &limits);
     wasm_table_t *table = type ? wasm_table_new(host->store, type, NULL) : NULL;
@@ -92,8 +86,7 @@ static bool define_table(const host_t *host)
     return define(host, "table", table ? wasm_table_as_extern(table) : NULL);
 }
 
-static bool define_memory(const host_t *host)
-{
+static bool define_memory(const host_t *host) {
     wasm_limits_t limits = {1, 2};
     wasm_memorytype_t *type = wasm_memorytype_new(&limits);
     wasm_memory_t *memory = type ? wasm_memory_new(host->store, type) : NULL;
@@ -101,8 +94,7 @@ static bool define_memory(const host_t *host)
     return define(host, "memory", memory ? wasm_memory_as_extern(memory) : NULL);
 }
 
-bool spec_define_spectest(wasm_store_t *store, catnap_linker_t *linker)
-{
+bool spec_define_spectest(wasm_store_t *store, catnap_linker_t *linker) {
     host_t host = {store, linker};
     return define_functions(&host) && define_globals(&host) && define_table(&host) &&
            define_memory(&host);

@@ -31,8 +31,7 @@ static const struct {
 };
 
 /* Some texts end in the number of a table's element: "uninitialized element 2". */
-static size_t length_without_number(spec_text_t text)
-{
+static size_t length_without_number(spec_text_t text) {
     size_t length = text.size;
     while (length > 0 && text.data[length - 1] >= '0' && text.data[length - 1] <= '9') {
         length--;
@@ -41,8 +40,7 @@ static size_t length_without_number(spec_text_t text)
                                                                             : text.size;
 }
 
-bool spec_trap_is(spec_text_t text, catnap_trap_code_t code)
-{
+bool spec_trap_is(spec_text_t text, catnap_trap_code_t code) {
     size_t length = length_without_number(text);
     for (size_t i = 0; i < sizeof trap_texts / sizeof *trap_texts; i++) {
         if (strlen(trap_texts[i].text) == length &&

@@ -6,8 +6,7 @@
 /* ---- Lanes ----------------------------------------------------------------------------------- */
 
 /* A vector's lanes lie low to high in its bytes, each little-endian, whatever the host. */
-static uint64_t get_lane(const uint8_t bytes[16], unsigned lane, unsigned bits)
-{
+static uint64_t get_lane(const uint8_t bytes[16], unsigned lane, unsigned bits) {
     uint64_t value = 0;
     for (unsigned i = bits / 8; i-- > 0;) {
         value = value << 8 | bytes[lane * (bits / 8) + i];
@@ -15,15 +14,13 @@ static uint64_t get_lane(const uint8_t bytes[16], unsigned lane, unsigned bits)
     return value;
 }
 
-static void put_lane(uint8_t bytes[16], unsigned lane, unsigned bits, uint64_t value)
-{
+static void put_lane(uint8_t bytes[16], unsigned lane, unsigned bits, uint64_t value) {
     for (unsigned i = 0; i < bits / 8; i++) {
         bytes[lane * (bits / 8) + i] = (uint8_t)(value >> (8 * i));
     }
 }
 
-static uint64_t bits_of(const catnap_val_t *value)
-{
+static uint64_t bits_of(const catnap_val_t *value) {
     uint32_t half = 0;
     uint64_t whole = 0;
     switch (value->kind) {
@@ -40,8 +37,7 @@ static uint64_t bits_of(const catnap_val_t *value)
     }
 }
 
-void spec_value_to_engine(const spec_value_t *value, catnap_val_t *out)
-{
+void spec_value_to_engine(const spec_value_t *value, catnap_val_t *out) {
     uint32_t half = (uint32_t)value->lane[0];
     memset(out, 0, sizeof *out);
     out->kind = value->kind;
@@ -61,8 +57,7 @@ void spec_value_to_engine(const spec_value_t *value, catnap_val_t *out)
     }
 }
 
-spec_value_t spec_value_of_i32(int32_t number)
-{
+spec_value_t spec_value_of_i32(int32_t number) {
     return (spec_value_t){.type_name = {"i32", 3},
                           .kind = WASM_I32,
                           .lane_count = 1,
@@ -72,8 +67,7 @@ spec_value_t spec_value_of_i32(int32_t number)
 
 /* ---- Comparison ------------------------------------------------------------------------------ */
 
-static bool lane_matches(const spec_value_t *expected, unsigned lane, uint64_t actual)
-{
+static bool lane_matches(const spec_value_t *expected, unsigned lane, uint64_t actual) {
     unsigned mantissa = expected->lane_bits == 32 ? 23 : 52;
     uint64_t sign = UINT64_C(1) << (expected->lane_bits - 1);
     uint64_t canonical = (sign - 1) & ~((UINT64_C(1) << (mantissa - 1)) - 1);
@@ -87,18 +81,15 @@ static bool lane_matches(const spec_value_t *expected, unsigned lane, uint64_t a
     }
 }
 
-static const wasm_foreign_t *foreign_of(const catnap_val_t *value)
-{
+static const wasm_foreign_t *foreign_of(const catnap_val_t *value) {
     return value->of.ref ? wasm_ref_as_foreign_const(value->of.ref) : NULL;
 }
 
-static uintptr_t host_number(const wasm_foreign_t *foreign)
-{
+static uintptr_t host_number(const wasm_foreign_t *foreign) {
     return (uintptr_t)wasm_foreign_get_host_info(foreign);
 }
 
-static bool ref_matches(const spec_value_t *expected, const catnap_val_t *actual)
-{
+static bool ref_matches(const spec_value_t *expected, const catnap_val_t *actual) {
     if (!wasm_valkind_is_ref(actual->kind)) {
         return false;
     }
@@ -113,8 +104,7 @@ static bool ref_matches(const spec_value_t *expected, const catnap_val_t *actual
            (foreign && host_number(foreign) == expected->host_ref);
 }
 
-bool spec_value_matches(const spec_value_t *expected, const catnap_val_t *actual)
-{
+bool spec_value_matches(const spec_value_t *expected, const catnap_val_t *actual) {
     if (expected->is_ref) {
         return ref_matches(expected, actual);
     }
@@ -134,8 +124,7 @@ bool spec_value_matches(const spec_value_t *expected, const catnap_val_t *actual
 
 /* ---- Text ------------------------------------------------------------------------------------ */
 
-static void add_bits(spec_message_t *message, uint64_t bits, unsigned width, bool is_float)
-{
+static void add_bits(spec_message_t *message, uint64_t bits, unsigned width, bool is_float) {
     float single;
     double number;
     uint32_t half = (uint32_t)bits;
@@ -150,8 +139,7 @@ static void add_bits(spec_message_t *message, uint64_t bits, unsigned width, boo
                      (int)width / 4, bits);
 }
 
-static void add_lane(spec_message_t *message, const spec_value_t *value, unsigned lane)
-{
+static void add_lane(spec_message_t *message, const spec_value_t *value, unsigned lane) {
     switch (value->lane_rule[lane]) {
     case SPEC_LANE_NAN_CANONICAL:
         spec_message_add(message, " nan:canonical");
@@ -166,8 +154,7 @@ static void add_lane(spec_message_t *message, const spec_value_t *value, unsigne
     }
 }
 
-void spec_message_add_value(spec_message_t *message, const spec_value_t *value)
-{
+void spec_message_add_value(spec_message_t *message, const spec_value_t *value) {
     spec_message_add(message, "%.*s", (int)value->type_name.size, value->type_name.data);
     if (!value->is_ref) {
         for (unsigned i = 0; i < value->lane_count; i++) {
@@ -181,8 +168,7 @@ void spec_message_add_value(spec_message_t *message, const spec_value_t *value)
 }
 
 void spec_message_add_expected(spec_message_t *message, const spec_expected_t *expected,
-                               size_t count)
-{
+                               size_t count) {
     spec_message_add(message, "[");
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < expected[i].count; j++) {
@@ -193,8 +179,7 @@ void spec_message_add_expected(spec_message_t *message, const spec_expected_t *e
     spec_message_add(message, "]");
 }
 
-static void add_result(spec_message_t *message, const catnap_val_t *value)
-{
+static void add_result(spec_message_t *message, const catnap_val_t *value) {
     static const struct {
         const char *name;
         unsigned width;
@@ -228,8 +213,7 @@ static void add_result(spec_message_t *message, const catnap_val_t *value)
     }
 }
 
-void spec_message_add_results(spec_message_t *message, const catnap_val_t *results, size_t count)
-{
+void spec_message_add_results(spec_message_t *message, const catnap_val_t *results, size_t count) {
     spec_message_add(message, "[");
     for (size_t i = 0; i < count; i++) {
         spec_message_add(message, i ? ", " : "");

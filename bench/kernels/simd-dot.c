@@ -32,7 +32,8 @@ static float dot(const float *a, const float *b) {
     const float all[8] = {sum0, sum1, sum2, sum3, sum4, sum5, sum6, sum7};
     memcpy(sums, all, sizeof sums);
 #endif
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 int main(int argc, char **argv) {

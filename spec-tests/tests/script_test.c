@@ -14,19 +14,17 @@
 #include "../value.h"
 
 /* Reads a script of one command. */
-static spec_command_t *read_one(spec_script_t *script, const char *command)
-{
+static spec_command_t *read_one(spec_script_t *script, const char *command) {
     char json[2000], error[200];
-    int size = snprintf(json, sizeof json, "{\"source_filename\":\"a.wast\",\"commands\":[%s]}",
-                        command);
+    int size =
+        snprintf(json, sizeof json, "{\"source_filename\":\"a.wast\",\"commands\":[%s]}", command);
     assert_true(size > 0 && size < (int)sizeof json);
     assert_true(spec_script_read(script, json, (size_t)size, error, sizeof error));
     assert_int_equal(script->count, 1);
     return script->commands;
 }
 
-static void refuse(const char *json)
-{
+static void refuse(const char *json) {
     spec_script_t script;
     char error[200] = "";
     assert_false(spec_script_read(&script, json, strlen(json), error, sizeof error));
@@ -34,13 +32,11 @@ static void refuse(const char *json)
     spec_script_free(&script);
 }
 
-static bool text_is(spec_text_t text, const char *word)
-{
+static bool text_is(spec_text_t text, const char *word) {
     return spec_text_equal(text, (spec_text_t){word, strlen(word)});
 }
 
-static void modules_of_both_dialects(void **state)
-{
+static void modules_of_both_dialects(void **state) {
     (void)state;
     spec_script_t script;
     spec_command_t *c = read_one(&script, "{\"type\":\"module\",\"line\":3,\"name\":\"$M\","
@@ -63,8 +59,7 @@ static void modules_of_both_dialects(void **state)
     spec_script_free(&script);
 }
 
-static void names_keep_nul(void **state)
-{
+static void names_keep_nul(void **state) {
     (void)state;
     spec_script_t script;
     spec_command_t *c = read_one(&script, "{\"type\":\"action\",\"line\":1,\"action\":{\"type\":"
@@ -75,8 +70,7 @@ static void names_keep_nul(void **state)
 }
 
 /* The one expected result of an assert_return. */
-static const spec_value_t *read_result(spec_script_t *script, const char *type, const char *value)
-{
+static const spec_value_t *read_result(spec_script_t *script, const char *type, const char *value) {
     char command[1000];
     snprintf(command, sizeof command,
              "{\"type\":\"%s\",\"line\":1,\"action\":{\"type\":\"get\",\"field\":\"g\"},"
@@ -89,8 +83,7 @@ static const spec_value_t *read_result(spec_script_t *script, const char *type, 
     return c->expected[0].any_of;
 }
 
-static void numbers_match_by_bits(void **state)
-{
+static void numbers_match_by_bits(void **state) {
     (void)state;
     static const char *const spellings[] = {"-1", "4294967295"};
     catnap_val_t minus_one = {.kind = WASM_I32, .of = {.i32 = -1}};
@@ -106,15 +99,13 @@ static void numbers_match_by_bits(void **state)
     }
 }
 
-static catnap_val_t f32_of_bits(uint32_t bits)
-{
+static catnap_val_t f32_of_bits(uint32_t bits) {
     catnap_val_t value = {.kind = WASM_F32};
     memcpy(&value.of.f32, &bits, sizeof bits);
     return value;
 }
 
-static void nans_match_by_class(void **state)
-{
+static void nans_match_by_class(void **state) {
     (void)state;
     static const struct {
         const char *type, *value;
@@ -138,8 +129,7 @@ static void nans_match_by_class(void **state)
     }
 }
 
-static void vectors_match_lane_by_lane(void **state)
-{
+static void vectors_match_lane_by_lane(void **state) {
     (void)state;
     spec_script_t script;
     const spec_value_t *v =
@@ -157,8 +147,7 @@ static void vectors_match_lane_by_lane(void **state)
     spec_script_free(&script);
 }
 
-static void null_references_match_null_only(void **state)
-{
+static void null_references_match_null_only(void **state) {
     (void)state;
     static const struct {
         const char *value;
@@ -180,8 +169,7 @@ static void null_references_match_null_only(void **state)
     }
 }
 
-static void alternatives_of_both_dialects(void **state)
-{
+static void alternatives_of_both_dialects(void **state) {
     (void)state;
     static const char *const forms[] = {
         "\"expected\":[{\"type\":\"either\",\"values\":[{\"type\":\"i32\",\"value\":\"1\"},"
@@ -203,8 +191,7 @@ static void alternatives_of_both_dialects(void **state)
     }
 }
 
-static void what_is_not_a_script_is_refused(void **state)
-{
+static void what_is_not_a_script_is_refused(void **state) {
     (void)state;
     refuse("");
     refuse("nope");
@@ -218,8 +205,7 @@ static void what_is_not_a_script_is_refused(void **state)
            "}]}}]}");
 }
 
-static void trap_texts(void **state)
-{
+static void trap_texts(void **state) {
     (void)state;
     spec_text_t numbered = {"uninitialized element 7", 23};
     spec_text_t unknown = {"uninitialized elements", 22};
@@ -229,8 +215,7 @@ static void trap_texts(void **state)
     assert_false(spec_trap_is((spec_text_t){NULL, 0}, CATNAP_TRAP_HOST));
 }
 
-static void changes_are_found_by_set_script_and_line(void **state)
-{
+static void changes_are_found_by_set_script_and_line(void **state) {
     (void)state;
     spec_text_t plain = {"func.wast", 9}, with_folder = {"core/func.wast", 14};
     spec_text_t other = {"a-func.wast", 11};
@@ -243,8 +228,7 @@ static void changes_are_found_by_set_script_and_line(void **state)
     assert_null(spec_change_find(NULL, plain, 493));
 }
 
-int main(void)
-{
+int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(modules_of_both_dialects),
         cmocka_unit_test(names_keep_nul),

@@ -130,8 +130,8 @@ wasm_trap_t *cn_start(wasm_instance_t *);
 /* Links, initialises and starts. The instance has one handle, or it is NULL with *error (own) or
  * *trap (own) set; each may be NULL. */
 wasm_instance_t *cn_instantiate(wasm_store_t *, const wasm_module_t *,
-                                struct wasm_ref_t *const *imports, size_t count,
-                                struct error *, wasm_trap_t **trap);
+                                struct wasm_ref_t *const *imports, size_t count, struct error *,
+                                wasm_trap_t **trap);
 /* Hands a failed instantiation to the caller: the trap when there is one, else the error. */
 void cn_give_failure(const struct error *, wasm_trap_t *trap, catnap_error_t **out_error,
                      wasm_trap_t **out_trap);

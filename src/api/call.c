@@ -147,14 +147,12 @@ CN_INLINE wasm_trap_t *call_placed(const wasm_func_t *func, uint64_t *slots, uin
 
 /* Whether this is one: if not, nothing was done. */
 CN_INLINE bool call_numbers(const wasm_func_t *func, const void *arguments, size_t argument_count,
-                            void *results, size_t result_count, size_t stride,
-                            wasm_trap_t **trap) {
+                            void *results, size_t result_count, size_t stride, wasm_trap_t **trap) {
     const struct functype *type = func->type;
     uint64_t small[SMALL_SLOTS];
-    if (!type->numbers || type->value_slots > SMALL_SLOTS ||
-        argument_count != type->param_count || result_count != type->result_count ||
-        (argument_count && !arguments) || (result_count && !results) ||
-        !hold(func))
+    if (!type->numbers || type->value_slots > SMALL_SLOTS || argument_count != type->param_count ||
+        result_count != type->result_count || (argument_count && !arguments) ||
+        (result_count && !results) || !hold(func))
         return false;
     uint64_t *slots = place_for(func, small);
     bool fits = numbers_to_slots(arguments, stride, ft_params(type), type->param_count, slots);
@@ -192,8 +190,8 @@ wasm_trap_t *wasm_func_call(const wasm_func_t *func, const wasm_val_vec_t *args,
                             wasm_val_vec_t *results) {
     wasm_trap_t *trap;
     if (func && args && results &&
-        call_numbers(func, args->data, args->size, results->data, results->size,
-                     sizeof(wasm_val_t), &trap))
+        call_numbers(func, args->data, args->size, results->data, results->size, sizeof(wasm_val_t),
+                     &trap))
         return trap;
     return call_plain(func, args, results);
 }

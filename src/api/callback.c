@@ -51,8 +51,7 @@ static bool begin(struct host_call *call, wasm_func_t *func, const uint64_t *slo
 static wasm_trap_t *adopt_trap(wasm_store_t *store, wasm_trap_t *trap) {
     if (trap->ref.store == store)
         return trap;
-    wasm_trap_t *ours =
-        cn_trap_new_text(store, trap->code, trap->message, trap->message_length);
+    wasm_trap_t *ours = cn_trap_new_text(store, trap->code, trap->message, trap->message_length);
     if (ours->code == trap->code)
         ours->exit_status = trap->exit_status;
     wasm_trap_delete(trap);
@@ -69,8 +68,8 @@ APART static wasm_trap_t *result_trap(const wasm_func_t *func, size_t index, con
 static wasm_trap_t *take_results(struct host_call *call, uint64_t *slots) {
     const wasm_func_t *func = call->func;
     size_t bad;
-    const char *wrong = cn_values_to_slots(func->ref.store, call->results, ft_results(func->type),
-                                           slots, &bad);
+    const char *wrong =
+        cn_values_to_slots(func->ref.store, call->results, ft_results(func->type), slots, &bad);
     return wrong ? result_trap(func, bad, wrong) : NULL;
 }
 

@@ -138,8 +138,9 @@ static bool finish(catnap_builder_t *b) {
     if (!commit(b, 0) || !cn_stream_finish(&b->stream, b->length, &whole))
         return false;
     if (!whole)
-        return !cn_check_module(b->engine, b->bytes, b->length, &b->error) ? false
-               : cn_fail(&b->error, CATNAP_MALFORMED, "unexpected end");
+        return !cn_check_module(b->engine, b->bytes, b->length, &b->error)
+                   ? false
+                   : cn_fail(&b->error, CATNAP_MALFORMED, "unexpected end");
     return cn_check_finish(&b->check, b->module, &b->error);
 }
 

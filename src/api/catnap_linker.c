@@ -47,7 +47,9 @@ static size_t definition_size(const struct definition *definition) {
     return sizeof *definition + definition->module_length + definition->name_length;
 }
 
-wasm_store_t *catnap_linker_store(const catnap_linker_t *linker) { return linker->store; }
+wasm_store_t *catnap_linker_store(const catnap_linker_t *linker) {
+    return linker->store;
+}
 
 void catnap_linker_delete(catnap_linker_t *linker) {
     if (!linker)
@@ -146,8 +148,7 @@ static catnap_error_t *define(catnap_linker_t *linker, const struct names *names
         known->ref = ref;
         return NULL;
     }
-    return add(linker, names, ref) ? NULL
-                                   : cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");
+    return add(linker, names, ref) ? NULL : cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");
 }
 
 /* Absent names are empty ones, so that what follows may compare bytes. */

@@ -32,8 +32,7 @@ wasm_module_t *catnap_module_new(wasm_store_t *store, const uint8_t *bytes, size
     return module;
 }
 
-catnap_error_t *catnap_module_validate(wasm_engine_t *engine, const uint8_t *bytes,
-                                       size_t length) {
+catnap_error_t *catnap_module_validate(wasm_engine_t *engine, const uint8_t *bytes, size_t length) {
     struct error error;
     if (!engine || (!bytes && length > 0))
         return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
@@ -75,8 +74,8 @@ size_t catnap_module_section_count(const wasm_module_t *module) {
 }
 
 bool catnap_module_section(const wasm_module_t *object, size_t index, catnap_section_t *out) {
-    static const char *const names[] = {"custom", "type",   "import", "function", "table",
-                                        "memory", "global", "export", "start",    "element",
+    static const char *const names[] = {"custom", "type",   "import",    "function", "table",
+                                        "memory", "global", "export",    "start",    "element",
                                         "code",   "data",   "data count"};
     const struct module *module = object ? object->shared->module : NULL;
     bool found = module && index < module->section_count;

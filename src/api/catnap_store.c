@@ -78,8 +78,8 @@ static uint64_t count_host_objects(const wasm_store_t *store) {
     uint64_t count = 0;
     for (const struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;
          ref = ref->next)
-        count += ref->kind != OBJECT_INSTANCE && ref->kind != OBJECT_MEMORY &&
-                 ref->kind != OBJECT_TABLE;
+        count +=
+            ref->kind != OBJECT_INSTANCE && ref->kind != OBJECT_MEMORY && ref->kind != OBJECT_TABLE;
     return count;
 }
 

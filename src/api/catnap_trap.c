@@ -21,8 +21,7 @@ wasm_trap_t *catnap_trap_new_exit(wasm_store_t *store, int32_t status) {
         return cn_trap_null_argument();
     if (!cn_store_enter(store))
         return store->misuse_trap;
-    wasm_trap_t *trap =
-        cn_trap_new(store, CATNAP_TRAP_EXIT, "exit with status %d", (int)status);
+    wasm_trap_t *trap = cn_trap_new(store, CATNAP_TRAP_EXIT, "exit with status %d", (int)status);
     if (trap->code == CATNAP_TRAP_EXIT)
         trap->exit_status = status;
     cn_store_leave(store);

@@ -24,8 +24,7 @@ static wasm_instance_t *instantiate_inside(wasm_store_t *store, const wasm_modul
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
         return NULL;
     }
-    wasm_instance_t *instance =
-        cn_instance_new(store, module->shared, imports, count, error, trap);
+    wasm_instance_t *instance = cn_instance_new(store, module->shared, imports, count, error, trap);
     if (!instance)
         return NULL;
     cn_object_retain(&instance->ref);
@@ -40,8 +39,7 @@ wasm_instance_t *cn_instantiate(wasm_store_t *store, const wasm_module_t *module
                                 struct wasm_ref_t *const *imports, size_t count,
                                 struct error *error, wasm_trap_t **trap) {
     cn_store_pin(store); /* the start function may delete it */
-    wasm_instance_t *instance =
-        instantiate_inside(store, module, imports, count, error, trap);
+    wasm_instance_t *instance = instantiate_inside(store, module, imports, count, error, trap);
     if (*trap) {
         cn_fail(error, CATNAP_TRAP, "instantiation trapped: %s", (*trap)->message);
         cn_store_fail(store, error);
@@ -73,9 +71,9 @@ wasm_instance_t *wasm_instance_new(wasm_store_t *store, const wasm_module_t *mod
         trap = store->misuse_trap;
     } else {
         size_t count = imports && imports->data ? imports->size : 0;
-        instance = cn_instantiate(store, module,
-                                  count ? (struct wasm_ref_t *const *)imports->data : NULL, count,
-                                  &error, &trap);
+        instance =
+            cn_instantiate(store, module, count ? (struct wasm_ref_t *const *)imports->data : NULL,
+                           count, &error, &trap);
         if (!instance && !trap)
             trap = link_trap(store, &error);
         cn_store_leave(store);

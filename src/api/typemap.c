@@ -15,19 +15,25 @@
 
 valtype cn_valtype_of_kind(wasm_valkind_t kind) {
     switch (kind) {
-#define CASE(kind, type) case kind: return type;
+#define CASE(kind, type)                                                                           \
+    case kind:                                                                                     \
+        return type;
         VALUE_KINDS(CASE)
 #undef CASE
-    default: return VT_BOTTOM;
+    default:
+        return VT_BOTTOM;
     }
 }
 
 wasm_valkind_t cn_kind_of_valtype(valtype type) {
     switch (type) {
-#define CASE(kind, type) case type: return kind;
+#define CASE(kind, type)                                                                           \
+    case type:                                                                                     \
+        return kind;
         VALUE_KINDS(CASE)
 #undef CASE
-    default: return WASM_I32;
+    default:
+        return WASM_I32;
     }
 }
 
@@ -175,6 +181,7 @@ wasm_externtype_t *cn_object_type(const struct wasm_ref_t *ref) {
         type.limits.min = ((const wasm_memory_t *)ref)->size / WASM_PAGE_BYTES;
         return wasm_memorytype_as_externtype(cn_memorytype_describe(&type));
     }
-    default: return NULL;
+    default:
+        return NULL;
     }
 }

@@ -109,8 +109,7 @@ static bool element_slot(wasm_store_t *store, valtype element, struct wasm_ref_t
                          uint64_t *slot) {
     catnap_val_t value = {.kind = WASM_EXTERNREF, .of.ref = ref};
     size_t bad;
-    const char *wrong =
-        cn_values_to_slots(store, wide_values(&value, 1), &element, slot, &bad);
+    const char *wrong = cn_values_to_slots(store, wide_values(&value, 1), &element, slot, &bad);
     if (wrong)
         cn_report_new(store, NULL, CATNAP_MISUSE, "the element %s: the table's type is %s", wrong,
                       cn_valtype_name(element));

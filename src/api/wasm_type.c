@@ -199,17 +199,24 @@ DEFINE_EXTERNTYPE(tagtype, WASM_EXTERN_TAG)
 /* Calls what belongs to the kind: CASE(kind's type name). */
 #define BY_KIND(kind, CASE)                                                                        \
     switch (kind) {                                                                                \
-    case WASM_EXTERN_FUNC: CASE(functype);                                                         \
-    case WASM_EXTERN_GLOBAL: CASE(globaltype);                                                     \
-    case WASM_EXTERN_TABLE: CASE(tabletype);                                                       \
-    case WASM_EXTERN_MEMORY: CASE(memorytype);                                                     \
-    case WASM_EXTERN_TAG: CASE(tagtype);                                                           \
+    case WASM_EXTERN_FUNC:                                                                         \
+        CASE(functype);                                                                            \
+    case WASM_EXTERN_GLOBAL:                                                                       \
+        CASE(globaltype);                                                                          \
+    case WASM_EXTERN_TABLE:                                                                        \
+        CASE(tabletype);                                                                           \
+    case WASM_EXTERN_MEMORY:                                                                       \
+        CASE(memorytype);                                                                          \
+    case WASM_EXTERN_TAG:                                                                          \
+        CASE(tagtype);                                                                             \
     }
 
 void wasm_externtype_delete(wasm_externtype_t *type) {
     if (!type)
         return;
-#define DELETE(name) wasm_##name##_delete((wasm_##name##_t *)type); break
+#define DELETE(name)                                                                               \
+    wasm_##name##_delete((wasm_##name##_t *)type);                                                 \
+    break
     BY_KIND(type->kind, DELETE)
 #undef DELETE
 }
@@ -247,8 +254,7 @@ static wasm_name_t take_name(wasm_name_t *name) {
 
 wasm_importtype_t *wasm_importtype_new(wasm_name_t *module, wasm_name_t *name,
                                        wasm_externtype_t *externtype) {
-    wasm_importtype_t *type =
-        module && name && externtype ? cn_host_alloc(sizeof *type) : NULL;
+    wasm_importtype_t *type = module && name && externtype ? cn_host_alloc(sizeof *type) : NULL;
     if (type) {
         *type = (wasm_importtype_t){take_name(module), take_name(name), externtype};
         return type;

@@ -63,13 +63,20 @@ typedef uint8_t cn_v128 __attribute__((vector_size(16), aligned(1)));
         (to) = (cn_v128){(uint8_t)lane_, (uint8_t)(lane_ >> 8)};                                   \
     } while (0)
 
-#define CN_STORE_u8(address, value) CN_GUARDED_STORE("movb %b1, %0", "q", uint8_t, address, (uint32_t)(value))
-#define CN_STORE_u16(address, value) CN_GUARDED_STORE("movw %w1, %0", "r", uint16_t, address, (uint32_t)(value))
-#define CN_STORE_u32(address, value) CN_GUARDED_STORE("movl %k1, %0", "r", uint32_t, address, (uint32_t)(value))
-#define CN_STORE_u64(address, value) CN_GUARDED_STORE("movq %1, %0", "r", uint64_t, address, (uint64_t)(value))
-#define CN_STORE_f32(address, value) CN_GUARDED_STORE("movss %1, %0", "x", float, address, (float)(value))
-#define CN_STORE_f64(address, value) CN_GUARDED_STORE("movsd %1, %0", "x", double, address, (double)(value))
-#define CN_STORE_v128(address, value) CN_GUARDED_STORE("movups %1, %0", "x", cn_v128, address, value)
+#define CN_STORE_u8(address, value)                                                                \
+    CN_GUARDED_STORE("movb %b1, %0", "q", uint8_t, address, (uint32_t)(value))
+#define CN_STORE_u16(address, value)                                                               \
+    CN_GUARDED_STORE("movw %w1, %0", "r", uint16_t, address, (uint32_t)(value))
+#define CN_STORE_u32(address, value)                                                               \
+    CN_GUARDED_STORE("movl %k1, %0", "r", uint32_t, address, (uint32_t)(value))
+#define CN_STORE_u64(address, value)                                                               \
+    CN_GUARDED_STORE("movq %1, %0", "r", uint64_t, address, (uint64_t)(value))
+#define CN_STORE_f32(address, value)                                                               \
+    CN_GUARDED_STORE("movss %1, %0", "x", float, address, (float)(value))
+#define CN_STORE_f64(address, value)                                                               \
+    CN_GUARDED_STORE("movsd %1, %0", "x", double, address, (double)(value))
+#define CN_STORE_v128(address, value)                                                              \
+    CN_GUARDED_STORE("movups %1, %0", "x", cn_v128, address, value)
 #else
 #define CN_HAS_GUARD 0
 #endif

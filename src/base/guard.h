@@ -43,7 +43,9 @@ static inline void cn_guard_enter(struct guard_scope *scope) {
     scope->outer = cn_guard_innermost;
     cn_guard_innermost = scope;
 }
-static inline void cn_guard_leave(struct guard_scope *scope) { cn_guard_innermost = scope->outer; }
+static inline void cn_guard_leave(struct guard_scope *scope) {
+    cn_guard_innermost = scope->outer;
+}
 /* Zero at first, and again, non-zero, when a fault was accepted. The signal mask is not part of
  * it: the handler runs with its signal unblocked. */
 #define cn_guard_catch(scope) CN_GUARD_SET((scope)->catch_)

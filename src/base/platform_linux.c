@@ -14,7 +14,9 @@
 #include "base/access.h"
 #include "base/guard.h"
 
-size_t cn_os_page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+size_t cn_os_page_bytes(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 static size_t round_up(size_t size) {
     size_t page = cn_os_page_bytes();
@@ -44,7 +46,9 @@ uint64_t cn_os_monotonic_ns(void) {
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-int cn_os_event_new(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+int cn_os_event_new(void) {
+    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
 void cn_os_event_signal(int event) {
     uint64_t one = 1;
     int saved = errno;
@@ -126,5 +130,7 @@ bool cn_os_guard_install(void) {
 }
 
 #else
-bool cn_os_guard_install(void) { return false; }
+bool cn_os_guard_install(void) {
+    return false;
+}
 #endif

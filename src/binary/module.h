@@ -28,10 +28,16 @@ typedef uint32_t valtype;
 #define VT_EXTERNREF 0x6Fu
 #define VT_BOTTOM 0u /* of unreachable code; in the validator only */
 
-static inline bool vt_is_ref(valtype t) { return t == VT_FUNCREF || t == VT_EXTERNREF; }
-static inline bool vt_is_num(valtype t) { return t >= VT_F64 && t <= VT_I32; }
+static inline bool vt_is_ref(valtype t) {
+    return t == VT_FUNCREF || t == VT_EXTERNREF;
+}
+static inline bool vt_is_num(valtype t) {
+    return t >= VT_F64 && t <= VT_I32;
+}
 /* Slots of the value stack that a value takes. */
-static inline uint32_t vt_slots(valtype t) { return t == VT_V128 ? 2 : 1; }
+static inline uint32_t vt_slots(valtype t) {
+    return t == VT_V128 ? 2 : 1;
+}
 /* "i32", "funcref" ... */
 const char *cn_valtype_name(valtype);
 
@@ -45,11 +51,15 @@ struct functype {
     uint32_t value_slots; /* the greater of the two */
     /* Of i32 and f32, whose slots are zero above: a bit for each of the first 32 slots. */
     uint32_t narrow_params, narrow_results;
-    bool numbers; /* neither references nor v128 */
+    bool numbers;    /* neither references nor v128 */
     valtype types[]; /* parameters, then results, then one more that may be read */
 };
-static inline const valtype *ft_params(const struct functype *t) { return t->types; }
-static inline const valtype *ft_results(const struct functype *t) { return t->types + t->param_count; }
+static inline const valtype *ft_params(const struct functype *t) {
+    return t->types;
+}
+static inline const valtype *ft_results(const struct functype *t) {
+    return t->types + t->param_count;
+}
 /* Writes "(i32, i64) -> (f32)" into text, truncating; returns text. */
 char *cn_functype_format(const struct functype *, char *text, size_t size);
 
@@ -155,7 +165,7 @@ enum section_id {
 };
 
 struct section {
-    uint8_t id; /* enum section_id */
+    uint8_t id;          /* enum section_id */
     struct span content; /* a custom section's includes its name */
     struct span name;    /* custom only */
 };
@@ -204,19 +214,19 @@ struct module {
 
     uint32_t section_count;
     struct section *sections;
-    struct span name_section;      /* content after the name "name"; empty when absent or broken */
-    struct span module_name;       /* from the name section */
-    const char *given_name;        /* from the embedder, in the arena, or NULL */
+    struct span name_section; /* content after the name "name"; empty when absent or broken */
+    struct span module_name;  /* from the name section */
+    const char *given_name;   /* from the embedder, in the arena, or NULL */
 
     /* Per defined function, 8 bytes: before it is translated, (offset of the body's size field) * 2
      * + 1, and CODE_VALID once a body of a deferred module was validated; afterwards the address of
      * its struct code (exec/code.h). */
     _Atomic uint64_t *code;
-    bool deferred; /* bodies are validated at their first use, not all at once */
-    struct code *_Atomic code_list;      /* all that was translated, for the end */
-    struct translators *_Atomic translators; /* functions under way in the background, or NULL */
+    bool deferred;                  /* bodies are validated at their first use, not all at once */
+    struct code *_Atomic code_list; /* all that was translated, for the end */
+    struct translators *_Atomic translators;    /* functions under way in the background, or NULL */
     void (*_Atomic drop_code)(struct module *); /* set by whoever sets one of these */
-    uint64_t code_bytes;            /* size of all bodies */
+    uint64_t code_bytes;                        /* size of all bodies */
 
     _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;
     _Atomic uint64_t validated_functions, validate_ns;

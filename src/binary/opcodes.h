@@ -66,8 +66,8 @@ enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
 struct op_info {
     const char *name; /* NULL: no such opcode */
     uint8_t immediate;
-    uint8_t result;       /* OPT_* */
-    uint8_t operands[3];  /* deepest first; OPT__ past the last */
+    uint8_t result;      /* OPT_* */
+    uint8_t operands[3]; /* deepest first; OPT__ past the last */
     uint8_t operand_count;
     uint64_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
 };

@@ -65,6 +65,8 @@ static inline int64_t cn_s64_valid(const uint8_t **at) {
         }
     }
 }
-static inline int32_t cn_s32_valid(const uint8_t **at) { return (int32_t)cn_s64_valid(at); }
+static inline int32_t cn_s32_valid(const uint8_t **at) {
+    return (int32_t)cn_s64_valid(at);
+}
 
 #endif

@@ -84,8 +84,8 @@ static bool end_section(struct stream *stream) {
 
 static bool take_content(struct stream *stream, const uint8_t *end, bool *waits) {
     *waits = end < stream->s.d.r.end;
-    return *waits || (cn_decode_section_content(&stream->s, &stream->section) &&
-                      end_section(stream));
+    return *waits ||
+           (cn_decode_section_content(&stream->s, &stream->section) && end_section(stream));
 }
 
 static bool take_code_start(struct stream *stream, const uint8_t *end, bool *waits) {
@@ -139,8 +139,8 @@ static void tell(struct stream *stream, const uint8_t *end, bool all) {
     if (!s->has_code || !m->code || !s->watcher)
         return;
     while (stream->told < s->next_body) {
-        uint64_t word = atomic_load_explicit(
-            &m->code[stream->told - m->imported_func_count], memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&m->code[stream->told - m->imported_func_count],
+                                             memory_order_relaxed);
         struct span body = cn_module_untranslated_body(m, word);
         size_t there = (size_t)(end - m->bytes);
         if (!all && (size_t)body.offset + body.length + STREAM_SLACK > there)
@@ -169,7 +169,6 @@ bool cn_stream_finish(struct stream *stream, size_t available, bool *whole) {
     *whole = false;
     if (!advance(stream, available, true))
         return false;
-    *whole = stream->state == STREAM_HEADER &&
-             stream->s.d.r.at == stream->s.d.base + available;
+    *whole = stream->state == STREAM_HEADER && stream->s.d.r.at == stream->s.d.base + available;
     return !*whole || cn_decode_agreement(&stream->s);
 }

@@ -20,8 +20,8 @@ struct stream {
     } state;
     uint8_t place; /* in the order of sections */
     size_t section_room;
-    struct section section;   /* the one that is being decoded */
-    uint32_t told; /* the watcher knows of bodies of functions before this one */
+    struct section section; /* the one that is being decoded */
+    uint32_t told;          /* the watcher knows of bodies of functions before this one */
 };
 
 /* The module's bytes are where they will arrive; its size is that of the place. */

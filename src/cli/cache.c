@@ -9,8 +9,7 @@
 #include "commands.h"
 
 /* Relative names are to be ignored, says the specification of base directories. */
-char *cache_directory(void)
-{
+char *cache_directory(void) {
     const char *base = getenv("XDG_CACHE_HOME");
     const char *below = "/catnap";
     char *path = NULL;
@@ -23,16 +22,14 @@ char *cache_directory(void)
     return path;
 }
 
-catnap_cache_t *cache_open(wasm_engine_t *engine)
-{
+catnap_cache_t *cache_open(wasm_engine_t *engine) {
     catnap_cache_options_t options;
     catnap_error_t *error = NULL;
     catnap_cache_options_default(&options);
     char *directory = cache_directory();
     options.directory = directory;
     options.memory_bytes = 0; /* nothing is loaded twice */
-    catnap_cache_t *cache =
-        directory != NULL ? catnap_cache_new(engine, &options, &error) : NULL;
+    catnap_cache_t *cache = directory != NULL ? catnap_cache_new(engine, &options, &error) : NULL;
     catnap_error_delete(error);
     free(directory);
     return cache;
@@ -45,8 +42,7 @@ struct listing {
     bool verified;
 };
 
-static void print_entry(void *env, const catnap_cache_entry_t *entry)
-{
+static void print_entry(void *env, const catnap_cache_entry_t *entry) {
     struct listing *listing = env;
     char when[32] = "";
     time_t used = (time_t)entry->used;
@@ -61,8 +57,7 @@ static void print_entry(void *env, const catnap_cache_entry_t *entry)
         printf("%s %12" PRIu64 " %s%s\n", when, entry->file_bytes, entry->file, state);
 }
 
-static catnap_error_t *list(const char *directory, struct listing *listing)
-{
+static catnap_error_t *list(const char *directory, struct listing *listing) {
     catnap_error_t *error = catnap_cache_list(directory, print_entry, listing);
     if (error == NULL)
         printf("%" PRIu64 " modules, %" PRIu64 " bytes in %s\n", listing->entries, listing->bytes,
@@ -70,8 +65,7 @@ static catnap_error_t *list(const char *directory, struct listing *listing)
     return error;
 }
 
-static catnap_error_t *verify(const char *directory, struct listing *listing)
-{
+static catnap_error_t *verify(const char *directory, struct listing *listing) {
     wasm_engine_t *engine = wasm_engine_new();
     listing->verified = true;
     if (engine == NULL)
@@ -83,8 +77,7 @@ static catnap_error_t *verify(const char *directory, struct listing *listing)
     return error;
 }
 
-static catnap_error_t *clear(const char *directory, struct listing *listing)
-{
+static catnap_error_t *clear(const char *directory, struct listing *listing) {
     catnap_error_t *error = catnap_cache_clear(directory, &listing->entries);
     if (error == NULL)
         printf("%" PRIu64 " modules removed\n", listing->entries);
@@ -99,8 +92,7 @@ static const struct {
 #define ACTION_COUNT (sizeof(actions) / sizeof(*actions))
 
 /* A directory that is not there holds nothing. */
-static enum cli_exit act(const struct diag *diag, size_t action, const char *directory)
-{
+static enum cli_exit act(const struct diag *diag, size_t action, const char *directory) {
     struct listing listing = {0};
     catnap_error_t *error = actions[action].run(directory, &listing);
     if (error == NULL)
@@ -113,8 +105,7 @@ static enum cli_exit act(const struct diag *diag, size_t action, const char *dir
 }
 
 static enum cli_exit cache_main(const struct command *self, struct diag *diag, int argc,
-                                char **argv)
-{
+                                char **argv) {
     int operands;
     size_t action = 0;
     enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);

@@ -9,8 +9,7 @@
 typedef void print_option_t(FILE *, const struct command *, const struct option *);
 
 /* Calls `print` for each option that help shows: the command's own and the common ones. */
-static void each_option(FILE *out, const struct command *command, print_option_t *print)
-{
+static void each_option(FILE *out, const struct command *command, print_option_t *print) {
     for (size_t i = 0; i < command->option_count; i++)
         if (command->options[i].help != NULL)
             print(out, command, &command->options[i]);
@@ -18,21 +17,18 @@ static void each_option(FILE *out, const struct command *command, print_option_t
         print(out, command, &common_options[i]);
 }
 
-static void print_command_names(FILE *out, const char *separator)
-{
+static void print_command_names(FILE *out, const char *separator) {
     for (size_t i = 0; commands[i] != NULL; i++)
         fprintf(out, "%s%s", i > 0 ? separator : "", commands[i]->name);
 }
 
-static void print_words(FILE *out, const char *const *words)
-{
+static void print_words(FILE *out, const char *const *words) {
     for (; words != NULL && *words != NULL; words++)
         fprintf(out, " %s", *words);
 }
 
 /* Text for inside single quotes, with a backslash before the characters in `escape`. */
-static void print_quoted(FILE *out, const char *text, const char *escape)
-{
+static void print_quoted(FILE *out, const char *text, const char *escape) {
     for (; *text != '\0'; text++) {
         if (*text == '\'')
             fputs("'\\''", out);
@@ -43,8 +39,7 @@ static void print_quoted(FILE *out, const char *text, const char *escape)
 
 /* ---- bash ------------------------------------------------------------------------------------ */
 
-static void bash_option(FILE *out, const struct command *command, const struct option *option)
-{
+static void bash_option(FILE *out, const struct command *command, const struct option *option) {
     (void)command;
     fprintf(out, " --%s", option->name);
     if (!option->argument_optional)
@@ -57,11 +52,9 @@ static void bash_option(FILE *out, const struct command *command, const struct o
 }
 
 /* What bash offers after an option that takes an argument. */
-static void bash_argument(FILE *out, const struct command *command, const struct option *option)
-{
-    static const char *const actions[] = {[COMPLETE_NOTHING] = "-W ''",
-                                          [COMPLETE_FILES] = "-f",
-                                          [COMPLETE_DIRECTORIES] = "-d"};
+static void bash_argument(FILE *out, const struct command *command, const struct option *option) {
+    static const char *const actions[] = {
+        [COMPLETE_NOTHING] = "-W ''", [COMPLETE_FILES] = "-f", [COMPLETE_DIRECTORIES] = "-d"};
     if (option->kind == OPTION_FLAG || option->argument_optional)
         return;
     fprintf(out, "        %s:--%s) offer=", command->name, option->name);
@@ -72,8 +65,7 @@ static void bash_argument(FILE *out, const struct command *command, const struct
     fputs(" ;;\n", out);
 }
 
-static void print_bash(FILE *out)
-{
+static void print_bash(FILE *out) {
     fputs("# Completion of the catnap command for bash; made by 'catnap completion bash'.\n"
           "_catnap()\n{\n"
           "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
@@ -129,8 +121,7 @@ static void print_bash(FILE *out)
 /* What means something to zsh's _arguments and _describe. */
 static const char zsh_special[] = "[]:\\";
 
-static void zsh_option(FILE *out, const struct command *command, const struct option *option)
-{
+static void zsh_option(FILE *out, const struct command *command, const struct option *option) {
     static const char *const actions[] = {[COMPLETE_NOTHING] = " ",
                                           [COMPLETE_FILES] = "_files",
                                           [COMPLETE_DIRECTORIES] = "_directories"};
@@ -152,8 +143,7 @@ static void zsh_option(FILE *out, const struct command *command, const struct op
     fputs("' \\\n", out);
 }
 
-static void zsh_operands(FILE *out, const struct command *command)
-{
+static void zsh_operands(FILE *out, const struct command *command) {
     fputs("                ", out);
     if (command->operand_words != NULL) {
         fputs("'1:name:(", out);
@@ -166,8 +156,7 @@ static void zsh_operands(FILE *out, const struct command *command)
     }
 }
 
-static void print_zsh(FILE *out)
-{
+static void print_zsh(FILE *out) {
     fputs("#compdef catnap\n"
           "# Completion of the catnap command for zsh; made by 'catnap completion zsh'.\n"
           "_catnap()\n{\n"
@@ -211,12 +200,11 @@ static void print_zsh(FILE *out)
 
 /* ---- fish ------------------------------------------------------------------------------------ */
 
-static void fish_option(FILE *out, const struct command *command, const struct option *option)
-{
-    static const char *const arguments[] = {
-        [COMPLETE_NOTHING] = " -x",
-        [COMPLETE_FILES] = " -r -F",
-        [COMPLETE_DIRECTORIES] = " -x -a '(__fish_complete_directories)'"};
+static void fish_option(FILE *out, const struct command *command, const struct option *option) {
+    static const char *const arguments[] = {[COMPLETE_NOTHING] = " -x",
+                                            [COMPLETE_FILES] = " -r -F",
+                                            [COMPLETE_DIRECTORIES] =
+                                                " -x -a '(__fish_complete_directories)'"};
     fprintf(out, "complete -c catnap -n '__catnap_is %s' -l %s", command->name, option->name);
     if (option->letter != 0)
         fprintf(out, " -s %c", option->letter);
@@ -231,8 +219,7 @@ static void fish_option(FILE *out, const struct command *command, const struct o
     fputs("'\n", out);
 }
 
-static void print_fish(FILE *out)
-{
+static void print_fish(FILE *out) {
     fputs("# Completion of the catnap command for fish; made by 'catnap completion fish'.\n"
           "function __catnap_is\n"
           "    set -l words (string match -v -- --json (commandline -opc))\n"
@@ -273,8 +260,7 @@ static const struct {
 static const char *const shell_names[] = {"bash", "zsh", "fish", NULL};
 
 static enum cli_exit completion_main(const struct command *self, struct diag *diag, int argc,
-                                     char **argv)
-{
+                                     char **argv) {
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);
     if (parsed != PARSE_OK)

@@ -7,8 +7,7 @@
 /* A limit beyond this many seconds, some centuries, counts as this many. */
 #define LONGEST UINT64_C(10000000000)
 
-static void *deadline_thread(void *argument)
-{
+static void *deadline_thread(void *argument) {
     struct deadline *deadline = argument;
     int result = 0;
     pthread_mutex_lock(&deadline->mutex);
@@ -23,20 +22,17 @@ static void *deadline_thread(void *argument)
     return NULL;
 }
 
-static void set_time(struct deadline *deadline, uint64_t nanoseconds)
-{
+static void set_time(struct deadline *deadline, uint64_t nanoseconds) {
     uint64_t seconds = nanoseconds / NANOSECONDS_PER_SECOND;
     clock_gettime(CLOCK_MONOTONIC, &deadline->at);
-    uint64_t fraction =
-        (uint64_t)deadline->at.tv_nsec + nanoseconds % NANOSECONDS_PER_SECOND;
+    uint64_t fraction = (uint64_t)deadline->at.tv_nsec + nanoseconds % NANOSECONDS_PER_SECOND;
     seconds = seconds < LONGEST ? seconds : LONGEST;
     deadline->at.tv_sec += (time_t)(seconds + fraction / NANOSECONDS_PER_SECOND);
     deadline->at.tv_nsec = (long)(fraction % NANOSECONDS_PER_SECOND);
 }
 
 /* Starts the thread with all signals blocked, so that they keep reaching the guest's thread. */
-static bool start_thread(struct deadline *deadline)
-{
+static bool start_thread(struct deadline *deadline) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -45,8 +41,7 @@ static bool start_thread(struct deadline *deadline)
     return started;
 }
 
-bool deadline_start(struct deadline *deadline, wasm_store_t *store, uint64_t nanoseconds)
-{
+bool deadline_start(struct deadline *deadline, wasm_store_t *store, uint64_t nanoseconds) {
     pthread_condattr_t attributes;
     *deadline = (struct deadline){.store = store};
     set_time(deadline, nanoseconds);
@@ -66,8 +61,7 @@ bool deadline_start(struct deadline *deadline, wasm_store_t *store, uint64_t nan
     return deadline->running;
 }
 
-bool deadline_arm(struct deadline *deadline)
-{
+bool deadline_arm(struct deadline *deadline) {
     if (!deadline->running)
         return true;
     pthread_mutex_lock(&deadline->mutex);
@@ -77,8 +71,7 @@ bool deadline_arm(struct deadline *deadline)
     return !expired;
 }
 
-bool deadline_expired(struct deadline *deadline)
-{
+bool deadline_expired(struct deadline *deadline) {
     if (!deadline->running)
         return deadline->expired;
     pthread_mutex_lock(&deadline->mutex);
@@ -87,8 +80,7 @@ bool deadline_expired(struct deadline *deadline)
     return expired;
 }
 
-bool deadline_stop(struct deadline *deadline)
-{
+bool deadline_stop(struct deadline *deadline) {
     if (!deadline->running)
         return deadline->expired;
     pthread_mutex_lock(&deadline->mutex);

@@ -17,13 +17,11 @@ static const struct exit_code exit_codes[] = {
 #undef X
 };
 
-const struct exit_code *exit_code_at(size_t index)
-{
+const struct exit_code *exit_code_at(size_t index) {
     return index < sizeof(exit_codes) / sizeof(*exit_codes) ? &exit_codes[index] : NULL;
 }
 
-static const struct exit_code *find_exit_code(enum cli_exit code)
-{
+static const struct exit_code *find_exit_code(enum cli_exit code) {
     const struct exit_code *row;
     for (size_t i = 0; (row = exit_code_at(i)) != NULL; i++)
         if (row->code == code)
@@ -34,8 +32,7 @@ static const struct exit_code *find_exit_code(enum cli_exit code)
 /* ---- Text of unknown origin ------------------------------------------------------------------ */
 
 /* The length of the UTF-8 sequence at text, or 0 when there is none. */
-static size_t utf8_sequence(const char *text, size_t length)
-{
+static size_t utf8_sequence(const char *text, size_t length) {
     const uint8_t *s = (const uint8_t *)text;
     size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
     if (n == 0 || n > length || s[0] > 0xf4)
@@ -50,14 +47,12 @@ static size_t utf8_sequence(const char *text, size_t length)
 }
 
 /* C0, DEL and C1: what a terminal might obey. */
-static bool is_control(const char *text, size_t n)
-{
+static bool is_control(const char *text, size_t n) {
     uint8_t c = (uint8_t)text[0];
     return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (uint8_t)text[1] < 0xa0;
 }
 
-void print_safe(FILE *out, const char *text, size_t length)
-{
+void print_safe(FILE *out, const char *text, size_t length) {
     while (length > 0) {
         size_t n = utf8_sequence(text, length);
         if (n == 0 || is_control(text, n)) {
@@ -73,8 +68,7 @@ void print_safe(FILE *out, const char *text, size_t length)
 }
 
 /* A message of ours may have several lines; all else is as in print_safe(). */
-static void print_safe_lines(FILE *out, const char *text)
-{
+static void print_safe_lines(FILE *out, const char *text) {
     for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
         print_safe(out, text, (size_t)(end - text));
         fputc('\n', out);
@@ -82,8 +76,7 @@ static void print_safe_lines(FILE *out, const char *text)
     print_safe(out, text, strlen(text));
 }
 
-void print_json_string(FILE *out, const char *text, size_t length)
-{
+void print_json_string(FILE *out, const char *text, size_t length) {
     fputc('"', out);
     while (length > 0) {
         size_t n = utf8_sequence(text, length);
@@ -104,8 +97,7 @@ void print_json_string(FILE *out, const char *text, size_t length)
 
 /* ---- Backtraces ------------------------------------------------------------------------------ */
 
-static void print_frame_text(size_t index, const catnap_frame_t *frame)
-{
+static void print_frame_text(size_t index, const catnap_frame_t *frame) {
     fprintf(stderr, "\n  %3zu: ", index);
     if (frame->instance == NULL) {
         fputs("host function", stderr);
@@ -127,8 +119,7 @@ static void print_frame_text(size_t index, const catnap_frame_t *frame)
         fprintf(stderr, "func[%" PRIu32 "]", frame->func_index);
 }
 
-static void print_frame_json(size_t index, const catnap_frame_t *frame)
-{
+static void print_frame_json(size_t index, const catnap_frame_t *frame) {
     fprintf(stderr, "%s{\"index\":%zu,\"host\":%s", index > 0 ? "," : "", index,
             frame->instance == NULL ? "true" : "false");
     if (frame->instance != NULL) {
@@ -147,8 +138,7 @@ static void print_frame_json(size_t index, const catnap_frame_t *frame)
     fputc('}', stderr);
 }
 
-static void print_frames(const struct diag *diag, const wasm_trap_t *trap)
-{
+static void print_frames(const struct diag *diag, const wasm_trap_t *trap) {
     size_t count = catnap_trap_frame_count(trap);
     bool shorten = count > FRAMES_INNERMOST + FRAMES_OUTERMOST + 1;
     for (size_t i = 0; i < count; i++) {
@@ -171,8 +161,7 @@ static void print_frames(const struct diag *diag, const wasm_trap_t *trap)
 /* ---- Diagnostics ----------------------------------------------------------------------------- */
 
 static void report_text(const struct exit_code *row, const struct diag_detail *detail,
-                        const char *message)
-{
+                        const char *message) {
     fputs("catnap: ", stderr);
     if (detail->subject != NULL) {
         print_safe(stderr, detail->subject, strlen(detail->subject));
@@ -192,8 +181,7 @@ static void report_text(const struct exit_code *row, const struct diag_detail *d
 }
 
 static void report_json(const struct exit_code *row, const struct diag_detail *detail,
-                        const char *message)
-{
+                        const char *message) {
     fprintf(stderr, "{\"level\":\"error\",\"kind\":\"%s\",\"exit_code\":%d", row->kind, row->code);
     if (detail->subject != NULL) {
         fputs(",\"subject\":", stderr);
@@ -210,8 +198,7 @@ static void report_json(const struct exit_code *row, const struct diag_detail *d
 }
 
 enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
-                          const struct diag_detail *detail, const char *message)
-{
+                          const struct diag_detail *detail, const char *message) {
     const struct exit_code *row = find_exit_code(code);
     if (diag->json)
         report_json(row, detail, message);
@@ -227,8 +214,7 @@ enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
 }
 
 enum cli_exit diag_fail(const struct diag *diag, enum cli_exit code, const char *subject,
-                        const char *format, ...)
-{
+                        const char *format, ...) {
     struct diag_detail detail = {.subject = subject};
     char *message = NULL;
     va_list arguments;
@@ -241,8 +227,7 @@ enum cli_exit diag_fail(const struct diag *diag, enum cli_exit code, const char 
     return code;
 }
 
-void diag_hint(const struct diag *diag, const char *format, ...)
-{
+void diag_hint(const struct diag *diag, const char *format, ...) {
     if (diag->json)
         return;
     char *message = NULL;
@@ -259,29 +244,40 @@ void diag_hint(const struct diag *diag, const char *format, ...)
     free(message);
 }
 
-static enum cli_exit exit_of_status(catnap_status_t status)
-{
+static enum cli_exit exit_of_status(catnap_status_t status) {
     switch (status) {
-    case CATNAP_OK: return CLI_EXIT_OK;
-    case CATNAP_MALFORMED: return CLI_EXIT_MALFORMED;
-    case CATNAP_INVALID: return CLI_EXIT_INVALID;
-    case CATNAP_UNSUPPORTED: return CLI_EXIT_UNSUPPORTED;
-    case CATNAP_LIMIT: return CLI_EXIT_LIMIT;
-    case CATNAP_LINK: return CLI_EXIT_LINK;
-    case CATNAP_TRAP: return CLI_EXIT_TRAP;
-    case CATNAP_OUT_OF_FUEL: return CLI_EXIT_FUEL;
-    case CATNAP_INTERRUPTED: return CLI_EXIT_TIMEOUT;
-    case CATNAP_NO_MEMORY: return CLI_EXIT_NO_MEMORY;
-    case CATNAP_IO: return CLI_EXIT_UNREADABLE;
-    case CATNAP_NOT_FOUND: return CLI_EXIT_USAGE;
-    case CATNAP_MISUSE: break;
+    case CATNAP_OK:
+        return CLI_EXIT_OK;
+    case CATNAP_MALFORMED:
+        return CLI_EXIT_MALFORMED;
+    case CATNAP_INVALID:
+        return CLI_EXIT_INVALID;
+    case CATNAP_UNSUPPORTED:
+        return CLI_EXIT_UNSUPPORTED;
+    case CATNAP_LIMIT:
+        return CLI_EXIT_LIMIT;
+    case CATNAP_LINK:
+        return CLI_EXIT_LINK;
+    case CATNAP_TRAP:
+        return CLI_EXIT_TRAP;
+    case CATNAP_OUT_OF_FUEL:
+        return CLI_EXIT_FUEL;
+    case CATNAP_INTERRUPTED:
+        return CLI_EXIT_TIMEOUT;
+    case CATNAP_NO_MEMORY:
+        return CLI_EXIT_NO_MEMORY;
+    case CATNAP_IO:
+        return CLI_EXIT_UNREADABLE;
+    case CATNAP_NOT_FOUND:
+        return CLI_EXIT_USAGE;
+    case CATNAP_MISUSE:
+        break;
     }
     return CLI_EXIT_INTERNAL;
 }
 
 enum cli_exit diag_error(const struct diag *diag, const char *subject,
-                         WASM_OWN catnap_error_t *error)
-{
+                         WASM_OWN catnap_error_t *error) {
     if (error == NULL)
         return diag_fail(diag, CLI_EXIT_INTERNAL, subject, "no reason was given");
     struct diag_detail detail = {
@@ -297,13 +293,11 @@ enum cli_exit diag_error(const struct diag *diag, const char *subject,
     return code;
 }
 
-enum cli_exit diag_no_memory(const struct diag *diag)
-{
+enum cli_exit diag_no_memory(const struct diag *diag) {
     return diag_fail(diag, CLI_EXIT_NO_MEMORY, NULL, "an allocation failed");
 }
 
-enum cli_exit diag_finish_output(const struct diag *diag, enum cli_exit code)
-{
+enum cli_exit diag_finish_output(const struct diag *diag, enum cli_exit code) {
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout))
         return diag_fail(diag, CLI_EXIT_IO, "standard output", "%s",

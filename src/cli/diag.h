@@ -70,8 +70,8 @@ struct diag_detail {
 };
 
 /* Reports a failure and returns its exit code, for `return diag_fail(...)`. subject may be NULL. */
-enum cli_exit diag_fail(const struct diag *, enum cli_exit, const char *subject,
-                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+enum cli_exit diag_fail(const struct diag *, enum cli_exit, const char *subject, const char *format,
+                        ...) __attribute__((format(printf, 4, 5)));
 
 /* The same with details. */
 enum cli_exit diag_report(const struct diag *, enum cli_exit, const struct diag_detail *,

@@ -10,8 +10,7 @@
 #define HELP_WIDTH 98
 
 /* Writes text from HELP_COLUMN on, wrapped; `column` is where the cursor is. */
-static void print_wrapped(FILE *out, size_t column, const char *text)
-{
+static void print_wrapped(FILE *out, size_t column, const char *text) {
     if (column >= HELP_COLUMN) {
         fputc('\n', out);
         column = 0;
@@ -36,8 +35,7 @@ static void print_wrapped(FILE *out, size_t column, const char *text)
     fputc('\n', out);
 }
 
-static void print_option(FILE *out, const struct option *option)
-{
+static void print_option(FILE *out, const struct option *option) {
     int column = 0;
     if (option->help == NULL)
         return;
@@ -52,8 +50,7 @@ static void print_option(FILE *out, const struct option *option)
     print_wrapped(out, (size_t)column, option->help);
 }
 
-void print_command_help(FILE *out, const struct command *command)
-{
+void print_command_help(FILE *out, const struct command *command) {
     const char *format = command == commands[0] ? "Usage: catnap [%s] [options] %s\n\n"
                                                 : "Usage: catnap %s [options] %s\n\n";
     fprintf(out, format, command->name, command->operands);
@@ -67,8 +64,7 @@ void print_command_help(FILE *out, const struct command *command)
         print_option(out, &common_options[i]);
 }
 
-void print_help(FILE *out)
-{
+void print_help(FILE *out) {
     fputs("catnap runs WebAssembly programs.\n\n"
           "Usage: catnap [run] [options] file.wasm [arguments...]\n"
           "       catnap COMMAND [options] [operands...]\n\n"
@@ -94,8 +90,7 @@ void print_help(FILE *out)
     }
 }
 
-void print_version(FILE *out)
-{
+void print_version(FILE *out) {
 #ifdef CATNAP_HAVE_WABT
     const char *text_format = "yes";
 #else
@@ -114,8 +109,8 @@ void print_version(FILE *out)
     fprintf(out, "text format: %s\ntest scripts: %s\n", text_format, scripts);
 }
 
-static enum cli_exit help_main(const struct command *self, struct diag *diag, int argc, char **argv)
-{
+static enum cli_exit help_main(const struct command *self, struct diag *diag, int argc,
+                               char **argv) {
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);
     if (parsed != PARSE_OK)
@@ -132,9 +127,8 @@ static enum cli_exit help_main(const struct command *self, struct diag *diag, in
     return CLI_EXIT_OK;
 }
 
-static const char *const command_names[] = {"run", "resume", "snapshot",  "validate",   "inspect",
-                                            "wast", "cache",      "completion",
-                                            "help", NULL};
+static const char *const command_names[] = {"run",  "resume", "snapshot",   "validate", "inspect",
+                                            "wast", "cache",  "completion", "help",     NULL};
 
 const struct command command_help = {
     .name = "help",

@@ -15,9 +15,14 @@ struct inspect_settings {
 #define FIELD(member) .offset = offsetof(struct inspect_settings, member)
 
 static const struct option inspect_options[] = {
-    {.name = "functions", .kind = OPTION_FLAG, FIELD(functions),
+    {.name = "functions",
+     .kind = OPTION_FLAG,
+     FIELD(functions),
      .help = "list all functions with their sizes"},
-    {.name = "function", .kind = OPTION_STRING, .metavar = "INDEX|NAME", FIELD(function),
+    {.name = "function",
+     .kind = OPTION_STRING,
+     .metavar = "INDEX|NAME",
+     FIELD(function),
      .help = "show one function's WebAssembly and its register bytecode side by side"},
 };
 
@@ -29,15 +34,13 @@ struct subject {
     struct bytes bytes; /* borrowed from the module */
 };
 
-static void print_name(const char *name, size_t length)
-{
+static void print_name(const char *name, size_t length) {
     print_safe(stdout, name, length);
 }
 
 /* ---- Sections -------------------------------------------------------------------------------- */
 
-static void print_sections(const struct subject *subject)
-{
+static void print_sections(const struct subject *subject) {
     catnap_section_t section;
     printf("Sections:\n      offset       size  id  name\n");
     for (size_t i = 0; catnap_module_section(subject->module, i, &section); i++) {
@@ -47,8 +50,7 @@ static void print_sections(const struct subject *subject)
     }
 }
 
-static void print_imports(const struct subject *subject)
-{
+static void print_imports(const struct subject *subject) {
     wasm_importtype_vec_t imports;
     wasm_module_imports(subject->module, &imports);
     printf("\nImports: %zu\n", imports.size);
@@ -66,8 +68,7 @@ static void print_imports(const struct subject *subject)
     wasm_importtype_vec_delete(&imports);
 }
 
-static void print_exports(const struct subject *subject)
-{
+static void print_exports(const struct subject *subject) {
     wasm_exporttype_vec_t exports;
     wasm_module_exports(subject->module, &exports);
     printf("\nExports: %zu\n", exports.size);
@@ -92,8 +93,7 @@ struct reader {
     const uint8_t *next, *end;
 };
 
-static uint64_t read_leb(struct reader *reader)
-{
+static uint64_t read_leb(struct reader *reader) {
     uint64_t value = 0;
     for (unsigned shift = 0; reader->next < reader->end && shift < 64; shift += 7) {
         uint8_t byte = *reader->next++;
@@ -104,8 +104,7 @@ static uint64_t read_leb(struct reader *reader)
     return value;
 }
 
-static void print_section_limits(struct reader *reader, const char *unit)
-{
+static void print_section_limits(struct reader *reader, const char *unit) {
     uint64_t flags = read_leb(reader);
     uint64_t min = read_leb(reader);
     bool has_max = (flags & 1) != 0;
@@ -114,8 +113,7 @@ static void print_section_limits(struct reader *reader, const char *unit)
     printf(" %s\n", unit);
 }
 
-static bool find_section(const struct subject *subject, uint8_t id, struct reader *out)
-{
+static bool find_section(const struct subject *subject, uint8_t id, struct reader *out) {
     catnap_section_t section;
     for (size_t i = 0; catnap_module_section(subject->module, i, &section); i++) {
         if (section.id != id || section.offset > subject->bytes.length ||
@@ -128,8 +126,7 @@ static bool find_section(const struct subject *subject, uint8_t id, struct reade
     return false;
 }
 
-static void print_memories_and_tables(const struct subject *subject)
-{
+static void print_memories_and_tables(const struct subject *subject) {
     enum { TABLE_SECTION = 4, MEMORY_SECTION = 5, FUNCREF = 0x70, EXTERNREF = 0x6f };
     struct reader reader;
     if (find_section(subject, MEMORY_SECTION, &reader)) {
@@ -155,8 +152,7 @@ static void print_memories_and_tables(const struct subject *subject)
 
 /* ---- Functions ------------------------------------------------------------------------------- */
 
-static void print_function_summary(const struct subject *subject)
-{
+static void print_function_summary(const struct subject *subject) {
     catnap_module_stats_t stats;
     catnap_module_stats(subject->module, &stats);
     printf("\nFunctions: %" PRIu64 " with %" PRIu64 " bytes of code, and %" PRIu64 " imported\n",
@@ -165,8 +161,7 @@ static void print_function_summary(const struct subject *subject)
 }
 
 static void print_function(const struct subject *subject, uint32_t index,
-                           const catnap_function_info_t *info)
-{
+                           const catnap_function_info_t *info) {
     wasm_functype_t *type = catnap_module_function_type(subject->module, index);
     printf("  %7" PRIu32 " ", index);
     if (info->imported)
@@ -185,23 +180,20 @@ static void print_function(const struct subject *subject, uint32_t index,
     wasm_functype_delete(type);
 }
 
-static void print_functions(const struct subject *subject)
-{
+static void print_functions(const struct subject *subject) {
     catnap_function_info_t info;
     printf("\n    index     offset     size  name: type\n");
     for (uint32_t i = 0; catnap_module_function(subject->module, i, &info); i++)
         print_function(subject, i, &info);
 }
 
-static void write_stdout(void *env, const char *text, size_t length)
-{
+static void write_stdout(void *env, const char *text, size_t length) {
     (void)env;
     fwrite(text, 1, length, stdout);
 }
 
 /* The first function of that name, as the name section or else an export names it. */
-static bool find_by_name(const struct subject *subject, const char *name, uint32_t *index)
-{
+static bool find_by_name(const struct subject *subject, const char *name, uint32_t *index) {
     catnap_function_info_t info;
     size_t length = strlen(name);
     for (uint32_t i = 0; catnap_module_function(subject->module, i, &info); i++)
@@ -212,8 +204,7 @@ static bool find_by_name(const struct subject *subject, const char *name, uint32
     return false;
 }
 
-static enum cli_exit disassemble(const struct subject *subject, const char *which)
-{
+static enum cli_exit disassemble(const struct subject *subject, const char *which) {
     uint64_t number;
     uint32_t index;
     catnap_function_info_t info;
@@ -227,8 +218,7 @@ static enum cli_exit disassemble(const struct subject *subject, const char *whic
     if (catnap_module_function(subject->module, index, &info) && info.imported)
         return diag_fail(subject->diag, CLI_EXIT_USAGE, display_name(subject->path),
                          "function %" PRIu32 " is imported", index);
-    catnap_error_t *error =
-        catnap_module_disassemble(subject->module, index, write_stdout, NULL);
+    catnap_error_t *error = catnap_module_disassemble(subject->module, index, write_stdout, NULL);
     return error == NULL ? CLI_EXIT_OK
                          : diag_error(subject->diag, display_name(subject->path), error);
 }
@@ -236,8 +226,7 @@ static enum cli_exit disassemble(const struct subject *subject, const char *whic
 /* ---- The command ----------------------------------------------------------------------------- */
 
 static enum cli_exit inspect_module(const struct subject *subject,
-                                    const struct inspect_settings *settings)
-{
+                                    const struct inspect_settings *settings) {
     if (settings->function != NULL)
         return disassemble(subject, settings->function);
     print_name(display_name(subject->path), strlen(display_name(subject->path)));
@@ -253,8 +242,7 @@ static enum cli_exit inspect_module(const struct subject *subject,
 }
 
 static enum cli_exit inspect_file(const struct diag *diag, const char *path,
-                                  const struct inspect_settings *settings)
-{
+                                  const struct inspect_settings *settings) {
     struct subject subject = {.diag = diag, .path = path};
     enum cli_exit code = CLI_EXIT_NO_MEMORY;
     wasm_module_t *module = NULL;
@@ -274,8 +262,7 @@ static enum cli_exit inspect_file(const struct diag *diag, const char *path,
 }
 
 static enum cli_exit inspect_main(const struct command *self, struct diag *diag, int argc,
-                                  char **argv)
-{
+                                  char **argv) {
     struct inspect_settings settings = {0};
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);

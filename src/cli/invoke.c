@@ -6,8 +6,7 @@
 #include "load.h"
 #include "values.h"
 
-WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *name)
-{
+WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *name) {
     wasm_extern_t *export = catnap_instance_export(loaded->instance, name, strlen(name));
     wasm_func_t *func = export != NULL ? wasm_extern_as_func(export) : NULL;
     wasm_func_t *own_func = func != NULL ? wasm_func_copy(func) : NULL;
@@ -18,8 +17,7 @@ WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *nam
 /* ---- What there is to call ------------------------------------------------------------------- */
 
 /* Appends "\n  name: type" for each exported function. */
-static void list_functions(FILE *out, const wasm_module_t *module)
-{
+static void list_functions(FILE *out, const wasm_module_t *module) {
     wasm_exporttype_vec_t exports;
     size_t count = 0;
     wasm_module_exports(module, &exports);
@@ -38,8 +36,7 @@ static void list_functions(FILE *out, const wasm_module_t *module)
     wasm_exporttype_vec_delete(&exports);
 }
 
-bool no_such_function(struct session *session, const struct loaded *loaded, const char *complaint)
-{
+bool no_such_function(struct session *session, const struct loaded *loaded, const char *complaint) {
     char *message = NULL;
     size_t size;
     FILE *out = open_memstream(&message, &size);
@@ -57,8 +54,7 @@ bool no_such_function(struct session *session, const struct loaded *loaded, cons
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
 static bool wrong_count(struct session *session, const struct loaded *loaded, const char *name,
-                        const wasm_functype_t *type, int argc)
-{
+                        const wasm_functype_t *type, int argc) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
@@ -77,8 +73,7 @@ static bool wrong_count(struct session *session, const struct loaded *loaded, co
 /* Reads argv by the function's parameter types. */
 static bool parse_arguments(struct session *session, const struct loaded *loaded, const char *name,
                             const wasm_functype_t *type, int argc, char **argv,
-                            catnap_val_t *arguments)
-{
+                            catnap_val_t *arguments) {
     const wasm_valtype_vec_t *params = wasm_functype_params(type);
     if (params->size != (size_t)argc)
         return wrong_count(session, loaded, name, type, argc);
@@ -86,8 +81,7 @@ static bool parse_arguments(struct session *session, const struct loaded *loaded
         wasm_valkind_t kind = wasm_valtype_kind(params->data[i]);
         if (!parse_value(kind, argv[i], &arguments[i]))
             return session_end(session,
-                               diag_fail(session->diag, CLI_EXIT_USAGE,
-                                         display_name(loaded->path),
+                               diag_fail(session->diag, CLI_EXIT_USAGE, display_name(loaded->path),
                                          "argument %d of '%s': expected %s%s, not '%s'", i + 1,
                                          name, kind_name(kind),
                                          wasm_valkind_is_ref(kind) ? " (only null)" : "", argv[i]));
@@ -97,8 +91,7 @@ static bool parse_arguments(struct session *session, const struct loaded *loaded
 
 /* ---- The call -------------------------------------------------------------------------------- */
 
-static void finish_results(const catnap_val_t *results, size_t count)
-{
+static void finish_results(const catnap_val_t *results, size_t count) {
     for (size_t i = 0; i < count; i++) {
         print_value(stdout, &results[i]);
         fputc('\n', stdout);
@@ -109,8 +102,7 @@ static void finish_results(const catnap_val_t *results, size_t count)
 
 static bool call_with_text(struct session *session, const struct loaded *loaded,
                            const wasm_func_t *func, const wasm_functype_t *type, const char *name,
-                           int argc, char **argv)
-{
+                           int argc, char **argv) {
     size_t result_count = wasm_functype_results(type)->size;
     catnap_val_t *values = calloc((size_t)argc + result_count + 1, sizeof(*values));
     if (values == NULL)
@@ -125,8 +117,7 @@ static bool call_with_text(struct session *session, const struct loaded *loaded,
 }
 
 bool invoke(struct session *session, const struct loaded *loaded, const char *name, int argc,
-            char **argv)
-{
+            char **argv) {
     wasm_func_t *func = find_function(loaded, name);
     if (func == NULL) {
         char *complaint = NULL;
@@ -137,9 +128,8 @@ bool invoke(struct session *session, const struct loaded *loaded, const char *na
         return false;
     }
     wasm_functype_t *type = wasm_func_type(func);
-    bool goes_on = type != NULL
-                       ? call_with_text(session, loaded, func, type, name, argc, argv)
-                       : session_end(session, diag_no_memory(session->diag));
+    bool goes_on = type != NULL ? call_with_text(session, loaded, func, type, name, argc, argv)
+                                : session_end(session, diag_no_memory(session->diag));
     wasm_functype_delete(type);
     wasm_func_delete(func);
     return goes_on;

@@ -16,13 +16,12 @@
 
 /* ---- Settings -------------------------------------------------------------------------------- */
 
-static enum keep_event event_of(const struct run_settings *settings)
-{
+static enum keep_event event_of(const struct run_settings *settings) {
     static const struct {
         const char *word;
         enum keep_event event;
-    } words[] = {{"exit", KEEP_EXIT}, {"trap", KEEP_TRAP}, {"fuel", KEEP_FUEL},
-                 {"signal", KEEP_SIGNAL}};
+    } words[] = {
+        {"exit", KEEP_EXIT}, {"trap", KEEP_TRAP}, {"fuel", KEEP_FUEL}, {"signal", KEEP_SIGNAL}};
     const char *text = settings->snapshot_on;
     if (text == NULL)
         return KEEP_NEVER;
@@ -33,18 +32,15 @@ static enum keep_event event_of(const struct run_settings *settings)
     return strncmp(text, CALL_PREFIX, prefix) == 0 && text[prefix] != '\0' ? KEEP_CALL : KEEP_NEVER;
 }
 
-bool keep_wanted(const struct run_settings *settings)
-{
+bool keep_wanted(const struct run_settings *settings) {
     return settings->snapshot_on != NULL || settings->snapshot_every.given;
 }
 
-static bool usage(struct session *session, const char *message)
-{
+static bool usage(struct session *session, const char *message) {
     return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL, "%s", message));
 }
 
-bool keep_check(struct session *session)
-{
+bool keep_check(struct session *session) {
     const struct run_settings *settings = session->settings;
     if (settings->snapshot_on != NULL && event_of(settings) == KEEP_NEVER)
         return usage(session, "--snapshot-on: expected exit, trap, fuel, signal or call:NAME");
@@ -62,8 +58,7 @@ bool keep_check(struct session *session)
 static volatile sig_atomic_t pending_signal, pending_tick;
 static wasm_store_t *_Atomic interrupted_store;
 
-static void on_signal(int number)
-{
+static void on_signal(int number) {
     wasm_store_t *store = atomic_load(&interrupted_store);
     if (number == SIGALRM)
         pending_tick = 1;
@@ -73,23 +68,20 @@ static void on_signal(int number)
         catnap_store_interrupt(store, catnap_store_call_id(store));
 }
 
-static void listen_for(int number)
-{
+static void listen_for(int number) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, NULL);
 }
 
-static void start_clock(uint64_t nanoseconds)
-{
+static void start_clock(uint64_t nanoseconds) {
     uint64_t micros = nanoseconds / 1000 > 0 ? nanoseconds / 1000 : 1;
     struct timeval time = {(time_t)(micros / 1000000), (suseconds_t)(micros % 1000000)};
     struct itimerval timer = {time, time};
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void start_listening(const struct session *session)
-{
+static void start_listening(const struct session *session) {
     const struct run_settings *settings = session->settings;
     atomic_store(&interrupted_store, session->store);
     if (event_of(settings) == KEEP_SIGNAL) {
@@ -103,8 +95,7 @@ static void start_listening(const struct session *session)
     }
 }
 
-static void stop_listening(void)
-{
+static void stop_listening(void) {
     struct itimerval never = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &never, NULL);
     atomic_store(&interrupted_store, NULL);
@@ -113,8 +104,7 @@ static void stop_listening(void)
 /* ---- Saving ---------------------------------------------------------------------------------- */
 
 /* The command's own part: the name of a call, then the state of WASI. */
-static bool make_data(const struct session *session, wasm_byte_vec_t *out, catnap_error_t **error)
-{
+static bool make_data(const struct session *session, wasm_byte_vec_t *out, catnap_error_t **error) {
     wasm_byte_vec_t wasi;
     const char *name = session->keep_call;
     size_t magic = strlen(DATA_MAGIC), length = strlen(name) + 1;
@@ -133,8 +123,7 @@ static bool make_data(const struct session *session, wasm_byte_vec_t *out, catna
     return *error == NULL;
 }
 
-bool keep_read_data(const catnap_snapshot_t *snapshot, struct kept_data *out)
-{
+bool keep_read_data(const catnap_snapshot_t *snapshot, struct kept_data *out) {
     size_t length, magic = strlen(DATA_MAGIC);
     const char *data = catnap_snapshot_data(snapshot, &length);
     if (data == NULL || length < magic || memcmp(data, DATA_MAGIC, magic) != 0)
@@ -148,21 +137,19 @@ bool keep_read_data(const catnap_snapshot_t *snapshot, struct kept_data *out)
     return true;
 }
 
-static void tell_progress(const char *path, const struct timespec *start)
-{
+static void tell_progress(const char *path, const struct timespec *start) {
     struct timespec now;
     if (!isatty(STDERR_FILENO))
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = (double)(now.tv_sec - start->tv_sec) * 1e3 +
-                (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+    double ms =
+        (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
     fprintf(stderr, "catnap: snapshot in %s, %.1f ms\n", path, ms);
     fflush(stderr);
 }
 
 /* Writes the snapshot. run is NULL when nothing is suspended. */
-static bool save(struct session *session, catnap_run_t *run)
-{
+static bool save(struct session *session, catnap_run_t *run) {
     wasm_byte_vec_t data;
     catnap_error_t *error;
     struct timespec start;
@@ -184,8 +171,7 @@ static bool save(struct session *session, catnap_run_t *run)
 /* ---- Functions that only ask for a snapshot -------------------------------------------------- */
 
 static wasm_trap_t *call_marker(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                                catnap_val_t *results)
-{
+                                catnap_val_t *results) {
     (void)arguments;
     (void)results;
     const struct session *session = env;
@@ -194,8 +180,7 @@ static wasm_trap_t *call_marker(void *env, catnap_caller_t *caller, const catnap
     return NULL;
 }
 
-static bool same_name(const wasm_name_t *module, const wasm_name_t *name, const char *wanted)
-{
+static bool same_name(const wasm_name_t *module, const wasm_name_t *name, const char *wanted) {
     size_t length = strlen(wanted);
     if (name->size == length && memcmp(name->data, wanted, length) == 0)
         return true;
@@ -204,20 +189,18 @@ static bool same_name(const wasm_name_t *module, const wasm_name_t *name, const 
            memcmp(wanted + module->size + 1, name->data, name->size) == 0;
 }
 
-static catnap_error_t *define_marker(struct session *session, const wasm_importtype_t *import)
-{
+static catnap_error_t *define_marker(struct session *session, const wasm_importtype_t *import) {
     catnap_error_t *error = NULL;
-    const wasm_name_t *module = wasm_importtype_module(import), *name = wasm_importtype_name(import);
-    const wasm_functype_t *type =
-        wasm_externtype_as_functype_const(wasm_importtype_type(import));
-    wasm_extern_t *known = catnap_linker_get(session->linker, module->data, module->size,
-                                             name->data, name->size);
+    const wasm_name_t *module = wasm_importtype_module(import),
+                      *name = wasm_importtype_name(import);
+    const wasm_functype_t *type = wasm_externtype_as_functype_const(wasm_importtype_type(import));
+    wasm_extern_t *known =
+        catnap_linker_get(session->linker, module->data, module->size, name->data, name->size);
     if (known != NULL) {
         wasm_extern_delete(known);
         return NULL;
     }
-    wasm_func_t *func =
-        catnap_func_new(session->store, type, call_marker, session, NULL, &error);
+    wasm_func_t *func = catnap_func_new(session->store, type, call_marker, session, NULL, &error);
     if (func != NULL)
         error = catnap_linker_define(session->linker, module->data, module->size, name->data,
                                      name->size, wasm_func_as_extern(func));
@@ -225,8 +208,7 @@ static catnap_error_t *define_marker(struct session *session, const wasm_importt
     return error;
 }
 
-bool keep_define(struct session *session, const wasm_module_t *module, const char *name)
-{
+bool keep_define(struct session *session, const wasm_module_t *module, const char *name) {
     wasm_importtype_vec_t imports;
     catnap_error_t *error = NULL;
     if (name == NULL && event_of(session->settings) == KEEP_CALL)
@@ -247,15 +229,14 @@ bool keep_define(struct session *session, const wasm_module_t *module, const cha
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* After an interruption: whether the run goes on. */
-static bool handle_interruption(struct session *session, const char *path, catnap_run_t *run)
-{
+static bool handle_interruption(struct session *session, const char *path, catnap_run_t *run) {
     int number = pending_signal;
     bool expired = deadline_expired(&session->deadline);
     pending_signal = 0;
     pending_tick = 0;
     if (expired)
-        return session_trap(session, path,
-                            catnap_trap_new(session->store, CATNAP_TRAP_INTERRUPTED, "interrupted"));
+        return session_trap(
+            session, path, catnap_trap_new(session->store, CATNAP_TRAP_INTERRUPTED, "interrupted"));
     if (!save(session, run))
         return false;
     if (number == SIGINT || number == SIGTERM)
@@ -263,8 +244,7 @@ static bool handle_interruption(struct session *session, const char *path, catna
     return true;
 }
 
-static bool handle_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap)
-{
+static bool handle_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap) {
     int32_t status;
     enum keep_event wanted = catnap_trap_exit_status(trap, &status) ? KEEP_EXIT : KEEP_TRAP;
     bool saved = event_of(session->settings) != wanted || save(session, NULL);
@@ -276,27 +256,30 @@ static bool handle_trap(struct session *session, const char *path, WASM_OWN wasm
 
 /* One stretch; *ended: there is nothing to resume. */
 static bool step(struct session *session, const char *path, catnap_run_t *run,
-                 catnap_val_t *results, size_t count, bool *ended)
-{
+                 catnap_val_t *results, size_t count, bool *ended) {
     wasm_trap_t *trap = NULL;
     enum keep_event event = event_of(session->settings);
     *ended = true;
     switch (catnap_run_resume(run, results, count, &trap)) {
-    case CATNAP_OK: return event != KEEP_EXIT || save(session, NULL);
-    case CATNAP_TRAP: return handle_trap(session, path, trap);
+    case CATNAP_OK:
+        return event != KEEP_EXIT || save(session, NULL);
+    case CATNAP_TRAP:
+        return handle_trap(session, path, trap);
     case CATNAP_OUT_OF_FUEL:
         if (event == KEEP_FUEL && !save(session, run))
             return false;
-        return session_trap(session, path,
-                            catnap_trap_new(session->store, CATNAP_TRAP_OUT_OF_FUEL, "out of fuel"));
-    case CATNAP_INTERRUPTED: *ended = false; return handle_interruption(session, path, run);
-    default: return session_end(session, diag_no_memory(session->diag));
+        return session_trap(
+            session, path, catnap_trap_new(session->store, CATNAP_TRAP_OUT_OF_FUEL, "out of fuel"));
+    case CATNAP_INTERRUPTED:
+        *ended = false;
+        return handle_interruption(session, path, run);
+    default:
+        return session_end(session, diag_no_memory(session->diag));
     }
 }
 
 bool keep_call(struct session *session, const char *path, WASM_OWN catnap_run_t *run,
-               catnap_val_t *results, size_t result_count)
-{
+               catnap_val_t *results, size_t result_count) {
     bool ended = false, ok = true;
     start_listening(session);
     while (ok && !ended) {

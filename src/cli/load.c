@@ -15,13 +15,11 @@
 #define LARGEST_TEXT (UINT64_C(256) << 20)
 #define FIRST_READ 65536
 
-const char *display_name(const char *path)
-{
+const char *display_name(const char *path) {
     return strcmp(path, "-") == 0 ? "<stdin>" : path;
 }
 
-void bytes_free(struct bytes *bytes)
-{
+void bytes_free(struct bytes *bytes) {
     if (bytes->mapped)
         munmap((void *)bytes->data, bytes->length);
     else
@@ -29,21 +27,18 @@ void bytes_free(struct bytes *bytes)
     *bytes = (struct bytes){0};
 }
 
-static enum cli_exit unreadable(const struct diag *diag, const char *path, const char *why)
-{
+static enum cli_exit unreadable(const struct diag *diag, const char *path, const char *why) {
     return diag_fail(diag, CLI_EXIT_UNREADABLE, display_name(path), "%s", why);
 }
 
 /* ---- What a file holds ----------------------------------------------------------------------- */
 
-static bool is_binary(const uint8_t *data, size_t length)
-{
+static bool is_binary(const uint8_t *data, size_t length) {
     return length >= 4 && memcmp(data, "\0asm", 4) == 0;
 }
 
 /* Text starts, after blanks, with a parenthesis or a comment. */
-static bool is_text(const uint8_t *data, size_t length)
-{
+static bool is_text(const uint8_t *data, size_t length) {
     size_t i = 0;
     while (i < length && data[i] != '\0' && strchr(" \t\r\n", data[i]) != NULL)
         i++;
@@ -52,8 +47,7 @@ static bool is_text(const uint8_t *data, size_t length)
 
 /* How much of a stream to read after its first bytes: no device or pipe is read for longer than
  * what it holds can be of use, so that /dev/zero does not fill the memory. */
-static uint64_t largest_useful(const uint8_t *data, size_t length, enum load_form form)
-{
+static uint64_t largest_useful(const uint8_t *data, size_t length, enum load_form form) {
     if (form == LOAD_MODULE && is_binary(data, length))
         return LARGEST_MODULE;
     return form == LOAD_AS_IS || is_text(data, length) ? LARGEST_TEXT : 0;
@@ -62,8 +56,7 @@ static uint64_t largest_useful(const uint8_t *data, size_t length, enum load_for
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Fills `data` until `size` bytes are there or the file ends; false with errno. */
-static bool read_fully(int fd, uint8_t *data, size_t size, size_t *length)
-{
+static bool read_fully(int fd, uint8_t *data, size_t size, size_t *length) {
     while (*length < size) {
         ssize_t n = read(fd, data + *length, size - *length);
         if (n == 0)
@@ -77,8 +70,7 @@ static bool read_fully(int fd, uint8_t *data, size_t size, size_t *length)
 }
 
 static enum cli_exit read_stream(const struct diag *diag, const char *path, int fd,
-                                 enum load_form form, struct bytes *out)
-{
+                                 enum load_form form, struct bytes *out) {
     enum cli_exit code = CLI_EXIT_OK;
     size_t capacity = FIRST_READ, length = 0;
     uint64_t largest = LARGEST_MODULE;
@@ -112,8 +104,7 @@ fail:
 }
 
 static enum cli_exit read_open_file(const struct diag *diag, const char *path, int fd,
-                                    enum load_form form, struct bytes *out)
-{
+                                    enum load_form form, struct bytes *out) {
     struct stat status;
     if (fstat(fd, &status) != 0)
         return unreadable(diag, path, strerror(errno));
@@ -133,8 +124,7 @@ static enum cli_exit read_open_file(const struct diag *diag, const char *path, i
 }
 
 static enum cli_exit read_file(const struct diag *diag, const char *path, enum load_form form,
-                               struct bytes *out)
-{
+                               struct bytes *out) {
     /* Read, not mapped, so that the guest does not find the module on its standard input. */
     if (strcmp(path, "-") == 0)
         return read_stream(diag, path, STDIN_FILENO, form, out);
@@ -147,8 +137,7 @@ static enum cli_exit read_file(const struct diag *diag, const char *path, enum l
 }
 
 enum cli_exit load_file(const struct diag *diag, const char *path, enum load_form form,
-                        struct bytes *out)
-{
+                        struct bytes *out) {
     *out = (struct bytes){0};
     enum cli_exit code = read_file(diag, path, form, out);
     if (code != CLI_EXIT_OK || form == LOAD_AS_IS || is_binary(out->data, out->length))
@@ -167,35 +156,31 @@ enum cli_exit load_file(const struct diag *diag, const char *path, enum load_for
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
-static void release_mapping(void *env, const uint8_t *data, size_t length)
-{
+static void release_mapping(void *env, const uint8_t *data, size_t length) {
     (void)env;
     munmap((void *)data, length);
 }
 
-static void release_memory(void *env, const uint8_t *data, size_t length)
-{
+static void release_memory(void *env, const uint8_t *data, size_t length) {
     (void)env;
     (void)length;
     free((void *)data);
 }
 
 /* What a module without a name is called in backtraces: its file, without directory and suffix. */
-static char *module_name(const char *path)
-{
+static char *module_name(const char *path) {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     if (strcmp(path, "-") == 0)
         name = "stdin";
     const char *dot = strrchr(name, '.');
-    bool suffix = dot != NULL && dot > name &&
-                  (strcmp(dot, ".wasm") == 0 || strcmp(dot, ".wat") == 0);
+    bool suffix =
+        dot != NULL && dot > name && (strcmp(dot, ".wasm") == 0 || strcmp(dot, ".wat") == 0);
     return strndup(name, suffix ? (size_t)(dot - name) : strlen(name));
 }
 
 enum cli_exit load_module(const struct diag *diag, wasm_store_t *store, catnap_cache_t *cache,
-                          const char *path, WASM_OWN wasm_module_t **out, struct bytes *borrowed)
-{
+                          const char *path, WASM_OWN wasm_module_t **out, struct bytes *borrowed) {
     catnap_error_t *error = NULL;
     *out = NULL;
     enum cli_exit code = load_file(diag, path, LOAD_MODULE, borrowed);
@@ -206,10 +191,10 @@ enum cli_exit load_module(const struct diag *diag, wasm_store_t *store, catnap_c
         .name = name,
         .release = borrowed->mapped ? release_mapping : release_memory,
     };
-    *out = cache != NULL ? catnap_cache_module(cache, store, borrowed->data, borrowed->length,
-                                               &options, &error)
-                         : catnap_module_new(store, borrowed->data, borrowed->length, &options,
-                                             &error);
+    *out =
+        cache != NULL
+            ? catnap_cache_module(cache, store, borrowed->data, borrowed->length, &options, &error)
+            : catnap_module_new(store, borrowed->data, borrowed->length, &options, &error);
     free(name);
     return *out != NULL ? CLI_EXIT_OK : diag_error(diag, display_name(path), error);
 }

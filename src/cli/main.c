@@ -9,14 +9,11 @@
 #include "help.h"
 
 const struct command *const commands[] = {
-    &command_run,  &command_resume,     &command_snapshot,
-    &command_validate,   &command_inspect,
-    &command_wast, &command_cache,    &command_completion,
-    &command_help, NULL,
+    &command_run,  &command_resume, &command_snapshot,   &command_validate, &command_inspect,
+    &command_wast, &command_cache,  &command_completion, &command_help,     NULL,
 };
 
-const struct command *find_command(const char *name)
-{
+const struct command *find_command(const char *name) {
     for (size_t i = 0; commands[i] != NULL; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
@@ -25,8 +22,7 @@ const struct command *find_command(const char *name)
 
 /* Descriptors 0 to 2 are standard streams even when the caller closed them: nothing that is opened
  * later may be taken for one. */
-static void occupy_standard_streams(void)
-{
+static void occupy_standard_streams(void) {
     int fd;
     do
         fd = open("/dev/null", O_RDWR | O_NOCTTY);
@@ -36,8 +32,7 @@ static void occupy_standard_streams(void)
 }
 
 /* A file that is not there may be a misspelt command. */
-static void hint_command(const struct diag *diag, const char *word)
-{
+static void hint_command(const struct diag *diag, const char *word) {
     const char *names[16];
     size_t count = 0;
     for (; count < 15 && commands[count] != NULL; count++)
@@ -48,8 +43,7 @@ static void hint_command(const struct diag *diag, const char *word)
         diag_hint(diag, "Did you mean 'catnap %s'?", meant);
 }
 
-static enum cli_exit dispatch(struct diag *diag, int argc, char **argv)
-{
+static enum cli_exit dispatch(struct diag *diag, int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         fflush(stderr);
@@ -78,8 +72,7 @@ static enum cli_exit dispatch(struct diag *diag, int argc, char **argv)
     return code;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct diag diag = {0};
     occupy_standard_streams();
     /* Each diagnostic is flushed when it is whole, so that it comes out in one piece. */

@@ -25,22 +25,19 @@ const struct option common_options[] = {
 };
 const size_t common_option_count = sizeof(common_options) / sizeof(*common_options);
 
-void option_list_free(struct option_list *list)
-{
+void option_list_free(struct option_list *list) {
     free(list->items);
     *list = (struct option_list){0};
 }
 
 /* ---- Misspellings ---------------------------------------------------------------------------- */
 
-static size_t smaller(size_t a, size_t b)
-{
+static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
 /* The number of single-character edits between two names. */
-static size_t edit_distance(const char *a, const char *b)
-{
+static size_t edit_distance(const char *a, const char *b) {
     size_t length_a = strlen(a), length_b = strlen(b);
     size_t row[LONGEST_NAME + 1];
     if (length_a > LONGEST_NAME || length_b > LONGEST_NAME)
@@ -59,8 +56,7 @@ static size_t edit_distance(const char *a, const char *b)
     return row[length_b];
 }
 
-const char *closest_name(const char *misspelt, const char *const *names)
-{
+const char *closest_name(const char *misspelt, const char *const *names) {
     const char *closest = NULL;
     size_t best = CLOSE_ENOUGH + 1;
     for (; *names != NULL; names++) {
@@ -73,8 +69,7 @@ const char *closest_name(const char *misspelt, const char *const *names)
     return closest;
 }
 
-static void hint_help(const struct diag *diag, const struct command *command)
-{
+static void hint_help(const struct diag *diag, const struct command *command) {
     diag_hint(diag, "Try 'catnap help %s'.", command->name);
 }
 
@@ -82,8 +77,7 @@ static void hint_help(const struct diag *diag, const struct command *command)
 
 /* Reads digits only, unlike strtoull(), which takes blanks and signs. Stops behind the digits even
  * when their number is too large, so that what follows can be looked at. */
-static enum number_result parse_digits(const char **text, uint64_t *out)
-{
+static enum number_result parse_digits(const char **text, uint64_t *out) {
     const char *s = *text;
     bool overflow = false;
     uint64_t value = 0;
@@ -97,14 +91,12 @@ static enum number_result parse_digits(const char **text, uint64_t *out)
     return overflow ? NUMBER_TOO_LARGE : NUMBER_OK;
 }
 
-enum number_result parse_number(const char *text, uint64_t *out)
-{
+enum number_result parse_number(const char *text, uint64_t *out) {
     enum number_result result = parse_digits(&text, out);
     return *text == '\0' ? result : NUMBER_MALFORMED;
 }
 
-static enum number_result parse_size(const char *text, uint64_t *out)
-{
+static enum number_result parse_size(const char *text, uint64_t *out) {
     static const char units[] = "KMGT";
     uint64_t factor = 1;
     enum number_result result = parse_digits(&text, out);
@@ -122,8 +114,7 @@ static enum number_result parse_size(const char *text, uint64_t *out)
     return result;
 }
 
-static enum number_result parse_duration(const char *text, uint64_t *nanoseconds)
-{
+static enum number_result parse_duration(const char *text, uint64_t *nanoseconds) {
     static const struct {
         const char *unit;
         uint64_t nanoseconds;
@@ -155,8 +146,7 @@ static enum number_result parse_duration(const char *text, uint64_t *nanoseconds
 }
 
 /* The index of a word in a list separated by spaces, counted from 1, or 0. */
-static int find_word(const char *words, const char *word)
-{
+static int find_word(const char *words, const char *word) {
     size_t length = strlen(word);
     for (int index = 1; *words != '\0'; index++) {
         size_t n = strcspn(words, " ");
@@ -168,8 +158,7 @@ static int find_word(const char *words, const char *word)
 }
 
 static bool option_list_add(struct option_list *list, const struct option *option,
-                            const char *value)
-{
+                            const char *value) {
     struct option_list_item *items =
         reallocarray(list->items, list->count + 1, sizeof(*list->items));
     if (items == NULL)
@@ -182,14 +171,12 @@ static bool option_list_add(struct option_list *list, const struct option *optio
 /* The complaint about a number, or NULL. */
 static const char too_large[] = "is too large";
 
-static const char *number_complaint(enum number_result result, const char *expected)
-{
+static const char *number_complaint(enum number_result result, const char *expected) {
     return result == NUMBER_OK ? NULL : result == NUMBER_TOO_LARGE ? too_large : expected;
 }
 
 /* Stores an argument; a complaint that bad_argument() tells, or NULL. */
-static const char *set_option(const struct option *option, const char *value, void *settings)
-{
+static const char *set_option(const struct option *option, const char *value, void *settings) {
     void *field = (char *)settings + option->offset;
     struct option_number *number = field;
     switch (option->kind) {
@@ -232,18 +219,16 @@ struct parser {
 
 /* Finds an option by name (of `length` bytes) or, when name is NULL, by letter. */
 static const struct option *find_option(const struct option *table, size_t count, const char *name,
-                                        size_t length, char letter)
-{
+                                        size_t length, char letter) {
     for (size_t i = 0; i < count; i++)
-        if (name != NULL ? strlen(table[i].name) == length &&
-                               memcmp(table[i].name, name, length) == 0
-                         : table[i].letter == letter)
+        if (name != NULL
+                ? strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0
+                : table[i].letter == letter)
             return &table[i];
     return NULL;
 }
 
-static enum parse_result unknown_option(const struct parser *p, const char *argument)
-{
+static enum parse_result unknown_option(const struct parser *p, const char *argument) {
     const char *names[64];
     size_t count = 0;
     char name[LONGEST_NAME + 1] = "";
@@ -267,8 +252,7 @@ static enum parse_result unknown_option(const struct parser *p, const char *argu
 }
 
 static enum parse_result bad_argument(const struct parser *p, const struct option *option,
-                                      const char *value, const char *complaint)
-{
+                                      const char *value, const char *complaint) {
     if (option->kind == OPTION_CHOICE)
         diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: '%s' is none of: %s", option->name, value,
                   complaint);
@@ -282,8 +266,7 @@ static enum parse_result bad_argument(const struct parser *p, const struct optio
 
 /* Takes an option's argument from behind `=` or from the next word, and stores it. */
 static enum parse_result take_option(struct parser *p, const struct option *option, bool common,
-                                     const char *value)
-{
+                                     const char *value) {
     if (option->kind == OPTION_FLAG && value != NULL) {
         diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s takes no argument", option->name);
         return PARSE_ERROR;
@@ -301,8 +284,7 @@ static enum parse_result take_option(struct parser *p, const struct option *opti
 }
 
 /* Parses one word that starts with a dash. */
-static enum parse_result parse_option(struct parser *p, const char *argument)
-{
+static enum parse_result parse_option(struct parser *p, const char *argument) {
     bool is_long = argument[1] == '-';
     const char *name = is_long ? argument + 2 : NULL;
     size_t length = is_long ? strcspn(name, "=") : 0;
@@ -320,10 +302,9 @@ static enum parse_result parse_option(struct parser *p, const char *argument)
 }
 
 enum parse_result options_parse(const struct command *command, struct diag *diag, int argc,
-                                char **argv, void *settings, int *operand_count)
-{
-    struct parser p = {.command = command, .diag = diag, .settings = settings, .argv = argv,
-                       .argc = argc};
+                                char **argv, void *settings, int *operand_count) {
+    struct parser p = {
+        .command = command, .diag = diag, .settings = settings, .argv = argv, .argc = argc};
     bool options_ended = false;
     *operand_count = 0;
     while (p.next < argc) {

@@ -11,64 +11,135 @@
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
 
 static const struct option run_options[] = {
-    {.name = "invoke", .kind = OPTION_STRING, .metavar = "NAME", FIELD(invoke),
+    {.name = "invoke",
+     .kind = OPTION_STRING,
+     .metavar = "NAME",
+     FIELD(invoke),
      .help = "call this exported function with the arguments, and print its results"},
-    {.name = "dir", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES, FIELD(directories),
+    {.name = "dir",
+     .kind = OPTION_LIST,
+     .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES,
+     FIELD(directories),
      .help = "let the guest use a directory, under the name GUEST (repeatable)"},
-    {.name = "dir-ro", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES, FIELD(directories),
+    {.name = "dir-ro",
+     .kind = OPTION_LIST,
+     .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES,
+     FIELD(directories),
      .help = "the same, read-only (repeatable)"},
-    {.name = "env", .kind = OPTION_LIST, .metavar = "NAME[=VALUE]", FIELD(environment),
+    {.name = "env",
+     .kind = OPTION_LIST,
+     .metavar = "NAME[=VALUE]",
+     FIELD(environment),
      .help = "set a variable for the guest, or hand on the one that is set here (repeatable)"},
-    {.name = "argv0", .kind = OPTION_STRING, .metavar = "NAME", FIELD(argv0),
+    {.name = "argv0",
+     .kind = OPTION_STRING,
+     .metavar = "NAME",
+     FIELD(argv0),
      .help = "the name under which the guest sees itself; the file's name otherwise"},
-    {.name = "preload", .kind = OPTION_LIST, .metavar = "NAME=FILE", .complete = COMPLETE_FILES,
-     FIELD(preloads), .help = "first load another module, whose exports the program and later "
-                              "preloads can import from NAME (repeatable)"},
-    {.name = "fuel", .kind = OPTION_NUMBER, .metavar = "N", FIELD(fuel),
+    {.name = "preload",
+     .kind = OPTION_LIST,
+     .metavar = "NAME=FILE",
+     .complete = COMPLETE_FILES,
+     FIELD(preloads),
+     .help = "first load another module, whose exports the program and later "
+             "preloads can import from NAME (repeatable)"},
+    {.name = "fuel",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(fuel),
      .help = "stop with code 122 once N instructions have been executed"},
-    {.name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(timeout),
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .metavar = "TIME",
+     FIELD(timeout),
      .help = "stop with code 124 after this time, such as 2s, 500ms or 1.5m; a number alone means "
              "seconds"},
-    {.name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory),
+    {.name = "max-memory",
+     .kind = OPTION_SIZE,
+     .metavar = "SIZE",
+     FIELD(max_memory),
      .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
-    {.name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N", FIELD(max_depth),
+    {.name = "max-depth",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(max_depth),
      .help = "bound for the depth of calls, by default 200000"},
-    {.name = "max-stack", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_stack),
+    {.name = "max-stack",
+     .kind = OPTION_SIZE,
+     .metavar = "SIZE",
+     FIELD(max_stack),
      .help = "bound for the stack of values, by default 64M or what --max-depth needs"},
-    {.name = "unknown-imports", .kind = OPTION_CHOICE, .metavar = "trap", .words = "trap",
-     .complete = COMPLETE_WORDS, FIELD(unknown_imports),
+    {.name = "unknown-imports",
+     .kind = OPTION_CHOICE,
+     .metavar = "trap",
+     .words = "trap",
+     .complete = COMPLETE_WORDS,
+     FIELD(unknown_imports),
      .help = "let functions that cannot be imported trap when they are called, instead of "
              "refusing the module"},
-    {.name = "eager", .kind = OPTION_FLAG, FIELD(eager),
+    {.name = "eager",
+     .kind = OPTION_FLAG,
+     FIELD(eager),
      .help = "translate every function when its module is loaded, not at its first call"},
-    {.name = "lazy", .kind = OPTION_FLAG, FIELD(lazy),
+    {.name = "lazy",
+     .kind = OPTION_FLAG,
+     FIELD(lazy),
      .help = "validate modules whole and translate each function at its first call (the default)"},
-    {.name = "deferred", .kind = OPTION_FLAG, FIELD(deferred),
+    {.name = "deferred",
+     .kind = OPTION_FLAG,
+     FIELD(deferred),
      .help = "validate and translate each function at its first call; an invalid one then traps"},
-    {.name = "threads", .kind = OPTION_NUMBER, .metavar = "N", FIELD(threads),
+    {.name = "threads",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(threads),
      .help = "validate large modules with so many threads, by default 1"},
-    {.name = "no-cache", .kind = OPTION_FLAG, FIELD(no_cache),
+    {.name = "no-cache",
+     .kind = OPTION_FLAG,
+     FIELD(no_cache),
      .help = "validate even what was validated before, and do not remember it"},
-    {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
-     .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
+    {.name = "bounds-checks",
+     .kind = OPTION_CHOICE,
+     .metavar = "auto|explicit",
+     .words = "auto explicit",
+     .complete = COMPLETE_WORDS,
+     FIELD(bounds_checks),
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
-    {.name = "stats", .kind = OPTION_CHOICE, .argument_optional = true, .metavar = "text|json",
-     .words = "text json", .complete = COMPLETE_WORDS, FIELD(stats),
+    {.name = "stats",
+     .kind = OPTION_CHOICE,
+     .argument_optional = true,
+     .metavar = "text|json",
+     .words = "text json",
+     .complete = COMPLETE_WORDS,
+     FIELD(stats),
      .help = "when the run has ended, write to standard error what was translated and how long "
              "each phase took"},
-    {.name = "snapshot-on", .kind = OPTION_STRING, .metavar = "EVENT", FIELD(snapshot_on),
+    {.name = "snapshot-on",
+     .kind = OPTION_STRING,
+     .metavar = "EVENT",
+     FIELD(snapshot_on),
      .help = "take a snapshot into the file of -o at this event: exit, trap, fuel (it is used up), "
              "signal (SIGUSR1 goes on, SIGINT and SIGTERM end the run), or call:NAME (the program "
              "calls NAME, which it imports and nobody defines)"},
-    {.name = "snapshot-every", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(snapshot_every),
+    {.name = "snapshot-every",
+     .kind = OPTION_DURATION,
+     .metavar = "TIME",
+     FIELD(snapshot_every),
      .help = "take a snapshot into the file of -o each time this has passed"},
-    {.name = "output", .letter = 'o', .kind = OPTION_STRING, .metavar = "FILE",
-     .complete = COMPLETE_FILES, FIELD(output),
-     .help = "the file that snapshots are written to, each replacing the one before when it is whole"},
-    {.name = "profile-ops", .kind = OPTION_FLAG, FIELD(profile_ops),
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPTION_STRING,
+     .metavar = "FILE",
+     .complete = COMPLETE_FILES,
+     FIELD(output),
+     .help =
+         "the file that snapshots are written to, each replacing the one before when it is whole"},
+    {.name = "profile-ops",
+     .kind = OPTION_FLAG,
+     FIELD(profile_ops),
      .help = "count how often each bytecode instruction and each adjacent pair is executed, and "
              "write the counts to standard error; many times slower"},
 };
@@ -76,8 +147,7 @@ static const struct option run_options[] = {
 /* ---- Preloaded modules ----------------------------------------------------------------------- */
 
 /* Calls `_initialize`, if it is there: a reactor's other exports may rely on it. */
-static bool initialize(struct session *session, const struct loaded *loaded)
-{
+static bool initialize(struct session *session, const struct loaded *loaded) {
     wasm_func_t *func = find_function(loaded, "_initialize");
     if (func == NULL)
         return true;
@@ -88,23 +158,20 @@ static bool initialize(struct session *session, const struct loaded *loaded)
 }
 
 /* Looks at the arguments of --preload before anything is loaded. */
-static bool check_preloads(struct session *session)
-{
+static bool check_preloads(struct session *session) {
     const struct option_list *list = &session->settings->preloads;
     for (size_t i = 0; i < list->count; i++) {
         const char *equals = strchr(list->items[i].value, '=');
         if (equals == NULL || equals[1] == '\0')
-            return session_end(session,
-                               diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                         "--preload: expected NAME=FILE, not '%s'",
-                                         list->items[i].value));
+            return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                                  "--preload: expected NAME=FILE, not '%s'",
+                                                  list->items[i].value));
     }
     return true;
 }
 
 /* "NAME=FILE", as check_preloads() made sure. */
-static bool preload(struct session *session, const char *value)
-{
+static bool preload(struct session *session, const char *value) {
     struct loaded *loaded;
     const char *equals = strchr(value, '=');
     if (!session_load(session, equals + 1, &loaded) || !session_instantiate(session, loaded) ||
@@ -119,8 +186,7 @@ static bool preload(struct session *session, const char *value)
 /* ---- The program ----------------------------------------------------------------------------- */
 
 /* The function that a command runs: `_start` or the default export, whose name is empty. */
-static wasm_func_t *find_entry(const struct loaded *program, const char **name)
-{
+static wasm_func_t *find_entry(const struct loaded *program, const char **name) {
     *name = "_start";
     wasm_func_t *entry = find_function(program, *name);
     if (entry != NULL)
@@ -130,8 +196,7 @@ static wasm_func_t *find_entry(const struct loaded *program, const char **name)
 }
 
 /* Says why there is nothing to run, and what may have been meant. */
-static bool no_entry(struct session *session, const struct loaded *program, int argc, char **argv)
-{
+static bool no_entry(struct session *session, const struct loaded *program, int argc, char **argv) {
     wasm_func_t *reactor = find_function(program, "_initialize");
     no_such_function(session, program,
                      reactor != NULL
@@ -146,8 +211,7 @@ static bool no_entry(struct session *session, const struct loaded *program, int 
 }
 
 static bool run_command(struct session *session, const struct loaded *program, int argc,
-                        char **argv)
-{
+                        char **argv) {
     const char *name;
     wasm_func_t *entry = find_entry(program, &name);
     if (entry == NULL)
@@ -155,8 +219,7 @@ static bool run_command(struct session *session, const struct loaded *program, i
     bool goes_on;
     if (wasm_func_param_arity(entry) != 0 || wasm_func_result_arity(entry) != 0)
         goes_on = session_end(session,
-                              diag_fail(session->diag, CLI_EXIT_USAGE,
-                                        display_name(program->path),
+                              diag_fail(session->diag, CLI_EXIT_USAGE, display_name(program->path),
                                         "%s has parameters or results: use --invoke", name));
     else
         goes_on = session_call(session, program, entry, NULL, 0, NULL, 0);
@@ -164,11 +227,11 @@ static bool run_command(struct session *session, const struct loaded *program, i
     return goes_on;
 }
 
-static bool run_program(struct session *session, int argc, char **argv)
-{
+static bool run_program(struct session *session, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
     struct loaded *program;
-    if (!check_preloads(session) || !keep_check(session) || !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
+    if (!check_preloads(session) || !keep_check(session) ||
+        !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
         !session_load(session, argv[0], &program) || !session_start_clock(session))
         return false;
     for (size_t i = 0; i < settings->preloads.count; i++)
@@ -184,16 +247,16 @@ static bool run_program(struct session *session, int argc, char **argv)
 }
 
 /* --eager, --lazy and --deferred are three answers to one question. */
-static bool check_modes(const struct diag *diag, const struct run_settings *settings)
-{
+static bool check_modes(const struct diag *diag, const struct run_settings *settings) {
     if (settings->eager + settings->lazy + settings->deferred < 2)
         return true;
-    diag_fail(diag, CLI_EXIT_USAGE, NULL, "only one of --eager, --lazy and --deferred can be given");
+    diag_fail(diag, CLI_EXIT_USAGE, NULL,
+              "only one of --eager, --lazy and --deferred can be given");
     return false;
 }
 
-static enum cli_exit run_main(const struct command *self, struct diag *diag, int argc, char **argv)
-{
+static enum cli_exit run_main(const struct command *self, struct diag *diag, int argc,
+                              char **argv) {
     struct run_settings settings = {0};
     struct session session;
     int operands, code = CLI_EXIT_USAGE;

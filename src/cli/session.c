@@ -12,19 +12,16 @@
 /* A guest's exit code is what its parent process can see of it. */
 #define EXIT_CODE_MASK 0xff
 
-bool session_end(struct session *session, int exit_code)
-{
+bool session_end(struct session *session, int exit_code) {
     session->exit_code = exit_code;
     return false;
 }
 
-static bool end_with_error(struct session *session, const char *subject, catnap_error_t *error)
-{
+static bool end_with_error(struct session *session, const char *subject, catnap_error_t *error) {
     return session_end(session, diag_error(session->diag, subject, error));
 }
 
-static uint64_t now_ns(void)
-{
+static uint64_t now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
@@ -32,13 +29,11 @@ static uint64_t now_ns(void)
 
 /* ---- Engine and store ------------------------------------------------------------------------ */
 
-static uint32_t thread_count(const struct option_number *threads)
-{
+static uint32_t thread_count(const struct option_number *threads) {
     return threads->value < UINT32_MAX ? (uint32_t)threads->value : UINT32_MAX;
 }
 
-static wasm_engine_t *make_engine(const struct run_settings *settings)
-{
+static wasm_engine_t *make_engine(const struct run_settings *settings) {
     wasm_config_t *config = wasm_config_new();
     if (config == NULL)
         return NULL;
@@ -50,8 +45,8 @@ static wasm_engine_t *make_engine(const struct run_settings *settings)
         catnap_config_set_threads(config, thread_count(&settings->threads));
     if (settings->bounds_checks == 2)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
-    catnap_config_set_fuel(config, settings->same_checks ? settings->checks_fuel
-                                                         : settings->fuel.given);
+    catnap_config_set_fuel(config,
+                           settings->same_checks ? settings->checks_fuel : settings->fuel.given);
     catnap_config_set_profile_ops(config, settings->profile_ops);
     catnap_config_set_interruptible(config, settings->same_checks
                                                 ? settings->checks_interruption
@@ -60,16 +55,14 @@ static wasm_engine_t *make_engine(const struct run_settings *settings)
 }
 
 /* The value stack grows with the depth that is asked for, unless its size is given too. */
-static uint64_t stack_for_depth(const catnap_limits_t *limits, uint64_t depth)
-{
+static uint64_t stack_for_depth(const catnap_limits_t *limits, uint64_t depth) {
     uint64_t bytes;
     if (__builtin_mul_overflow(depth, limits->value_stack_bytes / limits->call_depth + 1, &bytes))
         bytes = UINT64_MAX;
     return bytes > limits->value_stack_bytes ? bytes : limits->value_stack_bytes;
 }
 
-static void set_limits(wasm_store_t *store, const struct run_settings *settings)
-{
+static void set_limits(wasm_store_t *store, const struct run_settings *settings) {
     catnap_limits_t limits;
     catnap_limits_default(&limits);
     if (settings->max_memory.given)
@@ -85,8 +78,7 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
 }
 
 bool session_open(struct session *session, const struct diag *diag,
-                  const struct run_settings *settings)
-{
+                  const struct run_settings *settings) {
     *session = (struct session){.diag = diag, .settings = settings, .keep_call = ""};
     session->engine = make_engine(settings);
     if (session->engine != NULL)
@@ -105,8 +97,7 @@ bool session_open(struct session *session, const struct diag *diag,
     return true;
 }
 
-void session_close(struct session *session)
-{
+void session_close(struct session *session) {
     deadline_stop(&session->deadline);
     for (size_t i = 0; i < session->loaded_count; i++) {
         wasm_instance_delete(session->loaded[i].instance);
@@ -123,16 +114,14 @@ void session_close(struct session *session)
 /* ---- WASI ------------------------------------------------------------------------------------ */
 
 /* "HOST[::GUEST]"; the guest sees the host's name when it has no other. */
-static bool add_directory(struct session *session, const struct option_list_item *item)
-{
+static bool add_directory(struct session *session, const struct option_list_item *item) {
     const char *separator = strstr(item->value, "::");
     const char *guest = separator != NULL ? separator + 2 : item->value;
     size_t length = separator != NULL ? (size_t)(separator - item->value) : strlen(item->value);
     if (length == 0 || *guest == '\0')
-        return session_end(session,
-                           diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                     "--%s: expected HOST or HOST::GUEST, not '%s'",
-                                     item->option->name, item->value));
+        return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                              "--%s: expected HOST or HOST::GUEST, not '%s'",
+                                              item->option->name, item->value));
     char *host = strndup(item->value, length);
     if (host == NULL)
         return session_end(session, diag_no_memory(session->diag));
@@ -147,13 +136,11 @@ static bool add_directory(struct session *session, const struct option_list_item
 }
 
 /* The length of the name in "NAME[=VALUE]". */
-static size_t name_length(const char *variable)
-{
+static size_t name_length(const char *variable) {
     return strcspn(variable, "=");
 }
 
-static bool is_overridden(const struct option_list *list, size_t index)
-{
+static bool is_overridden(const struct option_list *list, size_t index) {
     const char *name = list->items[index].value;
     size_t length = name_length(name);
     for (size_t i = index + 1; i < list->count; i++)
@@ -164,13 +151,12 @@ static bool is_overridden(const struct option_list *list, size_t index)
 }
 
 /* "NAME=VALUE", or "NAME" for the value that it has here, if any. */
-static bool add_variable(struct session *session, const char *variable)
-{
+static bool add_variable(struct session *session, const char *variable) {
     size_t length = name_length(variable);
     if (length == 0)
-        return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                              "--env: expected NAME or NAME=VALUE, not '%s'",
-                                              variable));
+        return session_end(session,
+                           diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                     "--env: expected NAME or NAME=VALUE, not '%s'", variable));
     char *name = strndup(variable, length);
     if (name == NULL)
         return session_end(session, diag_no_memory(session->diag));
@@ -181,8 +167,7 @@ static bool add_variable(struct session *session, const char *variable)
     return error == NULL || end_with_error(session, variable, error);
 }
 
-static bool add_arguments(struct session *session, const char *path, int argc, char **argv)
-{
+static bool add_arguments(struct session *session, const char *path, int argc, char **argv) {
     const char *slash = strrchr(path, '/');
     const char *argv0 = session->settings->argv0;
     if (argv0 == NULL)
@@ -193,8 +178,7 @@ static bool add_arguments(struct session *session, const char *path, int argc, c
     return error == NULL || end_with_error(session, NULL, error);
 }
 
-static bool configure_wasi(struct session *session, const char *path, int argc, char **argv)
-{
+static bool configure_wasi(struct session *session, const char *path, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
     for (int stream = 0; stream <= 2; stream++) {
         catnap_error_t *error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
@@ -211,8 +195,7 @@ static bool configure_wasi(struct session *session, const char *path, int argc, 
     return add_arguments(session, path, argc, argv);
 }
 
-bool session_open_wasi(struct session *session, const char *path, int argc, char **argv)
-{
+bool session_open_wasi(struct session *session, const char *path, int argc, char **argv) {
     /* A guest that writes into a closed pipe gets EPIPE, as it would from any other engine. */
     signal(SIGPIPE, SIG_IGN);
     session->wasi = catnap_wasi_new();
@@ -229,8 +212,7 @@ bool session_open_wasi(struct session *session, const char *path, int argc, char
 
 /* ---- Modules and calls ----------------------------------------------------------------------- */
 
-bool session_load(struct session *session, const char *path, struct loaded **out)
-{
+bool session_load(struct session *session, const char *path, struct loaded **out) {
     struct loaded *loaded = &session->loaded[session->loaded_count];
     struct bytes bytes;
     *loaded = (struct loaded){.path = path};
@@ -243,8 +225,7 @@ bool session_load(struct session *session, const char *path, struct loaded **out
     return true;
 }
 
-bool session_start_clock(struct session *session)
-{
+bool session_start_clock(struct session *session) {
     const struct option_number *timeout = &session->settings->timeout;
     if (!timeout->given || deadline_start(&session->deadline, session->store, timeout->value))
         return true;
@@ -253,8 +234,7 @@ bool session_start_clock(struct session *session)
 
 /* The message of a trap: the library's, but where an option set the bound, what that was. */
 static enum cli_exit report_trap(const struct session *session, const char *path,
-                                 const wasm_trap_t *trap)
-{
+                                 const wasm_trap_t *trap) {
     struct diag_detail detail = {.subject = display_name(path), .trap = trap};
     wasm_message_t message;
     char text[80];
@@ -267,7 +247,8 @@ static enum cli_exit report_trap(const struct session *session, const char *path
         snprintf(text, sizeof(text), "stopped after %g seconds",
                  (double)session->settings->timeout.value / 1e9);
         return diag_report(session->diag, CLI_EXIT_TIMEOUT, &detail, text);
-    default: break;
+    default:
+        break;
     }
     enum cli_exit code = catnap_trap_code(trap) == CATNAP_TRAP_NO_MEMORY ? CLI_EXIT_NO_MEMORY
                          : catnap_trap_code(trap) == CATNAP_TRAP_LIMIT   ? CLI_EXIT_LIMIT
@@ -278,8 +259,7 @@ static enum cli_exit report_trap(const struct session *session, const char *path
     return code;
 }
 
-bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap)
-{
+bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap) {
     int32_t status;
     deadline_stop(&session->deadline);
     if (catnap_trap_exit_status(trap, &status))
@@ -291,8 +271,7 @@ bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_
 }
 
 /* For the time between two calls, when there is no call to interrupt. */
-bool session_arm(struct session *session, const char *path)
-{
+bool session_arm(struct session *session, const char *path) {
     if (deadline_arm(&session->deadline))
         return true;
     return session_end(session, diag_fail(session->diag, CLI_EXIT_TIMEOUT, display_name(path),
@@ -300,15 +279,13 @@ bool session_arm(struct session *session, const char *path)
                                           (double)session->settings->timeout.value / 1e9));
 }
 
-bool session_instantiate(struct session *session, struct loaded *loaded)
-{
+bool session_instantiate(struct session *session, struct loaded *loaded) {
     catnap_error_t *error = NULL;
     wasm_trap_t *trap = NULL;
     if (!session_arm(session, loaded->path))
         return false;
     uint64_t start = now_ns();
-    loaded->instance =
-        catnap_linker_instantiate(session->linker, loaded->module, &error, &trap);
+    loaded->instance = catnap_linker_instantiate(session->linker, loaded->module, &error, &trap);
     session->instantiate_ns += now_ns() - start;
     if (loaded->instance != NULL)
         return true;
@@ -319,8 +296,7 @@ bool session_instantiate(struct session *session, struct loaded *loaded)
 
 bool session_call(struct session *session, const struct loaded *loaded, const wasm_func_t *func,
                   const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
-                  size_t result_count)
-{
+                  size_t result_count) {
     if (!session_arm(session, loaded->path))
         return false;
     uint64_t start = now_ns();

@@ -19,15 +19,15 @@ struct run_settings {
     const char *argv0;
     struct option_list directories, environment, preloads;
     struct option_number fuel, timeout, max_memory, max_depth, max_stack;
-    int unknown_imports; /* 1: trap */
-    int bounds_checks;   /* 1: auto, 2: explicit */
+    int unknown_imports;        /* 1: trap */
+    int bounds_checks;          /* 1: auto, 2: explicit */
     bool eager, lazy, deferred; /* at most one */
     struct option_number threads;
     bool no_cache;
     const char *snapshot_on, *output;
     struct option_number snapshot_every;
     bool same_checks, checks_fuel, checks_interruption; /* of a snapshot that is resumed */
-    int stats; /* 1: text, 2: json */
+    int stats;                                          /* 1: text, 2: json */
     bool profile_ops;
 };
 

@@ -16,27 +16,50 @@
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
 
 static const struct option resume_options[] = {
-    {.name = "invoke", .kind = OPTION_STRING, .metavar = "NAME", FIELD(invoke),
-     .help = "call this exported function of the program with the arguments, and print its results"},
-    {.name = "fuel", .kind = OPTION_NUMBER, .metavar = "N", FIELD(fuel),
+    {.name = "invoke",
+     .kind = OPTION_STRING,
+     .metavar = "NAME",
+     FIELD(invoke),
+     .help =
+         "call this exported function of the program with the arguments, and print its results"},
+    {.name = "fuel",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(fuel),
      .help = "stop with code 122 once N more instructions have been executed"},
-    {.name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(timeout),
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .metavar = "TIME",
+     FIELD(timeout),
      .help = "stop with code 124 after this time"},
-    {.name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory),
+    {.name = "max-memory",
+     .kind = OPTION_SIZE,
+     .metavar = "SIZE",
+     FIELD(max_memory),
      .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
-    {.name = "snapshot-on", .kind = OPTION_STRING, .metavar = "EVENT", FIELD(snapshot_on),
+    {.name = "snapshot-on",
+     .kind = OPTION_STRING,
+     .metavar = "EVENT",
+     FIELD(snapshot_on),
      .help = "take another snapshot: see catnap run"},
-    {.name = "snapshot-every", .kind = OPTION_DURATION, .metavar = "TIME", FIELD(snapshot_every),
+    {.name = "snapshot-every",
+     .kind = OPTION_DURATION,
+     .metavar = "TIME",
+     FIELD(snapshot_every),
      .help = "take another snapshot each time this has passed"},
-    {.name = "output", .letter = 'o', .kind = OPTION_STRING, .metavar = "FILE",
-     .complete = COMPLETE_FILES, FIELD(output), .help = "the file that snapshots are written to"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = OPTION_STRING,
+     .metavar = "FILE",
+     .complete = COMPLETE_FILES,
+     FIELD(output),
+     .help = "the file that snapshots are written to"},
 };
 
 /* Opens a snapshot with an engine that has no business with it but reading. */
 static enum cli_exit open_snapshot(const struct diag *diag, wasm_engine_t *engine, const char *path,
                                    const catnap_snapshot_t *base, bool trust,
-                                   WASM_OWN catnap_snapshot_t **out)
-{
+                                   WASM_OWN catnap_snapshot_t **out) {
     catnap_error_t *error = NULL;
     catnap_open_options_t options = {.base = base, .trust_pages = trust};
     *out = catnap_snapshot_open(engine, path, &options, &error);
@@ -45,8 +68,7 @@ static enum cli_exit open_snapshot(const struct diag *diag, wasm_engine_t *engin
 
 /* What the engine has to check for, so that a suspended run can go on in it. */
 static bool look_ahead(struct session *session, const struct diag *diag,
-                       struct run_settings *settings, const char *path)
-{
+                       struct run_settings *settings, const char *path) {
     catnap_snapshot_t *snapshot = NULL;
     catnap_snapshot_info_t info;
     wasm_engine_t *engine = wasm_engine_new();
@@ -61,16 +83,16 @@ static bool look_ahead(struct session *session, const struct diag *diag,
     return code == CLI_EXIT_OK || session_end(session, code);
 }
 
-static void tell_lost(void *env, uint32_t number, const char *path)
-{
+static void tell_lost(void *env, uint32_t number, const char *path) {
     const struct session *session = env;
-    diag_hint(session->diag, "Descriptor %" PRIu32 " of the guest (%s) could not be opened again; it is "
-                             "closed now.", number, path[0] ? path : "no file");
+    diag_hint(session->diag,
+              "Descriptor %" PRIu32 " of the guest (%s) could not be opened again; it is "
+              "closed now.",
+              number, path[0] ? path : "no file");
 }
 
 static bool restore_wasi(struct session *session, const catnap_snapshot_t *snapshot,
-                         struct kept_data *data)
-{
+                         struct kept_data *data) {
     catnap_error_t *error = NULL;
     signal(SIGPIPE, SIG_IGN);
     session->wasi = catnap_wasi_new();
@@ -81,7 +103,8 @@ static bool restore_wasi(struct session *session, const catnap_snapshot_t *snaps
         error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
     *data = (struct kept_data){0};
     if (error == NULL && keep_read_data(snapshot, data))
-        error = catnap_wasi_restore(session->wasi, data->wasi, data->wasi_length, tell_lost, session);
+        error =
+            catnap_wasi_restore(session->wasi, data->wasi, data->wasi_length, tell_lost, session);
     if (error == NULL)
         error = catnap_linker_define_wasi(session->linker, session->wasi);
     catnap_linker_trap_unknown_imports(session->linker, true);
@@ -90,15 +113,14 @@ static bool restore_wasi(struct session *session, const catnap_snapshot_t *snaps
 
 /* The modules that the snapshot has with it, as the session's. */
 static bool load_modules(struct session *session, const catnap_snapshot_t *snapshot,
-                         const char *call, wasm_module_t **modules, size_t *count)
-{
+                         const char *call, wasm_module_t **modules, size_t *count) {
     catnap_snapshot_module_t module;
     catnap_error_t *error = NULL;
     for (*count = 0; catnap_snapshot_module(snapshot, *count, &module); ++*count) {
         if (module.bytes == NULL)
             continue;
-        modules[*count] = catnap_module_new(session->store, module.bytes, (size_t)module.length,
-                                            NULL, &error);
+        modules[*count] =
+            catnap_module_new(session->store, module.bytes, (size_t)module.length, NULL, &error);
         if (modules[*count] == NULL)
             return session_end(session, diag_error(session->diag, NULL, error));
         if (!keep_define(session, modules[*count], NULL) ||
@@ -109,8 +131,7 @@ static bool load_modules(struct session *session, const catnap_snapshot_t *snaps
 }
 
 /* Prints the results of what was called by --invoke when it was suspended. */
-static void print_results(const catnap_val_t *results, size_t count)
-{
+static void print_results(const catnap_val_t *results, size_t count) {
     for (size_t i = 0; i < count; i++) {
         print_value(stdout, &results[i]);
         fputc('\n', stdout);
@@ -119,8 +140,7 @@ static void print_results(const catnap_val_t *results, size_t count)
     }
 }
 
-static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run_t *run)
-{
+static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run_t *run) {
     size_t count = wasm_func_result_arity(catnap_run_function(run));
     catnap_val_t *results = calloc(count + 1, sizeof(*results));
     if (results == NULL) {
@@ -135,8 +155,7 @@ static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run
 }
 
 static bool wake(struct session *session, const catnap_snapshot_t *snapshot, const char *path,
-                 const catnap_restore_options_t *options, int argc, char **argv)
-{
+                 const catnap_restore_options_t *options, int argc, char **argv) {
     catnap_run_t *run = NULL;
     size_t count = catnap_snapshot_instance_count(snapshot);
     wasm_instance_t **instances = calloc(count + 1, sizeof(*instances));
@@ -169,12 +188,12 @@ static bool wake(struct session *session, const catnap_snapshot_t *snapshot, con
                                           "function with --invoke"));
 }
 
-static bool resume(struct session *session, const char *path, int argc, char **argv)
-{
+static bool resume(struct session *session, const char *path, int argc, char **argv) {
     catnap_snapshot_t *snapshot = NULL;
     struct kept_data data;
     size_t count = 0;
-    enum cli_exit code = open_snapshot(session->diag, session->engine, path, NULL, false, &snapshot);
+    enum cli_exit code =
+        open_snapshot(session->diag, session->engine, path, NULL, false, &snapshot);
     if (code != CLI_EXIT_OK)
         return session_end(session, code);
     catnap_snapshot_info_t info;
@@ -189,8 +208,8 @@ static bool resume(struct session *session, const char *path, int argc, char **a
         for (size_t i = 0; i < count; i++)
             if (modules[i] != NULL)
                 modules[known++] = modules[i];
-        catnap_restore_options_t options = {
-            .modules = (const wasm_module_t *const *)modules, .module_count = known};
+        catnap_restore_options_t options = {.modules = (const wasm_module_t *const *)modules,
+                                            .module_count = known};
         count = known;
         ok = wake(session, snapshot, path, &options, argc, argv);
     }
@@ -202,8 +221,7 @@ static bool resume(struct session *session, const char *path, int argc, char **a
 }
 
 static enum cli_exit resume_main(const struct command *self, struct diag *diag, int argc,
-                                 char **argv)
-{
+                                 char **argv) {
     struct run_settings settings = {0};
     struct session session = {.diag = diag, .settings = &settings};
     int operands;
@@ -239,8 +257,7 @@ const struct command command_resume = {
 
 /* ---- snapshot -------------------------------------------------------------------------------- */
 
-static void print_info(const char *path, const catnap_snapshot_t *snapshot)
-{
+static void print_info(const char *path, const catnap_snapshot_t *snapshot) {
     catnap_snapshot_info_t info;
     catnap_snapshot_module_t module;
     catnap_snapshot_info(snapshot, &info);
@@ -264,15 +281,13 @@ static void print_info(const char *path, const catnap_snapshot_t *snapshot)
     }
 }
 
-static void print_difference(void *env, size_t memory, uint64_t offset, uint64_t length)
-{
+static void print_difference(void *env, size_t memory, uint64_t offset, uint64_t length) {
     ++*(size_t *)env;
     printf("memory %zu: 0x%" PRIx64 "..0x%" PRIx64 "\n", memory, offset, offset + length);
 }
 
 static enum cli_exit show(const struct diag *diag, wasm_engine_t *engine, const char *path,
-                          bool verify)
-{
+                          bool verify) {
     catnap_snapshot_t *snapshot;
     enum cli_exit code = open_snapshot(diag, engine, path, NULL, !verify, &snapshot);
     if (code != CLI_EXIT_OK)
@@ -285,8 +300,7 @@ static enum cli_exit show(const struct diag *diag, wasm_engine_t *engine, const 
     return CLI_EXIT_OK;
 }
 
-static enum cli_exit diff(const struct diag *diag, wasm_engine_t *engine, char **paths)
-{
+static enum cli_exit diff(const struct diag *diag, wasm_engine_t *engine, char **paths) {
     catnap_snapshot_t *a = NULL, *b = NULL;
     size_t differences = 0;
     enum cli_exit code = open_snapshot(diag, engine, paths[0], NULL, false, &a);
@@ -308,8 +322,7 @@ static enum cli_exit diff(const struct diag *diag, wasm_engine_t *engine, char *
 }
 
 static enum cli_exit snapshot_action(const struct diag *diag, wasm_engine_t *engine, int argc,
-                                     char **argv)
-{
+                                     char **argv) {
     enum cli_exit code = CLI_EXIT_OK;
     if (argc == 3 && strcmp(argv[0], "diff") == 0)
         return diff(diag, engine, argv + 1);
@@ -326,8 +339,7 @@ static enum cli_exit snapshot_action(const struct diag *diag, wasm_engine_t *eng
 }
 
 static enum cli_exit snapshot_main(const struct command *self, struct diag *diag, int argc,
-                                   char **argv)
-{
+                                   char **argv) {
     struct run_settings settings = {0};
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);

@@ -50,32 +50,27 @@ static const struct field run_fields[] = {
 
 #define ROWS(table) (table), sizeof(table) / sizeof(*(table))
 
-static void collect(const struct session *session, struct run_stats *out)
-{
+static void collect(const struct session *session, struct run_stats *out) {
     catnap_store_stats_t store = {0};
-    *out = (struct run_stats){.instantiate_ns = session->instantiate_ns,
-                              .run_ns = session->run_ns};
+    *out = (struct run_stats){.instantiate_ns = session->instantiate_ns, .run_ns = session->run_ns};
     if (session->store != NULL) {
         catnap_store_stats(session->store, &store);
         catnap_engine_memory(session->engine, &out->engine_bytes, &out->engine_peak_bytes);
         if (session->settings->fuel.given)
-            out->fuel_consumed =
-                session->settings->fuel.value - catnap_store_fuel(session->store);
+            out->fuel_consumed = session->settings->fuel.value - catnap_store_fuel(session->store);
     }
     out->linear_memory_bytes = store.memory_bytes;
     out->table_elements = store.table_elements;
     out->value_stack_bytes = store.value_stack_bytes;
 }
 
-static uint64_t field_value(const struct field *field, const void *stats)
-{
+static uint64_t field_value(const struct field *field, const void *stats) {
     uint64_t value;
     memcpy(&value, (const char *)stats + field->offset, sizeof(value));
     return value;
 }
 
-static void print_text_fields(const void *stats, const struct field *fields, size_t count)
-{
+static void print_text_fields(const void *stats, const struct field *fields, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint64_t value = field_value(&fields[i], stats);
         fprintf(stderr, "  %-28s ", fields[i].label);
@@ -86,15 +81,13 @@ static void print_text_fields(const void *stats, const struct field *fields, siz
     }
 }
 
-static void print_json_fields(const void *stats, const struct field *fields, size_t count)
-{
+static void print_json_fields(const void *stats, const struct field *fields, size_t count) {
     for (size_t i = 0; i < count; i++)
         fprintf(stderr, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", fields[i].key,
                 field_value(&fields[i], stats));
 }
 
-static void print_text(const struct session *session, const struct run_stats *run)
-{
+static void print_text(const struct session *session, const struct run_stats *run) {
     for (size_t i = 0; i < session->loaded_count; i++) {
         const char *name = display_name(session->loaded[i].path);
         catnap_module_stats_t module;
@@ -108,8 +101,7 @@ static void print_text(const struct session *session, const struct run_stats *ru
     print_text_fields(run, ROWS(run_fields));
 }
 
-static void print_json(const struct session *session, const struct run_stats *run)
-{
+static void print_json(const struct session *session, const struct run_stats *run) {
     fprintf(stderr, "{\"level\":\"stats\",\"exit_code\":%d,\"modules\":[", session->exit_code);
     for (size_t i = 0; i < session->loaded_count; i++) {
         const char *name = display_name(session->loaded[i].path);
@@ -126,8 +118,7 @@ static void print_json(const struct session *session, const struct run_stats *ru
     fputs("}}\n", stderr);
 }
 
-void print_stats(const struct session *session)
-{
+void print_stats(const struct session *session) {
     struct run_stats run;
     collect(session, &run);
     if (session->settings->stats == 2 || session->diag->json)

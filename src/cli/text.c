@@ -31,16 +31,14 @@ struct job {
 
 /* ---- In the child ---------------------------------------------------------------------------- */
 
-static void *job_thread(void *argument)
-{
+static void *job_thread(void *argument) {
     struct job *job = argument;
     job->done = job->convert(job->name, job->text->data, job->text->length, job->fd);
     return NULL;
 }
 
 /* Runs the job on the largest stack that there is. */
-static enum child_exit run_job(struct job *job)
-{
+static enum child_exit run_job(struct job *job) {
     for (size_t stack = LARGEST_STACK; stack >= SMALLEST_STACK; stack /= 4) {
         pthread_attr_t attributes;
         pthread_t thread;
@@ -58,8 +56,7 @@ static enum child_exit run_job(struct job *job)
 }
 
 /* A crash here is an answer, not an event: no core file, no words on standard error. */
-static _Noreturn void child_main(struct job *job)
-{
+static _Noreturn void child_main(struct job *job) {
     const struct rlimit no_core = {0, 0};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setrlimit(RLIMIT_CORE, &no_core);
@@ -73,8 +70,7 @@ static _Noreturn void child_main(struct job *job)
 
 /* ---- In the parent --------------------------------------------------------------------------- */
 
-static enum cli_exit map_output(const struct diag *diag, int fd, struct bytes *out)
-{
+static enum cli_exit map_output(const struct diag *diag, int fd, struct bytes *out) {
     struct stat status;
     *out = (struct bytes){0};
     if (fstat(fd, &status) != 0 || status.st_size == 0)
@@ -87,8 +83,7 @@ static enum cli_exit map_output(const struct diag *diag, int fd, struct bytes *o
 }
 
 /* The messages that the child left say where the text is wrong. */
-static enum cli_exit report_refused(const struct diag *diag, const char *path, int fd)
-{
+static enum cli_exit report_refused(const struct diag *diag, const char *path, int fd) {
     struct bytes messages;
     enum cli_exit code = map_output(diag, fd, &messages);
     if (code != CLI_EXIT_OK)
@@ -100,23 +95,24 @@ static enum cli_exit report_refused(const struct diag *diag, const char *path, i
 }
 
 static enum cli_exit finish(const struct diag *diag, const char *path, int status, int fd,
-                            struct bytes *out)
-{
+                            struct bytes *out) {
     if (WIFSIGNALED(status))
         return diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path),
                          "libwabt, which reads text, crashed (%s): the text may be nested too "
                          "deeply, or refer to what is not there",
                          strsignal(WTERMSIG(status)));
     switch (WEXITSTATUS(status)) {
-    case CHILD_DONE: return map_output(diag, fd, out);
-    case CHILD_REFUSED: return report_refused(diag, path, fd);
-    default: return diag_no_memory(diag);
+    case CHILD_DONE:
+        return map_output(diag, fd, out);
+    case CHILD_REFUSED:
+        return report_refused(diag, path, fd);
+    default:
+        return diag_no_memory(diag);
     }
 }
 
 static enum cli_exit convert(const struct diag *diag, const char *path, const struct bytes *text,
-                             wat_convert_t *converter, struct bytes *out)
-{
+                             wat_convert_t *converter, struct bytes *out) {
     struct job job = {.convert = converter, .name = display_name(path), .text = text};
     int status;
     *out = (struct bytes){0};
@@ -129,43 +125,37 @@ static enum cli_exit convert(const struct diag *diag, const char *path, const st
         child_main(&job);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
-    enum cli_exit code =
-        child > 0 ? finish(diag, path, status, job.fd, out) : diag_no_memory(diag);
+    enum cli_exit code = child > 0 ? finish(diag, path, status, job.fd, out) : diag_no_memory(diag);
     close(job.fd);
     return code;
 }
 
 enum cli_exit text_to_binary(const struct diag *diag, const char *path, const struct bytes *text,
-                             struct bytes *out)
-{
+                             struct bytes *out) {
     return convert(diag, path, text, wat_to_binary, out);
 }
 
 enum cli_exit text_script_to_files(const struct diag *diag, const char *path,
-                                  const struct bytes *text, struct bytes *out)
-{
+                                   const struct bytes *text, struct bytes *out) {
     return convert(diag, path, text, wat_script_to_files, out);
 }
 
 #else
 
-static enum cli_exit no_text_format(const struct diag *diag, const char *path, struct bytes *out)
-{
+static enum cli_exit no_text_format(const struct diag *diag, const char *path, struct bytes *out) {
     *out = (struct bytes){0};
     return diag_fail(diag, CLI_EXIT_UNSUPPORTED, display_name(path),
                      "this is WebAssembly text, and this catnap was built without libwabt");
 }
 
 enum cli_exit text_to_binary(const struct diag *diag, const char *path, const struct bytes *text,
-                             struct bytes *out)
-{
+                             struct bytes *out) {
     (void)text;
     return no_text_format(diag, path, out);
 }
 
 enum cli_exit text_script_to_files(const struct diag *diag, const char *path,
-                                  const struct bytes *text, struct bytes *out)
-{
+                                   const struct bytes *text, struct bytes *out) {
     (void)text;
     return no_text_format(diag, path, out);
 }

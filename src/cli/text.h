@@ -16,6 +16,6 @@ enum cli_exit text_to_binary(const struct diag *, const char *path, const struct
 /* Turns a test script into the JSON of wast2json and the modules that it names, as one block:
  * for each file, the JSON first, name and contents in turn, each a 64-bit length and its bytes. */
 enum cli_exit text_script_to_files(const struct diag *, const char *path, const struct bytes *text,
-                                  struct bytes *out);
+                                   struct bytes *out);
 
 #endif

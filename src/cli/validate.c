@@ -3,8 +3,7 @@
 #include "load.h"
 
 static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engine,
-                                   const char *path)
-{
+                                   const char *path) {
     struct bytes bytes;
     enum cli_exit code = load_file(diag, path, LOAD_MODULE, &bytes);
     if (code != CLI_EXIT_OK)
@@ -15,8 +14,7 @@ static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engin
 }
 
 static enum cli_exit validate_main(const struct command *self, struct diag *diag, int argc,
-                                   char **argv)
-{
+                                   char **argv) {
     int operands;
     enum cli_exit first_failure = CLI_EXIT_OK;
     enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);

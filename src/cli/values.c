@@ -10,28 +10,32 @@
 
 /* ---- Types ----------------------------------------------------------------------------------- */
 
-const char *kind_name(wasm_valkind_t kind)
-{
+const char *kind_name(wasm_valkind_t kind) {
     switch (kind) {
-    case WASM_I32: return "i32";
-    case WASM_I64: return "i64";
-    case WASM_F32: return "f32";
-    case WASM_F64: return "f64";
-    case WASM_V128: return "v128";
-    case WASM_FUNCREF: return "funcref";
-    case WASM_EXTERNREF: return "externref";
+    case WASM_I32:
+        return "i32";
+    case WASM_I64:
+        return "i64";
+    case WASM_F32:
+        return "f32";
+    case WASM_F64:
+        return "f64";
+    case WASM_V128:
+        return "v128";
+    case WASM_FUNCREF:
+        return "funcref";
+    case WASM_EXTERNREF:
+        return "externref";
     }
     return "unknown";
 }
 
-static void print_kinds(FILE *out, const wasm_valtype_vec_t *types)
-{
+static void print_kinds(FILE *out, const wasm_valtype_vec_t *types) {
     for (size_t i = 0; i < types->size; i++)
         fprintf(out, "%s%s", i > 0 ? ", " : "", kind_name(wasm_valtype_kind(types->data[i])));
 }
 
-void print_functype(FILE *out, const wasm_functype_t *type)
-{
+void print_functype(FILE *out, const wasm_functype_t *type) {
     const wasm_valtype_vec_t *results = wasm_functype_results(type);
     fputc('(', out);
     print_kinds(out, wasm_functype_params(type));
@@ -41,20 +45,17 @@ void print_functype(FILE *out, const wasm_functype_t *type)
         fputc(')', out);
 }
 
-void print_limits(FILE *out, uint64_t min, bool has_max, uint64_t max)
-{
+void print_limits(FILE *out, uint64_t min, bool has_max, uint64_t max) {
     fprintf(out, "%" PRIu64 "..", min);
     if (has_max)
         fprintf(out, "%" PRIu64, max);
 }
 
-static void print_wasm_limits(FILE *out, const wasm_limits_t *limits)
-{
+static void print_wasm_limits(FILE *out, const wasm_limits_t *limits) {
     print_limits(out, limits->min, limits->max != wasm_limits_max_default, limits->max);
 }
 
-void print_externtype(FILE *out, const wasm_externtype_t *type)
-{
+void print_externtype(FILE *out, const wasm_externtype_t *type) {
     switch (wasm_externtype_kind(type)) {
     case WASM_EXTERN_FUNC:
         fputs("func ", out);
@@ -76,8 +77,7 @@ void print_externtype(FILE *out, const wasm_externtype_t *type)
     }
     case WASM_EXTERN_MEMORY:
         fputs("memory ", out);
-        print_wasm_limits(out,
-                          wasm_memorytype_limits(wasm_externtype_as_memorytype_const(type)));
+        print_wasm_limits(out, wasm_memorytype_limits(wasm_externtype_as_memorytype_const(type)));
         fputs(" pages", out);
         return;
     }
@@ -86,8 +86,7 @@ void print_externtype(FILE *out, const wasm_externtype_t *type)
 
 /* ---- Reading numbers ------------------------------------------------------------------------- */
 
-static int digit_value(char c)
-{
+static int digit_value(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     c = (char)(c | 0x20);
@@ -95,8 +94,7 @@ static int digit_value(char c)
 }
 
 /* Reads an integer of `bits` bits, as signed or as unsigned, into the low bits of *out. */
-static bool parse_integer(const char *text, unsigned bits, uint64_t *out)
-{
+static bool parse_integer(const char *text, unsigned bits, uint64_t *out) {
     bool negative = *text == '-';
     uint64_t value = 0, largest = bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
     if (*text == '-' || *text == '+')
@@ -127,8 +125,7 @@ static const struct float_format format_f32 = {23, UINT64_C(1) << 31, UINT64_C(0
 static const struct float_format format_f64 = {52, UINT64_C(1) << 63, UINT64_C(0x7ff0) << 48};
 
 /* Reads "nan" and "nan:0xPAYLOAD", without a sign. */
-static bool parse_nan(const char *text, const struct float_format *format, uint64_t *bits)
-{
+static bool parse_nan(const char *text, const struct float_format *format, uint64_t *bits) {
     uint64_t payload = UINT64_C(1) << (format->mantissa_bits - 1);
     if (strncmp(text, "nan", 3) != 0)
         return false;
@@ -143,8 +140,7 @@ static bool parse_nan(const char *text, const struct float_format *format, uint6
 }
 
 /* strtod() takes more than we do: blanks, "infinity", "NAN(...)". */
-static bool is_plain_float(const char *text)
-{
+static bool is_plain_float(const char *text) {
     text += *text == '-' || *text == '+';
     if (strcmp(text, "inf") == 0)
         return true;
@@ -152,8 +148,7 @@ static bool is_plain_float(const char *text)
            text[strspn(text, "0123456789abcdefABCDEFxXpP.+-")] == '\0';
 }
 
-static bool parse_f32(const char *text, float *out)
-{
+static bool parse_f32(const char *text, float *out) {
     uint64_t bits;
     char *end;
     bool negative = *text == '-', sign = *text == '-' || *text == '+';
@@ -168,8 +163,7 @@ static bool parse_f32(const char *text, float *out)
     return *end == '\0' && (!isinf(*out) || strcmp(text + sign, "inf") == 0);
 }
 
-static bool parse_f64(const char *text, double *out)
-{
+static bool parse_f64(const char *text, double *out) {
     uint64_t bits;
     char *end;
     bool negative = *text == '-', sign = *text == '-' || *text == '+';
@@ -198,14 +192,12 @@ static const struct shape shapes[] = {
 };
 
 /* Stores the low bytes of `bits` in little-endian order. */
-static void store_lane(uint8_t *lane, uint64_t bits, unsigned lane_bits)
-{
+static void store_lane(uint8_t *lane, uint64_t bits, unsigned lane_bits) {
     for (unsigned i = 0; i < lane_bits / 8; i++)
         lane[i] = (uint8_t)(bits >> (8 * i));
 }
 
-static bool parse_lane(const char *text, const struct shape *shape, uint64_t *bits)
-{
+static bool parse_lane(const char *text, const struct shape *shape, uint64_t *bits) {
     float f32;
     double f64;
     uint32_t bits32;
@@ -224,8 +216,7 @@ static bool parse_lane(const char *text, const struct shape *shape, uint64_t *bi
     return true;
 }
 
-static bool parse_lanes(const char *text, const struct shape *shape, uint8_t out[16])
-{
+static bool parse_lanes(const char *text, const struct shape *shape, uint8_t out[16]) {
     char lane[64];
     unsigned count = 128 / shape->lane_bits;
     for (unsigned i = 0; i < count; i++) {
@@ -246,8 +237,7 @@ static bool parse_lanes(const char *text, const struct shape *shape, uint8_t out
 }
 
 /* Reads 0x and up to 32 digits as one number of 128 bits. */
-static bool parse_v128_number(const char *text, uint8_t out[16])
-{
+static bool parse_v128_number(const char *text, uint8_t out[16]) {
     size_t length = strlen(text);
     memset(out, 0, 16);
     if (length < 3 || length > 2 + 32 || text[0] != '0' || (text[1] | 0x20) != 'x')
@@ -261,8 +251,7 @@ static bool parse_v128_number(const char *text, uint8_t out[16])
     return true;
 }
 
-static bool parse_v128(const char *text, uint8_t out[16])
-{
+static bool parse_v128(const char *text, uint8_t out[16]) {
     for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
         size_t length = strlen(shapes[i].name);
         if (strncmp(text, shapes[i].name, length) == 0)
@@ -271,8 +260,7 @@ static bool parse_v128(const char *text, uint8_t out[16])
     return parse_v128_number(text, out);
 }
 
-bool parse_value(wasm_valkind_t kind, const char *text, catnap_val_t *out)
-{
+bool parse_value(wasm_valkind_t kind, const char *text, catnap_val_t *out) {
     uint64_t bits;
     *out = (catnap_val_t){.kind = kind};
     switch (kind) {
@@ -286,11 +274,15 @@ bool parse_value(wasm_valkind_t kind, const char *text, catnap_val_t *out)
             return false;
         out->of.i64 = (int64_t)bits;
         return true;
-    case WASM_F32: return parse_f32(text, &out->of.f32);
-    case WASM_F64: return parse_f64(text, &out->of.f64);
-    case WASM_V128: return parse_v128(text, out->of.v128);
+    case WASM_F32:
+        return parse_f32(text, &out->of.f32);
+    case WASM_F64:
+        return parse_f64(text, &out->of.f64);
+    case WASM_V128:
+        return parse_v128(text, out->of.v128);
     case WASM_FUNCREF:
-    case WASM_EXTERNREF: return strcmp(text, "null") == 0;
+    case WASM_EXTERNREF:
+        return strcmp(text, "null") == 0;
     }
     return false;
 }
@@ -298,8 +290,7 @@ bool parse_value(wasm_valkind_t kind, const char *text, catnap_val_t *out)
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /* Writes a NaN with its sign, and with its payload when that is not the canonical one. */
-static void print_nan(FILE *out, uint64_t bits, const struct float_format *format)
-{
+static void print_nan(FILE *out, uint64_t bits, const struct float_format *format) {
     uint64_t payload = bits & ((UINT64_C(1) << format->mantissa_bits) - 1);
     fprintf(out, "%snan", (bits & format->sign) != 0 ? "-" : "");
     if (payload != UINT64_C(1) << (format->mantissa_bits - 1))
@@ -307,8 +298,7 @@ static void print_nan(FILE *out, uint64_t bits, const struct float_format *forma
 }
 
 /* Writes a number with as few digits as give it back. */
-static void print_f32(FILE *out, float value)
-{
+static void print_f32(FILE *out, float value) {
     char text[40];
     uint32_t bits;
     if (isnan(value)) {
@@ -324,8 +314,7 @@ static void print_f32(FILE *out, float value)
     fputs(text, out);
 }
 
-static void print_f64(FILE *out, double value)
-{
+static void print_f64(FILE *out, double value) {
     char text[40];
     uint64_t bits;
     if (isnan(value)) {
@@ -341,22 +330,32 @@ static void print_f64(FILE *out, double value)
     fputs(text, out);
 }
 
-static void print_v128(FILE *out, const uint8_t v128[16])
-{
+static void print_v128(FILE *out, const uint8_t v128[16]) {
     fputs("i32x4:", out);
     for (unsigned i = 0; i < 16; i += 4)
         fprintf(out, "%s0x%02x%02x%02x%02x", i > 0 ? "," : "", v128[i + 3], v128[i + 2],
                 v128[i + 1], v128[i]);
 }
 
-void print_value(FILE *out, const catnap_val_t *value)
-{
+void print_value(FILE *out, const catnap_val_t *value) {
     switch (value->kind) {
-    case WASM_I32: fprintf(out, "%" PRId32, value->of.i32); return;
-    case WASM_I64: fprintf(out, "%" PRId64, value->of.i64); return;
-    case WASM_F32: print_f32(out, value->of.f32); return;
-    case WASM_F64: print_f64(out, value->of.f64); return;
-    case WASM_V128: print_v128(out, value->of.v128); return;
-    default: fputs(value->of.ref != NULL ? kind_name(value->kind) : "null", out); return;
+    case WASM_I32:
+        fprintf(out, "%" PRId32, value->of.i32);
+        return;
+    case WASM_I64:
+        fprintf(out, "%" PRId64, value->of.i64);
+        return;
+    case WASM_F32:
+        print_f32(out, value->of.f32);
+        return;
+    case WASM_F64:
+        print_f64(out, value->of.f64);
+        return;
+    case WASM_V128:
+        print_v128(out, value->of.v128);
+        return;
+    default:
+        fputs(value->of.ref != NULL ? kind_name(value->kind) : "null", out);
+        return;
     }
 }

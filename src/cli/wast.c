@@ -16,20 +16,27 @@ struct wast_settings {
 #define FIELD(member) .offset = offsetof(struct wast_settings, member)
 
 static const struct option wast_options[] = {
-    {.name = "eager", .kind = OPTION_FLAG, FIELD(eager),
+    {.name = "eager",
+     .kind = OPTION_FLAG,
+     FIELD(eager),
      .help = "translate every function when its module is loaded"},
-    {.name = "deferred", .kind = OPTION_FLAG, FIELD(deferred),
+    {.name = "deferred",
+     .kind = OPTION_FLAG,
+     FIELD(deferred),
      .help = "validate each function at its first call, or when a module must be refused"},
-    {.name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",
-     .words = "auto explicit", .complete = COMPLETE_WORDS, FIELD(bounds_checks),
+    {.name = "bounds-checks",
+     .kind = OPTION_CHOICE,
+     .metavar = "auto|explicit",
+     .words = "auto explicit",
+     .complete = COMPLETE_WORDS,
+     FIELD(bounds_checks),
      .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
 };
 
 #ifdef CATNAP_HAVE_JSON
 
 /* Takes a counted piece off the front of a block of files (see text.h). */
-static bool take_piece(struct bytes *rest, const uint8_t **data, size_t *length)
-{
+static bool take_piece(struct bytes *rest, const uint8_t **data, size_t *length) {
     uint64_t size;
     if (rest->length < sizeof(size))
         return false;
@@ -45,8 +52,7 @@ static bool take_piece(struct bytes *rest, const uint8_t **data, size_t *length)
 
 /* spec_input_t.load: copies the file of that name out of the block. */
 static bool load_from_block(void *env, const char *name, size_t name_size, uint8_t **out,
-                            size_t *size)
-{
+                            size_t *size) {
     struct bytes rest = *(const struct bytes *)env;
     const uint8_t *file_name, *data;
     size_t length;
@@ -68,8 +74,7 @@ static bool load_from_block(void *env, const char *name, size_t name_size, uint8
     return false;
 }
 
-static void report_failure(void *env, const char *source, uint32_t line, const char *message)
-{
+static void report_failure(void *env, const char *source, uint32_t line, const char *message) {
     char *subject = NULL;
     int length = line > 0 ? asprintf(&subject, "%s:%" PRIu32, source, line)
                           : asprintf(&subject, "%s", source);
@@ -79,8 +84,7 @@ static void report_failure(void *env, const char *source, uint32_t line, const c
 }
 
 static enum cli_exit run_block(const struct diag *diag, const char *path,
-                               const spec_options_t *options, const struct bytes *block)
-{
+                               const spec_options_t *options, const struct bytes *block) {
     struct bytes files = *block;
     const uint8_t *name, *json;
     size_t length;
@@ -106,8 +110,7 @@ static enum cli_exit run_block(const struct diag *diag, const char *path,
 #else
 
 static enum cli_exit run_block(const struct diag *diag, const char *path,
-                               const spec_options_t *options, const struct bytes *block)
-{
+                               const spec_options_t *options, const struct bytes *block) {
     (void)options;
     (void)block;
     return diag_fail(diag, CLI_EXIT_UNSUPPORTED, display_name(path),
@@ -117,8 +120,7 @@ static enum cli_exit run_block(const struct diag *diag, const char *path,
 #endif
 
 static enum cli_exit run_script(const struct diag *diag, const char *path,
-                                const spec_options_t *options)
-{
+                                const spec_options_t *options) {
     struct bytes script, block;
     enum cli_exit code = load_file(diag, path, LOAD_AS_IS, &script);
     if (code != CLI_EXIT_OK)
@@ -132,8 +134,7 @@ static enum cli_exit run_script(const struct diag *diag, const char *path,
 }
 
 static enum cli_exit wast_main(const struct command *self, struct diag *diag, int argc,
-                               char **argv)
-{
+                               char **argv) {
     struct wast_settings settings = {0};
     int operands;
     enum cli_exit first_failure = CLI_EXIT_OK;

@@ -22,21 +22,18 @@
 namespace {
 
 /* What the text may use is the parser's business; what a module may use is the validator's. */
-wabt::Features all_features()
-{
+wabt::Features all_features() {
     wabt::Features features;
     features.EnableAll();
     return features;
 }
 
-wabt::WriteBinaryOptions write_options()
-{
+wabt::WriteBinaryOptions write_options() {
     const bool canonical_lebs = true, relocatable = false, debug_names = true;
     return wabt::WriteBinaryOptions(all_features(), canonical_lebs, relocatable, debug_names);
 }
 
-bool write_all(int fd, const void *data, size_t size)
-{
+bool write_all(int fd, const void *data, size_t size) {
     const char *next = static_cast<const char *>(data);
     while (size > 0) {
         ssize_t n = write(fd, next, size);
@@ -50,8 +47,7 @@ bool write_all(int fd, const void *data, size_t size)
     return true;
 }
 
-bool write_errors(int fd, const wabt::Errors &errors)
-{
+bool write_errors(int fd, const wabt::Errors &errors) {
     const size_t most = 10;
     std::string text;
     for (size_t i = 0; i < errors.size() && i < most; i++) {
@@ -63,21 +59,18 @@ bool write_errors(int fd, const wabt::Errors &errors)
     return false;
 }
 
-bool write_counted(int fd, const void *data, uint64_t size)
-{
+bool write_counted(int fd, const void *data, uint64_t size) {
     return write_all(fd, &size, sizeof(size)) && write_all(fd, data, size);
 }
 
-bool write_file(int fd, std::string_view name, const wabt::OutputBuffer &contents)
-{
+bool write_file(int fd, std::string_view name, const wabt::OutputBuffer &contents) {
     return write_counted(fd, name.data(), name.size()) &&
            write_counted(fd, contents.data.data(), contents.size());
 }
 
 } // namespace
 
-bool wat_to_binary(const char *name, const void *text, size_t length, int fd)
-{
+bool wat_to_binary(const char *name, const void *text, size_t length, int fd) {
     wabt::Errors errors;
     std::unique_ptr<wabt::Module> module;
     wabt::WastParseOptions options(all_features());
@@ -91,8 +84,7 @@ bool wat_to_binary(const char *name, const void *text, size_t length, int fd)
     return write_all(fd, binary.data.data(), binary.size());
 }
 
-bool wat_script_to_files(const char *name, const void *text, size_t length, int fd)
-{
+bool wat_script_to_files(const char *name, const void *text, size_t length, int fd) {
     wabt::Errors errors;
     std::unique_ptr<wabt::Script> script;
     wabt::WastParseOptions options(all_features());

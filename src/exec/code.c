@@ -26,11 +26,12 @@ void cn_code_drop(struct module *module) {
     cn_translators_free(module);
 }
 
-static struct code *code_of_word(uint64_t word) { return (struct code *)(uintptr_t)word; }
+static struct code *code_of_word(uint64_t word) {
+    return (struct code *)(uintptr_t)word;
+}
 
 /* Of a deferred module: the module's own table knows what is valid, for its twins too. */
-static bool ensure_valid(struct module *module, uint32_t func, uint64_t word,
-                         struct error *error) {
+static bool ensure_valid(struct module *module, uint32_t func, uint64_t word, struct error *error) {
     _Atomic uint64_t *entry = &module->code[func - module->imported_func_count];
     uint64_t known = atomic_load_explicit(entry, memory_order_acquire);
     if (!(known & CODE_UNTRANSLATED) || (known & CODE_VALID))
@@ -59,8 +60,8 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
             return code_of_word(word);
     }
     uint64_t start = cn_os_monotonic_ns();
-    struct code *code = cn_translate(module, func, cn_module_untranslated_body(module, word),
-                                     config, NULL, error);
+    struct code *code =
+        cn_translate(module, func, cn_module_untranslated_body(module, word), config, NULL, error);
     if (!code)
         return NULL;
     code->size_offset = (uint32_t)((word & ~CODE_VALID) >> 1);

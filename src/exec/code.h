@@ -8,18 +8,20 @@
 #include "binary/module.h"
 
 struct code {
-    struct code *next;       /* in module->code_list */
+    struct code *next; /* in module->code_list */
     uint32_t func_index;
-    uint32_t param_slots;    /* below the frame pointer */
+    uint32_t param_slots; /* below the frame pointer */
     uint32_t result_slots;
-    uint32_t frame_slots;    /* from the frame pointer up: header, locals, temporaries, callees' headers */
+    uint32_t
+        frame_slots; /* from the frame pointer up: header, locals, temporaries, callees' headers */
     struct span body;
-    uint32_t size_offset;    /* of the body's size field, in the module */
+    uint32_t size_offset; /* of the body's size field, in the module */
     uint32_t cell_count;
-    uint32_t size;           /* of this allocation, bytes */
-    bool explicit_checks;    /* translated for memories without guard pages */
-    const uint64_t *entry;   /* the first instruction: in cells */
-    const uint16_t *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
+    uint32_t size;         /* of this allocation, bytes */
+    bool explicit_checks;  /* translated for memories without guard pages */
+    const uint64_t *entry; /* the first instruction: in cells */
+    const uint16_t
+        *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
     uint64_t cells[];
 };
 

@@ -32,7 +32,8 @@ typedef float vacc __attribute__((vector_size(16)));
 #define MAYBE __attribute__((unused))
 #define HANDLER_PARAMS                                                                             \
     const uint64_t *pc, uint64_t *fp, MAYBE uint8_t *mem, MAYBE struct wasm_instance_t *inst,      \
-        struct machine *vm, MAYBE uint64_t acc, MAYBE uint64_t p, MAYBE uint64_t q, MAYBE vacc facc
+        struct machine *vm, MAYBE uint64_t acc, MAYBE uint64_t p, MAYBE uint64_t q,                \
+        MAYBE vacc facc
 #define HANDLER_ARGS pc, fp, mem, inst, vm, acc, p, q, facc
 typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 

@@ -36,7 +36,9 @@ void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
 
 struct value_stack *cn_stack_new(struct machine *vm) {
     const uint64_t least = 64 * 1024, most = UINT64_C(1) << 36;
-    uint64_t bytes = vm->stack_bytes < least ? least : vm->stack_bytes > most ? most : vm->stack_bytes;
+    uint64_t bytes = vm->stack_bytes < least  ? least
+                     : vm->stack_bytes > most ? most
+                                              : vm->stack_bytes;
     struct value_stack *stack = cn_calloc(vm->alloc, 1, sizeof *stack);
     if (!stack)
         return NULL;
@@ -150,8 +152,7 @@ static void refund(struct machine *vm) {
     if (!vm->fuel_enabled || !vm->fp)
         return;
     const struct code *code = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
-    struct wasm_instance_t *instance =
-        (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
+    struct wasm_instance_t *instance = (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
     struct translation_config config = cn_instance_translation(instance);
     vm->fuel += cn_code_unspent_fuel(instance->module, code, vm->pc, &config);
 }

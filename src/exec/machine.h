@@ -30,16 +30,16 @@ struct value_stack {
 #define TRAP_NO_ADDRESS UINT64_MAX /* in trap_operand[0] */
 
 enum machine_event { /* why execution came back to C */
-    EVENT_DONE,
-    EVENT_TRAP,       /* trap is set: an own trap of the host, or NULL and trap_code is set */
-    EVENT_OUT_OF_FUEL,
-    EVENT_INTERRUPTED,
-    EVENT_NO_MEMORY /* at a call, whose function could not be translated */
+                     EVENT_DONE,
+                     EVENT_TRAP, /* trap is set: an own trap of the host, or NULL and trap_code is set */
+                     EVENT_OUT_OF_FUEL,
+                     EVENT_INTERRUPTED,
+                     EVENT_NO_MEMORY /* at a call, whose function could not be translated */
 };
 
 struct machine {
-    uint64_t *stack_limit;  /* of the current stack */
-    uint32_t depth_left;    /* frames that a call from the host may make */
+    uint64_t *stack_limit; /* of the current stack */
+    uint32_t depth_left;   /* frames that a call from the host may make */
     uint32_t depth_limit;
     uint64_t fuel;
     _Atomic uint64_t interrupt_request; /* the call id that is to stop */
@@ -49,26 +49,26 @@ struct machine {
     uint64_t *fp;
     enum machine_event event;
     catnap_trap_code_t trap_code;
-    uint64_t trap_operand[2];           /* by code: the address; the types that disagree */
-    struct wasm_func_t *callee;         /* of call_outside, the handler */
-    uint64_t fuel_needed;               /* by what ran out of fuel */
+    uint64_t trap_operand[2];   /* by code: the address; the types that disagree */
+    struct wasm_func_t *callee; /* of call_outside, the handler */
+    uint64_t fuel_needed;       /* by what ran out of fuel */
     bool fuel_enabled, interruptible;
-    bool guarded;                       /* faults are recovered from (cn_os_guard_install) */
-    uint32_t call_cells;                /* of the instruction that calls it */
-    uint64_t *profile;                  /* executions by previous and present bytecode, or NULL */
+    bool guarded;        /* faults are recovered from (cn_os_guard_install) */
+    uint32_t call_cells; /* of the instruction that calls it */
+    uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
-    bool in_run;                        /* the outermost call under way is a resumable run */
-    bool suspend;                       /* it is to stop when the host function returns */
+    bool in_run;  /* the outermost call under way is a resumable run */
+    bool suspend; /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
-    struct value_stack *stack;          /* current */
-    struct value_stack *stacks;         /* all of the store */
-    struct value_stack *spare;          /* of plain calls; made when first needed */
-    uint64_t stack_bytes;               /* of a new one */
+    struct value_stack *stack;  /* current */
+    struct value_stack *stacks; /* all of the store */
+    struct value_stack *spare;  /* of plain calls; made when first needed */
+    uint64_t stack_bytes;       /* of a new one */
     struct wasm_store_t *store;
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
-    _Atomic int interrupt_event;        /* cn_os_event, or -1: made when a host function asks */
+    _Atomic int interrupt_event; /* cn_os_event, or -1: made when a host function asks */
 };
 
 /* A call of the host's that is under way: given to callbacks as catnap_caller_t. */

@@ -51,8 +51,7 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
     if (run->state == RUN_NEW && !cn_enter(vm, run->func, record, &run->pc, &run->fp))
         return;
     run->state = RUN_RUNNING;
-    cn_execute(vm, run->pc, run->fp,
-               (struct wasm_instance_t *)(uintptr_t)run->fp[FRAME_INSTANCE]);
+    cn_execute(vm, run->pc, run->fp, (struct wasm_instance_t *)(uintptr_t)run->fp[FRAME_INSTANCE]);
 }
 
 /* The status of a run that can go on; CATNAP_OK when it has ended. */
@@ -138,8 +137,8 @@ catnap_status_t cn_run_resume(struct catnap_run_t *run, uint64_t *results,
     *trap = NULL;
     if (run->state != RUN_NEW && run->state != RUN_STOPPED)
         return CATNAP_MISUSE;
-    catnap_status_t status = run->func->instance ? call_wasm(vm, run, results, trap)
-                                                 : call_host(run, results, trap);
+    catnap_status_t status =
+        run->func->instance ? call_wasm(vm, run, results, trap) : call_host(run, results, trap);
     if (run->dropped)
         cn_run_delete(run);
     return status;
@@ -158,7 +157,9 @@ void cn_run_delete(struct catnap_run_t *run) {
     cn_object_release(&f->ref);
 }
 
-struct wasm_func_t *cn_run_func(const struct catnap_run_t *run) { return run->func; }
+struct wasm_func_t *cn_run_func(const struct catnap_run_t *run) {
+    return run->func;
+}
 
 size_t cn_frames(struct machine *vm, struct catnap_run_t *run, struct trap_frame *out,
                  size_t capacity) {
@@ -178,9 +179,13 @@ bool cn_run_place(const struct catnap_run_t *run, const uint64_t **pc, uint64_t 
     return run->state == RUN_STOPPED;
 }
 
-uint64_t cn_run_fuel(const struct catnap_run_t *run) { return run->fuel_paid; }
+uint64_t cn_run_fuel(const struct catnap_run_t *run) {
+    return run->fuel_paid;
+}
 
-struct value_stack *cn_run_stack(const struct catnap_run_t *run) { return run->stack; }
+struct value_stack *cn_run_stack(const struct catnap_run_t *run) {
+    return run->stack;
+}
 
 void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, uint32_t frames) {
     const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];

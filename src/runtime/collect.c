@@ -78,13 +78,18 @@ static void mark_instance(const wasm_instance_t *instance) {
 
 static void mark_object(const struct wasm_ref_t *ref) {
     switch (ref->kind) {
-    case OBJECT_TABLE: mark_table((const wasm_table_t *)ref); break;
-    case OBJECT_INSTANCE: mark_instance((const wasm_instance_t *)ref); break;
+    case OBJECT_TABLE:
+        mark_table((const wasm_table_t *)ref);
+        break;
+    case OBJECT_INSTANCE:
+        mark_instance((const wasm_instance_t *)ref);
+        break;
     case OBJECT_GLOBAL:
         if (((const wasm_global_t *)ref)->type.type == VT_EXTERNREF)
             mark_slot(((const wasm_global_t *)ref)->cell[0]);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 

@@ -66,9 +66,15 @@ static void take_imports(wasm_instance_t *instance, struct wasm_ref_t *const *im
         uint32_t index = module->imports[i].index;
         ref->escaped = true;
         switch (module->imports[i].kind) {
-        case EXTERN_FUNC: instance->funcs[index] = (wasm_func_t *)ref; break;
-        case EXTERN_TABLE: instance->tables[index] = (wasm_table_t *)ref; break;
-        case EXTERN_MEMORY: instance->memories[index] = (wasm_memory_t *)ref; break;
+        case EXTERN_FUNC:
+            instance->funcs[index] = (wasm_func_t *)ref;
+            break;
+        case EXTERN_TABLE:
+            instance->tables[index] = (wasm_table_t *)ref;
+            break;
+        case EXTERN_MEMORY:
+            instance->memories[index] = (wasm_memory_t *)ref;
+            break;
         case EXTERN_GLOBAL:
             instance->global_objects[index] = (wasm_global_t *)ref;
             instance->globals[index] = ((wasm_global_t *)ref)->cell;
@@ -226,10 +232,14 @@ wasm_global_t *cn_instance_global(wasm_instance_t *instance, uint32_t index) {
 struct wasm_ref_t *cn_instance_extern(wasm_instance_t *instance, enum extern_kind kind,
                                       uint32_t index) {
     switch (kind) {
-    case EXTERN_FUNC: return (struct wasm_ref_t *)cn_instance_func(instance, index);
-    case EXTERN_GLOBAL: return (struct wasm_ref_t *)cn_instance_global(instance, index);
-    case EXTERN_TABLE: return &instance->tables[index]->ref;
-    case EXTERN_MEMORY: return &instance->memories[index]->ref;
+    case EXTERN_FUNC:
+        return (struct wasm_ref_t *)cn_instance_func(instance, index);
+    case EXTERN_GLOBAL:
+        return (struct wasm_ref_t *)cn_instance_global(instance, index);
+    case EXTERN_TABLE:
+        return &instance->tables[index]->ref;
+    case EXTERN_MEMORY:
+        return &instance->memories[index]->ref;
     }
     return NULL;
 }

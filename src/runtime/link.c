@@ -44,10 +44,18 @@ static void format_global(const struct globaltype *type, char text[TYPE_TEXT]) {
 static void format_wanted(const struct module *module, const struct import *import,
                           char text[TYPE_TEXT]) {
     switch (import->kind) {
-    case EXTERN_FUNC: format_func(module_func_type(module, import->index), text); break;
-    case EXTERN_TABLE: format_table(&module->tables[import->index], text); break;
-    case EXTERN_MEMORY: format_memory(&module->memories[import->index], text); break;
-    case EXTERN_GLOBAL: format_global(&module->globals[import->index].type, text); break;
+    case EXTERN_FUNC:
+        format_func(module_func_type(module, import->index), text);
+        break;
+    case EXTERN_TABLE:
+        format_table(&module->tables[import->index], text);
+        break;
+    case EXTERN_MEMORY:
+        format_memory(&module->memories[import->index], text);
+        break;
+    case EXTERN_GLOBAL:
+        format_global(&module->globals[import->index].type, text);
+        break;
     }
 }
 
@@ -66,7 +74,9 @@ static struct memorytype memory_type_now(const wasm_memory_t *memory) {
 
 static void format_found(const struct wasm_ref_t *ref, char text[TYPE_TEXT]) {
     switch (ref->kind) {
-    case OBJECT_FUNC: format_func(((const wasm_func_t *)ref)->type, text); break;
+    case OBJECT_FUNC:
+        format_func(((const wasm_func_t *)ref)->type, text);
+        break;
     case OBJECT_TABLE: {
         struct tabletype type = table_type_now((const wasm_table_t *)ref);
         format_table(&type, text);
@@ -77,8 +87,12 @@ static void format_found(const struct wasm_ref_t *ref, char text[TYPE_TEXT]) {
         format_memory(&type, text);
         break;
     }
-    case OBJECT_GLOBAL: format_global(&((const wasm_global_t *)ref)->type, text); break;
-    default: snprintf(text, TYPE_TEXT, "something that cannot be imported"); break;
+    case OBJECT_GLOBAL:
+        format_global(&((const wasm_global_t *)ref)->type, text);
+        break;
+    default:
+        snprintf(text, TYPE_TEXT, "something that cannot be imported");
+        break;
     }
 }
 

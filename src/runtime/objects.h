@@ -55,10 +55,10 @@ enum object_kind {
 
 /* Head of every object that has handles. */
 struct wasm_ref_t {
-    uint8_t kind;    /* enum object_kind */
-    bool escaped;    /* WebAssembly may reach it: it lives as long as the store */
-    bool in_store;   /* in the store's list; else part of an instance */
-    bool marked;     /* by the collector */
+    uint8_t kind;     /* enum object_kind */
+    bool escaped;     /* WebAssembly may reach it: it lives as long as the store */
+    bool in_store;    /* in the store's list; else part of an instance */
+    bool marked;      /* by the collector */
     uint32_t handles; /* that the embedder owns; any pin the store */
     uint32_t number;  /* 1 and up: in the snapshot that was made last */
     struct wasm_store_t *store;
@@ -86,15 +86,16 @@ struct wasm_func_t {
 
 struct wasm_memory_t {
     struct wasm_ref_t ref;
-    uint8_t *base;       /* never moves */
-    uint64_t size;       /* bytes now */
+    uint8_t *base;          /* never moves */
+    uint64_t size;          /* bytes now */
     struct memorytype type; /* min is as declared */
-    uint64_t max_pages;  /* it can grow to, by type and reservation */
-    size_t reserved;     /* bytes of address space */
-    bool guarded;        /* every 32-bit address + 32-bit offset is inside the reservation */
-    bool imaged;         /* a mapped image is behind its pages: untouched ones need not be zero */
+    uint64_t max_pages;     /* it can grow to, by type and reservation */
+    size_t reserved;        /* bytes of address space */
+    bool guarded;           /* every 32-bit address + 32-bit offset is inside the reservation */
+    bool imaged;           /* a mapped image is behind its pages: untouched ones need not be zero */
     struct shadow *shadow; /* of checkpoints, or NULL */
-    void (*drop_shadow)(wasm_memory_t *); /* set: there is or was one, and may have mapped pages anew */
+    void (*drop_shadow)(
+        wasm_memory_t *); /* set: there is or was one, and may have mapped pages anew */
 };
 
 struct wasm_table_t {
@@ -107,29 +108,31 @@ struct wasm_table_t {
 struct wasm_global_t {
     struct wasm_ref_t ref;
     struct globaltype type;
-    uint64_t *cell;   /* the value: in the instance that defines it, or `own` */
+    uint64_t *cell; /* the value: in the instance that defines it, or `own` */
     uint64_t own[2];
 };
 
 struct wasm_instance_t {
     struct wasm_ref_t ref;
     struct module *module;
-    struct machine *machine;  /* of the store */
+    struct machine *machine; /* of the store */
     /* What the handlers use, by index in the module's index spaces. */
-    _Atomic uint64_t *code;   /* module->code, or its twin with explicit bounds checks: by defined index */
+    _Atomic uint64_t
+        *code; /* module->code, or its twin with explicit bounds checks: by defined index */
     wasm_memory_t **memories;
     wasm_table_t **tables;
-    uint64_t **globals;       /* the cells */
-    wasm_func_t **funcs;      /* NULL until somebody needs the reference; imported ones always set */
-    uint64_t *cells;          /* of the globals defined here, two slots each */
+    uint64_t **globals;  /* the cells */
+    wasm_func_t **funcs; /* NULL until somebody needs the reference; imported ones always set */
+    uint64_t *cells;     /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
-    wasm_global_t **global_objects; /* NULL until somebody needs the object; imported ones always set */
+    wasm_global_t *
+        *global_objects;      /* NULL until somebody needs the object; imported ones always set */
     uint64_t **elem_items;    /* a passive segment's references, once table.init used it */
     struct wasm_ref_t *parts; /* the functions and globals of it that are objects, by `next` */
     struct shared_module *shared;
-    struct slot *slot;        /* of a pre-linked module, which takes it back; or NULL */
-    size_t allocation;        /* bytes: this struct and all arrays above, in one block */
-    bool counted;             /* in store->instance_count */
+    struct slot *slot; /* of a pre-linked module, which takes it back; or NULL */
+    size_t allocation; /* bytes: this struct and all arrays above, in one block */
+    bool counted;      /* in store->instance_count */
 };
 
 struct wasm_foreign_t {
@@ -180,19 +183,19 @@ struct wasm_store_t {
     struct machine machine;
     catnap_limits_t limits;
     uint64_t memory_bytes, table_elements, instance_count; /* in use, against the limits */
-    struct wasm_ref_t objects; /* head of the ring */
-    uint64_t object_count;     /* in the ring */
+    struct wasm_ref_t objects;                             /* head of the ring */
+    uint64_t object_count;                                 /* in the ring */
     uint64_t foreign_count, collect_at;
-    uint64_t pins;             /* objects with handles, linkers */
-    bool deleted;              /* by its owner: waits for the pins */
-    bool keep_objects;         /* finalizers run or the end is near: no object is freed by release */
+    uint64_t pins;     /* objects with handles, linkers */
+    bool deleted;      /* by its owner: waits for the pins */
+    bool keep_objects; /* finalizers run or the end is near: no object is freed by release */
     bool collecting;
-    bool failed;               /* last_error is set */
+    bool failed; /* last_error is set */
     struct catnap_error_t last_error;
     struct checkpoints *checkpoints; /* or NULL */
     const struct checkpoint_hooks *checkpoint_hooks;
-    wasm_trap_t *spare_trap;   /* for exhausted memory */
-    wasm_trap_t *misuse_trap;  /* for a second thread; its handles are not counted */
+    wasm_trap_t *spare_trap;  /* for exhausted memory */
+    wasm_trap_t *misuse_trap; /* for a second thread; its handles are not counted */
     void *data;
     /* Of debug builds: which thread is inside, and how often. */
     _Atomic uintptr_t thread;
@@ -229,8 +232,12 @@ bool cn_store_fail(wasm_store_t *, const struct error *);
 bool cn_store_enter(wasm_store_t *);
 void cn_store_leave(wasm_store_t *);
 #else
-static inline bool cn_store_enter(wasm_store_t *store) { return store != NULL; }
-static inline void cn_store_leave(wasm_store_t *store) { (void)store; }
+static inline bool cn_store_enter(wasm_store_t *store) {
+    return store != NULL;
+}
+static inline void cn_store_leave(wasm_store_t *store) {
+    (void)store;
+}
 #endif
 
 /* ---- objects.c ---- */
@@ -243,8 +250,8 @@ void cn_object_release(struct wasm_ref_t *); /* one handle less; may free it */
 void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(void *));
 /* Runs what finalizers the object has, each once. */
 void cn_object_finalize(struct wasm_ref_t *);
-void cn_object_unlink(struct wasm_ref_t *);  /* from the store's list */
-void cn_object_free(struct wasm_ref_t *);    /* by its kind; finalized and unlinked before */
+void cn_object_unlink(struct wasm_ref_t *); /* from the store's list */
+void cn_object_free(struct wasm_ref_t *);   /* by its kind; finalized and unlinked before */
 
 static inline struct wasm_ref_t *slot_object(uint64_t slot) {
     return (struct wasm_ref_t *)(uintptr_t)slot;
@@ -278,8 +285,7 @@ const char *cn_trap_text(catnap_trap_code_t);
 /* A function of the host. Takes over one reference of the type, also on failure; the finalizer is
  * then not called. */
 wasm_func_t *cn_func_new(wasm_store_t *, const struct functype *, host_callback,
-                         void *user_callback, void *env, void (*finalizer)(void *),
-                         struct error *);
+                         void *user_callback, void *env, void (*finalizer)(void *), struct error *);
 
 /* ---- memory.c ---- */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);

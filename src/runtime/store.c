@@ -55,7 +55,7 @@ static void finalize_all(wasm_store_t *store) {
 
 static void destroy(wasm_store_t *store) {
     wasm_engine_t *engine = store->engine;
-    store->pins++; /* whatever happens now is not another end */
+    store->pins++;       /* whatever happens now is not another end */
     finalize_all(store); /* what was attached after the store was deleted */
     cn_machine_destroy(&store->machine);
     if (store->checkpoints)

@@ -91,7 +91,7 @@ static const wasm_trap_t null_argument = {
     .code = CATNAP_TRAP_HOST,
     .immortal = true,
     .message_length = sizeof "an argument is NULL" - 1,
-    .message = (char *)(uintptr_t) "an argument is NULL",
+    .message = (char *)(uintptr_t)"an argument is NULL",
 };
 static const wasm_store_t nowhere = {.misuse_trap = (wasm_trap_t *)(uintptr_t)&null_argument};
 

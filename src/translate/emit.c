@@ -60,7 +60,9 @@ void cn_emit_label(struct emitter *e) {
 
 /* ---- slots out of reach ---- */
 
-static bool is_near(int32_t slot) { return slot <= NEAR_LIMIT; }
+static bool is_near(int32_t slot) {
+    return slot <= NEAR_LIMIT;
+}
 
 int32_t cn_near(struct emitter *e, int32_t slot, bool wide, unsigned which) {
     if (is_near(slot))

@@ -22,17 +22,17 @@ struct operand {
 
 /* The latest instruction that produced a value, as long as the accumulator could still carry it. */
 struct producer {
-    uint32_t cell;          /* NO_CELL: none */
-    uint32_t end;           /* first cell after it */
-    int32_t slot;           /* its destination */
-    bool in_local;          /* which is a local's slot: cn_retarget() */
-    enum bytecode to_acc;   /* the variant with the accumulator as destination; BC_NONE: none */
+    uint32_t cell;           /* NO_CELL: none */
+    uint32_t end;            /* first cell after it */
+    int32_t slot;            /* its destination */
+    bool in_local;           /* which is a local's slot: cn_retarget() */
+    enum bytecode to_acc;    /* the variant with the accumulator as destination; BC_NONE: none */
     enum bytecode to_pin[2]; /* likewise with p, with q */
-    enum bytecode compare;  /* its family when it is a comparison; BC_NONE: not one */
-    struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
+    enum bytecode compare;   /* its family when it is a comparison; BC_NONE: not one */
+    struct operand a, b;     /* of a comparison, of the first of a pair; a: of a load */
     /* What fuse.c needs to make it the first of a pair: */
-    enum bytecode first;    /* its family; BC_NONE: it cannot be */
-    uint8_t sources;        /* PAIR_SS ...; not of a load */
+    enum bytecode first; /* its family; BC_NONE: it cannot be */
+    uint8_t sources;     /* PAIR_SS ...; not of a load */
     bool is_load, explicit_;
     uint32_t load_offset;
     uint32_t offset, fuel_so_far; /* for the map */
@@ -46,18 +46,18 @@ struct emitter {
     struct producer last;
     uint32_t last_copy;     /* cell of a copy, as long as the next cell is still its end */
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
-    bool pins;             /* there are variants for pinned locals, and this function has some */
-    int32_t scratch;       /* first of four v128 slots near the frame pointer, or 0: not reserved */
-    bool needs_scratch;    /* a slot was out of reach: translate again with scratch */
-    int32_t far_to;        /* destination out of reach, of the instruction under way; 0: none */
+    bool pins;              /* there are variants for pinned locals, and this function has some */
+    int32_t scratch;    /* first of four v128 slots near the frame pointer, or 0: not reserved */
+    bool needs_scratch; /* a slot was out of reach: translate again with scratch */
+    int32_t far_to;     /* destination out of reach, of the instruction under way; 0: none */
     bool far_wide;
-    uint32_t max_slot;     /* highest slot used + 1 */
-    bool exhausted;        /* no memory, or more cells than 2^28 */
-    uint32_t fuel_cell;    /* the fuel instruction of the stretch under way, or NO_CELL */
+    uint32_t max_slot;  /* highest slot used + 1 */
+    bool exhausted;     /* no memory, or more cells than 2^28 */
+    uint32_t fuel_cell; /* the fuel instruction of the stretch under way, or NO_CELL */
     uint32_t fuel_cost;
-    uint32_t offset;       /* of the WebAssembly instruction under way, for the map */
+    uint32_t offset; /* of the WebAssembly instruction under way, for the map */
     struct source_map *map;
-    uint64_t sink[8];      /* written to when exhausted */
+    uint64_t sink[8]; /* written to when exhausted */
 };
 
 /* Appends an instruction of `cells` cells, zeroed behind its handler; never NULL. */
@@ -94,9 +94,11 @@ void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
 uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
                         struct operand b);
 /* Whether a family is of vectors, which take two slots. */
-static inline bool cn_is_vector(enum bytecode family) { return family >= BC_v128_load; }
-void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to, struct operand address,
-                  uint32_t offset);
+static inline bool cn_is_vector(enum bytecode family) {
+    return family >= BC_v128_load;
+}
+void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to,
+                  struct operand address, uint32_t offset);
 void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct operand value,
                    struct operand address, uint32_t offset);
 

@@ -77,8 +77,8 @@ static uint32_t weight_of(uint32_t local) {
     return local & WRITTEN ? local >> COUNT_SHIFT : local >> COUNT_SHIFT >> 2;
 }
 
-void cn_choose_pins(const uint8_t *code, const uint8_t *end, uint32_t *locals,
-                    uint32_t local_count, uint32_t pins[2]) {
+void cn_choose_pins(const uint8_t *code, const uint8_t *end, uint32_t *locals, uint32_t local_count,
+                    uint32_t pins[2]) {
     pins[0] = pins[1] = NO_PIN;
     if (!memchr(code, OP_loop, (size_t)(end - code)))
         return; /* surely no loop */

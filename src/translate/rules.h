@@ -11,12 +11,12 @@
 enum rule_kind {
     RULE_SPECIAL, /* translate.c knows it by name */
     RULE_BIN,
-    RULE_EQZ,     /* comparison with zero */
+    RULE_EQZ, /* comparison with zero */
     RULE_UN,
-    RULE_NONE,    /* the slot's bits already are the result */
+    RULE_NONE, /* the slot's bits already are the result */
     RULE_LOAD,
     RULE_STORE,
-    RULE_VECTOR   /* layout by immediates: see handlers_simd.inc */
+    RULE_VECTOR /* layout by immediates: see handlers_simd.inc */
 };
 
 /* Which variants a vector instruction has: the forms of bytecode_simd.def. */
@@ -32,7 +32,7 @@ enum vector_form {
 
 struct rule {
     uint8_t kind;
-    bool swap;       /* a > b is b < a */
+    bool swap; /* a > b is b < a */
     bool commutes;
     bool wide_const; /* constants of a 64-bit type */
     uint16_t bytecode;

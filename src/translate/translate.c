@@ -54,15 +54,15 @@ struct condition {
 
 struct control {
     uint8_t construct;
-    uint32_t serial;           /* no two constructs, or arms of an if, have the same */
-    uint32_t height;           /* of the stack below the parameters */
-    int32_t base;              /* home slot of the first label value */
+    uint32_t serial; /* no two constructs, or arms of an if, have the same */
+    uint32_t height; /* of the stack below the parameters */
+    int32_t base;    /* home slot of the first label value */
     uint32_t param_count, result_count;
     const valtype *params, *results;
-    valtype single;            /* storage for a type given inline */
-    uint32_t loop_cell;        /* where a loop's label is */
-    uint32_t fixups;           /* chain of branches to the end: half-cell + 1, or 0 */
-    uint32_t else_fixup;       /* of an if: cell with the displacement, or 0 */
+    valtype single;             /* storage for a type given inline */
+    uint32_t loop_cell;         /* where a loop's label is */
+    uint32_t fixups;            /* chain of branches to the end: half-cell + 1, or 0 */
+    uint32_t else_fixup;        /* of an if: cell with the displacement, or 0 */
     uint32_t table, table_stub; /* the stub of the br_table at cell `table` */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
@@ -82,21 +82,25 @@ struct translator {
     struct value *stack;
     uint32_t height;
     size_t stack_capacity;
-    uint32_t flushed;   /* no value below this height is LOCAL */
+    uint32_t flushed; /* no value below this height is LOCAL */
     struct control *controls;
     uint32_t depth;
     size_t control_capacity;
-    int32_t first_temp; /* home of the bottom value */
+    int32_t first_temp;       /* home of the bottom value */
     int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
-    struct value spare_value;     /* written to, and never read, once memory is exhausted */
+    struct value spare_value; /* written to, and never read, once memory is exhausted */
     struct control spare_control;
     uint32_t serials;   /* given to constructs so far */
     bool live;          /* the instruction under way can be reached */
     uint32_t dead_nest; /* constructs opened in dead code */
 };
 
-static bool is_wide(uint8_t type) { return type == VT_V128; }
-static struct control *top_control(struct translator *t) { return &t->controls[t->depth - 1]; }
+static bool is_wide(uint8_t type) {
+    return type == VT_V128;
+}
+static struct control *top_control(struct translator *t) {
+    return &t->controls[t->depth - 1];
+}
 
 /* ---- the stack of values ---- */
 
@@ -139,9 +143,8 @@ static void push_const(struct translator *t, uint8_t type, uint64_t constant) {
 
 static void touch_local(struct translator *t, uint32_t index, bool write) {
     struct local *local = &t->locals[index];
-    if (local->start == MUST_CLEAR ||
-        (local->start == ASSIGNED && local->construct < t->depth &&
-         t->controls[local->construct].serial == local->serial))
+    if (local->start == MUST_CLEAR || (local->start == ASSIGNED && local->construct < t->depth &&
+                                       t->controls[local->construct].serial == local->serial))
         return;
     local->start = write ? ASSIGNED : MUST_CLEAR;
     local->construct = t->depth - 1;
@@ -276,7 +279,9 @@ static uint64_t *emit_plain(struct translator *t, enum bytecode bytecode, uint32
 
 static struct probe_value value_at(const struct translator *t, const struct value *value) {
     return (struct probe_value){
-        .where = value->where == TEMP ? VALUE_SLOT : value->where == LOCAL ? VALUE_LOCAL : VALUE_CONST,
+        .where = value->where == TEMP    ? VALUE_SLOT
+                 : value->where == LOCAL ? VALUE_LOCAL
+                                         : VALUE_CONST,
         .type = value->type,
         .slot = slot_of(t, value),
         .constant = value->constant,
@@ -448,7 +453,9 @@ static void move_label_values(struct translator *t, const struct control *target
 
 /* ---- returns and branches ---- */
 
-static int32_t param_base(const struct translator *t) { return -(int32_t)t->type->param_slots; }
+static int32_t param_base(const struct translator *t) {
+    return -(int32_t)t->type->param_slots;
+}
 
 static void emit_return_one(struct translator *t) {
     const struct value *value = &t->stack[t->height - 1];
@@ -519,10 +526,9 @@ static void emit_branch_to(struct translator *t, struct control *target) {
 
 static const struct rule *rule_of_family(enum bytecode family) {
     static const uint16_t comparisons[] = {
-        OP_i32_eq, OP_i32_ne, OP_i32_lt_s, OP_i32_lt_u, OP_i32_le_s, OP_i32_le_u,
-        OP_i64_eq, OP_i64_ne, OP_i64_lt_s, OP_i64_lt_u, OP_i64_le_s, OP_i64_le_u,
-        OP_f32_eq, OP_f32_ne, OP_f32_lt,   OP_f32_le,   OP_f64_eq,   OP_f64_ne,
-        OP_f64_lt, OP_f64_le};
+        OP_i32_eq, OP_i32_ne,   OP_i32_lt_s, OP_i32_lt_u, OP_i32_le_s, OP_i32_le_u, OP_i64_eq,
+        OP_i64_ne, OP_i64_lt_s, OP_i64_lt_u, OP_i64_le_s, OP_i64_le_u, OP_f32_eq,   OP_f32_ne,
+        OP_f32_lt, OP_f32_le,   OP_f64_eq,   OP_f64_ne,   OP_f64_lt,   OP_f64_le};
     for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++)
         if (cn_rules[comparisons[i]].bytecode == family)
             return &cn_rules[comparisons[i]];
@@ -564,8 +570,8 @@ static void note_first_test(struct translator *t, const struct control *target,
                             const struct condition *c) {
     struct control *loop = top_control(t);
     if (loop->construct != LOOP || loop->param_count || label_arity(target) ||
-        target->construct == LOOP || loop->loop_cell != t->emit.count ||
-        c->a.class_ == CLASS_A || c->b.class_ == CLASS_A)
+        target->construct == LOOP || loop->loop_cell != t->emit.count || c->a.class_ == CLASS_A ||
+        c->b.class_ == CLASS_A)
         return;
     loop->tests_first = true;
     loop->test = *c;
@@ -676,8 +682,8 @@ static struct control *push_control(struct translator *t, enum construct constru
     }
     t->controls = controls;
     struct control *c = &t->controls[t->depth++];
-    *c = (struct control){
-        .construct = (uint8_t)construct, .table = NO_CELL, .serial = t->serials++};
+    *c =
+        (struct control){.construct = (uint8_t)construct, .table = NO_CELL, .serial = t->serials++};
     return c;
 }
 
@@ -796,8 +802,7 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
         note_place(t, PLACE_INSTRUCTION, t->emit.offset);
     pop_to(t, t->height - type->param_count);
     int32_t start = next_home(t);
-    uint32_t most =
-        type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+    uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
     if ((uint32_t)start + most > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)start + most;
     uint64_t *at = emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
@@ -851,8 +856,7 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
         emit_plain(t, pin.class_ == CLASS_P ? BC_set_p_k : BC_set_q_k, 3)[2] = value->constant;
     } else {
         int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
-        emit_plain(t, pin.class_ == CLASS_P ? BC_set_p : BC_set_q, 2)[1] =
-            cn_fields(from, 0, 0, 0);
+        emit_plain(t, pin.class_ == CLASS_P ? BC_set_p : BC_set_q, 2)[1] = cn_fields(from, 0, 0, 0);
     }
 }
 
@@ -880,7 +884,8 @@ static void translate_global_get(struct translator *t) {
     uint32_t cell = (uint32_t)t->emit.count;
     emit_plain(t, is_wide(type) ? BC_global_get2 : BC_global_get, 2)[1] = cn_fields_w(to, 0, index);
     if (!t->emit.far_to && !t->emit.exhausted) /* a local.set may take it directly */
-        t->emit.last = (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
+        t->emit.last =
+            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
     cn_to_end(&t->emit);
     push_temp(t, type);
 }
@@ -906,10 +911,14 @@ static void translate_select(struct translator *t) {
     int32_t home = next_home(t);
     int32_t to = cn_to_begin(&t->emit, home, wide);
     uint32_t cell = (uint32_t)t->emit.count;
-    emit_plain(t, wide ? BC_select2_s : c.class_ == CLASS_A ? BC_select_a : BC_select_s, 2)[1] =
-        cn_fields(to, a, b, c_slot);
+    emit_plain(t,
+               wide                  ? BC_select2_s
+               : c.class_ == CLASS_A ? BC_select_a
+                                     : BC_select_s,
+               2)[1] = cn_fields(to, a, b, c_slot);
     if (!t->emit.far_to && !t->emit.exhausted)
-        t->emit.last = (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
+        t->emit.last =
+            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
     cn_to_end(&t->emit);
     push_temp(t, first.type);
 }
@@ -929,8 +938,8 @@ static bool fuse_bin(struct translator *t, const struct rule *rule, const struct
     if (second->where == TEMP)
         return cn_fuse_bin(&t->emit, family, rule->commutes, true, second->home, home,
                            as_plain_operand(t, first));
-    return first->where == TEMP && cn_fuse_bin(&t->emit, family, rule->commutes, false,
-                                               first->home, home, as_plain_operand(t, second));
+    return first->where == TEMP && cn_fuse_bin(&t->emit, family, rule->commutes, false, first->home,
+                                               home, as_plain_operand(t, second));
 }
 
 /* Whether the next instruction puts the result into a pinned local: then two instructions of which
@@ -1080,8 +1089,8 @@ static bool fuse_vector(struct translator *t, const struct rule *rule, const str
 }
 
 /* Notes an instruction of two operands, so that it can become the first of a pair. */
-static void can_be_first(struct translator *t, const struct rule *rule,
-                         const struct value *values, const bool *special) {
+static void can_be_first(struct translator *t, const struct rule *rule, const struct value *values,
+                         const bool *special) {
     struct producer *last = &t->emit.last;
     if (last->cell == NO_CELL || special[1] ||
         (rule->form != VECTOR_COMM && rule->form != VECTOR_ORDERED))
@@ -1198,25 +1207,56 @@ static void translate_state(struct translator *t, enum opcode opcode) {
         break;
     }
     switch (opcode) {
-    case OP_ref_func: translate_plain(t, BC_ref_func, 0, VT_FUNCREF, i, 0, 0, 2); break;
-    case OP_ref_is_null: translate_plain(t, BC_ref_is_null, 1, VT_I32, 0, 0, 0, 2); break;
-    case OP_memory_size: translate_plain(t, BC_memory_size, 0, VT_I32, i, 0, 0, 2); break;
-    case OP_memory_grow: translate_plain(t, BC_memory_grow, 1, VT_I32, i, 0, 0, 2); break;
-    case OP_memory_copy: translate_plain(t, BC_memory_copy, 3, 0, 0, 0, 0, 2); break;
-    case OP_memory_fill: translate_plain(t, BC_memory_fill, 3, 0, 0, 0, 0, 2); break;
-    case OP_memory_init: translate_plain(t, BC_memory_init, 3, 0, 0, i, 0, 3); break;
-    case OP_data_drop: translate_plain(t, BC_data_drop, 0, 0, i, 0, 0, 2); break;
+    case OP_ref_func:
+        translate_plain(t, BC_ref_func, 0, VT_FUNCREF, i, 0, 0, 2);
+        break;
+    case OP_ref_is_null:
+        translate_plain(t, BC_ref_is_null, 1, VT_I32, 0, 0, 0, 2);
+        break;
+    case OP_memory_size:
+        translate_plain(t, BC_memory_size, 0, VT_I32, i, 0, 0, 2);
+        break;
+    case OP_memory_grow:
+        translate_plain(t, BC_memory_grow, 1, VT_I32, i, 0, 0, 2);
+        break;
+    case OP_memory_copy:
+        translate_plain(t, BC_memory_copy, 3, 0, 0, 0, 0, 2);
+        break;
+    case OP_memory_fill:
+        translate_plain(t, BC_memory_fill, 3, 0, 0, 0, 0, 2);
+        break;
+    case OP_memory_init:
+        translate_plain(t, BC_memory_init, 3, 0, 0, i, 0, 3);
+        break;
+    case OP_data_drop:
+        translate_plain(t, BC_data_drop, 0, 0, i, 0, 0, 2);
+        break;
     case OP_table_get:
         translate_plain(t, BC_table_get, 1, (uint8_t)t->module->tables[i].element, i, 0, 0, 2);
         break;
-    case OP_table_set: translate_plain(t, BC_table_set, 2, 0, i, 0, 0, 2); break;
-    case OP_table_size: translate_plain(t, BC_table_size, 0, VT_I32, i, 0, 0, 2); break;
-    case OP_table_grow: translate_plain(t, BC_table_grow, 2, VT_I32, 0, i, 0, 3); break;
-    case OP_table_fill: translate_plain(t, BC_table_fill, 3, 0, 0, i, 0, 3); break;
-    case OP_table_copy: translate_plain(t, BC_table_copy, 3, 0, 0, i, j, 4); break;
-    case OP_table_init: translate_plain(t, BC_table_init, 3, 0, 0, i, j, 4); break;
-    case OP_elem_drop: translate_plain(t, BC_elem_drop, 0, 0, i, 0, 0, 2); break;
-    default: break; /* no other opcode comes here */
+    case OP_table_set:
+        translate_plain(t, BC_table_set, 2, 0, i, 0, 0, 2);
+        break;
+    case OP_table_size:
+        translate_plain(t, BC_table_size, 0, VT_I32, i, 0, 0, 2);
+        break;
+    case OP_table_grow:
+        translate_plain(t, BC_table_grow, 2, VT_I32, 0, i, 0, 3);
+        break;
+    case OP_table_fill:
+        translate_plain(t, BC_table_fill, 3, 0, 0, i, 0, 3);
+        break;
+    case OP_table_copy:
+        translate_plain(t, BC_table_copy, 3, 0, 0, i, j, 4);
+        break;
+    case OP_table_init:
+        translate_plain(t, BC_table_init, 3, 0, 0, i, j, 4);
+        break;
+    case OP_elem_drop:
+        translate_plain(t, BC_elem_drop, 0, 0, i, 0, 0, 2);
+        break;
+    default:
+        break; /* no other opcode comes here */
     }
 }
 
@@ -1323,14 +1363,28 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
     const struct rule *rule = &cn_rules[opcode];
     uint8_t result = cn_op_info[opcode].result;
     switch ((enum rule_kind)rule->kind) {
-    case RULE_SPECIAL: translate_special(t, opcode); break;
+    case RULE_SPECIAL:
+        translate_special(t, opcode);
+        break;
     case RULE_BIN:
-    case RULE_EQZ: translate_bin(t, rule, result); break;
-    case RULE_UN: translate_un(t, rule, result); break;
-    case RULE_NONE: t->stack[t->height - 1].type = result; break;
-    case RULE_LOAD: translate_load(t, rule, result); break;
-    case RULE_STORE: translate_store(t, rule); break;
-    case RULE_VECTOR: translate_vector(t, opcode, rule); break;
+    case RULE_EQZ:
+        translate_bin(t, rule, result);
+        break;
+    case RULE_UN:
+        translate_un(t, rule, result);
+        break;
+    case RULE_NONE:
+        t->stack[t->height - 1].type = result;
+        break;
+    case RULE_LOAD:
+        translate_load(t, rule, result);
+        break;
+    case RULE_STORE:
+        translate_store(t, rule);
+        break;
+    case RULE_VECTOR:
+        translate_vector(t, opcode, rule);
+        break;
     }
 }
 

@@ -10,8 +10,8 @@
 
 /* A place where execution can stand still, in terms of WebAssembly. */
 enum probe_place {
-    PLACE_CHECK,       /* at a check for fuel or interruption, before the instruction at `offset` */
-    PLACE_CALL,        /* after a call, before the instruction at `offset`; the results are operands */
+    PLACE_CHECK, /* at a check for fuel or interruption, before the instruction at `offset` */
+    PLACE_CALL,  /* after a call, before the instruction at `offset`; the results are operands */
     PLACE_INSTRUCTION, /* in a bulk instruction or a call of an import, which begins anew */
     PROBE_PLACES
 };
@@ -19,8 +19,8 @@ enum probe_place {
 /* Where a local or an operand is. */
 struct probe_value {
     enum { VALUE_SLOT, VALUE_LOCAL, VALUE_CONST } where; /* LOCAL: an operand in a local's slot */
-    uint8_t type; /* low byte of its valtype */
-    int32_t slot; /* from the frame pointer */
+    uint8_t type;                                        /* low byte of its valtype */
+    int32_t slot;                                        /* from the frame pointer */
     uint64_t constant;
 };
 

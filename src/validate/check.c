@@ -19,11 +19,12 @@ static void ready(void *env, uint32_t end) {
         cn_crew_ready(check->crew, end);
 }
 
-static void abandon(void *env) { cn_check_drop(env); }
+static void abandon(void *env) {
+    cn_check_drop(env);
+}
 
 struct body_watcher cn_check_watcher(struct check *check) {
-    return (struct body_watcher){
-        .begin = begin, .ready = ready, .abandon = abandon, .env = check};
+    return (struct body_watcher){.begin = begin, .ready = ready, .abandon = abandon, .env = check};
 }
 
 bool cn_check_failed(struct check *check) {

@@ -116,8 +116,7 @@ STEP skip_immediates(const struct validator *v, struct cursor *c, enum immediate
     case IMM_MEM2:
     case IMM_MEM3:
     case IMM_MEM4:
-        return *c->at++ <= immediate - IMM_MEM0 && v->m->memory_count > 0 &&
-               skip_u32(&c->at);
+        return *c->at++ <= immediate - IMM_MEM0 && v->m->memory_count > 0 && skip_u32(&c->at);
     default:
         return false;
     }
@@ -147,7 +146,8 @@ STEP apply(struct cursor *c, uint8_t a, uint8_t b, uint8_t result) {
 
 STEP step_plain(const struct validator *v, struct cursor *c, enum immediate immediate,
                 catnap_features_t needed, uint8_t result, uint8_t a, uint8_t b) {
-    return (v->d.features & needed) == needed && skip_immediates(v, c, immediate) && apply(c, a, b, result);
+    return (v->d.features & needed) == needed && skip_immediates(v, c, immediate) &&
+           apply(c, a, b, result);
 }
 
 /* ---- Variables, drop, select ---- */
@@ -411,8 +411,8 @@ static __attribute__((preserve_none, noinline)) void leave_steps(STEPPER_PARAMS)
 #define DEFINE_STEPPER(id, taken)                                                                  \
     static __attribute__((preserve_none)) void step_on_##id(STEPPER_PARAMS) {                      \
         struct cursor after = {at + 1, top, limit}, *c = &after;                                   \
-        if (__builtin_expect(!(taken), 0))                                                         \
-            __attribute__((musttail)) return leave_steps(v, at, top, limit, stop);                 \
+        if (__builtin_expect(!(taken), 0)) __attribute__                                           \
+            ((musttail)) return leave_steps(v, at, top, limit, stop);                              \
         if (__builtin_expect(after.at >= stop, 0)) {                                               \
             bool past = after.at > v->d.r.end; /* that is for an error */                          \
             __attribute__((musttail)) return leave_steps(v, past ? at : after.at,                  \
@@ -429,8 +429,8 @@ SPECIAL_STEPS(DEFINE_STEPPER)
 #define STEP_OF_PLAIN ROW
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Winitializer-overrides"
-static const stepper steppers[OPCODE_LIMIT] = {
-    [0 ... OPCODE_LIMIT - 1] = leave_steps, SPECIAL_STEPS(ROW)
+static const stepper steppers[OPCODE_LIMIT] = {[0 ... OPCODE_LIMIT - 1] = leave_steps,
+                                               SPECIAL_STEPS(ROW)
 #include "binary/opcodes.def"
 };
 #pragma clang diagnostic pop

@@ -50,10 +50,8 @@ static struct wasi_fd *reset_stream(catnap_wasi_t *wasi, int stream, enum wasi_s
     cn_stream_free(&wasi->streams[stream]);
     wasi->streams[stream].kind = kind;
     cn_fd_drop(fd);
-    *fd = (struct wasi_fd){.kind = WASI_FD_STREAM,
-                           .host = -1,
-                           .stream = stream,
-                           .preopen = WASI_NO_PREOPEN};
+    *fd = (struct wasi_fd){
+        .kind = WASI_FD_STREAM, .host = -1, .stream = stream, .preopen = WASI_NO_PREOPEN};
     fd->rights = cn_fd_type_rights(fd) & ~(STDIO_LACKS | lacks);
     return fd;
 }
@@ -313,10 +311,10 @@ catnap_error_t *catnap_wasi_set_stdin_callback(catnap_wasi_t *wasi,
     return NULL;
 }
 
-catnap_error_t *
-catnap_wasi_set_output_callback(catnap_wasi_t *wasi, int stream,
-                                int64_t (*write)(void *env, const void *bytes, size_t size),
-                                void *env) {
+catnap_error_t *catnap_wasi_set_output_callback(catnap_wasi_t *wasi, int stream,
+                                                int64_t (*write)(void *env, const void *bytes,
+                                                                 size_t size),
+                                                void *env) {
     catnap_error_t *error = check_stream(wasi, stream, 1);
 
     if (error)

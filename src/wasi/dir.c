@@ -180,8 +180,8 @@ uint16_t cn_wasi_fd_readdir(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_READDIR, &fd);
 
-    if (!error && (!cn_guest_range(&call->memory, buffer, size) ||
-                   !cn_guest_range(&call->memory, used, 4)))
+    if (!error &&
+        (!cn_guest_range(&call->memory, buffer, size) || !cn_guest_range(&call->memory, used, 4)))
         error = WASI_FAULT;
     if (!error)
         error = continue_from(call, fd, a[3]);

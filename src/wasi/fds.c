@@ -123,8 +123,8 @@ int cn_fd_describe(int host, struct wasi_fd *out) {
     out->filetype = cn_wasi_filetype(st.st_mode);
     out->waits = !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode);
     out->pipe = S_ISFIFO(st.st_mode);
-    out->seekable = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
-                    (S_ISCHR(st.st_mode) && !isatty(host));
+    out->seekable =
+        S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !isatty(host));
     if (S_ISSOCK(st.st_mode)) {
         int type = 0;
         socklen_t size = sizeof type;

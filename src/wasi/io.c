@@ -184,8 +184,7 @@ uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t got = 0;
-    uint16_t error =
-        prepare(call, a, WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
+    uint16_t error = prepare(call, a, WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
 
     if (!error && a[3] > INT64_MAX)
         error = WASI_INVAL;
@@ -200,8 +199,7 @@ uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
     struct wasi_vector vector;
     struct wasi_fd *fd;
     ssize_t put = 0;
-    uint16_t error =
-        prepare(call, a, WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
+    uint16_t error = prepare(call, a, WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
 
     if (!error && a[3] > INT64_MAX)
         error = WASI_INVAL;
@@ -233,8 +231,8 @@ uint16_t cn_wasi_fd_seek(struct wasi_call *call, const uint64_t *a) {
         return WASI_INVAL;
     int host_whence = call->layout->whence[whence];
     bool tells = host_whence == SEEK_CUR && !a[1];
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0],
-                               tells ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &fd);
+    uint16_t error =
+        cn_fd_get(call->wasi, (uint32_t)a[0], tells ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &fd);
     return error ? error : seek(call, fd, (int64_t)a[1], host_whence, (uint32_t)a[3]);
 }
 

@@ -27,22 +27,19 @@ static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catna
     const struct binding *binding = env;
     const char *signature = binding->function->signature;
     uint64_t values[WASI_MAX_PARAMETERS] = {0};
-    struct wasi_call call = {.wasi = binding->wasi,
-                             .layout = binding->layout,
-                             .host = &engine_host,
-                             .host_env = caller};
+    struct wasi_call call = {
+        .wasi = binding->wasi, .layout = binding->layout, .host = &engine_host, .host_env = caller};
 
     for (size_t i = 0; signature[i] != ':'; i++)
-        values[i] = signature[i] == 'I' ? (uint64_t)arguments[i].of.i64
-                                        : (uint32_t)arguments[i].of.i32;
+        values[i] =
+            signature[i] == 'I' ? (uint64_t)arguments[i].of.i64 : (uint32_t)arguments[i].of.i32;
     catnap_caller_memory(caller, 0, &call.memory.base, &call.memory.size);
     uint16_t error = binding->function->run(&call, values);
     switch (call.outcome) {
     case WASI_EXIT:
         return catnap_trap_new_exit(catnap_caller_store(caller), (int32_t)call.exit_status);
     case WASI_INTERRUPTED:
-        return catnap_trap_new(catnap_caller_store(caller), CATNAP_TRAP_INTERRUPTED,
-                               "interrupted");
+        return catnap_trap_new(catnap_caller_store(caller), CATNAP_TRAP_INTERRUPTED, "interrupted");
     default:
         if (strchr(signature, ':')[1])
             results[0].of.i32 = error;

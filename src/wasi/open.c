@@ -23,8 +23,7 @@ struct request {
 static uint16_t check_request(const struct request *r) {
     if ((r->oflags & ~(uint32_t)WASI_OFLAGS_ALL) || (r->fdflags & ~(uint32_t)WASI_FDFLAGS_ALL))
         return WASI_INVAL;
-    if ((r->oflags & WASI_OFLAG_DIRECTORY) &&
-        (r->oflags & (WASI_OFLAG_CREAT | WASI_OFLAG_TRUNC)))
+    if ((r->oflags & WASI_OFLAG_DIRECTORY) && (r->oflags & (WASI_OFLAG_CREAT | WASI_OFLAG_TRUNC)))
         return WASI_INVAL; /* opening makes no directories */
     return WASI_SUCCESS;
 }

@@ -48,8 +48,7 @@ static int place_stat(const struct wasi_place *place, struct stat *out) {
 
 uint16_t cn_wasi_path_create_directory(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place place;
-    uint16_t error =
-        open_place(call, a[0], WASI_RIGHT_PATH_CREATE_DIRECTORY, a[1], a[2], &place);
+    uint16_t error = open_place(call, a[0], WASI_RIGHT_PATH_CREATE_DIRECTORY, a[1], a[2], &place);
 
     if (error)
         return error;
@@ -61,8 +60,7 @@ uint16_t cn_wasi_path_create_directory(struct wasi_call *call, const uint64_t *a
 
 uint16_t cn_wasi_path_remove_directory(struct wasi_call *call, const uint64_t *a) {
     struct wasi_place place;
-    uint16_t error =
-        open_place(call, a[0], WASI_RIGHT_PATH_REMOVE_DIRECTORY, a[1], a[2], &place);
+    uint16_t error = open_place(call, a[0], WASI_RIGHT_PATH_REMOVE_DIRECTORY, a[1], a[2], &place);
 
     if (error)
         return error;
@@ -236,8 +234,8 @@ uint16_t cn_wasi_path_readlink(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_PATH_READLINK, &fd);
 
-    if (!error && (!cn_guest_range(&call->memory, out, size) ||
-                   !cn_guest_range(&call->memory, used, 4)))
+    if (!error &&
+        (!cn_guest_range(&call->memory, out, size) || !cn_guest_range(&call->memory, used, 4)))
         error = WASI_FAULT;
     if (!error)
         error = cn_guest_path(&call->memory, (uint32_t)a[1], (uint32_t)a[2], path);

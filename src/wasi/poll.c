@@ -22,9 +22,9 @@
 struct subscription {
     uint64_t userdata;
     uint8_t type;
-    uint16_t error;  /* known beforehand */
-    bool ready;      /* has an event */
-    int clock;       /* of a clock: the host's, and when it is due by it */
+    uint16_t error; /* known beforehand */
+    bool ready;     /* has an event */
+    int clock;      /* of a clock: the host's, and when it is due by it */
     uint64_t due_ns;
     const struct wasi_fd *fd;
     uint32_t polled; /* index of its pollfd, or NOT_POLLED */
@@ -218,8 +218,7 @@ uint16_t cn_wasi_poll_oneoff(struct wasi_call *call, const uint64_t *a) {
     if (!p.items || !p.polled)
         goto done;
     for (uint32_t i = 0; i < count; i++)
-        read_subscription(call, cn_guest_at(&call->memory, in) + (size_t)i * size, &p,
-                          &p.items[i]);
+        read_subscription(call, cn_guest_at(&call->memory, in) + (size_t)i * size, &p, &p.items[i]);
     error = wait_for_events(call, &p);
     if (!error)
         cn_put_u32(cn_guest_at(&call->memory, number), put_events(call, &p, out));

@@ -66,8 +66,16 @@ uint16_t cn_wasi_proc_exit(struct wasi_call *call, const uint64_t *a) {
 
 /* What the signal does by default, to the guest alone: most end it with 128 + signal. */
 uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a) {
-    enum { SIGNAL_CHLD = 16, SIGNAL_CONT, SIGNAL_STOP, SIGNAL_TSTP, SIGNAL_TTIN, SIGNAL_TTOU,
-           SIGNAL_URG, SIGNAL_WINCH = 27 };
+    enum {
+        SIGNAL_CHLD = 16,
+        SIGNAL_CONT,
+        SIGNAL_STOP,
+        SIGNAL_TSTP,
+        SIGNAL_TTIN,
+        SIGNAL_TTOU,
+        SIGNAL_URG,
+        SIGNAL_WINCH = 27
+    };
     uint32_t number = (uint32_t)a[0];
 
     if (number > WASI_SIGNAL_MAX)

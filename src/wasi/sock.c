@@ -130,8 +130,8 @@ uint16_t cn_wasi_sock_recv(struct wasi_call *call, const uint64_t *a) {
 
     if (!error && (flags & ~(uint32_t)WASI_RI_ALL))
         error = WASI_INVAL;
-    if (!error && (!cn_guest_range(&call->memory, out, 4) ||
-                   !cn_guest_range(&call->memory, out_flags, 2)))
+    if (!error &&
+        (!cn_guest_range(&call->memory, out, 4) || !cn_guest_range(&call->memory, out_flags, 2)))
         error = WASI_FAULT;
     if (!error)
         error = cn_guest_vector(&call->memory, (uint32_t)a[1], (uint32_t)a[2], &vector);
@@ -190,8 +190,8 @@ uint16_t cn_wasi_sock_send(struct wasi_call *call, const uint64_t *a) {
 }
 
 uint16_t cn_wasi_sock_shutdown(struct wasi_call *call, const uint64_t *a) {
-    static const int how[] = {
-        -1, [WASI_SD_RD] = SHUT_RD, [WASI_SD_WR] = SHUT_WR, [WASI_SD_RD | WASI_SD_WR] = SHUT_RDWR};
+    static const int how[] = {-1, [WASI_SD_RD] = SHUT_RD, [WASI_SD_WR] = SHUT_WR,
+                              [WASI_SD_RD | WASI_SD_WR] = SHUT_RDWR};
     uint32_t which = (uint32_t)a[1];
     struct wasi_fd *fd;
     uint16_t error = get_socket(call, a[0], WASI_RIGHT_SOCK_SHUTDOWN, &fd);

@@ -35,13 +35,13 @@
 #include "wasi/guest.h"
 
 /* Limits of one state. */
-#define WASI_MAX_FDS 1024           /* open descriptors; more is MFILE */
-#define WASI_MAX_IOVECS 1024        /* handled by one call; more is a partial transfer */
+#define WASI_MAX_FDS 1024             /* open descriptors; more is MFILE */
+#define WASI_MAX_IOVECS 1024          /* handled by one call; more is a partial transfer */
 #define WASI_MAX_TRANSFER 0x7ffff000u /* bytes moved by one call; more is a partial transfer */
-#define WASI_MAX_SUBSCRIPTIONS 8192 /* of one poll_oneoff; more is INVAL */
-#define WASI_MAX_PATH 4096          /* bytes of a path with its NUL; more is NAMETOOLONG */
-#define WASI_MAX_SYMLINKS 40        /* followed in one path; more is LOOP */
-#define WASI_MAX_COOKIES 16384      /* known of one directory; what came before is read again */
+#define WASI_MAX_SUBSCRIPTIONS 8192   /* of one poll_oneoff; more is INVAL */
+#define WASI_MAX_PATH 4096            /* bytes of a path with its NUL; more is NAMETOOLONG */
+#define WASI_MAX_SYMLINKS 40          /* followed in one path; more is LOOP */
+#define WASI_MAX_COOKIES 16384        /* known of one directory; what came before is read again */
 
 /* Arguments, or environment entries "name=value". */
 struct wasi_strings {
@@ -68,7 +68,7 @@ enum wasi_stream_kind {
 
 struct wasi_stream {
     enum wasi_stream_kind kind;
-    uint8_t *bytes;                  /* BYTES: all input; BUFFER: what was written */
+    uint8_t *bytes;                 /* BYTES: all input; BUFFER: what was written */
     size_t length, position, limit; /* position: read so far; limit: of the buffer */
     size_t capacity;
     int64_t (*read)(void *env, void *bytes, size_t size);
@@ -89,7 +89,7 @@ enum wasi_fd_kind {
  * that were read are known as the kernel's offsets.
  */
 struct wasi_listing {
-    int64_t *ends;   /* of entries first + 1 to first + count; NULL until something was read */
+    int64_t *ends; /* of entries first + 1 to first + count; NULL until something was read */
     uint64_t first;
     uint32_t count, capacity;
 };
@@ -98,16 +98,16 @@ struct wasi_listing {
 struct wasi_fd {
     enum wasi_fd_kind kind;
     enum wasi_filetype filetype;
-    bool lent;       /* belongs to the host: never closed, its status flags never changed */
-    bool waits;      /* reading and writing may wait: poll first */
-    bool pipe;       /* writing may raise SIGPIPE */
+    bool lent;  /* belongs to the host: never closed, its status flags never changed */
+    bool waits; /* reading and writing may wait: poll first */
+    bool pipe;  /* writing may raise SIGPIPE */
     bool seekable;
-    bool read_only;  /* below a read-only pre-open */
-    bool is_preopen; /* what fd_prestat_get reports */
-    uint16_t flags;  /* WASI_FDFLAG_* as the guest sees them */
-    uint16_t oflags; /* what path_open was given */
-    int host;        /* the host's descriptor, or -1 */
-    int stream;      /* WASI_FD_STREAM: which */
+    bool read_only;   /* below a read-only pre-open */
+    bool is_preopen;  /* what fd_prestat_get reports */
+    uint16_t flags;   /* WASI_FDFLAG_* as the guest sees them */
+    uint16_t oflags;  /* what path_open was given */
+    int host;         /* the host's descriptor, or -1 */
+    int stream;       /* WASI_FD_STREAM: which */
     uint32_t preopen; /* what it was opened from, or WASI_NO_PREOPEN */
     char *path;       /* from there; NULL when there is none or it grew too long */
     uint64_t rights, inheriting;
@@ -229,14 +229,13 @@ struct wasi_place {
     enum wasi_place_kind kind; /* DOT, DOTDOT: parent is the directory itself, name is "." */
     bool slash;                /* the path ended in a slash */
     int parent;
-    int root;  /* parent is closed unless it is the root */
+    int root; /* parent is closed unless it is the root */
     char path[WASI_MAX_PATH];
     const char *name; /* in path */
 };
 
 /* Resolves all but the last component of a path. To be closed when it succeeded. */
-uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path,
-                       struct wasi_place *place);
+uint16_t cn_place_open(const catnap_wasi_t *, int root, const char *path, struct wasi_place *place);
 /* The same, but a symbolic link in the last place is replaced by what it names. */
 uint16_t cn_place_follow(const catnap_wasi_t *, int root, const char *path,
                          struct wasi_place *place);

@@ -148,8 +148,7 @@ static inline wasm_trap_t *call_i32(const wasm_func_t *func, const int32_t *argu
 }
 
 /* The same for an export by name, which must not trap. */
-#define CALL(instance, name, ...)                                                                  \
-    call_export(instance, name, (const int32_t[4]){__VA_ARGS__})
+#define CALL(instance, name, ...) call_export(instance, name, (const int32_t[4]){__VA_ARGS__})
 static inline int32_t call_export(const wasm_instance_t *instance, const char *name,
                                   const int32_t *arguments) {
     int32_t result;

@@ -189,9 +189,9 @@ static bool define_func(wasm_store_t *store, catnap_linker_t *linker, const char
 
 static bool define_host(wasm_store_t *store, catnap_linker_t *linker) {
     catnap_linker_trap_unknown_imports(linker, true);
-    return define_func(store, linker, "id",
-                       wasm_functype_new_1_1(wasm_valtype_new_externref(),
-                                             wasm_valtype_new_externref())) &&
+    return define_func(
+               store, linker, "id",
+               wasm_functype_new_1_1(wasm_valtype_new_externref(), wasm_valtype_new_externref())) &&
            define_func(store, linker, "many", many_type());
 }
 
@@ -361,8 +361,8 @@ static bool use_objects(wasm_store_t *store) {
     wasm_global_t *global = worked ? wasm_global_new(store, globaltype, &value) : NULL;
     wasm_table_t *table = worked ? wasm_table_new(store, tabletype, NULL) : NULL;
     wasm_memory_t *memory = worked ? wasm_memory_new(store, memorytype) : NULL;
-    worked = global && table && memory && wasm_memory_grow(memory, 2) &&
-             wasm_table_grow(table, 4, NULL);
+    worked =
+        global && table && memory && wasm_memory_grow(memory, 2) && wasm_table_grow(table, 4, NULL);
     wasm_globaltype_delete(globaltype);
     wasm_tabletype_delete(tabletype);
     wasm_memorytype_delete(memorytype);

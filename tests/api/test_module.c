@@ -82,8 +82,8 @@ static void bad_modules_have_a_reason(void **state) {
     assert_null(catnap_store_last_error(store));
     static const uint8_t malformed[] = {0, 'a', 's', 'm', 1, 0, 0};
     /* A function of type () -> i32 with an empty body. */
-    static const uint8_t invalid[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 5, 1,  0x60, 0,
-                                      1, 0x7F, 3,  2,  1, 0, 10, 4, 1, 2, 0, 0x0B};
+    static const uint8_t invalid[] = {0, 'a',  's', 'm', 1, 0, 0,  0, 1, 5, 1, 0x60, 0,
+                                      1, 0x7F, 3,   2,   1, 0, 10, 4, 1, 2, 0, 0x0B};
     wasm_byte_vec_t bytes = {sizeof malformed, (byte_t *)(uintptr_t)malformed};
     assert_null(wasm_module_new(store, &bytes));
     assert_last_error(store, CATNAP_MALFORMED, "");

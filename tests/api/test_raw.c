@@ -240,8 +240,8 @@ static void raw_functions_can_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(numbers_pass),     TEST(upper_halves_do_not_count), TEST(traps_arrive),
-        TEST(references_pass),  TEST(many_values_pass),          TEST(raw_functions_can_fail),
+        TEST(numbers_pass),    TEST(upper_halves_do_not_count), TEST(traps_arrive),
+        TEST(references_pass), TEST(many_values_pass),          TEST(raw_functions_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

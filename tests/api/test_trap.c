@@ -115,8 +115,7 @@ static void every_trap_has_its_text(void **state) {
                 "indirect call type mismatch: expected () -> (i32), found () -> ()");
     assert_trap(CALL_TRAP(instance, "table_get", 3), CATNAP_TRAP_TABLE_OUT_OF_BOUNDS,
                 "out of bounds table access");
-    assert_trap(CALL_TRAP(instance, "endless"), CATNAP_TRAP_STACK_OVERFLOW,
-                "call stack exhausted");
+    assert_trap(CALL_TRAP(instance, "endless"), CATNAP_TRAP_STACK_OVERFLOW, "call stack exhausted");
     assert_trap(CALL_TRAP(instance, "abort"), CATNAP_TRAP_HOST, "the host says no");
     assert_int_equal(fixture.host.frames_seen, 1);
     wasm_instance_delete(fixture.instance);
@@ -231,11 +230,8 @@ static void exits_have_a_status(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(every_trap_has_its_text),
-        TEST(frames_tell_where),
-        TEST(deep_traces_are_cut),
-        TEST(traps_of_the_host),
-        TEST(exits_have_a_status),
+        TEST(every_trap_has_its_text), TEST(frames_tell_where),   TEST(deep_traces_are_cut),
+        TEST(traps_of_the_host),       TEST(exits_have_a_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,8 +62,7 @@ static void other_extern_types(void **state) {
         wasm_globaltype_as_externtype(wasm_globaltype_new(wasm_valtype_new_f64(), WASM_VAR)),
         wasm_tabletype_as_externtype(wasm_tabletype_new(wasm_valtype_new_externref(), &limits)),
         wasm_memorytype_as_externtype(wasm_memorytype_new(&limits)),
-        wasm_tagtype_as_externtype(
-            wasm_tagtype_new(wasm_functype_new_1_0(wasm_valtype_new_i32()))),
+        wasm_tagtype_as_externtype(wasm_tagtype_new(wasm_functype_new_1_0(wasm_valtype_new_i32()))),
     };
     for (size_t i = 0; i < COUNT(types); i++) {
         wasm_externtype_t *copy = wasm_externtype_copy(types[i]);

@@ -52,13 +52,21 @@ static const uint8_t value_types[] = {I32, I32, I32, I64, I64, F32, F64, V128};
 static uint32_t below(struct generator *g, uint32_t limit) {
     return (uint32_t)(next_random(&g->random) >> 33) % limit;
 }
-static bool chance(struct generator *g, uint32_t percent) { return below(g, 100) < percent; }
-static uint8_t any_type(struct generator *g) { return value_types[below(g, COUNT(value_types))]; }
+static bool chance(struct generator *g, uint32_t percent) {
+    return below(g, 100) < percent;
+}
+static uint8_t any_type(struct generator *g) {
+    return value_types[below(g, COUNT(value_types))];
+}
 
 /* ---- The stack ---- */
 
-static void pushed(struct generator *g, uint8_t type) { g->stack[g->height++] = type; }
-static void popped(struct generator *g, uint32_t count) { g->height -= count; }
+static void pushed(struct generator *g, uint8_t type) {
+    g->stack[g->height++] = type;
+}
+static void popped(struct generator *g, uint32_t count) {
+    g->height -= count;
+}
 
 static uint32_t local_index(const struct generator *g, uint32_t local) {
     return local < g->signature->param_count ? local : local + g->padding;
@@ -79,16 +87,20 @@ static int find_local(struct generator *g, uint8_t type) {
 }
 
 static void put_const(struct generator *g, uint8_t type) {
-    static const int64_t integers[] = {0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65535, INT32_MIN,
-                                       INT32_MAX, INT64_MIN, INT64_MAX};
+    static const int64_t integers[] = {
+        0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65535, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX};
     static const double numbers[] = {0.0, -0.0, 1.0, -1.0, 0.5, 1e10, -3.75, 4294967296.0, 1e-40};
     struct bytes *f = &g->body;
     int64_t integer = integers[below(g, COUNT(integers))];
     double number = numbers[below(g, COUNT(numbers))];
     float single = (float)number;
     switch (type) {
-    case I32: i32_const(f, (int32_t)integer); break;
-    case I64: i64_const(f, integer); break;
+    case I32:
+        i32_const(f, (int32_t)integer);
+        break;
+    case I64:
+        i64_const(f, integer);
+        break;
     case F32:
         put(f, 0x43);
         put_bytes(f, &single, sizeof single);
@@ -97,8 +109,11 @@ static void put_const(struct generator *g, uint8_t type) {
         put(f, 0x44);
         put_bytes(f, &number, sizeof number);
         break;
-    case FUNCREF: PUT(f, 0xD0, FUNCREF); break;
-    default: v128_const(f, next_random(&g->random), (uint64_t)integer);
+    case FUNCREF:
+        PUT(f, 0xD0, FUNCREF);
+        break;
+    default:
+        v128_const(f, next_random(&g->random), (uint64_t)integer);
     }
 }
 
@@ -133,7 +148,9 @@ static void need(struct generator *g, const uint8_t *types, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         push_value(g, types[i]);
 }
-static void need_one(struct generator *g, uint8_t type) { need(g, &type, 1); }
+static void need_one(struct generator *g, uint8_t type) {
+    need(g, &type, 1);
+}
 
 /* The number on top becomes one NaN, if it is any. */
 static void canonicalize(struct generator *g) {
@@ -305,9 +322,14 @@ static void bulk_memory(struct generator *g) {
         PUT(f, 0x41, 15, 0x71);
         popped(g, 3);
         switch (below(g, 3)) {
-        case 0: PUT(f, 0xFC, 8, 0, 0); break;  /* memory.init */
-        case 1: PUT(f, 0xFC, 10, 0, 0); break; /* memory.copy */
-        default: PUT(f, 0xFC, 11, 0);          /* memory.fill */
+        case 0:
+            PUT(f, 0xFC, 8, 0, 0);
+            break; /* memory.init */
+        case 1:
+            PUT(f, 0xFC, 10, 0, 0);
+            break; /* memory.copy */
+        default:
+            PUT(f, 0xFC, 11, 0); /* memory.fill */
         }
     }
 }
@@ -454,7 +476,9 @@ static void branch(struct generator *g) {
         return;
     }
     switch (below(g, 8)) {
-    case 0: put(f, UNREACHABLE); break;
+    case 0:
+        put(f, UNREACHABLE);
+        break;
     case 1:
         need_label(g, g->depth - 1);
         put(f, RETURN);
@@ -565,8 +589,7 @@ static void call(struct generator *g) {
     bool indirect = !leaf && chance(g, 40);
     if (g->func_count == 0)
         return;
-    const struct signature *s =
-        &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
+    const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
     need(g, s->params, s->param_count);
     if (indirect) {
         push_value(g, I32);
@@ -676,8 +699,11 @@ static void function(struct generator *g, uint32_t steps) {
 static void mix(struct generator *g, uint8_t type) {
     struct bytes *f = &g->body;
     switch (type) {
-    case I32: put(f, 0xAD); break;
-    case I64: break;
+    case I32:
+        put(f, 0xAD);
+        break;
+    case I64:
+        break;
     case F32:
         pushed(g, F32);
         canonicalize(g);
@@ -690,7 +716,9 @@ static void mix(struct generator *g, uint8_t type) {
         popped(g, 1);
         PUT(f, 0xBD);
         break;
-    case FUNCREF: PUT(f, 0xD1, 0xAD); break;
+    case FUNCREF:
+        PUT(f, 0xD1, 0xAD);
+        break;
     default: /* v128 */
         PUT(f, LOCAL_TEE, 3, 0xFD, 29, 0, LOCAL_GET, 3, 0xFD, 29, 1);
         i64_const(f, 31);

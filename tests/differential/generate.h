@@ -9,8 +9,9 @@
 
 struct generator_options {
     uint64_t seed;
-    uint32_t padding; /* unused locals in front of the others; changes nothing that can be observed */
-    bool no_growth;   /* no table.grow, whose outcome depends on memory */
+    uint32_t
+        padding;    /* unused locals in front of the others; changes nothing that can be observed */
+    bool no_growth; /* no table.grow, whose outcome depends on memory */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is mutable. */

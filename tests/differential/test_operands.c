@@ -11,8 +11,22 @@
 /* Where an operand is. */
 enum place { PARAM, LOCAL, TEMP, ACCUMULATOR, CONSTANT, GLOBAL, PLACES };
 /* What becomes of the result. The last ones are for i32 and make a small number of it. */
-enum consumer { RETURNED, SET, TEED, CHAINED, STORED, PASSED, SET_GLOBAL, DROPPED_BELOW, IF_, BR_IF_,
-                BR_UNLESS, SELECTED, BR_TABLE, CONSUMERS };
+enum consumer {
+    RETURNED,
+    SET,
+    TEED,
+    CHAINED,
+    STORED,
+    PASSED,
+    SET_GLOBAL,
+    DROPPED_BELOW,
+    IF_,
+    BR_IF_,
+    BR_UNLESS,
+    SELECTED,
+    BR_TABLE,
+    CONSUMERS
+};
 
 #define VALUES 8
 #define BYTES 512 /* of memory that instructions work on */
@@ -57,11 +71,16 @@ static struct value value_of(uint8_t type, uint64_t *random) {
                                     UINT64_C(0xFFF4000000000000)};
     uint64_t r = next_random(random), pick = r >> 32;
     switch (type) {
-    case I32: return (struct value){pick % 3 ? i32s[pick % COUNT(i32s)] : (uint32_t)r, 0};
-    case I64: return (struct value){pick % 3 ? i64s[pick % COUNT(i64s)] : r, 0};
-    case F32: return (struct value){pick % 3 ? f32s[pick % COUNT(f32s)] : (uint32_t)r, 0};
-    case F64: return (struct value){pick % 3 ? f64s[pick % COUNT(f64s)] : r, 0};
-    default: return (struct value){r, next_random(random)};
+    case I32:
+        return (struct value){pick % 3 ? i32s[pick % COUNT(i32s)] : (uint32_t)r, 0};
+    case I64:
+        return (struct value){pick % 3 ? i64s[pick % COUNT(i64s)] : r, 0};
+    case F32:
+        return (struct value){pick % 3 ? f32s[pick % COUNT(f32s)] : (uint32_t)r, 0};
+    case F64:
+        return (struct value){pick % 3 ? f64s[pick % COUNT(f64s)] : r, 0};
+    default:
+        return (struct value){r, next_random(random)};
     }
 }
 
@@ -85,8 +104,12 @@ static void choose_values(struct context *c) {
 
 static void put_constant(struct bytes *f, uint8_t type, struct value v) {
     switch (type) {
-    case I32: i32_const(f, (int32_t)v.low); break;
-    case I64: i64_const(f, (int64_t)v.low); break;
+    case I32:
+        i32_const(f, (int32_t)v.low);
+        break;
+    case I64:
+        i64_const(f, (int64_t)v.low);
+        break;
     case F32:
         put(f, 0x43);
         put_bytes(f, &v.low, 4);
@@ -95,11 +118,14 @@ static void put_constant(struct bytes *f, uint8_t type, struct value v) {
         put(f, 0x44);
         put_bytes(f, &v.low, 8);
         break;
-    default: v128_const(f, v.low, v.high);
+    default:
+        v128_const(f, v.low, v.high);
     }
 }
 
-static unsigned type_index(uint8_t type) { return I32 - type; } /* I32 0 .. V128 4 */
+static unsigned type_index(uint8_t type) {
+    return I32 - type;
+} /* I32 0 .. V128 4 */
 
 /* The value on the stack goes through an instruction that leaves it as it is. */
 static void put_no_change(struct bytes *f, uint8_t type, uint32_t spare) {
@@ -112,8 +138,12 @@ static void put_no_change(struct bytes *f, uint8_t type, uint32_t spare) {
         i64_const(f, 0);
         put(f, 0x85);
         break;
-    case F32: PUT(f, 0xBC, 0xBE); break;
-    case F64: PUT(f, 0xBD, 0xBF); break;
+    case F32:
+        PUT(f, 0xBC, 0xBE);
+        break;
+    case F64:
+        PUT(f, 0xBD, 0xBF);
+        break;
     default:
         op_u(f, LOCAL_TEE, spare);
         op_u(f, LOCAL_GET, spare);
@@ -125,8 +155,12 @@ static void put_operand(struct bytes *f, const struct context *c, const struct v
                         unsigned k, uint32_t locals) {
     uint8_t type = c->info->operands[k];
     switch (v->places[k]) {
-    case PARAM: op_u(f, LOCAL_GET, k); break;
-    case LOCAL: op_u(f, LOCAL_GET, locals + k); break;
+    case PARAM:
+        op_u(f, LOCAL_GET, k);
+        break;
+    case LOCAL:
+        op_u(f, LOCAL_GET, locals + k);
+        break;
     case TEMP:
         op_u(f, LOCAL_GET, k);
         op_u(f, CALL, c->identity[type_index(type)]);
@@ -135,8 +169,11 @@ static void put_operand(struct bytes *f, const struct context *c, const struct v
         op_u(f, LOCAL_GET, k);
         put_no_change(f, type, locals + 3);
         break;
-    case CONSTANT: put_constant(f, type, c->values[v->tuple][k]); break;
-    default: op_u(f, 0x23, 5 + k); /* global.get: see put_globals() */
+    case CONSTANT:
+        put_constant(f, type, c->values[v->tuple][k]);
+        break;
+    default:
+        op_u(f, 0x23, 5 + k); /* global.get: see put_globals() */
     }
 }
 
@@ -165,8 +202,8 @@ static void put_instruction(struct bytes *f, const struct context *c) {
         put(f, 0);
 }
 
-static const uint8_t store_codes[] = {0x36, 0x37, 0x38, 0x39, 11}, load_codes[] = {0x28, 0x29, 0x2A,
-                                                                                    0x2B, 0};
+static const uint8_t store_codes[] = {0x36, 0x37, 0x38, 0x39, 11},
+                     load_codes[] = {0x28, 0x29, 0x2A, 0x2B, 0};
 
 /* Through memory at the parameters' end of the page. */
 static void put_store_and_load(struct bytes *f, uint8_t type, uint32_t local) {
@@ -185,12 +222,19 @@ static void put_store_and_load(struct bytes *f, uint8_t type, uint32_t local) {
 /* The operand is the result; i32 becomes 0, 1 or 2. */
 static void put_choice(struct bytes *f, enum consumer consumer) {
     switch (consumer) {
-    case IF_: PUT(f, IF, I32, 0x41, 1, ELSE, 0x41, 0, END); break;
+    case IF_:
+        PUT(f, IF, I32, 0x41, 1, ELSE, 0x41, 0, END);
+        break;
     case SELECTED: /* the condition is on top already: needs the others below */
         break;
-    case BR_IF_: PUT(f, BR_IF, 0, 0x41, 0, RETURN, END, 0x41, 1); break;
-    case BR_UNLESS: PUT(f, 0x45, BR_IF, 0, 0x41, 1, RETURN, END, 0x41, 0); break;
-    default: PUT(f, 0x0E, 2, 0, 1, 2, END, 0x41, 0, RETURN, END, 0x41, 1, RETURN, END, 0x41, 2);
+    case BR_IF_:
+        PUT(f, BR_IF, 0, 0x41, 0, RETURN, END, 0x41, 1);
+        break;
+    case BR_UNLESS:
+        PUT(f, 0x45, BR_IF, 0, 0x41, 1, RETURN, END, 0x41, 0);
+        break;
+    default:
+        PUT(f, 0x0E, 2, 0, 1, 2, END, 0x41, 0, RETURN, END, 0x41, 1, RETURN, END, 0x41, 2);
     }
 }
 
@@ -199,7 +243,8 @@ static void put_consumer(struct bytes *f, const struct context *c, enum consumer
     uint8_t type = c->info->result;
     uint32_t local = locals + 4;
     switch (consumer) {
-    case RETURNED: break;
+    case RETURNED:
+        break;
     case SET:
         op_u(f, LOCAL_SET, local);
         op_u(f, LOCAL_GET, local);
@@ -209,15 +254,24 @@ static void put_consumer(struct bytes *f, const struct context *c, enum consumer
         put(f, DROP);
         op_u(f, LOCAL_GET, local);
         break;
-    case CHAINED: put_no_change(f, type, local); break;
-    case STORED: put_store_and_load(f, type, local); break;
-    case PASSED: op_u(f, CALL, c->identity[type_index(type)]); break;
+    case CHAINED:
+        put_no_change(f, type, local);
+        break;
+    case STORED:
+        put_store_and_load(f, type, local);
+        break;
+    case PASSED:
+        op_u(f, CALL, c->identity[type_index(type)]);
+        break;
     case SET_GLOBAL:
         op_u(f, 0x24, type_index(type));
         op_u(f, 0x23, type_index(type));
         break;
-    case DROPPED_BELOW: PUT(f, 0x20, 0, DROP, BLOCK, EMPTY, END); break;
-    default: put_choice(f, consumer);
+    case DROPPED_BELOW:
+        PUT(f, 0x20, 0, DROP, BLOCK, EMPTY, END);
+        break;
+    default:
+        put_choice(f, consumer);
     }
 }
 
@@ -325,7 +379,9 @@ static void choose_variants(struct context *c) {
                 continue; /* a sample */
             want(c, (struct variant){{combination % places, combination / places % places,
                                       combination / places / places},
-                                     consumer, 0, 0});
+                                     consumer,
+                                     0,
+                                     0});
         }
 }
 
@@ -362,9 +418,7 @@ static struct outcome run(struct world *w, const struct context *c, uint8_t *mem
 }
 
 static bool is_nan(uint8_t type, const catnap_val_t *v) {
-    return type == F32   ? v->of.f32 != v->of.f32
-           : type == F64 ? v->of.f64 != v->of.f64
-                         : false;
+    return type == F32 ? v->of.f32 != v->of.f32 : type == F64 ? v->of.f64 != v->of.f64 : false;
 }
 
 /* The payload of a NaN is the machine's choice. */
@@ -441,7 +495,8 @@ static void check_opcodes(struct form form) {
         tested++;
     }
     free(c.variants);
-    print_message("%zu tested\n", tested); assert_true(tested > 300);
+    print_message("%zu tested\n", tested);
+    assert_true(tested > 300);
 }
 
 static void plain_form(void **state) {

@@ -28,11 +28,11 @@
 /* ---- An allocator that keeps the books ---- */
 
 struct ledger {
-    uint64_t now, peak;       /* bytes */
-    uint64_t cap;             /* beyond which it fails; 0: none */
-    uint64_t count;           /* allocations and growths so far */
-    uint64_t fail_at;         /* the first of those that fails, counted from 1; 0: none */
-    bool fail_on;             /* and all after it */
+    uint64_t now, peak; /* bytes */
+    uint64_t cap;       /* beyond which it fails; 0: none */
+    uint64_t count;     /* allocations and growths so far */
+    uint64_t fail_at;   /* the first of those that fails, counted from 1; 0: none */
+    bool fail_on;       /* and all after it */
     uint64_t failures;
 };
 
@@ -197,11 +197,9 @@ static inline wasm_trap_t *call_bits(const wasm_instance_t *instance, const char
         in[i] = (catnap_val_t){.kind = wasm_valtype_kind(params->data[i])};
         memcpy(&in[i].of, &arguments[i], sizeof arguments[i]);
     }
-    wasm_trap_t *trap =
-        catnap_func_call(func, in, params->size, out, wasm_func_result_arity(func));
+    wasm_trap_t *trap = catnap_func_call(func, in, params->size, out, wasm_func_result_arity(func));
     *bits = 0;
-    memcpy(bits, &out[0].of,
-           out[0].kind == WASM_I32 || out[0].kind == WASM_F32 ? 4 : sizeof *bits);
+    memcpy(bits, &out[0].of, out[0].kind == WASM_I32 || out[0].kind == WASM_F32 ? 4 : sizeof *bits);
     wasm_functype_delete(type);
     wasm_func_delete(func);
     return trap;

@@ -5,8 +5,15 @@
 
 #include "../unit/build.h"
 
-enum type_code { I32 = 0x7F, I64 = 0x7E, F32 = 0x7D, F64 = 0x7C, V128 = 0x7B, FUNCREF = 0x70,
-                 EXTERNREF = 0x6F };
+enum type_code {
+    I32 = 0x7F,
+    I64 = 0x7E,
+    F32 = 0x7D,
+    F64 = 0x7C,
+    V128 = 0x7B,
+    FUNCREF = 0x70,
+    EXTERNREF = 0x6F
+};
 
 /* Sections by id; each counts its items. */
 #define SECTIONS 13
@@ -15,8 +22,20 @@ struct module {
     uint32_t counts[SECTIONS];
     uint32_t funcs, imported_funcs;
 };
-enum section_id { TYPES = 1, IMPORTS, FUNCS, TABLES, MEMORIES, GLOBALS, EXPORTS, START, ELEMS, CODES,
-                  DATAS, DATA_COUNT };
+enum section_id {
+    TYPES = 1,
+    IMPORTS,
+    FUNCS,
+    TABLES,
+    MEMORIES,
+    GLOBALS,
+    EXPORTS,
+    START,
+    ELEMS,
+    CODES,
+    DATAS,
+    DATA_COUNT
+};
 
 /* Adds an item to a section: bytes to append to. */
 static inline struct bytes *add_item(struct module *m, enum section_id id) {
@@ -102,8 +121,8 @@ static inline void set_start(struct module *m, uint32_t func) {
 
 /* The binary; empties the module. */
 static inline struct bytes finish(struct module *m) {
-    static const uint8_t order[] = {TYPES, IMPORTS, FUNCS, TABLES, MEMORIES, GLOBALS, EXPORTS, START,
-                                    ELEMS, DATA_COUNT, CODES, DATAS};
+    static const uint8_t order[] = {TYPES,   IMPORTS, FUNCS, TABLES,     MEMORIES, GLOBALS,
+                                    EXPORTS, START,   ELEMS, DATA_COUNT, CODES,    DATAS};
     struct bytes b = {0};
     put_preamble(&b);
     for (size_t i = 0; i < sizeof order; i++) {

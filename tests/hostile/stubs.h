@@ -29,8 +29,8 @@ static inline wasm_trap_t *stub_callback(void *env, catnap_caller_t *caller,
 static inline wasm_extern_t *stub_for(wasm_store_t *store, const wasm_externtype_t *type) {
     switch (wasm_externtype_kind(type)) {
     case WASM_EXTERN_FUNC:
-        return wasm_func_as_extern(catnap_func_new(
-            store, wasm_externtype_as_functype_const(type), stub_callback, NULL, NULL, NULL));
+        return wasm_func_as_extern(catnap_func_new(store, wasm_externtype_as_functype_const(type),
+                                                   stub_callback, NULL, NULL, NULL));
     case WASM_EXTERN_GLOBAL: {
         const wasm_globaltype_t *global = wasm_externtype_as_globaltype_const(type);
         catnap_val_t value;
@@ -44,7 +44,8 @@ static inline wasm_extern_t *stub_for(wasm_store_t *store, const wasm_externtype
     case WASM_EXTERN_MEMORY:
         return wasm_memory_as_extern(
             wasm_memory_new(store, wasm_externtype_as_memorytype_const(type)));
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 
@@ -136,10 +137,17 @@ static inline void use_exports(wasm_store_t *store, const wasm_instance_t *insta
         wasm_extern_t *found = exports.data[i];
         catnap_error_delete(catnap_store_set_fuel(store, fuel));
         switch (wasm_extern_kind(found)) {
-        case WASM_EXTERN_FUNC: use_func(wasm_extern_as_func(found)); break;
-        case WASM_EXTERN_GLOBAL: use_global(wasm_extern_as_global(found)); break;
-        case WASM_EXTERN_TABLE: use_table(wasm_extern_as_table(found)); break;
-        default: use_memory(wasm_extern_as_memory(found));
+        case WASM_EXTERN_FUNC:
+            use_func(wasm_extern_as_func(found));
+            break;
+        case WASM_EXTERN_GLOBAL:
+            use_global(wasm_extern_as_global(found));
+            break;
+        case WASM_EXTERN_TABLE:
+            use_table(wasm_extern_as_table(found));
+            break;
+        default:
+            use_memory(wasm_extern_as_memory(found));
         }
     }
     wasm_extern_vec_delete(&exports);

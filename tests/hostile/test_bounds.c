@@ -24,12 +24,16 @@ static wasm_memory_t *get_memory(const wasm_instance_t *instance) {
 
 static const uint32_t offsets[] = {0, 1, 7, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFF8, 0xFFFFFFFF};
 
-static bool is_access(const struct op_info *info) { return info->name && info->immediate >= IMM_MEM0; }
+static bool is_access(const struct op_info *info) {
+    return info->name && info->immediate >= IMM_MEM0;
+}
 static uint32_t width_of(const struct op_info *info) {
     return 1u << (info->immediate >= IMM_MEM0_LANE ? info->immediate - IMM_MEM0_LANE
                                                    : info->immediate - IMM_MEM0);
 }
-static bool is_store(const struct op_info *info) { return info->result == OPT_NOTHING; }
+static bool is_store(const struct op_info *info) {
+    return info->result == OPT_NOTHING;
+}
 
 static void put_accesses(struct module *m, uint32_t opcode) {
     const struct op_info *info = &cn_op_info[opcode];
@@ -39,12 +43,23 @@ static void put_accesses(struct module *m, uint32_t opcode) {
         char name[24];
         PUT(&f, 0, LOCAL_GET, 0);
         switch (info->operands[1]) {
-        case I32: i32_const(&f, -1); break;
-        case I64: i64_const(&f, -1); break;
-        case F32: PUT(&f, 0x43, 255, 255, 255, 255); break;
-        case F64: PUT(&f, 0x44, 255, 255, 255, 255, 255, 255, 255, 255); break;
-        case V128: v128_const(&f, UINT64_MAX, UINT64_MAX); break;
-        default: break; /* a load has no more */
+        case I32:
+            i32_const(&f, -1);
+            break;
+        case I64:
+            i64_const(&f, -1);
+            break;
+        case F32:
+            PUT(&f, 0x43, 255, 255, 255, 255);
+            break;
+        case F64:
+            PUT(&f, 0x44, 255, 255, 255, 255, 255, 255, 255, 255);
+            break;
+        case V128:
+            v128_const(&f, UINT64_MAX, UINT64_MAX);
+            break;
+        default:
+            break; /* a load has no more */
         }
         if (opcode < OPCODE_PREFIX_FD) {
             put(&f, (uint8_t)opcode);
@@ -85,7 +100,8 @@ static void check_access(const struct world *w, uint8_t *base, uint64_t size, ui
         char wanted[64];
         assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
         wasm_trap_message(trap, &message);
-        snprintf(wanted, sizeof wanted, "out of bounds memory access: address 0x%" PRIx64, effective);
+        snprintf(wanted, sizeof wanted, "out of bounds memory access: address 0x%" PRIx64,
+                 effective);
         /* What the hardware finds may be the first byte that is not there. */
         if (effective >= size || is_store(info))
             assert_memory_equal(message.data, "out of bounds memory access: address 0x", 39);
@@ -104,8 +120,15 @@ static void check_accesses(const struct world *w, uint32_t opcode) {
     uint8_t *base = (uint8_t *)wasm_memory_data(memory);
     uint64_t size = wasm_memory_data_size(memory);
     uint32_t width = width_of(&cn_op_info[opcode]);
-    const uint64_t places[] = {0, size - width, size - width + 1, size - 1, size, size + 1,
-                               UINT32_MAX, UINT64_C(1) << 32, (UINT64_C(1) << 32) + 65536 - 8,
+    const uint64_t places[] = {0,
+                               size - width,
+                               size - width + 1,
+                               size - 1,
+                               size,
+                               size + 1,
+                               UINT32_MAX,
+                               UINT64_C(1) << 32,
+                               (UINT64_C(1) << 32) + 65536 - 8,
                                UINT64_C(2) * UINT32_MAX};
     for (size_t i = 0; i < COUNT(offsets); i++)
         for (size_t k = 0; k < COUNT(places); k++)
@@ -190,7 +213,8 @@ static void growth_to_the_limit(void **state) {
         assert_int_equal(CALL_EXPORT(w.instance, "grow", INT32_MIN), UINT32_MAX);
         assert_int_equal(CALL_EXPORT(w.instance, "grow", 0), 1);
         assert_int_equal(CALL_EXPORT(w.instance, "grow", 2), 1);
-        assert_int_equal(CALL_TRAP(w.instance, "load8", 3 * PAGE), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(CALL_TRAP(w.instance, "load8", 3 * PAGE),
+                         CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
         assert_int_equal(CALL_EXPORT(w.instance, "load8", 3 * PAGE - 1), 0);
         assert_int_equal(CALL_EXPORT(w.instance, "grow", 65533), 3);
         assert_int_equal(CALL_EXPORT(w.instance, "size"), 65536);
@@ -242,8 +266,8 @@ static void growth_within_the_limits_of_type_and_store(void **state) {
 }
 
 /* Grows the caller's memory and writes behind its old end. */
-static wasm_trap_t *grow_from_host(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                                   catnap_val_t *results) {
+static wasm_trap_t *grow_from_host(void *env, catnap_caller_t *caller,
+                                   const catnap_val_t *arguments, catnap_val_t *results) {
     (void)env;
     (void)arguments;
     (void)results;
@@ -315,7 +339,8 @@ static void growth_in_another_instance(void **state) {
         for (uint64_t page = 1; page < 4; page++)
             assert_int_equal(CALL_EXPORT(w.instance, "f", (page + 1) * PAGE - 4),
                              (page + 1) * PAGE - 4);
-        assert_int_equal(CALL_TRAP(w.instance, "f", 6 * PAGE - 3), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(CALL_TRAP(w.instance, "f", 6 * PAGE - 3),
+                         CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
         wasm_extern_delete(imports[0]);
         wasm_extern_delete(imports[1]);
         wasm_instance_delete(owner);
@@ -362,12 +387,18 @@ static uint32_t near_an_end(uint64_t *random, uint32_t size) {
     uint64_t r = next_random(random);
     uint32_t close = (uint32_t)(r >> 40) % 5;
     switch (r % 8) {
-    case 0: return size - close;
-    case 1: return size + close;
-    case 2: return close;
-    case 3: return UINT32_MAX - close;
-    case 4: return 0x80000000u - close;
-    default: return (uint32_t)(r >> 20) % (size + 1);
+    case 0:
+        return size - close;
+    case 1:
+        return size + close;
+    case 2:
+        return close;
+    case 3:
+        return UINT32_MAX - close;
+    case 4:
+        return 0x80000000u - close;
+    default:
+        return (uint32_t)(r >> 20) % (size + 1);
     }
 }
 
@@ -463,9 +494,15 @@ static void add_table_functions(struct module *m) {
     for (unsigned op = 0; op < TABLE_OPS; op++) {
         put(&f, 0);
         switch (op) {
-        case INIT: PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 12, 0, 0); break;
-        case COPY: PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 14, 0, 0); break;
-        case COPY_ACROSS: PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 14, 1, 0); break;
+        case INIT:
+            PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 12, 0, 0);
+            break;
+        case COPY:
+            PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 14, 0, 0);
+            break;
+        case COPY_ACROSS:
+            PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 14, 1, 0);
+            break;
         case FILL:
             PUT(&f, LOCAL_GET, 0);
             put_reference(&f, 1);
@@ -480,7 +517,8 @@ static void add_table_functions(struct module *m) {
             put_reference(&f, 1);
             PUT(&f, LOCAL_GET, 2, 0xFC, 15, 0, RETURN);
             break;
-        default: PUT(&f, LOCAL_GET, 0, 0x25, 0, 0xD1, RETURN);
+        default:
+            PUT(&f, LOCAL_GET, 0, 0x25, 0, 0xD1, RETURN);
         }
         PUT(&f, 0x41, 0, END);
         add_func(m, names[op], three, &f);

@@ -75,13 +75,15 @@ static void add_counted(struct module *m) {
     BODY(&f, 0x41, 1, DROP, 0x41, 2, DROP);
     add_func(m, "four", none, &f);
     /* n times: get, const, sub, tee, br_if; then the last get */
-    BODY(&f, LOOP, EMPTY, LOCAL_GET, 0, 0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0, END, LOCAL_GET, 0);
+    BODY(&f, LOOP, EMPTY, LOCAL_GET, 0, 0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0, END, LOCAL_GET,
+         0);
     add_func(m, "loop", one, &f);
     /* get, if, then 1 or 3 */
     BODY(&f, LOCAL_GET, 0, IF, I32, 0x41, 1, ELSE, 0x41, 1, 0x41, 2, I32_ADD, END);
     add_func(m, "if", one, &f);
     /* get, br_table, then 1 to 3 */
-    BODY(&f, BLOCK, EMPTY, BLOCK, EMPTY, LOCAL_GET, 0, 0x0E, 1, 0, 1, END, 0x41, 0, DROP, END, 0x41, 7);
+    BODY(&f, BLOCK, EMPTY, BLOCK, EMPTY, LOCAL_GET, 0, 0x0E, 1, 0, 1, END, 0x41, 0, DROP, END, 0x41,
+         7);
     add_func(m, "table", one, &f);
     /* get, call, get, call, add */
     BODY(&f, LOCAL_GET, 0, CALL, 3, LOCAL_GET, 0, CALL, 3, I32_ADD);
@@ -175,8 +177,9 @@ static void length_is_paid_for(void **state) {
             COSTS(&w, memory[i], 4, 0, 0, 63);
             COSTS(&w, memory[i], 4 + 1, 0, 0, 64);
             COSTS(&w, memory[i], 4 + 15, 8, 0, 1000);
-            assert_int_equal(call_with(&w, memory[i], (const int64_t[]){65000, 0, 1000}, PLENTY, &used),
-                             CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
+            assert_int_equal(
+                call_with(&w, memory[i], (const int64_t[]){65000, 0, 1000}, PLENTY, &used),
+                CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
         }
         COSTS(&w, "memory.fill", 4 + 1024, 0, 5, 65536);
         static const char *const table[] = {"table.init", "table.copy", "table.fill"};
@@ -429,12 +432,9 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(instructions_are_counted),
-        cmocka_unit_test(length_is_paid_for),
-        cmocka_unit_test(traps_cost_what_was_executed),
-        cmocka_unit_test(enough_is_enough),
-        cmocka_unit_test(fuel_is_exact_at_host_calls),
-        cmocka_unit_test(interleaved_runs),
+        cmocka_unit_test(instructions_are_counted),     cmocka_unit_test(length_is_paid_for),
+        cmocka_unit_test(traps_cost_what_was_executed), cmocka_unit_test(enough_is_enough),
+        cmocka_unit_test(fuel_is_exact_at_host_calls),  cmocka_unit_test(interleaved_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

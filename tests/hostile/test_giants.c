@@ -239,8 +239,8 @@ static void thousand_params_and_results(void **state) {
 }
 
 /* A host function of 1,000 parameters and results, called from WebAssembly. */
-static wasm_trap_t *host_backwards(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                                   catnap_val_t *results) {
+static wasm_trap_t *host_backwards(void *env, catnap_caller_t *caller,
+                                   const catnap_val_t *arguments, catnap_val_t *results) {
     (void)env;
     (void)caller;
     for (uint32_t i = 0; i < MANY; i++)

@@ -26,8 +26,8 @@ static void add_endless(struct module *m) {
     add_func(m, "count", number, &f);
     PUT(&f, 0, BLOCK, EMPTY, 0x41, 1, IF, EMPTY, CALL, 0, END, END, END);
     add_func(m, "nested", none, &f);
-    PUT(&f, 0, LOCAL_GET, 0, IF, EMPTY, LOCAL_GET, 0, 0x41, 1, I32_SUB, CALL, 3, LOCAL_GET, 0, 0x41, 1,
-        I32_SUB, CALL, 3, END, END);
+    PUT(&f, 0, LOCAL_GET, 0, IF, EMPTY, LOCAL_GET, 0, 0x41, 1, I32_SUB, CALL, 3, LOCAL_GET, 0, 0x41,
+        1, I32_SUB, CALL, 3, END, END);
     add_func(m, "recurse", one, &f);
     struct bytes *b = add_item(m, GLOBALS);
     PUT(b, I32, 1, 0x41, 0, END);
@@ -186,8 +186,8 @@ static void interrupted_runs_go_on(void **state) {
     struct world w;
     struct module m = {0};
     struct bytes f = {0};
-    PUT(&f, 1, 1, I32, LOOP, EMPTY, LOCAL_GET, 0, LOCAL_GET, 1, I32_ADD, LOCAL_SET, 1, LOCAL_GET, 0, 0x41,
-        1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0, END, LOCAL_GET, 1, END);
+    PUT(&f, 1, 1, I32, LOOP, EMPTY, LOCAL_GET, 0, LOCAL_GET, 1, I32_ADD, LOCAL_SET, 1, LOCAL_GET, 0,
+        0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0, END, LOCAL_GET, 1, END);
     add_func(&m, "sum", add_type(&m, "i", "i"), &f);
     open_world(&w, form);
     enter_module(&w, &m);
@@ -288,8 +288,7 @@ static void *work(void *argument) {
             snprintf(name, sizeof name, i < GENERATED_RUNS ? "run%u" : "state", i);
             wasm_extern_t *found = catnap_instance_export(instance, name, strlen(name));
             catnap_val_t out;
-            wasm_trap_t *trap =
-                catnap_func_call(wasm_extern_as_func(found), NULL, 0, &out, 1);
+            wasm_trap_t *trap = catnap_func_call(wasm_extern_as_func(found), NULL, 0, &out, 1);
             worker->sums[i] = trap ? (uint64_t)catnap_trap_code(trap) : (uint64_t)out.of.i64;
             catnap_frame_t frame;
             catnap_trap_frame(trap, 0, &frame);
@@ -306,8 +305,8 @@ static void *work(void *argument) {
 
 static void many_threads_run_one_module(void **state) {
     (void)state;
-    static const struct form forms[] = {{0}, {.explicit_checks = true}, {.eager = true},
-                                        {.deferred = true, .interruptible = true}};
+    static const struct form forms[] = {
+        {0}, {.explicit_checks = true}, {.eager = true}, {.deferred = true, .interruptible = true}};
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct bytes b = generate((struct generator_options){.seed = seed});
         wasm_engine_t *engine = new_engine(forms[seed % COUNT(forms)], NULL);

@@ -321,8 +321,24 @@ static void objects_of_another_store(void **state) {
 
 /* ---- Deletion in every order ---- */
 
-enum part { ENGINE, STORE, MODULE, SHARED, INSTANCE, FUNC, MEMORY, TABLE, GLOBAL, TRAP, FRAME, LINKER,
-            FOREIGN, COPY, RUN, PARTS };
+enum part {
+    ENGINE,
+    STORE,
+    MODULE,
+    SHARED,
+    INSTANCE,
+    FUNC,
+    MEMORY,
+    TABLE,
+    GLOBAL,
+    TRAP,
+    FRAME,
+    LINKER,
+    FOREIGN,
+    COPY,
+    RUN,
+    PARTS
+};
 
 struct parts {
     wasm_engine_t *engine;
@@ -386,21 +402,44 @@ static struct parts make_parts(struct ledger *ledger) {
 
 static void delete_part(struct parts *p, enum part part) {
     switch (part) {
-    case ENGINE: wasm_engine_delete(p->engine); break;
-    case STORE: wasm_store_delete(p->store); break;
-    case MODULE: wasm_module_delete(p->module); break;
-    case SHARED: wasm_shared_module_delete(p->shared); break;
-    case INSTANCE: wasm_instance_delete(p->instance); break;
+    case ENGINE:
+        wasm_engine_delete(p->engine);
+        break;
+    case STORE:
+        wasm_store_delete(p->store);
+        break;
+    case MODULE:
+        wasm_module_delete(p->module);
+        break;
+    case SHARED:
+        wasm_shared_module_delete(p->shared);
+        break;
+    case INSTANCE:
+        wasm_instance_delete(p->instance);
+        break;
     case FUNC: /* and the other three, in the order of externs */
     case MEMORY:
     case TABLE:
-    case GLOBAL: wasm_extern_delete(p->externs[part - FUNC]); break;
-    case TRAP: wasm_trap_delete(p->trap); break;
-    case FRAME: wasm_frame_delete(p->frame); break;
-    case LINKER: catnap_linker_delete(p->linker); break;
-    case FOREIGN: wasm_foreign_delete(p->foreign); break;
-    case COPY: wasm_func_delete(p->copy); break;
-    default: catnap_run_delete(p->run);
+    case GLOBAL:
+        wasm_extern_delete(p->externs[part - FUNC]);
+        break;
+    case TRAP:
+        wasm_trap_delete(p->trap);
+        break;
+    case FRAME:
+        wasm_frame_delete(p->frame);
+        break;
+    case LINKER:
+        catnap_linker_delete(p->linker);
+        break;
+    case FOREIGN:
+        wasm_foreign_delete(p->foreign);
+        break;
+    case COPY:
+        wasm_func_delete(p->copy);
+        break;
+    default:
+        catnap_run_delete(p->run);
     }
 }
 
@@ -537,12 +576,9 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handles_of_nothing),
-        cmocka_unit_test(outputs_of_nothing),
-        cmocka_unit_test(calls_with_nothing),
-        cmocka_unit_test(parts_of_nothing),
-        cmocka_unit_test(objects_of_another_store),
-        cmocka_unit_test(deletion_in_any_order),
+        cmocka_unit_test(handles_of_nothing),       cmocka_unit_test(outputs_of_nothing),
+        cmocka_unit_test(calls_with_nothing),       cmocka_unit_test(parts_of_nothing),
+        cmocka_unit_test(objects_of_another_store), cmocka_unit_test(deletion_in_any_order),
         cmocka_unit_test(deeds_of_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,7 +189,8 @@ static void read_only_pages(void **state) {
         open_bench(&b, forms[i % 2], modules[i].size);
         for (size_t length = 0; length <= modules[i].size; length++) {
             struct mapping m;
-            catnap_module_options_t options = {.name = "mapped", .release = unmap, .release_env = &m};
+            catnap_module_options_t options = {
+                .name = "mapped", .release = unmap, .release_env = &m};
             map_bytes(&m, modules[i].data, length);
             try_module(b.engine, m.bytes, length, &options, &b.tally);
             assert_int_equal(m.released, 1);
@@ -238,10 +239,8 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_module_with_everything),
-        cmocka_unit_test(generated_modules),
-        cmocka_unit_test(changes_at_random),
-        cmocka_unit_test(read_only_pages),
+        cmocka_unit_test(a_module_with_everything), cmocka_unit_test(generated_modules),
+        cmocka_unit_test(changes_at_random),        cmocka_unit_test(read_only_pages),
         cmocka_unit_test(released_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,12 @@ struct answer {
     uint64_t bits;
     catnap_trap_code_t trap;
 };
-static struct answer gives(uint64_t bits) { return (struct answer){bits, CATNAP_TRAP_HOST}; }
-static struct answer traps(catnap_trap_code_t code) { return (struct answer){0, code}; }
+static struct answer gives(uint64_t bits) {
+    return (struct answer){bits, CATNAP_TRAP_HOST};
+}
+static struct answer traps(catnap_trap_code_t code) {
+    return (struct answer){0, code};
+}
 
 /* ---- Integers ---- */
 
@@ -42,7 +46,8 @@ static struct answer divide(uint64_t a, uint64_t b, unsigned bits, bool is_signe
     if (y == 0)
         return traps(CATNAP_TRAP_INTEGER_DIVIDE_BY_ZERO);
     s128 quotient = x / y;
-    if (!remainder && is_signed && quotient > sign_extend(cut((u128)1 << (bits - 1), bits) - 1, bits))
+    if (!remainder && is_signed &&
+        quotient > sign_extend(cut((u128)1 << (bits - 1), bits) - 1, bits))
         return traps(CATNAP_TRAP_INTEGER_OVERFLOW);
     return gives(cut((u128)(remainder ? x - quotient * y : quotient), bits));
 }
@@ -52,11 +57,20 @@ static uint64_t shift(uint64_t a, uint64_t b, unsigned bits, uint32_t which) {
     for (; n > 0; n--) {
         uint64_t top = a >> (bits - 1) & 1, bottom = a & 1;
         switch (which) {
-        case 0: a = cut((u128)a * 2, bits); break;              /* shl */
-        case 1: a = a / 2 | top << (bits - 1); break;           /* shr_s */
-        case 2: a = a / 2; break;                               /* shr_u */
-        case 3: a = cut((u128)a * 2, bits) | top; break;        /* rotl */
-        default: a = a / 2 | bottom << (bits - 1);              /* rotr */
+        case 0:
+            a = cut((u128)a * 2, bits);
+            break; /* shl */
+        case 1:
+            a = a / 2 | top << (bits - 1);
+            break; /* shr_s */
+        case 2:
+            a = a / 2;
+            break; /* shr_u */
+        case 3:
+            a = cut((u128)a * 2, bits) | top;
+            break; /* rotl */
+        default:
+            a = a / 2 | bottom << (bits - 1); /* rotr */
         }
     }
     return a;
@@ -64,16 +78,26 @@ static uint64_t shift(uint64_t a, uint64_t b, unsigned bits, uint32_t which) {
 
 static bool compare_integers(s128 sa, s128 sb, u128 ua, u128 ub, uint32_t which) {
     switch (which) {
-    case 0: return ua == ub;
-    case 1: return ua != ub;
-    case 2: return sa < sb;
-    case 3: return ua < ub;
-    case 4: return sa > sb;
-    case 5: return ua > ub;
-    case 6: return sa <= sb;
-    case 7: return ua <= ub;
-    case 8: return sa >= sb;
-    default: return ua >= ub;
+    case 0:
+        return ua == ub;
+    case 1:
+        return ua != ub;
+    case 2:
+        return sa < sb;
+    case 3:
+        return ua < ub;
+    case 4:
+        return sa > sb;
+    case 5:
+        return ua > ub;
+    case 6:
+        return sa <= sb;
+    case 7:
+        return ua <= ub;
+    case 8:
+        return sa >= sb;
+    default:
+        return ua >= ub;
     }
 }
 
@@ -91,17 +115,28 @@ static uint64_t count_bits(uint64_t a, unsigned bits, uint32_t which) {
 /* The 15 binary operations from add on, in the order of their opcodes. */
 static struct answer integer_operation(uint64_t a, uint64_t b, unsigned bits, uint32_t which) {
     switch (which) {
-    case 0: return gives(cut((u128)a + b, bits));
-    case 1: return gives(cut((u128)a - b, bits));
-    case 2: return gives(cut((u128)a * b, bits));
-    case 3: return divide(a, b, bits, true, false);
-    case 4: return divide(a, b, bits, false, false);
-    case 5: return divide(a, b, bits, true, true);
-    case 6: return divide(a, b, bits, false, true);
-    case 7: return gives(a & b);
-    case 8: return gives(a | b);
-    case 9: return gives((a | b) - (a & b));
-    default: return gives(shift(a, b, bits, which - 10));
+    case 0:
+        return gives(cut((u128)a + b, bits));
+    case 1:
+        return gives(cut((u128)a - b, bits));
+    case 2:
+        return gives(cut((u128)a * b, bits));
+    case 3:
+        return divide(a, b, bits, true, false);
+    case 4:
+        return divide(a, b, bits, false, false);
+    case 5:
+        return divide(a, b, bits, true, true);
+    case 6:
+        return divide(a, b, bits, false, true);
+    case 7:
+        return gives(a & b);
+    case 8:
+        return gives(a | b);
+    case 9:
+        return gives((a | b) - (a & b));
+    default:
+        return gives(shift(a, b, bits, which - 10));
     }
 }
 
@@ -113,14 +148,18 @@ struct format {
 };
 static const struct format single = {23, 8, 127}, twice = {52, 11, 1023};
 
-static uint64_t sign_bit(const struct format *f) { return UINT64_C(1) << (f->mantissa + f->exponent); }
+static uint64_t sign_bit(const struct format *f) {
+    return UINT64_C(1) << (f->mantissa + f->exponent);
+}
 static uint64_t infinity(const struct format *f) {
     return ((UINT64_C(1) << f->exponent) - 1) << f->mantissa;
 }
 static uint64_t canonical(const struct format *f) {
     return infinity(f) | UINT64_C(1) << (f->mantissa - 1);
 }
-static bool is_nan(const struct format *f, uint64_t a) { return (a & ~sign_bit(f)) > infinity(f); }
+static bool is_nan(const struct format *f, uint64_t a) {
+    return (a & ~sign_bit(f)) > infinity(f);
+}
 
 /* Rounds value * 2^scale to the nearest, ties to even. */
 static uint64_t encode(const struct format *f, bool negative, u128 value, int scale) {
@@ -193,7 +232,7 @@ static uint64_t to_integer(const struct format *f, uint64_t a, unsigned bits, bo
                  : scale >= 0           ? (u128)value << scale
                  : scale < -63          ? 0
                                         : value >> -scale;
-    u128 most = is_signed ? ((u128)1 << (bits - 1)) - !negative
+    u128 most = is_signed  ? ((u128)1 << (bits - 1)) - !negative
                 : negative ? 0
                            : ((u128)1 << bits) - 1;
     *outside = whole > most ? (negative ? -1 : 1) : 0;
@@ -201,7 +240,7 @@ static uint64_t to_integer(const struct format *f, uint64_t a, unsigned bits, bo
 }
 
 static struct answer to_answer(const struct format *f, uint64_t a, unsigned bits, bool is_signed,
-                              bool saturating) {
+                               bool saturating) {
     int outside;
     if (is_nan(f, a))
         return saturating ? gives(0) : traps(CATNAP_TRAP_INVALID_CONVERSION_TO_INTEGER);
@@ -261,12 +300,18 @@ static struct answer float_operation(const struct format *f, uint64_t a, uint64_
         return gives(canonical(f));
     quad x = quad_of(f, a), y = quad_of(f, b);
     switch (which) {
-    case 0: return gives(bits_of(f, x + y));
-    case 1: return gives(bits_of(f, x - y));
-    case 2: return gives(bits_of(f, x * y));
-    case 3: return gives(bits_of(f, x / y));
-    case 4: return gives(x < y ? a : y < x ? b : a | b);
-    default: return gives(x > y ? a : y > x ? b : a & b);
+    case 0:
+        return gives(bits_of(f, x + y));
+    case 1:
+        return gives(bits_of(f, x - y));
+    case 2:
+        return gives(bits_of(f, x * y));
+    case 3:
+        return gives(bits_of(f, x / y));
+    case 4:
+        return gives(x < y ? a : y < x ? b : a | b);
+    default:
+        return gives(x > y ? a : y > x ? b : a & b);
     }
 }
 
@@ -276,12 +321,18 @@ static bool compare_floats(const struct format *f, uint64_t a, uint64_t b, uint3
     uint64_t sign = sign_bit(f);
     s128 x = a & sign ? -(s128)(a & ~sign) : (s128)a, y = b & sign ? -(s128)(b & ~sign) : (s128)b;
     switch (which) {
-    case 0: return x == y;
-    case 1: return x != y;
-    case 2: return x < y;
-    case 3: return x > y;
-    case 4: return x <= y;
-    default: return x >= y;
+    case 0:
+        return x == y;
+    case 1:
+        return x != y;
+    case 2:
+        return x < y;
+    case 3:
+        return x > y;
+    case 4:
+        return x <= y;
+    default:
+        return x >= y;
     }
 }
 
@@ -317,51 +368,89 @@ static struct answer convert_integer(const struct format *to, uint64_t a, unsign
 static struct answer expected(uint32_t op, uint64_t a, uint64_t b) {
     switch (op) {
     case OP_i32_eqz:
-    case OP_i64_eqz: return gives(a == 0);
-    case OP_i32_wrap_i64: return gives(a & UINT32_MAX);
-    case OP_i64_extend_i32_s: return gives((uint64_t)sign_extend(a, 32));
+    case OP_i64_eqz:
+        return gives(a == 0);
+    case OP_i32_wrap_i64:
+        return gives(a & UINT32_MAX);
+    case OP_i64_extend_i32_s:
+        return gives((uint64_t)sign_extend(a, 32));
     case OP_i64_extend_i32_u:
     case OP_i32_reinterpret_f32:
     case OP_i64_reinterpret_f64:
     case OP_f32_reinterpret_i32:
-    case OP_f64_reinterpret_i64: return gives(a);
-    case OP_i32_extend8_s: return gives(cut((u128)sign_extend(a, 8), 32));
-    case OP_i32_extend16_s: return gives(cut((u128)sign_extend(a, 16), 32));
-    case OP_i64_extend8_s: return gives((uint64_t)sign_extend(a, 8));
-    case OP_i64_extend16_s: return gives((uint64_t)sign_extend(a, 16));
-    case OP_i64_extend32_s: return gives((uint64_t)sign_extend(a, 32));
-    case OP_f32_demote_f64: return convert_float(&twice, &single, a);
-    case OP_f64_promote_f32: return convert_float(&single, &twice, a);
-    case OP_f32_convert_i32_s: return convert_integer(&single, a, 32, true);
-    case OP_f32_convert_i32_u: return convert_integer(&single, a, 32, false);
-    case OP_f32_convert_i64_s: return convert_integer(&single, a, 64, true);
-    case OP_f32_convert_i64_u: return convert_integer(&single, a, 64, false);
-    case OP_f64_convert_i32_s: return convert_integer(&twice, a, 32, true);
-    case OP_f64_convert_i32_u: return convert_integer(&twice, a, 32, false);
-    case OP_f64_convert_i64_s: return convert_integer(&twice, a, 64, true);
-    case OP_f64_convert_i64_u: return convert_integer(&twice, a, 64, false);
-    case OP_i32_trunc_f32_s: return to_answer(&single, a, 32, true, false);
-    case OP_i32_trunc_f32_u: return to_answer(&single, a, 32, false, false);
-    case OP_i32_trunc_f64_s: return to_answer(&twice, a, 32, true, false);
-    case OP_i32_trunc_f64_u: return to_answer(&twice, a, 32, false, false);
-    case OP_i64_trunc_f32_s: return to_answer(&single, a, 64, true, false);
-    case OP_i64_trunc_f32_u: return to_answer(&single, a, 64, false, false);
-    case OP_i64_trunc_f64_s: return to_answer(&twice, a, 64, true, false);
-    case OP_i64_trunc_f64_u: return to_answer(&twice, a, 64, false, false);
-    case OP_i32_trunc_sat_f32_s: return to_answer(&single, a, 32, true, true);
-    case OP_i32_trunc_sat_f32_u: return to_answer(&single, a, 32, false, true);
-    case OP_i32_trunc_sat_f64_s: return to_answer(&twice, a, 32, true, true);
-    case OP_i32_trunc_sat_f64_u: return to_answer(&twice, a, 32, false, true);
-    case OP_i64_trunc_sat_f32_s: return to_answer(&single, a, 64, true, true);
-    case OP_i64_trunc_sat_f32_u: return to_answer(&single, a, 64, false, true);
-    case OP_i64_trunc_sat_f64_s: return to_answer(&twice, a, 64, true, true);
-    case OP_i64_trunc_sat_f64_u: return to_answer(&twice, a, 64, false, true);
-    default: break;
+    case OP_f64_reinterpret_i64:
+        return gives(a);
+    case OP_i32_extend8_s:
+        return gives(cut((u128)sign_extend(a, 8), 32));
+    case OP_i32_extend16_s:
+        return gives(cut((u128)sign_extend(a, 16), 32));
+    case OP_i64_extend8_s:
+        return gives((uint64_t)sign_extend(a, 8));
+    case OP_i64_extend16_s:
+        return gives((uint64_t)sign_extend(a, 16));
+    case OP_i64_extend32_s:
+        return gives((uint64_t)sign_extend(a, 32));
+    case OP_f32_demote_f64:
+        return convert_float(&twice, &single, a);
+    case OP_f64_promote_f32:
+        return convert_float(&single, &twice, a);
+    case OP_f32_convert_i32_s:
+        return convert_integer(&single, a, 32, true);
+    case OP_f32_convert_i32_u:
+        return convert_integer(&single, a, 32, false);
+    case OP_f32_convert_i64_s:
+        return convert_integer(&single, a, 64, true);
+    case OP_f32_convert_i64_u:
+        return convert_integer(&single, a, 64, false);
+    case OP_f64_convert_i32_s:
+        return convert_integer(&twice, a, 32, true);
+    case OP_f64_convert_i32_u:
+        return convert_integer(&twice, a, 32, false);
+    case OP_f64_convert_i64_s:
+        return convert_integer(&twice, a, 64, true);
+    case OP_f64_convert_i64_u:
+        return convert_integer(&twice, a, 64, false);
+    case OP_i32_trunc_f32_s:
+        return to_answer(&single, a, 32, true, false);
+    case OP_i32_trunc_f32_u:
+        return to_answer(&single, a, 32, false, false);
+    case OP_i32_trunc_f64_s:
+        return to_answer(&twice, a, 32, true, false);
+    case OP_i32_trunc_f64_u:
+        return to_answer(&twice, a, 32, false, false);
+    case OP_i64_trunc_f32_s:
+        return to_answer(&single, a, 64, true, false);
+    case OP_i64_trunc_f32_u:
+        return to_answer(&single, a, 64, false, false);
+    case OP_i64_trunc_f64_s:
+        return to_answer(&twice, a, 64, true, false);
+    case OP_i64_trunc_f64_u:
+        return to_answer(&twice, a, 64, false, false);
+    case OP_i32_trunc_sat_f32_s:
+        return to_answer(&single, a, 32, true, true);
+    case OP_i32_trunc_sat_f32_u:
+        return to_answer(&single, a, 32, false, true);
+    case OP_i32_trunc_sat_f64_s:
+        return to_answer(&twice, a, 32, true, true);
+    case OP_i32_trunc_sat_f64_u:
+        return to_answer(&twice, a, 32, false, true);
+    case OP_i64_trunc_sat_f32_s:
+        return to_answer(&single, a, 64, true, true);
+    case OP_i64_trunc_sat_f32_u:
+        return to_answer(&single, a, 64, false, true);
+    case OP_i64_trunc_sat_f64_s:
+        return to_answer(&twice, a, 64, true, true);
+    case OP_i64_trunc_sat_f64_u:
+        return to_answer(&twice, a, 64, false, true);
+    default:
+        break;
     }
     if (op >= OP_i32_eq && op <= OP_i32_ge_u)
-        return gives(compare_integers(sign_extend(a, 32), sign_extend(b, 32), a, b, op - OP_i32_eq));
+        return gives(
+            compare_integers(sign_extend(a, 32), sign_extend(b, 32), a, b, op - OP_i32_eq));
     if (op >= OP_i64_eq && op <= OP_i64_ge_u)
-        return gives(compare_integers(sign_extend(a, 64), sign_extend(b, 64), a, b, op - OP_i64_eq));
+        return gives(
+            compare_integers(sign_extend(a, 64), sign_extend(b, 64), a, b, op - OP_i64_eq));
     if (op >= OP_i32_clz && op <= OP_i32_popcnt)
         return gives(count_bits(a, 32, op - OP_i32_clz));
     if (op >= OP_i64_clz && op <= OP_i64_popcnt)
@@ -392,7 +481,8 @@ static const struct format *format_of(uint8_t type) {
 /* All kinds of exponents with all kinds of mantissas, and what lies beside the powers of two where
  * integers end. */
 static size_t float_values(const struct format *f, uint64_t *values) {
-    static const int powers[] = {7, 8, 15, 16, 23, 24, 31, 32, 52, 53, 63, 64, 0, 1, -1, -149, -1074};
+    static const int powers[] = {7,  8,  15, 16, 23, 24, 31,   32,   52,
+                                 53, 63, 64, 0,  1,  -1, -149, -1074};
     uint64_t most = infinity(f) >> f->mantissa, ones = (UINT64_C(1) << f->mantissa) - 1;
     const uint64_t exponents[] = {0, 1, most / 2, most / 2 + f->mantissa, most - 1, most};
     const uint64_t mantissas[] = {0, 1, ones / 2 + 1, ones};
@@ -542,8 +632,8 @@ static void every_numeric_instruction(void **state) {
             put(&f, 0xFC);
         PUT(&f, (uint8_t)op, END);
         snprintf(name, sizeof name, "%u", op);
-        add_func(&m, name,
-                 add_type_n(&m, info->operands, info->operand_count, &info->result, 1), &f);
+        add_func(&m, name, add_type_n(&m, info->operands, info->operand_count, &info->result, 1),
+                 &f);
     }
     open_world(&w, (struct form){0});
     enter_module(&w, &m);

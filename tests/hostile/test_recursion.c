@@ -71,8 +71,8 @@ static void calls_without_end(void **state) {
     static const struct {
         uint64_t stack;
         uint32_t depth;
-    } limits[] = {{64 << 20, 200000}, {0, 200000}, {64 << 10, 1000000}, {64 << 20, 1}, {1 << 20, 0},
-                  {1 << 20, UINT32_MAX}};
+    } limits[] = {{64 << 20, 200000}, {0, 200000},  {64 << 10, 1000000},
+                  {64 << 20, 1},      {1 << 20, 0}, {1 << 20, UINT32_MAX}};
     for (size_t i = 0; i < COUNT(limits); i++) {
         FOR_EACH_FORM(w) {
             struct module m = {0};
@@ -259,9 +259,8 @@ static wasm_trap_t *from_host(void *env, catnap_caller_t *caller, const catnap_v
     if (h->depth > h->deepest)
         h->deepest = h->depth;
     assert_int_equal(catnap_caller_backtrace(caller, frames, COUNT(frames)), h->depth);
-    wasm_trap_t *trap = h->way == BY_INSTANCE
-                            ? instantiate_again(h)
-                            : call_again(h, catnap_caller_instance(caller));
+    wasm_trap_t *trap = h->way == BY_INSTANCE ? instantiate_again(h)
+                                              : call_again(h, catnap_caller_instance(caller));
     h->depth--;
     if (!h->catches)
         return trap;
@@ -296,8 +295,7 @@ static void check_bouncing(struct world *w, enum way way, uint32_t host_depth, b
     wasm_trap_t *trap = NULL;
     for (unsigned round = 0; round < 3; round++) {
         h.depth = h.deepest = 0;
-        wasm_instance_t *instance =
-            catnap_instance_new(w->store, h.module, &imports, NULL, &trap);
+        wasm_instance_t *instance = catnap_instance_new(w->store, h.module, &imports, NULL, &trap);
         if (way != BY_INSTANCE) {
             assert_non_null(instance);
             uint64_t ignored;

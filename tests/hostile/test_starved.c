@@ -231,8 +231,7 @@ static bool call_under_cap(const struct bytes *b, struct form form, uint64_t cap
     wasm_trap_t *trap = NULL;
     wasm_engine_t *engine = new_engine(form, &ledger);
     wasm_store_t *store = engine ? wasm_store_new(engine) : NULL;
-    wasm_module_t *module =
-        store ? catnap_module_new(store, b->data, b->size, NULL, &error) : NULL;
+    wasm_module_t *module = store ? catnap_module_new(store, b->data, b->size, NULL, &error) : NULL;
     if (store && !module)
         assert_true(is_exhausted_error(error));
     wasm_instance_t *instance =

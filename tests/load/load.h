@@ -99,8 +99,8 @@ static inline wasm_engine_t *new_engine(const struct engine_form *form) {
     catnap_config_set_bounds_checks(config, form->bounds);
     catnap_config_set_threads(config, form->threads);
     if (form->injector)
-        catnap_config_set_allocator(
-            config, &(catnap_allocator_t){injected_realloc, form->injector});
+        catnap_config_set_allocator(config,
+                                    &(catnap_allocator_t){injected_realloc, form->injector});
     wasm_engine_t *engine = wasm_engine_new_with_config(config);
     return engine;
 }

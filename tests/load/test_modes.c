@@ -69,8 +69,8 @@ static void bad_bodies_do_not_hide_their_neighbours(void **state) {
 }
 
 static void modules_choose_for_themselves(void **state) {
-    static const catnap_translation_t modes[] = {
-        CATNAP_TRANSLATION_LAZY, CATNAP_TRANSLATION_EAGER, CATNAP_TRANSLATION_DEFERRED};
+    static const catnap_translation_t modes[] = {CATNAP_TRANSLATION_LAZY, CATNAP_TRANSLATION_EAGER,
+                                                 CATNAP_TRANSLATION_DEFERRED};
     static const uint64_t validated[] = {4, 4, 0}, translated[] = {0, 4, 0};
     struct bytes good = FOUR_FUNCTIONS(0x41, 7, 0x0B), bad = FOUR_FUNCTIONS(0x6A, 0x0B);
     (void)state;

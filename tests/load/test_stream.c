@@ -153,8 +153,8 @@ static void bad_bodies_are_reported_early(void **state) {
         catnap_builder_t *builder = catnap_builder_new(engine, NULL, &error);
         size_t at = 0;
         for (; !error && at < b.size; at += 1000)
-            error = catnap_builder_write(builder, b.data + at,
-                                         at + 1000 < b.size ? 1000 : b.size - at);
+            error =
+                catnap_builder_write(builder, b.data + at, at + 1000 < b.size ? 1000 : b.size - at);
         if (forms[f].threads == 1)
             assert_true(error && at < b.size / 6);
         if (error) {

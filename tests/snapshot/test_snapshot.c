@@ -15,7 +15,7 @@ struct world {
 };
 
 static wasm_trap_t *note(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                             catnap_val_t *results) {
+                         catnap_val_t *results) {
     (void)caller;
     (void)env;
     results[0].of.i32 = arguments[0].of.i32 * 3 + 1;
@@ -27,8 +27,8 @@ static void open_store(struct world *world) {
     world->linker = catnap_linker_new(world->store);
     wasm_functype_t *type = wasm_functype_new_1_1(wasm_valtype_new_i32(), wasm_valtype_new_i32());
     wasm_func_t *func = catnap_func_new(world->store, type, note, world, NULL, NULL);
-    assert_no_error(catnap_linker_define(world->linker, "host", 4, "note", 4,
-                                         wasm_func_as_extern(func)));
+    assert_no_error(
+        catnap_linker_define(world->linker, "host", 4, "note", 4, wasm_func_as_extern(func)));
     wasm_func_delete(func);
     wasm_functype_delete(type);
 }
@@ -169,8 +169,8 @@ static void bytes_go_to_another_engine(void **state) {
 
     open_world(&other, false);
     catnap_error_t *error;
-    snapshot = catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
-                                    &error);
+    snapshot =
+        catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     assert_no_error(error);
     size_t length;
     assert_memory_equal(catnap_snapshot_data(snapshot, &length), "mine", 4);
@@ -242,16 +242,16 @@ static void deltas_need_their_base(void **state) {
     uint64_t before = hash_memory(instance);
     wasm_byte_vec_t bytes = to_bytes(full, base);
     catnap_error_t *error;
-    assert_null(catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
-                                     &error));
+    assert_null(
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error));
     assert_error(error, CATNAP_LINK, "needs its base");
     catnap_open_options_t open = {.base = full};
-    assert_null(catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, &open,
-                                     &error));
+    assert_null(
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, &open, &error));
     assert_error(error, CATNAP_LINK, "another base");
     open.base = base;
-    catnap_snapshot_t *delta = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data,
-                                                    bytes.size, &open, &error);
+    catnap_snapshot_t *delta =
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, &open, &error);
     assert_no_error(error);
     catnap_snapshot_delete(base);
     catnap_snapshot_info_t a, b;
@@ -362,8 +362,7 @@ static void in_slices(uint64_t slice, int64_t expected, uint64_t memory) {
     catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
     wasm_func_delete(func);
     for (;;) {
-        assert_no_error(
-            catnap_store_set_fuel(world.store, catnap_store_fuel(world.store) + slice));
+        assert_no_error(catnap_store_set_fuel(world.store, catnap_store_fuel(world.store) + slice));
         catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
         assert_no_trap(trap);
         if (status == CATNAP_OK)
@@ -376,8 +375,8 @@ static void in_slices(uint64_t slice, int64_t expected, uint64_t memory) {
         wasm_instance_delete(instance);
         close_world(&world);
         open_world(&world, true);
-        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size,
-                                        NULL, &error);
+        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
+                                        &error);
         assert_no_error(error);
         instance = restore(snapshot, &world, &run);
         assert_non_null(run);
@@ -421,8 +420,8 @@ static void a_run_needs_the_same_checks(void **state) {
     wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
     catnap_snapshot_delete(snapshot);
     open_world(&other, false);
-    snapshot = catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
-                                    &error);
+    snapshot =
+        catnap_snapshot_read(other.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     assert_no_error(error);
     assert_error(catnap_snapshot_restore(snapshot, other.linker, NULL, NULL, NULL), CATNAP_MISUSE,
                  "fuel on");
@@ -441,9 +440,12 @@ static void a_run_needs_the_same_checks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(copies_are_alike_and_apart), TEST(bytes_go_to_another_engine),
-        TEST(files_are_mapped),           TEST(deltas_need_their_base),
-        TEST(damage_is_noticed),          TEST(slices_end_like_the_whole),
+        TEST(copies_are_alike_and_apart),
+        TEST(bytes_go_to_another_engine),
+        TEST(files_are_mapped),
+        TEST(deltas_need_their_base),
+        TEST(damage_is_noticed),
+        TEST(slices_end_like_the_whole),
         TEST(a_run_needs_the_same_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

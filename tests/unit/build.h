@@ -27,7 +27,9 @@ static inline void put_bytes(struct bytes *b, const void *data, size_t size) {
     b->size += size;
 }
 
-static inline void put(struct bytes *b, uint8_t byte) { put_bytes(b, &byte, 1); }
+static inline void put(struct bytes *b, uint8_t byte) {
+    put_bytes(b, &byte, 1);
+}
 
 /* Literal bytes: PUT(&b, 0x41, 0, 0x0B). */
 #define PUT(b, ...)                                                                                \
@@ -58,7 +60,9 @@ static inline void put_section(struct bytes *b, uint8_t id, struct bytes *conten
     put_sized(b, content);
 }
 
-static inline void put_preamble(struct bytes *b) { PUT(b, 0, 'a', 's', 'm', 1, 0, 0, 0); }
+static inline void put_preamble(struct bytes *b) {
+    PUT(b, 0, 'a', 's', 'm', 1, 0, 0, 0);
+}
 
 /* A section of literal bytes: SECTION(&b, id, content...). */
 #define SECTION(b, id, ...)                                                                        \

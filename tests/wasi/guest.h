@@ -32,9 +32,9 @@
 struct guest {
     catnap_wasi_t *wasi;
     struct wasi_call call;
-    uint8_t *memory;  /* malloc()ed to size, so that a sanitizer sees what leaves it */
-    uint32_t next;    /* where the next string goes */
-    char base[64];    /* a temporary directory; base/root is the pre-open, descriptor 3 */
+    uint8_t *memory; /* malloc()ed to size, so that a sanitizer sees what leaves it */
+    uint32_t next;   /* where the next string goes */
+    char base[64];   /* a temporary directory; base/root is the pre-open, descriptor 3 */
     char root[72];
     int interrupts[2]; /* a pipe: written to interrupt */
     bool interrupted;

@@ -154,8 +154,7 @@ static void rights_decide(void **state) {
 
     fd = guest_must_open(g, "file", 0, WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK);
     assert_wasi(WASI_SUCCESS, CALL(g, fd_tell, fd, 0)); /* which seeking implies */
-    assert_wasi(WASI_NOTCAPABLE,
-                CALL(g, fd_fdstat_set_rights, fd, RIGHTS_READ | RIGHTS_WRITE, 0));
+    assert_wasi(WASI_NOTCAPABLE, CALL(g, fd_fdstat_set_rights, fd, RIGHTS_READ | RIGHTS_WRITE, 0));
     assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_set_rights, fd, WASI_RIGHT_FD_SEEK, 0));
     assert_wasi(WASI_NOTCAPABLE, guest_read(g, fd, 1));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, fd_fdstat_set_rights, fd, WASI_RIGHT_FD_READ, 0));
@@ -181,8 +180,8 @@ static void directories_pass_rights_on(void **state) {
                                       WASI_RIGHT_FD_READ, 0, 0, 0));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_open, dir, 0, STR(g, "file"), WASI_OFLAG_TRUNC,
                                       WASI_RIGHT_FD_READ, 0, 0, 0));
-    assert_wasi(WASI_NOTCAPABLE, CALL(g, path_open, dir, 0, STR(g, "file"), 0,
-                                      WASI_RIGHT_FD_READ, 0, WASI_FDFLAG_SYNC, 0));
+    assert_wasi(WASI_NOTCAPABLE, CALL(g, path_open, dir, 0, STR(g, "file"), 0, WASI_RIGHT_FD_READ,
+                                      0, WASI_FDFLAG_SYNC, 0));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_unlink_file, dir, STR(g, "file")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_open, dir, 0, STR(g, "file"), 0, WASI_RIGHT_FD_READ,
                                    WASI_RIGHT_FD_READ, 0, 0));
@@ -245,8 +244,8 @@ static void open_flags(void **state) {
     assert_wasi(WASI_EXIST, guest_open(g, "file", true, WASI_OFLAG_CREAT | WASI_OFLAG_EXCL,
                                        RIGHTS_READ, 0, &fd));
     assert_wasi(WASI_NOTDIR, guest_open(g, "file", true, WASI_OFLAG_DIRECTORY, 0, 0, &fd));
-    assert_wasi(WASI_INVAL, guest_open(g, "new", true, WASI_OFLAG_DIRECTORY | WASI_OFLAG_CREAT, 0,
-                                       0, &fd));
+    assert_wasi(WASI_INVAL,
+                guest_open(g, "new", true, WASI_OFLAG_DIRECTORY | WASI_OFLAG_CREAT, 0, 0, &fd));
     assert_false(guest_exists(g, "root/new"));
     assert_wasi(WASI_INVAL, guest_open(g, "file", true, 16, 0, 0, &fd));
     assert_wasi(WASI_INVAL, guest_open(g, "file", true, 0, 0, 32, &fd));
@@ -329,8 +328,7 @@ static void filestat_of_the_older_snapshot(void **state) {
     assert_int_equal(5, guest_u64(g, 88));
     assert_int_equal(0xaa, g->memory[64 + 56]);
     assert_wasi(WASI_FAULT, CALL(g, path_filestat_get, 3, 0, STR(g, "file"), GUEST_MEMORY - 55));
-    assert_wasi(WASI_SUCCESS,
-                CALL(g, path_filestat_get, 3, 0, STR(g, "file"), GUEST_MEMORY - 56));
+    assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_get, 3, 0, STR(g, "file"), GUEST_MEMORY - 56));
 }
 
 static void set_times(void **state) {
@@ -363,8 +361,8 @@ static void set_times(void **state) {
                                    UINT64_C(7000000000), WASI_FST_MTIM));
     assert_int_equal(0, stat(guest_host_path(g, "root/dir"), &st));
     assert_int_equal(7, st.st_mtim.tv_sec);
-    assert_wasi(WASI_NOTDIR, CALL(g, path_filestat_set_times, 3, 0, STR(g, "file/"), 0, 0,
-                                  WASI_FST_MTIM_NOW));
+    assert_wasi(WASI_NOTDIR,
+                CALL(g, path_filestat_set_times, 3, 0, STR(g, "file/"), 0, 0, WASI_FST_MTIM_NOW));
     assert_wasi(WASI_INVAL,
                 CALL(g, fd_filestat_set_times, fd, 0, 0, WASI_FST_MTIM | WASI_FST_MTIM_NOW));
     assert_wasi(WASI_INVAL,
@@ -447,8 +445,7 @@ static void prestat(void **state) {
 static void origin(void **state) {
     struct guest *g = *state;
     guest_mkdir(g, "root/dir");
-    uint32_t dir =
-        guest_must_open(g, "dir", 0, WASI_RIGHT_PATH_OPEN | WASI_RIGHT_PATH_CREATE_FILE);
+    uint32_t dir = guest_must_open(g, "dir", 0, WASI_RIGHT_PATH_OPEN | WASI_RIGHT_PATH_CREATE_FILE);
     assert_wasi(WASI_SUCCESS, CALL(g, path_open, dir, 0, STR(g, "x"), WASI_OFLAG_CREAT, 0, 0,
                                    WASI_FDFLAG_APPEND, 0));
     const struct wasi_fd *fd = &g->wasi->fds[guest_u32(g, 0)];

@@ -190,7 +190,8 @@ static void interrupting(void **state) {
 /* Called by the host itself there is no memory, and so no valid pointer. */
 static void without_a_caller(void **state) {
     struct program *p = *state;
-    wasm_extern_t *found = catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, "fd_write", 8);
+    wasm_extern_t *found =
+        catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, "fd_write", 8);
     const catnap_val_t arguments[4] = {{.kind = WASM_I32, .of.i32 = 1},
                                        {.kind = WASM_I32},
                                        {.kind = WASM_I32},
@@ -208,8 +209,8 @@ static void all_are_defined(void **state) {
     struct program *p = *state;
     for (size_t i = 0; i < cn_wasi_function_count; i++) {
         const struct wasi_function *f = &cn_wasi_functions[i];
-        wasm_extern_t *new = catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, f->name,
-                                               strlen(f->name));
+        wasm_extern_t *new =
+            catnap_linker_get(p->linker, "wasi_snapshot_preview1", 22, f->name, strlen(f->name));
         wasm_extern_t *old =
             catnap_linker_get(p->linker, "wasi_unstable", 13, f->name, strlen(f->name));
         assert_non_null(new);
@@ -245,9 +246,8 @@ static void types_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(printing),         TEST(exiting),         TEST(the_older_name),
-        TEST(interrupting),     TEST(without_a_caller), TEST(all_are_defined),
-        TEST(types_are_checked),
+        TEST(printing),         TEST(exiting),         TEST(the_older_name),    TEST(interrupting),
+        TEST(without_a_caller), TEST(all_are_defined), TEST(types_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

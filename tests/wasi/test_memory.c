@@ -28,9 +28,9 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *pointer, size_t size);
 void __libc_free(void *pointer);
 
-static bool counting;   /* between begin() and end() */
-static bool for_ever;   /* fail from then on */
-static long fail_at;    /* the allocation that fails, from 0 */
+static bool counting; /* between begin() and end() */
+static bool for_ever; /* fail from then on */
+static long fail_at;  /* the allocation that fails, from 0 */
 static long allocations, live;
 
 static bool fails(void) {

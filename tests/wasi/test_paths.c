@@ -182,8 +182,8 @@ static void read_only(void **state) {
     assert_wasi(WASI_ROFS, rename_in(g, "file", "new"));
     assert_wasi(WASI_ROFS, link_in(g, 0, "file", "new"));
     assert_wasi(WASI_ROFS, symlink_in(g, "file", "new"));
-    assert_wasi(WASI_ROFS, CALL(g, path_filestat_set_times, 3, 0, STR(g, "file"), 0, 0,
-                                WASI_FST_MTIM_NOW));
+    assert_wasi(WASI_ROFS,
+                CALL(g, path_filestat_set_times, 3, 0, STR(g, "file"), 0, 0, WASI_FST_MTIM_NOW));
     /* A directory opened below is as read-only, and no way leads round by a second pre-open. */
     uint32_t dir = guest_must_open(g, "dir", 0, WASI_RIGHT_PATH_CREATE_DIRECTORY);
     assert_wasi(WASI_ROFS, CALL(g, path_create_directory, dir, STR(g, "new")));

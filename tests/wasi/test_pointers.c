@@ -29,13 +29,45 @@ static uint64_t next_random(uint64_t *seed) {
 }
 
 static uint32_t interesting_u32(uint64_t *seed) {
-    static const uint32_t values[] = {
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 32, 48, 64, 1024, 1025, GUEST_MEMORY / 8,
-        GUEST_MEMORY - 64, GUEST_MEMORY - 48, GUEST_MEMORY - 32, GUEST_MEMORY - 24,
-        GUEST_MEMORY - 16, GUEST_MEMORY - 8, GUEST_MEMORY - 7, GUEST_MEMORY - 4,
-        GUEST_MEMORY - 3, GUEST_MEMORY - 2, GUEST_MEMORY - 1, GUEST_MEMORY, GUEST_MEMORY + 1,
-        0x7fffffff, 0x80000000, 0x20000000, 0x10000001, 0xfffffff0, 0xfffffff8, 0xfffffffc,
-        0xfffffffe, 0xffffffff};
+    static const uint32_t values[] = {0,
+                                      1,
+                                      2,
+                                      3,
+                                      4,
+                                      5,
+                                      6,
+                                      7,
+                                      8,
+                                      16,
+                                      24,
+                                      32,
+                                      48,
+                                      64,
+                                      1024,
+                                      1025,
+                                      GUEST_MEMORY / 8,
+                                      GUEST_MEMORY - 64,
+                                      GUEST_MEMORY - 48,
+                                      GUEST_MEMORY - 32,
+                                      GUEST_MEMORY - 24,
+                                      GUEST_MEMORY - 16,
+                                      GUEST_MEMORY - 8,
+                                      GUEST_MEMORY - 7,
+                                      GUEST_MEMORY - 4,
+                                      GUEST_MEMORY - 3,
+                                      GUEST_MEMORY - 2,
+                                      GUEST_MEMORY - 1,
+                                      GUEST_MEMORY,
+                                      GUEST_MEMORY + 1,
+                                      0x7fffffff,
+                                      0x80000000,
+                                      0x20000000,
+                                      0x10000001,
+                                      0xfffffff0,
+                                      0xfffffff8,
+                                      0xfffffffc,
+                                      0xfffffffe,
+                                      0xffffffff};
     uint64_t random = next_random(seed);
     if (random % 16 == 0)
         return (uint32_t)(random >> 32);
@@ -43,8 +75,15 @@ static uint32_t interesting_u32(uint64_t *seed) {
 }
 
 static uint64_t interesting_u64(uint64_t *seed) {
-    static const uint64_t values[] = {0, 1, 100, UINT32_MAX, INT64_MAX, (uint64_t)INT64_MAX + 1,
-                                      UINT64_MAX - 1, UINT64_MAX, WASI_RIGHTS_ALL,
+    static const uint64_t values[] = {0,
+                                      1,
+                                      100,
+                                      UINT32_MAX,
+                                      INT64_MAX,
+                                      (uint64_t)INT64_MAX + 1,
+                                      UINT64_MAX - 1,
+                                      UINT64_MAX,
+                                      WASI_RIGHTS_ALL,
                                       WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE};
     uint64_t random = next_random(seed);
     if (random % 16 == 0)
@@ -85,8 +124,8 @@ static void run_rounds(void **state, const struct wasi_layout *layout) {
                 fill_memory(g, &seed);
             }
             for (size_t k = 0; k < parameters_of(function); k++)
-                arguments[k] = function->signature[k] == 'I' ? interesting_u64(&seed)
-                                                             : interesting_u32(&seed);
+                arguments[k] =
+                    function->signature[k] == 'I' ? interesting_u64(&seed) : interesting_u32(&seed);
             g->call.outcome = WASI_RETURN;
             uint16_t error = function->run(&g->call, arguments);
             assert_true(error <= WASI_NOTCAPABLE);
@@ -119,19 +158,19 @@ static void last_place_that_fits(void **state) {
     struct guest *g = *state;
     static const struct {
         const char *name;
-        uint32_t size;       /* of the result */
-        int position;        /* of its pointer among the arguments */
+        uint32_t size; /* of the result */
+        int position;  /* of its pointer among the arguments */
         uint64_t arguments[WASI_MAX_PARAMETERS];
     } cases[] = {
-        {"clock_res_get", 8, 1, {0}},      {"clock_time_get", 8, 2, {0}},
-        {"fd_fdstat_get", 24, 1, {3}},     {"fd_filestat_get", 64, 1, {3}},
-        {"fd_prestat_get", 8, 1, {3}},     {"fd_prestat_dir_name", 1, 1, {3, 0, 1}},
-        {"fd_seek", 8, 3, {4, 0, 0}},      {"fd_tell", 8, 1, {4}},
-        {"fd_read", 4, 3, {4, 0, 0}},      {"fd_write", 4, 3, {4, 0, 0}},
-        {"fd_pread", 4, 4, {4, 0, 0, 0}},  {"fd_pwrite", 4, 4, {4, 0, 0, 0}},
+        {"clock_res_get", 8, 1, {0}},        {"clock_time_get", 8, 2, {0}},
+        {"fd_fdstat_get", 24, 1, {3}},       {"fd_filestat_get", 64, 1, {3}},
+        {"fd_prestat_get", 8, 1, {3}},       {"fd_prestat_dir_name", 1, 1, {3, 0, 1}},
+        {"fd_seek", 8, 3, {4, 0, 0}},        {"fd_tell", 8, 1, {4}},
+        {"fd_read", 4, 3, {4, 0, 0}},        {"fd_write", 4, 3, {4, 0, 0}},
+        {"fd_pread", 4, 4, {4, 0, 0, 0}},    {"fd_pwrite", 4, 4, {4, 0, 0, 0}},
         {"fd_readdir", 4, 4, {3, 0, 64, 0}}, {"random_get", 16, 0, {0, 16}},
-        {"args_sizes_get", 4, 0, {0, 0}},  {"args_sizes_get", 4, 1, {0, 0}},
-        {"environ_sizes_get", 4, 0, {0}},  {"path_filestat_get", 64, 4, {3, 0, 64, 4}},
+        {"args_sizes_get", 4, 0, {0, 0}},    {"args_sizes_get", 4, 1, {0, 0}},
+        {"environ_sizes_get", 4, 0, {0}},    {"path_filestat_get", 64, 4, {3, 0, 64, 4}},
         {"path_open", 4, 8, {3, 0, 64, 4}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -180,11 +219,8 @@ static int setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(anything_at_all),
-        TEST(anything_in_the_older_snapshot),
-        TEST(no_memory_at_all),
-        TEST(last_place_that_fits),
-        TEST(vectors_beyond_the_end),
+        TEST(anything_at_all),      TEST(anything_in_the_older_snapshot), TEST(no_memory_at_all),
+        TEST(last_place_that_fits), TEST(vectors_beyond_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include <sys/time.h>
 
 #define MS UINT64_C(1000000)
-#define IN 8192u  /* subscriptions */
+#define IN 8192u   /* subscriptions */
 #define OUT 16384u /* events */
 
 /* Writes subscription `index` in the layout that the guest has. */
@@ -21,8 +21,8 @@ static uint8_t *subscription(struct guest *g, uint32_t index, uint64_t userdata,
 
 static void subscribe_clock(struct guest *g, uint32_t index, uint64_t userdata, uint32_t clock,
                             uint64_t timeout, uint16_t flags) {
-    uint8_t *at = subscription(g, index, userdata, WASI_EVENT_CLOCK) +
-                  g->call.layout->subscription_clock;
+    uint8_t *at =
+        subscription(g, index, userdata, WASI_EVENT_CLOCK) + g->call.layout->subscription_clock;
     cn_put_u32(at, clock);
     cn_put_u64(at + 8, timeout);
     cn_put_u16(at + 24, flags);
@@ -349,8 +349,8 @@ static void named_pipes(void **state) {
     uint32_t reader, writer;
 
     assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
-    assert_wasi(WASI_NXIO, guest_open(g, "fifo", true, 0, WASI_RIGHT_FD_WRITE,
-                                      WASI_FDFLAG_NONBLOCK, &writer));
+    assert_wasi(WASI_NXIO,
+                guest_open(g, "fifo", true, 0, WASI_RIGHT_FD_WRITE, WASI_FDFLAG_NONBLOCK, &writer));
     reader = guest_must_open(g, "fifo", 0, RIGHTS_READ);
     writer = guest_must_open(g, "fifo", 0, WASI_RIGHT_FD_WRITE);
     assert_wasi(WASI_SUCCESS, guest_write(g, writer, "through"));
@@ -366,20 +366,13 @@ static void named_pipes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(sleep_for_a_while),
-        TEST(sleep_through_signals),
-        TEST(sleep_until),
-        TEST(sleep_in_the_older_snapshot),
-        TEST(clocks_that_cannot_be),
-        TEST(files_are_ready),
-        TEST(pipes_are_waited_for),
-        TEST(overlapping_arrays),
-        TEST(arrays_must_fit),
-        TEST(non_blocking),
-        TEST(writing_all_of_it),
-        cmocka_unit_test(interrupts_end_waiting),
-        TEST(interrupted_before),
-        TEST(named_pipes),
+        TEST(sleep_for_a_while),     TEST(sleep_through_signals),
+        TEST(sleep_until),           TEST(sleep_in_the_older_snapshot),
+        TEST(clocks_that_cannot_be), TEST(files_are_ready),
+        TEST(pipes_are_waited_for),  TEST(overlapping_arrays),
+        TEST(arrays_must_fit),       TEST(non_blocking),
+        TEST(writing_all_of_it),     cmocka_unit_test(interrupts_end_waiting),
+        TEST(interrupted_before),    TEST(named_pipes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,8 +149,12 @@ static void paths_stay_inside(void **state) {
 static void paths_name_the_right_file(void **state) {
     struct guest *g = *state;
     static const char *const cases[][2] = {
-        {"file", "file"},           {"dirlink/file", "in dir"}, {"chain1/file", "nested"},
-        {"dir/back", "file"},       {"self/dir/file", "in dir"}, {"chain1/../file", "in dir"},
+        {"file", "file"},
+        {"dirlink/file", "in dir"},
+        {"chain1/file", "nested"},
+        {"dir/back", "file"},
+        {"self/dir/file", "in dir"},
+        {"chain1/../file", "in dir"},
         {"dirlink/nested/../../filelink", "file"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -172,16 +176,16 @@ static void creating_stays_inside(void **state) {
     assert_false(guest_exists(g, "outside/new"));
     assert_false(guest_exists(g, "new"));
     assert_wasi(WASI_LOOP, guest_open(g, "danglingin", false, create, RIGHTS_WRITE, 0, &fd));
-    assert_wasi(WASI_EXIST, guest_open(g, "danglingin", true, create | WASI_OFLAG_EXCL,
-                                       RIGHTS_WRITE, 0, &fd));
+    assert_wasi(WASI_EXIST,
+                guest_open(g, "danglingin", true, create | WASI_OFLAG_EXCL, RIGHTS_WRITE, 0, &fd));
     assert_false(guest_exists(g, "root/dir/new"));
     assert_wasi(WASI_SUCCESS, guest_open(g, "danglingin", true, create, RIGHTS_WRITE, 0, &fd));
     assert_true(guest_exists(g, "root/dir/new"));
     assert_wasi(WASI_ISDIR, guest_open(g, "newdir/", true, create, RIGHTS_WRITE, 0, &fd));
     assert_false(guest_exists(g, "root/newdir"));
     assert_wasi(WASI_ISDIR, guest_open(g, ".", true, create, RIGHTS_READ, 0, &fd));
-    assert_wasi(WASI_NOTCAPABLE, guest_open(g, "outfile", true, WASI_OFLAG_TRUNC, RIGHTS_WRITE, 0,
-                                            &fd));
+    assert_wasi(WASI_NOTCAPABLE,
+                guest_open(g, "outfile", true, WASI_OFLAG_TRUNC, RIGHTS_WRITE, 0, &fd));
     struct stat st;
     assert_int_equal(0, stat(guest_host_path(g, "outside/secret"), &st));
     assert_int_equal(6, st.st_size);
@@ -203,8 +207,7 @@ static void names_stay_inside(void **state) {
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_remove_directory, 3, STR(g, "..")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_rename, 3, STR(g, "file"), 3, STR(g, "out/file")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_rename, 3, STR(g, "out/secret"), 3, STR(g, "got")));
-    assert_wasi(WASI_NOTCAPABLE,
-                CALL(g, path_link, 3, 0, STR(g, "out/secret"), 3, STR(g, "got")));
+    assert_wasi(WASI_NOTCAPABLE, CALL(g, path_link, 3, 0, STR(g, "out/secret"), 3, STR(g, "got")));
     assert_wasi(WASI_NOTCAPABLE,
                 CALL(g, path_link, 3, FOLLOW, STR(g, "outfile"), 3, STR(g, "got")));
     assert_wasi(WASI_NOTCAPABLE,
@@ -241,8 +244,8 @@ static void absolute_links_are_not_made(void **state) {
 static void magic_links_are_not_followed(void **state) {
     struct guest *g = *state;
     bool kernel = g->wasi->kernel_sandbox;
-    assert_no_error(catnap_wasi_preopen_dir(g->wasi, "/proc/self", "/proc",
-                                            CATNAP_WASI_DIR_READ_ONLY));
+    assert_no_error(
+        catnap_wasi_preopen_dir(g->wasi, "/proc/self", "/proc", CATNAP_WASI_DIR_READ_ONLY));
     g->wasi->kernel_sandbox = kernel;
     assert_int_not_equal(WASI_SUCCESS, CALL(g, path_open, 4, FOLLOW, STR(g, "root"), 0,
                                             WASI_RIGHT_FD_READ, WASI_RIGHTS_ALL, 0, 0));
@@ -302,18 +305,19 @@ static void many_links(void **state) {
     assert_wasi(WASI_SUCCESS, guest_open(g, "l39", true, 0, WASI_RIGHT_FD_READ, 0, &fd));
     assert_wasi(WASI_LOOP, guest_open(g, "l40", true, 0, WASI_RIGHT_FD_READ, 0, &fd));
     assert_wasi(WASI_LOOP, guest_open(g, "l45", true, 0, WASI_RIGHT_FD_READ, 0, &fd));
-    assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_set_times, 3, FOLLOW, STR(g, "l39"), 0, 0,
-                                   WASI_FST_MTIM));
-    assert_wasi(WASI_LOOP, CALL(g, path_filestat_set_times, 3, FOLLOW, STR(g, "l45"), 0, 0,
-                                WASI_FST_MTIM));
+    assert_wasi(WASI_SUCCESS,
+                CALL(g, path_filestat_set_times, 3, FOLLOW, STR(g, "l39"), 0, 0, WASI_FST_MTIM));
+    assert_wasi(WASI_LOOP,
+                CALL(g, path_filestat_set_times, 3, FOLLOW, STR(g, "l45"), 0, 0, WASI_FST_MTIM));
 }
 
 /* Any path at all: the walk by hand finds what the kernel finds, or the same error. */
 static void both_agree(void **state) {
     struct guest *g = *state;
     static const char *const names[] = {
-        "dir", "nested", "file", "..", ".", "", "dirlink", "dirslash", "filelink", "chain1",
-        "chain2", "self", "up", "out", "abs", "loop", "loopa", "back", "escape", "dangling", "no"};
+        "dir",      "nested",   "file",   "..",     ".",      "",         "dirlink",
+        "dirslash", "filelink", "chain1", "chain2", "self",   "up",       "out",
+        "abs",      "loop",     "loopa",  "back",   "escape", "dangling", "no"};
     uint64_t seed = 12345;
 
     if (!g->wasi->kernel_sandbox)
@@ -414,8 +418,7 @@ static void renaming_meanwhile(void **state) {
 }
 
 #define BOTH(test)                                                                                 \
-    {#test " (kernel)", test, setup_kernel, guest_teardown, NULL},                                 \
-    {                                                                                              \
+    {#test " (kernel)", test, setup_kernel, guest_teardown, NULL}, {                               \
         #test " (walk)", test, setup_walk, guest_teardown, NULL                                    \
     }
 

@@ -9,8 +9,8 @@ static int listen_locally(struct sockaddr_in *address) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof *address;
 
-    *address = (struct sockaddr_in){.sin_family = AF_INET,
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(0, bind(fd, (struct sockaddr *)address, size));
     assert_int_equal(0, getsockname(fd, (struct sockaddr *)address, &size));
     assert_int_equal(0, listen(fd, 4));

@@ -167,12 +167,12 @@ static void misuse_is_told(void **state) {
     assert_status(CATNAP_MISUSE, catnap_wasi_preopen_socket(g->wasi, 0));
     assert_status(CATNAP_IO, catnap_wasi_preopen_dir(g->wasi, "/nonexistent", "/",
                                                      CATNAP_WASI_DIR_READ_WRITE));
-    assert_status(CATNAP_IO, catnap_wasi_preopen_dir(g->wasi, "/dev/null", "/",
-                                                     CATNAP_WASI_DIR_READ_WRITE));
-    assert_status(CATNAP_MISUSE, catnap_wasi_preopen_dir(g->wasi, "/", NULL,
-                                                         CATNAP_WASI_DIR_READ_WRITE));
-    assert_status(CATNAP_MISUSE, catnap_wasi_preopen_dir(g->wasi, "/", "\xff",
-                                                         CATNAP_WASI_DIR_READ_WRITE));
+    assert_status(CATNAP_IO,
+                  catnap_wasi_preopen_dir(g->wasi, "/dev/null", "/", CATNAP_WASI_DIR_READ_WRITE));
+    assert_status(CATNAP_MISUSE,
+                  catnap_wasi_preopen_dir(g->wasi, "/", NULL, CATNAP_WASI_DIR_READ_WRITE));
+    assert_status(CATNAP_MISUSE,
+                  catnap_wasi_preopen_dir(g->wasi, "/", "\xff", CATNAP_WASI_DIR_READ_WRITE));
     catnap_wasi_delete(NULL);
 }
 
@@ -273,10 +273,12 @@ static void the_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(streams_at_first), TEST(stdin_from_bytes),     TEST(output_buffers),
-        TEST(callbacks),        TEST(descriptors_are_lent), TEST(no_signal_for_the_host),
-        TEST(misuse_is_told),   TEST(arguments),            TEST(environment),
-        TEST(clocks),           TEST(random_bytes),         TEST(the_end),
+        TEST(streams_at_first),     TEST(stdin_from_bytes),
+        TEST(output_buffers),       TEST(callbacks),
+        TEST(descriptors_are_lent), TEST(no_signal_for_the_host),
+        TEST(misuse_is_told),       TEST(arguments),
+        TEST(environment),          TEST(clocks),
+        TEST(random_bytes),         TEST(the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
