@@ -1497,6 +1497,7 @@ static void emit_prologue(struct translator *t) {
         if (t->pinned_params[pin] < 0)
             emit_plain(t, pin ? BC_set_q : BC_set_p, 2)[1] =
                 cn_fields(t->pinned_params[pin], 0, 0, 0);
+    t->emit.offset = next_offset(t); /* who stops here has not begun the first instruction */
     check_interrupt(t);
     begin_stretch(t);
 }

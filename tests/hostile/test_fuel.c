@@ -203,6 +203,38 @@ static void length_is_paid_for(void **state) {
     }
 }
 
+/* ---- What running out looks like ---- */
+
+static void running_out_has_a_place(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct module m = {0};
+        struct bytes f = {0};
+        catnap_frame_t frame;
+        uint64_t bits;
+        /* Two groups of locals; then the first stretch, and after the call a second one. */
+        uint32_t none = add_type(&m, "", "");
+        PUT(&f, 2, 1, I32, 1, I64, 0x41, 1, DROP, CALL, 1, 0x41, 1, DROP, END);
+        add_func(&m, "f", none, &f);
+        BODY(&f, 0x01);
+        add_func(&m, "g", none, &f);
+        enter_module(&w, &m);
+        static const struct {
+            uint64_t fuel, offset;
+        } cases[] = {{0, 5}, {3, 8}}; /* the first instruction; the call */
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            set_fuel(w.store, cases[i].fuel);
+            wasm_trap_t *trap = call_bits(w.instance, "f", NULL, &bits);
+            assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_OUT_OF_FUEL);
+            assert_true(catnap_trap_frame(trap, 0, &frame));
+            assert_int_equal(frame.func_offset, cases[i].offset);
+            assert_true(frame.module_offset > frame.func_offset);
+            wasm_trap_delete(trap);
+        }
+    }
+}
+
 /* ---- Traps give back what they did not come to ---- */
 
 static void traps_cost_what_was_executed(void **state) {
@@ -435,6 +467,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(instructions_are_counted),     cmocka_unit_test(length_is_paid_for),
         cmocka_unit_test(traps_cost_what_was_executed), cmocka_unit_test(enough_is_enough),
         cmocka_unit_test(fuel_is_exact_at_host_calls),  cmocka_unit_test(interleaved_runs),
+        cmocka_unit_test(running_out_has_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
