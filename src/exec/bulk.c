@@ -11,28 +11,35 @@ static bool interrupted(const struct machine *vm) {
                atomic_load_explicit(&vm->call_id, memory_order_relaxed);
 }
 
-bool cn_bulk_copy(const struct machine *vm, uint8_t *to, const uint8_t *from, uint64_t count) {
-    bool overlap = to < from + count && from < to + count;
-    while (count > PIECE_BYTES && !overlap) {
-        memcpy(to, from, PIECE_BYTES);
-        to += PIECE_BYTES;
-        from += PIECE_BYTES;
-        count -= PIECE_BYTES;
-        if (interrupted(vm))
-            return false;
-    }
-    memmove(to, from, count);
-    return true;
+/* Bytes of the next piece; 0: all is done, or the rest is for later. */
+static uint64_t next_piece(const struct machine *vm, uint64_t done, uint64_t count,
+                           bool divisible) {
+    uint64_t left = count - done;
+    if (!divisible)
+        return left;
+    if (done > 0 && left > 0 && interrupted(vm))
+        return 0;
+    return left < PIECE_BYTES ? left : PIECE_BYTES;
 }
 
-bool cn_bulk_fill(const struct machine *vm, uint8_t *to, uint8_t value, uint64_t count) {
-    while (count > PIECE_BYTES) {
-        memset(to, value, PIECE_BYTES);
-        to += PIECE_BYTES;
-        count -= PIECE_BYTES;
-        if (interrupted(vm))
-            return false;
+uint64_t cn_bulk_copy(const struct machine *vm, uint8_t *to, const uint8_t *from, uint64_t count,
+                      bool divisible) {
+    bool from_the_end = cn_copies_from_the_end((uintptr_t)to, (uintptr_t)from, count);
+    uint64_t done = 0, piece;
+    while ((piece = next_piece(vm, done, count, divisible)) > 0) {
+        uint64_t at = from_the_end ? count - done - piece : done;
+        memmove(to + at, from + at, piece);
+        done += piece;
     }
-    memset(to, value, count);
-    return true;
+    return done;
+}
+
+uint64_t cn_bulk_fill(const struct machine *vm, uint8_t *to, uint8_t value, uint64_t count,
+                      bool divisible) {
+    uint64_t done = 0, piece;
+    while ((piece = next_piece(vm, done, count, divisible)) > 0) {
+        memset(to + done, value, piece);
+        done += piece;
+    }
+    return done;
 }

@@ -1164,11 +1164,12 @@ static void translate_vector(struct translator *t, enum opcode opcode, const str
 
 /* ---- instructions with slots o0.. and indices, and nothing to choose ---- */
 
-/* Pops `count` operands into o0.. (o1.. when there is a result) and appends the instruction. */
+/* Pops `count` operands into o0.. (o1.. when there is a result) and appends the instruction; w is o3
+ * when there are three. */
 static void translate_plain(struct translator *t, enum bytecode bytecode, unsigned count,
                             uint8_t result, uint32_t w, uint64_t x, uint64_t y, uint32_t cells) {
     struct value values[3];
-    int32_t fields[4] = {0};
+    int32_t fields[3] = {0};
     unsigned first = result ? 1 : 0;
     for (unsigned i = count; i-- > 0;)
         values[i] = pop(t);
@@ -1178,7 +1179,7 @@ static void translate_plain(struct translator *t, enum bytecode bytecode, unsign
     if (result)
         fields[0] = cn_to_begin(&t->emit, home, false);
     uint64_t *at = emit_plain(t, bytecode, cells);
-    at[1] = count + first > 2 ? cn_fields(fields[0], fields[1], fields[2], fields[3])
+    at[1] = count + first > 2 ? cn_fields(fields[0], fields[1], fields[2], (int32_t)w)
                               : cn_fields_w(fields[0], fields[1], w);
     if (cells > 2)
         at[2] = x;
@@ -1188,6 +1189,14 @@ static void translate_plain(struct translator *t, enum bytecode bytecode, unsign
         cn_to_end(&t->emit);
         push_temp(t, result);
     }
+}
+
+/* memory.copy and memory.fill: interrupted half-way they put what is left into their operands. These
+ * are at home for that, and not in copies of homes that are far. */
+static void translate_long(struct translator *t, enum bytecode bytecode) {
+    bool divisible =
+        t->config->interruptible && t->height > 0 && t->stack[t->height - 1].home <= INT16_MAX;
+    translate_plain(t, bytecode, 3, 0, divisible, 0, 0, 2);
 }
 
 static void translate_state(struct translator *t, enum opcode opcode) {
@@ -1220,10 +1229,10 @@ static void translate_state(struct translator *t, enum opcode opcode) {
         translate_plain(t, BC_memory_grow, 1, VT_I32, i, 0, 0, 2);
         break;
     case OP_memory_copy:
-        translate_plain(t, BC_memory_copy, 3, 0, 0, 0, 0, 2);
+        translate_long(t, BC_memory_copy);
         break;
     case OP_memory_fill:
-        translate_plain(t, BC_memory_fill, 3, 0, 0, 0, 0, 2);
+        translate_long(t, BC_memory_fill);
         break;
     case OP_memory_init:
         translate_plain(t, BC_memory_init, 3, 0, 0, i, 0, 3);
@@ -1411,6 +1420,8 @@ static void translate_body(struct translator *t) {
         }
         if (t->config->fuel && costs_fuel(opcode))
             t->emit.fuel_cost++;
+        if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
+            settle(t, 3); /* translate_long() */
         if (pays_for_length(opcode))
             note_place(t, PLACE_INSTRUCTION, t->emit.offset);
         translate_instruction(t, opcode);
