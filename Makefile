@@ -19,11 +19,12 @@ endif
 OPTIMIZE ?= -O2
 WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
 cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
-           $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) $(CPPFLAGS)
+           $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) \
+           $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
 cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
          -fno-math-errno -pthread -MMD -MP $(CFLAGS)
 ldflags = $(LDFLAGS)
-LIBS = -lxxhash -lm -pthread
+LIBS = -lxxhash $(if $(ZSTD),-lzstd) -lm -pthread
 ifdef SANITIZE
 cflags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 ldflags += -fsanitize=$(SANITIZE)
@@ -32,6 +33,12 @@ ifdef COVERAGE
 cflags += -fprofile-instr-generate -fcoverage-mapping
 ldflags += -fprofile-instr-generate
 endif
+
+# Snapshots can be compressed where libzstd is installed for the target: headers alone may be another's.
+ZSTD := $(if $(NO_ZSTD),,$(shell t=$$(mktemp) && \
+    echo 'int main(void) { return ZSTD_versionNumber() < 10000; }' | \
+    $(CC) $(CPPFLAGS) $(LDFLAGS) -include zstd.h -x c - -x none -lzstd -o $$t 2>/dev/null && \
+    echo yes; rm -f $$t))
 
 # One line for each step; V=1 shows the whole command.
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
@@ -124,7 +131,7 @@ install: all
 	install -m 755 $(BUILD)/libcatnap.so $(ROOT)/lib/libcatnap.so.$(VERSION)
 	ln -sf libcatnap.so.$(VERSION) $(ROOT)/lib/$(SONAME)
 	ln -sf $(SONAME) $(ROOT)/lib/libcatnap.so
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' catnap.pc.in >$(ROOT)/lib/pkgconfig/catnap.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBS@|$(LIBS)|' catnap.pc.in >$(ROOT)/lib/pkgconfig/catnap.pc
 	chmod 644 $(ROOT)/lib/pkgconfig/catnap.pc
 	install -m 644 $(MAN_PAGES) $(ROOT)/share/man/man1/
 	install -m 644 tools/completion/catnap.bash $(ROOT)/share/bash-completion/completions/catnap
@@ -182,3 +189,4 @@ help:
 #:   DISPATCH=goto  the portable dispatch, with any compiler
 #:   V=1            shows commands
 #:   NO_WABT=1      without the text format
+#:   NO_ZSTD=1      without compression of snapshots

@@ -13,6 +13,7 @@
 #define CALL_PREFIX "call:"
 #define DATA_MAGIC "catnap1\n"
 #define SIGNAL_EXIT 128
+#define COMPRESSION 3 /* a level of zstd at which it is about as fast as a disk */
 
 /* ---- Settings -------------------------------------------------------------------------------- */
 
@@ -50,6 +51,8 @@ bool keep_check(struct session *session) {
         return usage(session, "snapshots need a file: -o FILE");
     if (!keep_wanted(settings) && settings->output != NULL)
         return usage(session, "-o needs --snapshot-on or --snapshot-every");
+    if (!keep_wanted(settings) && settings->compress)
+        return usage(session, "--compress needs --snapshot-on or --snapshot-every");
     return true;
 }
 
@@ -158,7 +161,8 @@ static bool save(struct session *session, catnap_run_t *run) {
     if (make_data(session, &data, &error)) {
         catnap_snapshot_options_t options = {
             .run = run, .data = data.data, .data_length = data.size};
-        catnap_save_options_t save_options = {.with_modules = true};
+        catnap_save_options_t save_options = {
+            .with_modules = true, .compression = session->settings->compress ? COMPRESSION : 0};
         error = catnap_store_save(session->store, path, &options, &save_options);
         wasm_byte_vec_delete(&data);
     }

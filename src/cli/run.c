@@ -137,6 +137,10 @@ static const struct option run_options[] = {
      FIELD(output),
      .help =
          "the file that snapshots are written to, each replacing the one before when it is whole"},
+    {.name = "compress",
+     .kind = OPTION_FLAG,
+     FIELD(compress),
+     .help = "compress snapshots: smaller files that take longer to write and to wake"},
     {.name = "profile-ops",
      .kind = OPTION_FLAG,
      FIELD(profile_ops),

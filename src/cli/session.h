@@ -26,6 +26,7 @@ struct run_settings {
     bool no_cache;
     const char *snapshot_on, *output;
     struct option_number snapshot_every;
+    bool compress;
     bool same_checks, checks_fuel, checks_interruption; /* of a snapshot that is resumed */
     int stats;                                          /* 1: text, 2: json */
     bool profile_ops;

@@ -54,6 +54,10 @@ static const struct option resume_options[] = {
      .complete = COMPLETE_FILES,
      FIELD(output),
      .help = "the file that snapshots are written to"},
+    {.name = "compress",
+     .kind = OPTION_FLAG,
+     FIELD(compress),
+     .help = "compress snapshots: see catnap run"},
 };
 
 /* Opens a snapshot with an engine that has no business with it but reading. */

@@ -265,8 +265,7 @@ static const uint8_t *module_bytes(const struct snap_module *module) {
 #ifdef CATNAP_HAVE_ZSTD
 
 /* All runs' bytes, compressed, one behind the other. */
-static bool compress(const catnap_snapshot_t *s, int level, struct writer *out,
-                     struct layout *layout, struct error *error) {
+static bool compress(int level, struct writer *out, struct layout *layout, struct error *error) {
     for (size_t i = 0; i < layout->run_count; i++) {
         size_t size = (size_t)layout->runs[i].count * SNAP_PAGE;
         if (!layout->runs[i].bytes)
@@ -287,9 +286,7 @@ static bool compress(const catnap_snapshot_t *s, int level, struct writer *out,
 
 #else
 
-static bool compress(const catnap_snapshot_t *s, int level, struct writer *out,
-                     struct layout *layout, struct error *error) {
-    (void)s;
+static bool compress(int level, struct writer *out, struct layout *layout, struct error *error) {
     (void)level;
     (void)out;
     (void)layout;
@@ -305,7 +302,7 @@ static bool make_layout(const catnap_snapshot_t *s, const struct snap_write_opti
     layout->run_stored = cn_calloc(s->alloc, layout->run_count, sizeof(uint64_t));
     if (!layout->module_offsets || !layout->run_offsets || !layout->run_stored)
         return cn_fail_memory(error);
-    if (options->compression && !compress(s, options->compression, compressed, layout, error))
+    if (options->compression && !compress(options->compression, compressed, layout, error))
         return false;
     uint64_t at = 0;
     for (size_t i = 0; i < layout->run_count; i++) {

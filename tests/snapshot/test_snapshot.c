@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <unistd.h>
+#include <xxhash.h>
+
+#include "snapshot/format.h"
 
 /* ---- A world: an engine with fuel, a store, a linker with the host's function ---- */
 
@@ -271,6 +274,83 @@ static void deltas_need_their_base(void **state) {
     close_world(&world);
 }
 
+/* ---- Compression ---- */
+
+#ifdef CATNAP_HAVE_ZSTD
+
+static void compressed_bytes_are_the_same_snapshot(void **state) {
+    (void)state;
+    struct world world;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    CALL(instance, "fill", 8192, 1, 50000);
+    catnap_snapshot_t *base = take(&world, NULL);
+    change_everything(instance);
+    catnap_snapshot_t *full = take(&world, NULL);
+    uint64_t before = hash_memory(instance);
+    const catnap_snapshot_t *bases[] = {NULL, base};
+    for (int i = 0; i < 4; i++) {
+        wasm_byte_vec_t bytes, plain = to_bytes(full, bases[i % 2]);
+        catnap_save_options_t save = {
+            .with_modules = true, .base = bases[i % 2], .compression = i < 2 ? 3 : 19};
+        assert_no_error(catnap_snapshot_write(full, &save, &bytes));
+        assert_true(bytes.size < plain.size / 4);
+        catnap_error_t *error;
+        catnap_open_options_t open = {.base = bases[i % 2]};
+        catnap_snapshot_t *read = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data,
+                                                       bytes.size, &open, &error);
+        assert_no_error(error);
+        catnap_snapshot_info_t a, b;
+        catnap_snapshot_info(full, &a);
+        catnap_snapshot_info(read, &b);
+        assert_memory_equal(a.identity, b.identity, sizeof a.identity);
+        struct world other = {.engine = world.engine};
+        open_store(&other);
+        wasm_instance_t *copy = restore(read, &other, NULL);
+        assert_true(hash_memory(copy) == before);
+        assert_changed(copy);
+        wasm_instance_delete(copy);
+        close_store(&other);
+        catnap_snapshot_delete(read);
+        wasm_byte_vec_delete(&bytes);
+        wasm_byte_vec_delete(&plain);
+    }
+    catnap_snapshot_delete(base);
+    catnap_snapshot_delete(full);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+#else
+
+static void compression_needs_the_library(void **state) {
+    (void)state;
+    struct world world;
+    catnap_error_t *error;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    wasm_byte_vec_t bytes, none;
+    catnap_save_options_t save = {.compression = 3};
+    assert_error(catnap_snapshot_write(snapshot, &save, &none), CATNAP_UNSUPPORTED,
+                 "no compression");
+    assert_int_equal(none.size, 0);
+    bytes = to_bytes(snapshot, NULL);
+    bytes.data[HEAD_FLAGS] = FLAG_COMPRESSED;
+    uint64_t checksum = XXH3_64bits(bytes.data, HEAD_CHECKSUM);
+    for (int i = 0; i < 8; i++)
+        bytes.data[HEAD_CHECKSUM + i] = (char)(checksum >> 8 * i);
+    assert_null(
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error));
+    assert_error(error, CATNAP_UNSUPPORTED, "compressed");
+    wasm_byte_vec_delete(&bytes);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+#endif
+
 /* ---- Damage ---- */
 
 /* Reads what may be damaged, and restores it when it can be read. */
@@ -444,6 +524,11 @@ int main(void) {
         TEST(bytes_go_to_another_engine),
         TEST(files_are_mapped),
         TEST(deltas_need_their_base),
+#ifdef CATNAP_HAVE_ZSTD
+        TEST(compressed_bytes_are_the_same_snapshot),
+#else
+        TEST(compression_needs_the_library),
+#endif
         TEST(damage_is_noticed),
         TEST(slices_end_like_the_whole),
         TEST(a_run_needs_the_same_checks),

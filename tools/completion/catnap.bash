@@ -41,10 +41,10 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --json --help'
+            options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
             options=' --json --help'
