@@ -1,0 +1,283 @@
+/* Labels, branches and returns. */
+#include "translate/fuse.h"
+#include "translate/pass.h"
+
+/* ---- labels ---- */
+
+void cn_patch_branch(struct translator *t, uint32_t half, uint32_t target) {
+    if (t->emit.exhausted)
+        return;
+    uint64_t *cell = &t->emit.cells[half / 2];
+    uint32_t displacement = target - half / 2;
+    unsigned shift = half % 2 * 32;
+    *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)displacement << shift;
+}
+
+/* Links a forward branch into the chain of its target, through the field itself. */
+void cn_chain_branch(struct translator *t, struct control *target, uint32_t half) {
+    if (t->emit.exhausted)
+        return;
+    uint64_t *cell = &t->emit.cells[half / 2];
+    unsigned shift = half % 2 * 32;
+    *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)target->fixups << shift;
+    target->fixups = half + 1;
+}
+
+void cn_bind_label(struct translator *t, struct control *control) {
+    uint32_t here = (uint32_t)t->emit.count;
+    for (uint32_t link = control->fixups; link && !t->emit.exhausted;) {
+        uint32_t half = link - 1;
+        uint32_t next = (uint32_t)(t->emit.cells[half / 2] >> (half % 2 * 32));
+        cn_patch_branch(t, half, here);
+        link = next;
+    }
+    control->fixups = 0;
+    cn_emit_label(&t->emit);
+}
+
+/* Points the displacement at `half` to a label. */
+static void aim(struct translator *t, struct control *target, uint32_t half) {
+    if (target->construct == LOOP)
+        cn_patch_branch(t, half, target->loop_cell);
+    else
+        cn_chain_branch(t, target, half);
+}
+
+static uint32_t label_arity(const struct control *c) {
+    return c->construct == LOOP ? c->param_count : c->result_count;
+}
+
+/* More values than this are moved by one instruction. */
+#define MOVED_ONE_BY_ONE 4
+
+/* Before a branch: many label values go home, once for all the branches that may carry them, since
+ * otherwise a thousand copies could be had for two bytes. */
+static void prepare_label_values(struct translator *t, const struct control *target) {
+    if (label_arity(target) > MOVED_ONE_BY_ONE)
+        cn_settle(t, label_arity(target));
+}
+
+/* Whether the label's values lie elsewhere than the label wants them. */
+static bool needs_moves(const struct translator *t, const struct control *target) {
+    uint32_t count = label_arity(target);
+    int32_t slot = target->base;
+    for (uint32_t i = t->height - count; i < t->height; i++) {
+        if (t->stack[i].where != TEMP || t->stack[i].home != slot)
+            return true;
+        slot += is_wide(t->stack[i].type) ? 2 : 1;
+    }
+    return false;
+}
+
+/* Copies the label's values where it wants them: upwards, so that none is overwritten before it is
+ * read, as a label's slots never lie above the values' homes. */
+static void move_label_values(struct translator *t, const struct control *target) {
+    uint32_t count = label_arity(target);
+    int32_t slot = target->base;
+    if (count > MOVED_ONE_BY_ONE) {
+        int32_t home = t->stack[t->height - count].home;
+        uint64_t *at = cn_emit_plain(t, BC_move, 4);
+        at[1] = cn_fields_w(0, 0, (uint32_t)(next_home(t) - home));
+        at[2] = (uint64_t)home;
+        at[3] = (uint64_t)slot;
+        return;
+    }
+    for (uint32_t i = t->height - count; i < t->height; i++) {
+        cn_move_to(t, &t->stack[i], slot);
+        slot += is_wide(t->stack[i].type) ? 2 : 1;
+    }
+}
+
+/* ---- returns and branches ---- */
+
+static void emit_return_one(struct translator *t) {
+    const struct value *value = &t->stack[t->height - 1];
+    int32_t to = param_base(t);
+    if (value->where == CONST) {
+        uint64_t *at = cn_emit_plain(t, BC_return_k, 3);
+        at[1] = cn_fields(to, 0, 0, 0);
+        at[2] = value->constant;
+    } else if (value->where == TEMP && cn_can_accumulate(&t->emit, value->home)) {
+        enum bytecode bytecode = value->type == VT_F64   ? BC_return_f64
+                                 : value->type == VT_F32 ? BC_return_f32
+                                                         : BC_return_a;
+        cn_accumulate(&t->emit);
+        cn_emit_plain(t, bytecode, 2)[1] = cn_fields(to, 0, 0, 0);
+    } else {
+        int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
+        cn_emit_plain(t, BC_return_s, 2)[1] = cn_fields(to, from, 0, 0);
+    }
+}
+
+/* The results are the topmost values; they stay on the stack, at home when there are several. */
+void cn_emit_return(struct translator *t) {
+    uint32_t count = t->type->result_count;
+    if (count == 0) {
+        cn_emit_plain(t, BC_return_0, 1);
+        return;
+    }
+    if (count == 1 && t->type->result_slots == 1) {
+        emit_return_one(t);
+        return;
+    }
+    for (uint32_t i = t->height - count; i < t->height; i++)
+        cn_move_to(t, &t->stack[i], t->stack[i].home);
+    uint64_t *at = cn_emit_plain(t, BC_return_n, 3);
+    at[1] = cn_fields_w(param_base(t), 0, t->type->result_slots);
+    at[2] = (uint64_t)t->stack[t->height - count].home;
+}
+
+static void emit_branch_to_test(struct translator *t, struct control *loop);
+
+/* An unconditional branch with the topmost values; they stay on the stack. */
+void cn_emit_branch_to(struct translator *t, struct control *target) {
+    if (target->construct == FUNCTION) {
+        cn_emit_return(t);
+        return;
+    }
+    if (target->construct == LOOP && target->tests_first) {
+        emit_branch_to_test(t, target);
+        return;
+    }
+    prepare_label_values(t, target);
+    if (label_arity(target) == 1) {
+        const struct value *value = &t->stack[t->height - 1];
+        if (value->where != TEMP || value->home == target->base ||
+            !cn_retarget(&t->emit, value->home, target->base))
+            move_label_values(t, target);
+    } else {
+        move_label_values(t, target);
+    }
+    uint32_t cell = (uint32_t)t->emit.count;
+    cn_emit_plain(t, BC_br, 2);
+    aim(t, target, (cell + 1) * 2 + 1);
+}
+
+static const struct rule *rule_of_family(enum bytecode family) {
+    static const uint16_t comparisons[] = {
+        OP_i32_eq, OP_i32_ne,   OP_i32_lt_s, OP_i32_lt_u, OP_i32_le_s, OP_i32_le_u, OP_i64_eq,
+        OP_i64_ne, OP_i64_lt_s, OP_i64_lt_u, OP_i64_le_s, OP_i64_le_u, OP_f32_eq,   OP_f32_ne,
+        OP_f32_lt, OP_f32_le,   OP_f64_eq,   OP_f64_ne,   OP_f64_lt,   OP_f64_le};
+    for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++)
+        if (cn_rules[comparisons[i]].bytecode == family)
+            return &cn_rules[comparisons[i]];
+    return NULL;
+}
+
+struct condition cn_pop_condition(struct translator *t) {
+    struct value value = cn_pop_value(t);
+    const struct producer *last = &t->emit.last;
+    if (value.where == TEMP && last->cell != NO_CELL && last->slot == value.home &&
+        !last->in_local && last->compare != BC_NONE && last->end == t->emit.count) {
+        struct condition c = {rule_of_family(last->compare), last->a, last->b};
+        cn_emit_rollback(&t->emit, last->cell);
+        return c;
+    }
+    struct operand zero = {CLASS_K, 0, 0};
+    return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, &value), zero};
+}
+
+/* Appends the branch taken when the condition holds (or does not), and returns the half-cell of
+ * its displacement. */
+uint32_t cn_emit_condition(struct translator *t, const struct condition *c, bool holds) {
+    struct operand a = c->a, b = c->b;
+    if (!holds && c->rule->not_swaps) {
+        a = c->b;
+        b = c->a;
+    }
+    enum bytecode family = (enum bytecode)(holds ? c->rule->branch : c->rule->branch_not);
+    uint32_t cell;
+    if (!cn_fuse_branch(&t->emit, family, c->rule->commutes, a, b, &cell))
+        cell = cn_emit_branch(&t->emit, family, c->rule->commutes, a, b);
+    cn_emit_label(&t->emit);
+    return cell * 2 + 1;
+}
+
+/* Remembers the test that a loop begins with: a branch back to the loop may then make it itself and
+ * save the way over the loop's start. */
+static void note_first_test(struct translator *t, const struct control *target,
+                            const struct condition *c) {
+    struct control *loop = top_control(t);
+    if (loop->construct != LOOP || loop->param_count || label_arity(target) ||
+        target->construct == LOOP || loop->loop_cell != t->emit.count || c->a.class_ == CLASS_A ||
+        c->b.class_ == CLASS_A)
+        return;
+    loop->tests_first = true;
+    loop->test = *c;
+    loop->test_target = (uint32_t)(target - t->controls);
+}
+
+/* A branch to a loop that begins with a test: the test, turned round. */
+static void emit_branch_to_test(struct translator *t, struct control *loop) {
+    if (t->emit.last.cell != NO_CELL)
+        t->emit.before = t->emit.last; /* a step of what is tested may join */
+    cn_patch_branch(t, cn_emit_condition(t, &loop->test, false), loop->test_passed);
+    uint32_t cell = (uint32_t)t->emit.count;
+    cn_emit_plain(t, BC_br, 2);
+    aim(t, &t->controls[loop->test_target], (cell + 1) * 2 + 1);
+}
+
+void cn_translate_br_if(struct translator *t, uint32_t depth) {
+    struct control *target = label(t, depth);
+    struct condition condition = cn_pop_condition(t);
+    prepare_label_values(t, target);
+    if (target->construct != FUNCTION && !needs_moves(t, target)) {
+        note_first_test(t, target, &condition);
+        aim(t, target, cn_emit_condition(t, &condition, true));
+        if (top_control(t)->tests_first && top_control(t)->test_passed == 0)
+            top_control(t)->test_passed = (uint32_t)t->emit.count;
+    } else {
+        uint32_t skip = cn_emit_condition(t, &condition, false);
+        if (target->construct == FUNCTION) {
+            cn_emit_return(t);
+        } else {
+            move_label_values(t, target);
+            uint32_t cell = (uint32_t)t->emit.count;
+            cn_emit_plain(t, BC_br, 2);
+            aim(t, target, (cell + 1) * 2 + 1);
+        }
+        cn_patch_branch(t, skip, (uint32_t)t->emit.count);
+        cn_emit_label(&t->emit);
+    }
+    cn_begin_stretch(t);
+}
+
+/* Fills the table's entry at `half`; a target that needs code on the way gets a stub, one for each
+ * label. */
+static void translate_table_entry(struct translator *t, uint32_t table, uint32_t half,
+                                  uint32_t depth) {
+    struct control *target = label(t, depth);
+    if (target->construct != FUNCTION && !needs_moves(t, target)) {
+        aim(t, target, half);
+        return;
+    }
+    if (target->table != table) {
+        target->table = table;
+        target->table_stub = (uint32_t)t->emit.count;
+        cn_emit_label(&t->emit);
+        if (target->construct == FUNCTION) {
+            cn_emit_return(t);
+        } else {
+            move_label_values(t, target);
+            uint32_t cell = (uint32_t)t->emit.count;
+            cn_emit_plain(t, BC_br, 2);
+            aim(t, target, (cell + 1) * 2 + 1);
+        }
+    }
+    cn_patch_branch(t, half, target->table_stub);
+}
+
+void cn_translate_br_table(struct translator *t) {
+    struct value index = cn_pop_value(t);
+    struct operand operand = cn_as_slot_operand(t, &index);
+    uint32_t count = cn_u32_valid(&t->at);
+    const uint8_t *first = t->at; /* all labels take as many values */
+    prepare_label_values(t, label(t, cn_u32_valid(&first)));
+    int32_t slot = operand.class_ == CLASS_S ? cn_near(&t->emit, operand.slot, false, 0) : 0;
+    uint32_t cell = (uint32_t)t->emit.count, entry_cells = (count + 2) / 2;
+    cn_emit_plain(t, operand.class_ == CLASS_A ? BC_br_table_a : BC_br_table_s,
+                  2 + entry_cells)[1] = cn_fields_w(slot, 0, count);
+    for (uint64_t i = 0; i <= count && !t->emit.exhausted; i++)
+        translate_table_entry(t, cell + 1, (cell + 2) * 2 + (uint32_t)i, cn_u32_valid(&t->at));
+    cn_go_dead(t);
+}

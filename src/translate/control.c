@@ -1,0 +1,193 @@
+/* Structured control, dead code, and calls. */
+#include "translate/pass.h"
+
+/* ---- structured control ---- */
+
+static void read_block_type(struct translator *t, struct control *c) {
+    int64_t type = cn_s64_valid(&t->at);
+    if (type >= 0) {
+        const struct functype *ft = t->module->types[type];
+        c->param_count = ft->param_count;
+        c->params = ft_params(ft);
+        c->result_count = ft->result_count;
+        c->results = ft_results(ft);
+    } else if (type != -64) {
+        c->single = (valtype)(type & 0x7F);
+        c->result_count = 1;
+        c->results = NULL; /* `single`; the array of controls moves */
+    }
+}
+static const valtype *results_of(const struct control *c) {
+    return c->results ? c->results : &c->single;
+}
+
+struct control *cn_push_control(struct translator *t, enum construct construct) {
+    void *controls = t->controls;
+    if (!cn_grow(t->emit.alloc, &controls, &t->control_capacity, (size_t)t->depth + 1,
+                 sizeof *t->controls)) {
+        t->emit.exhausted = true;
+        return &t->spare_control;
+    }
+    t->controls = controls;
+    struct control *c = &t->controls[t->depth++];
+    *c =
+        (struct control){.construct = (uint8_t)construct, .table = NO_CELL, .serial = t->serials++};
+    return c;
+}
+
+void cn_translate_block(struct translator *t, enum construct construct) {
+    struct condition condition = {0};
+    struct control *c = cn_push_control(t, construct);
+    if (t->emit.exhausted)
+        return;
+    read_block_type(t, c);
+    if (construct == IF)
+        condition = cn_pop_condition(t);
+    cn_flush_locals(t);
+    cn_settle(t, c->param_count);
+    c->height = t->height - c->param_count;
+    c->base = c->param_count ? t->stack[c->height].home : next_home(t);
+    if (construct == IF) {
+        c->else_fixup = cn_emit_condition(t, &condition, false);
+        cn_begin_stretch(t);
+    } else if (construct == LOOP) {
+        cn_emit_label(&t->emit);
+        cn_end_stretch(t);
+        c->loop_cell = (uint32_t)t->emit.count;
+        cn_check_interrupt(t);
+        cn_begin_stretch(t);
+    }
+}
+
+void cn_translate_else(struct translator *t) {
+    struct control *c = top_control(t);
+    if (t->live) {
+        cn_settle(t, c->result_count);
+        cn_end_stretch(t);
+        uint32_t cell = (uint32_t)t->emit.count;
+        cn_emit_plain(t, BC_br, 2);
+        cn_chain_branch(t, c, (cell + 1) * 2 + 1);
+    }
+    cn_pop_to_height(t, c->height);
+    cn_push_temps(t, c->params, c->param_count);
+    t->flushed = t->height;
+    cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
+    cn_emit_label(&t->emit);
+    c->else_fixup = 0;
+    c->serial = t->serials++;
+    c->construct = ELSE;
+    t->live = true;
+    cn_begin_stretch(t);
+}
+
+void cn_translate_end(struct translator *t) {
+    struct control *c = top_control(t);
+    if (c->construct == FUNCTION) {
+        if (t->live)
+            cn_emit_return(t);
+        cn_end_stretch(t);
+        t->depth--;
+        return;
+    }
+    if (t->live)
+        cn_settle(t, c->result_count);
+    bool merged = c->fixups != 0 || c->else_fixup != 0;
+    if (c->else_fixup) { /* an if without else: its parameters are its results, at home */
+        cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
+        c->else_fixup = 0;
+    }
+    if (merged) {
+        cn_end_stretch(t);
+        cn_bind_label(t, c);
+        t->live = true;
+    }
+    if (t->live) {
+        cn_pop_to_height(t, c->height);
+        cn_push_temps(t, results_of(c), c->result_count);
+        t->flushed = t->height;
+    }
+    t->depth--;
+    if (merged)
+        cn_begin_stretch(t);
+    if (!t->live)
+        cn_pop_to_height(t, top_control(t)->height);
+}
+
+void cn_go_dead(struct translator *t) {
+    cn_end_stretch(t);
+    t->live = false;
+    t->dead_nest = 0;
+    cn_pop_to_height(t, top_control(t)->height);
+}
+
+/* ---- dead code: only its nesting matters ---- */
+
+void cn_translate_dead(struct translator *t, enum opcode opcode) {
+    switch (opcode) {
+    case OP_block:
+    case OP_loop:
+    case OP_if_:
+        t->dead_nest++;
+        break;
+    case OP_else_:
+        if (t->dead_nest == 0) {
+            cn_translate_else(t);
+            return;
+        }
+        break;
+    case OP_end:
+        if (t->dead_nest == 0) {
+            cn_translate_end(t);
+            return;
+        }
+        t->dead_nest--;
+        break;
+    default:
+        break;
+    }
+    cn_skip_immediates(&t->at, (enum immediate)cn_op_info[opcode].immediate);
+}
+
+/* ---- calls ---- */
+
+static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
+                      int32_t index_slot, uint64_t x, uint64_t y) {
+    cn_settle(t, type->param_count);
+    if (bytecode == BC_call_import)
+        cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+    cn_pop_to_height(t, t->height - type->param_count);
+    int32_t start = next_home(t);
+    uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
+    if ((uint32_t)start + most > t->emit.max_slot)
+        t->emit.max_slot = (uint32_t)start + most;
+    uint64_t *at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
+    at[1] = cn_fields_w(index_slot, 0, (uint32_t)start + type->param_slots);
+    at[2] = x;
+    if (bytecode == BC_call_indirect)
+        at[3] = y;
+    cn_push_temps(t, ft_results(type), type->result_count);
+    if (cn_note_place(t, PLACE_CALL, next_offset(t))) {
+        t->emit.map->probe->callee_type = type;
+        t->emit.map->probe->callee = start + (int32_t)type->param_slots;
+    }
+    cn_begin_stretch(t);
+}
+
+void cn_translate_call(struct translator *t) {
+    uint32_t func = cn_u32_valid(&t->at);
+    bool imported = func < t->module->imported_func_count;
+    emit_call(t, imported ? BC_call_import : BC_call, module_func_type(t->module, func), 0,
+              imported ? func : func - t->module->imported_func_count, 0);
+}
+
+void cn_translate_call_indirect(struct translator *t) {
+    const struct functype *type = t->module->types[cn_u32_valid(&t->at)];
+    uint32_t table = cn_u32_valid(&t->at);
+    struct value index = cn_pop_value(t);
+    /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
+    cn_settle(t, type->param_count);
+    int32_t slot = cn_in_near_slot(t, &index, 0);
+    if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
+        t->emit.max_slot = (uint32_t)slot + 1;
+    emit_call(t, BC_call_indirect, type, slot, (uint64_t)(uintptr_t)type, table);
+}

@@ -1,0 +1,219 @@
+/*
+ * The pass over a function body: what its files share. translate.c drives it; stack.c, branch.c,
+ * control.c, variables.c, operations.c and vectors.c translate; places.c answers where things are.
+ *
+ * A compile-time stack describes where each value of the operand stack is: in its home slot
+ * (TEMP), still in a local (LOCAL), or nowhere, being a constant (CONST). local.get and the
+ * constants emit nothing; whoever consumes a value takes it from where it is. Home slots follow
+ * from the height of the stack, which validation has made agree wherever control merges, so that
+ * a merge needs values at home and nothing else.
+ */
+#ifndef CN_TRANSLATE_PASS_H
+#define CN_TRANSLATE_PASS_H
+
+#include "binary/skip.h"
+#include "translate/emit.h"
+#include "translate/rules.h"
+#include "translate/translate.h"
+
+#define NO_LINK UINT32_MAX
+
+enum where { TEMP, LOCAL, CONST };
+
+/* A value of the operand stack. */
+struct value {
+    uint8_t where;
+    uint8_t type;      /* low byte of its valtype */
+    int32_t home;      /* its slot by height */
+    uint32_t local;    /* LOCAL: which */
+    uint32_t link;     /* LOCAL: the next lower value that is the same local, or NO_LINK */
+    uint64_t constant; /* CONST */
+};
+
+struct local {
+    int32_t slot;
+    uint32_t readers; /* topmost value that is this local, or NO_LINK */
+    uint8_t type;
+    uint8_t start; /* enum start_value */
+    /* ASSIGNED: in which construct, which is still the same while its serial number is. */
+    uint32_t construct, serial;
+};
+
+/* Whether a call must clear a local: not when every read follows, inside the same construct, a write
+ * at that construct's own level, which then comes before it in whatever way control went. */
+enum start_value { UNTOUCHED, ASSIGNED, MUST_CLEAR };
+
+enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE };
+
+/* A condition: a comparison that was taken back from the code, or a value tested against zero. */
+struct condition {
+    const struct rule *rule; /* of a comparison */
+    struct operand a, b;
+};
+
+struct control {
+    uint8_t construct;
+    uint32_t serial; /* no two constructs, or arms of an if, have the same */
+    uint32_t height; /* of the stack below the parameters */
+    int32_t base;    /* home slot of the first label value */
+    uint32_t param_count, result_count;
+    const valtype *params, *results;
+    valtype single;             /* storage for a type given inline */
+    uint32_t loop_cell;         /* where a loop's label is */
+    uint32_t fixups;            /* chain of branches to the end: half-cell + 1, or 0 */
+    uint32_t else_fixup;        /* of an if: cell with the displacement, or 0 */
+    uint32_t table, table_stub; /* the stub of the br_table at cell `table` */
+    /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
+    bool tests_first;
+    struct condition test;
+    uint32_t test_target; /* index of the construct it leaves */
+    uint32_t test_passed; /* cell behind the test */
+};
+
+struct translator {
+    struct emitter emit; /* first: also the owner of the cells */
+    struct module *module;
+    const struct translation_config *config;
+    const struct functype *type;
+    const uint8_t *at, *end;
+    struct local *locals;
+    uint32_t local_count;
+    struct value *stack;
+    uint32_t height;
+    size_t stack_capacity;
+    uint32_t flushed; /* no value below this height is LOCAL */
+    struct control *controls;
+    uint32_t depth;
+    size_t control_capacity;
+    int32_t first_temp;       /* home of the bottom value */
+    int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
+    struct value spare_value; /* written to, and never read, once memory is exhausted */
+    struct control spare_control;
+    uint32_t serials;   /* given to constructs so far */
+    bool live;          /* the instruction under way can be reached */
+    uint32_t dead_nest; /* constructs opened in dead code */
+};
+
+static inline bool is_wide(uint8_t type) {
+    return type == VT_V128;
+}
+
+static inline struct control *top_control(struct translator *t) {
+    return &t->controls[t->depth - 1];
+}
+
+static inline int32_t next_home(const struct translator *t) {
+    if (t->height == 0)
+        return t->first_temp;
+    const struct value *top = &t->stack[t->height - 1];
+    return top->home + (is_wide(top->type) ? 2 : 1);
+}
+
+static inline int32_t slot_of(const struct translator *t, const struct value *value) {
+    return value->where == LOCAL ? t->locals[value->local].slot : value->home;
+}
+
+static inline uint32_t next_offset(const struct translator *t) {
+    return (uint32_t)(t->at - t->module->bytes);
+}
+
+static inline int32_t param_base(const struct translator *t) {
+    return -(int32_t)t->type->param_slots;
+}
+
+static inline struct control *label(struct translator *t, uint32_t depth) {
+    return &t->controls[t->depth - 1 - depth];
+}
+
+/* ---- stack.c ---- */
+
+void cn_push_temp(struct translator *, uint8_t type);
+void cn_push_temps(struct translator *, const valtype *types, uint32_t count);
+void cn_push_const(struct translator *, uint8_t type, uint64_t constant);
+void cn_push_local(struct translator *, uint32_t index);
+struct value cn_pop_value(struct translator *);
+void cn_pop_to_height(struct translator *, uint32_t height);
+/* Notes a read or write of a local, for what a call must clear. */
+void cn_touch_local(struct translator *, uint32_t index, bool write);
+/* Puts a value into `slot`, wherever it is. */
+void cn_move_to(struct translator *, const struct value *, int32_t slot);
+/* Brings the `count` topmost values home. */
+void cn_settle(struct translator *, uint32_t count);
+/* Before control splits or merges: no value may be LOCAL, since the local may change on one way. */
+void cn_flush_locals(struct translator *);
+/* Before a local is overwritten: its readers take the old value home. */
+void cn_flush_readers(struct translator *, uint32_t index);
+/* A popped value in a slot; a constant is put into its home. Near: in reach of 16 bits. */
+int32_t cn_in_slot(struct translator *, const struct value *);
+int32_t cn_in_near_slot(struct translator *, const struct value *, unsigned which);
+/* A popped value as an operand: of the classes that families know; the same with constants in their
+ * slots; and without pins. */
+struct operand cn_as_operand(struct translator *, const struct value *);
+struct operand cn_as_register_operand(struct translator *, const struct value *);
+struct operand cn_as_slot_operand(struct translator *, const struct value *);
+/* A popped value as an operand that no accumulator is asked for. */
+struct operand cn_as_plain_operand(const struct translator *, const struct value *);
+/* The slot of a local, or its pin. */
+struct operand cn_in_pin_or_slot(const struct translator *, int32_t slot);
+/* Appends an instruction that no peephole knows. */
+uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
+
+/* ---- places.c: also fuel, which is paid for by stretches of code ---- */
+
+/* The next cell is a place of this kind. True when it is the one that is asked for. */
+bool cn_note_place(struct translator *, enum probe_place, uint32_t offset);
+void cn_begin_stretch(struct translator *);
+void cn_end_stretch(struct translator *);
+void cn_check_interrupt(struct translator *);
+
+/* ---- branch.c ---- */
+
+/* Writes a displacement to `target` into half a cell. */
+void cn_patch_branch(struct translator *, uint32_t half, uint32_t target);
+/* Links a forward branch into the chain of its target; binding patches them all. */
+void cn_chain_branch(struct translator *, struct control *target, uint32_t half);
+void cn_bind_label(struct translator *, struct control *);
+/* The results are the topmost values; they stay on the stack, at home when there are several. */
+void cn_emit_return(struct translator *);
+/* An unconditional branch with the topmost values; they stay on the stack. */
+void cn_emit_branch_to(struct translator *, struct control *target);
+struct condition cn_pop_condition(struct translator *);
+/* Appends the branch taken when the condition holds (or does not), and returns the half-cell of
+ * its displacement. */
+uint32_t cn_emit_condition(struct translator *, const struct condition *, bool holds);
+void cn_translate_br_if(struct translator *, uint32_t depth);
+void cn_translate_br_table(struct translator *);
+
+/* ---- control.c ---- */
+
+struct control *cn_push_control(struct translator *, enum construct);
+void cn_translate_block(struct translator *, enum construct);
+void cn_translate_else(struct translator *);
+void cn_translate_end(struct translator *);
+void cn_go_dead(struct translator *);
+/* Dead code: only its nesting matters. */
+void cn_translate_dead(struct translator *, enum opcode);
+void cn_translate_call(struct translator *);
+void cn_translate_call_indirect(struct translator *);
+
+/* ---- variables.c ---- */
+
+void cn_translate_local_set(struct translator *);
+void cn_translate_local_tee(struct translator *);
+void cn_translate_global_get(struct translator *);
+void cn_translate_global_set(struct translator *);
+void cn_translate_select(struct translator *);
+
+/* ---- operations.c, vectors.c ---- */
+
+void cn_translate_bin(struct translator *, const struct rule *, uint8_t result);
+void cn_translate_un(struct translator *, const struct rule *, uint8_t result);
+void cn_translate_load(struct translator *, const struct rule *, uint8_t result);
+void cn_translate_store(struct translator *, const struct rule *);
+/* The offset of a memory instruction. */
+uint32_t cn_read_memarg(struct translator *);
+/* Tables, bulk memory, references: slots and indices, and nothing to choose. */
+void cn_translate_state(struct translator *, enum opcode);
+void cn_translate_vector(struct translator *, enum opcode, const struct rule *);
+
+#endif
