@@ -94,6 +94,10 @@ fuzz-programs: $(FUZZERS:%=$(BUILD)/%)
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+# What writes first inputs: BUILD/make_seeds DIRECTORY, BUILD/make_snapshots DIRECTORY.
+$(BUILD)/make_%: $(BUILD)/tests/fuzz/make_%.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(LIBS)
+
 -include $(FUZZERS:%=$(BUILD)/tests/fuzz/%.d)
 
 fuzz-run: fuzz

@@ -1,13 +1,31 @@
-/* Snapshots from anywhere: reading and restoring must end in an error or in working instances. The
- * checksums are made right first, since nothing else would get past them. */
+/*
+ * libFuzzer target: snapshots from anywhere. Reading and restoring must end in an error or in working
+ * instances, of which another snapshot can be taken. The corpus is tests/fuzz/corpus/snapshot.
+ *
+ * Lengths and checksums are made right, since nothing else would get past them.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
+#include "../hostile/stubs.h"
 #include "catnap.h"
 #include "snapshot/format.h"
+
+#define FUEL 5000
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t most);
+
+static void require(bool condition) {
+    if (!condition)
+        abort();
+}
+
+/* ---- Making things right ---- */
 
 static uint64_t get64(const uint8_t *at) {
     uint64_t value;
@@ -19,41 +37,136 @@ static void put64(uint8_t *at, uint64_t value) {
     memcpy(at, &value, sizeof value);
 }
 
+/* Where a part's contents are; false when there is no such part. */
+static bool find_part(const uint8_t *bytes, size_t size, unsigned part, size_t *at,
+                      size_t *length) {
+    size_t next = HEAD_SIZE;
+    for (unsigned i = 0; i <= part; i++) {
+        if (next > size || size - next < PART_HEAD)
+            return false;
+        *at = next + PART_HEAD;
+        uint64_t stated = get64(bytes + next + PART_LENGTH);
+        if (stated > size - *at)
+            return false;
+        *length = (size_t)stated;
+        next = *at + *length;
+    }
+    return true;
+}
+
 static void mend(uint8_t *bytes, size_t size) {
+    size_t at, length;
     if (size < HEAD_SIZE)
         return;
     memcpy(bytes, FORMAT_MAGIC, 8);
     put64(bytes + HEAD_LENGTH, size);
     put64(bytes + HEAD_CHECKSUM, XXH3_64bits(bytes, HEAD_CHECKSUM));
-    for (size_t at = HEAD_SIZE; size - at >= PART_HEAD;) {
-        uint64_t length = get64(bytes + at + PART_LENGTH);
-        if (length > size - at - PART_HEAD)
-            break;
-        put64(bytes + at + PART_CHECKSUM, XXH3_64bits(bytes + at + PART_HEAD, (size_t)length));
-        at += PART_HEAD + (size_t)length;
-    }
+    for (unsigned part = 0; part < PARTS && find_part(bytes, size, part, &at, &length); part++)
+        put64(bytes + at - PART_HEAD + PART_CHECKSUM, XXH3_64bits(bytes + at, length));
+}
+
+/* Changes the contents of one part; what follows moves. */
+static size_t mutate_part(uint8_t *bytes, size_t size, size_t most, size_t at, size_t length) {
+    uint8_t *rest = malloc(size - at - length + 1);
+    memcpy(rest, bytes + at + length, size - at - length);
+    size_t changed = LLVMFuzzerMutate(bytes + at, length, length + (most - size));
+    memcpy(bytes + at + changed, rest, size - at - length);
+    free(rest);
+    put64(bytes + at - PART_HEAD + PART_LENGTH, changed);
+    put64(bytes + HEAD_PARTS_LENGTH, get64(bytes + HEAD_PARTS_LENGTH) + changed - length);
+    put64(bytes + HEAD_AREA, get64(bytes + HEAD_AREA) + changed - length);
+    return size - length + changed;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed) {
+    size_t at, length;
+    if (seed % 8 < PARTS && size < most && find_part(bytes, size, seed % 8, &at, &length))
+        size = mutate_part(bytes, size, most, at, length);
+    else
+        size = LLVMFuzzerMutate(bytes, size, most);
+    mend(bytes, size);
+    return size;
+}
+
+/* ---- Using what came of it ---- */
+
+static size_t name_anything(void *env, const wasm_ref_t *ref, char *text, size_t size) {
+    (void)env;
+    (void)ref;
+    (void)size;
+    memcpy(text, "thing", 5);
+    return 5;
+}
+
+static wasm_ref_t *resolve_anything(void *env, const char *name, size_t length) {
+    (void)name;
+    return length % 4 == 1 ? env : NULL;
+}
+
+/* Another snapshot of the store can be taken, and read again. */
+static void take_again(wasm_engine_t *engine, wasm_store_t *store, catnap_run_t *run) {
+    catnap_error_t *error;
+    wasm_byte_vec_t bytes;
+    catnap_snapshot_info_t before, after;
+    catnap_snapshot_options_t options = {.run = run, .name = name_anything};
+    catnap_save_options_t save = {.with_modules = true};
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(store, &options, &error);
+    require(snapshot && !error);
+    require(!catnap_snapshot_write(snapshot, &save, &bytes));
+    catnap_snapshot_t *read =
+        catnap_snapshot_read(engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    require(read && !error);
+    catnap_snapshot_info(snapshot, &before);
+    catnap_snapshot_info(read, &after);
+    require(memcmp(before.identity, after.identity, sizeof before.identity) == 0);
+    catnap_snapshot_delete(read);
+    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_delete(&bytes);
+}
+
+static void go_on(wasm_store_t *store, catnap_run_t *run) {
+    size_t count = wasm_func_result_arity(catnap_run_function(run));
+    catnap_val_t *results = calloc(count + 1, sizeof *results);
+    wasm_trap_t *trap = NULL;
+    catnap_error_delete(catnap_store_set_fuel(store, FUEL));
+    catnap_status_t status = catnap_run_resume(run, results, count, &trap);
+    for (size_t i = 0; status == CATNAP_OK && i < count; i++)
+        if (wasm_valkind_is_ref(results[i].kind))
+            wasm_ref_delete(results[i].of.ref);
+    use_trap(trap);
+    free(results);
 }
 
 static void restore(wasm_engine_t *engine, const catnap_snapshot_t *snapshot) {
+    size_t count = catnap_snapshot_instance_count(snapshot);
+    wasm_instance_t **instances = calloc(count + 1, sizeof(wasm_instance_t *));
     wasm_store_t *store = wasm_store_new(engine);
-    catnap_limits_t limits;
-    catnap_limits_default(&limits);
-    limits.memory_bytes = UINT64_C(16) << 20;
-    limits.table_elements = 100000;
-    catnap_store_set_limits(store, &limits);
     catnap_linker_t *linker = catnap_linker_new(store);
-    catnap_linker_trap_unknown_imports(linker, true);
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    catnap_restore_options_t options = {.resolve = resolve_anything,
+                                        .env = wasm_foreign_as_ref(foreign)};
     catnap_run_t *run = NULL;
-    catnap_error_delete(catnap_snapshot_restore(snapshot, linker, NULL, NULL, &run));
-    if (run && wasm_func_result_arity(catnap_run_function(run)) == 0) {
-        wasm_trap_t *trap = NULL;
-        catnap_error_delete(catnap_store_set_fuel(store, 10000));
-        catnap_run_resume(run, NULL, 0, &trap);
-        wasm_trap_delete(trap);
+    catnap_store_stats_t stats;
+    limit_store(store);
+    catnap_linker_trap_unknown_imports(linker, true);
+    catnap_error_t *error = catnap_snapshot_restore(snapshot, linker, &options, instances, &run);
+    catnap_store_stats(store, &stats);
+    require(error ? stats.instances == 0 && stats.memory_bytes == 0 : stats.instances == count);
+    if (!error) {
+        take_again(engine, store, run);
+        if (run)
+            go_on(store, run);
+        for (size_t i = 0; i < count; i++)
+            use_exports(store, instances[i], FUEL);
     }
+    catnap_error_delete(error);
     catnap_run_delete(run);
+    for (size_t i = 0; i < count; i++)
+        wasm_instance_delete(instances[i]);
+    wasm_foreign_delete(foreign);
     catnap_linker_delete(linker);
     wasm_store_delete(store);
+    free(instances);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -63,9 +176,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     catnap_config_set_interruptible(config, true);
     wasm_engine_t *engine = wasm_engine_new_with_config(config);
     catnap_open_options_t options = {.trust_pages = true};
+    catnap_error_t *error;
     memcpy(bytes, data, size);
     mend(bytes, size);
-    catnap_snapshot_t *snapshot = catnap_snapshot_read(engine, bytes, size, &options, NULL);
+    catnap_snapshot_t *snapshot = catnap_snapshot_read(engine, bytes, size, &options, &error);
+    require(snapshot ? !error : error && catnap_error_message(error)[0]);
+    catnap_error_delete(error);
     if (snapshot)
         restore(engine, snapshot);
     catnap_snapshot_delete(snapshot);
