@@ -374,7 +374,8 @@ static __attribute__((noinline)) bool stop_after(struct machine *vm, struct wasm
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
                   uint64_t *slots, uint32_t cells) {
     struct catnap_caller_t caller = {.machine = vm, .instance = instance};
-    vm->stack->top = slots + f->type->value_slots;
+    /* With the slot behind them, where call_indirect may have its index: it may be executed again. */
+    vm->stack->top = slots + f->type->value_slots + 1;
     struct wasm_trap_t *trap = f->callback(f, &caller, slots);
     return likely(!trap && !vm->suspend) ? true : stop_after(vm, trap, cells);
 }

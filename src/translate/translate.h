@@ -12,7 +12,7 @@
 enum probe_place {
     PLACE_CHECK, /* at a check for fuel or interruption, before the instruction at `offset` */
     PLACE_CALL,  /* after a call, before the instruction at `offset`; the results are operands */
-    PLACE_INSTRUCTION, /* in a bulk instruction or a call of an import, which begins anew */
+    PLACE_INSTRUCTION, /* in a bulk instruction or a call, which begins anew */
     PROBE_PLACES
 };
 

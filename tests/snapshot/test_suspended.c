@@ -1,0 +1,149 @@
+/* Runs that stopped inside calls: a host function that waits, however it was called, and a function
+ * that memory did not suffice to translate. They go on in place and from bytes, with the same end. */
+#include "modules.h"
+#include "world.h"
+
+#define LOOPS 12
+
+/* ---- The host ---- */
+
+static wasm_func_t *other_function; /* called by a host function that is about to wait */
+static bool waits, interrupted_once, starves;
+
+/* As note(), but every other call gives up as if it had waited. */
+static wasm_trap_t *wait_and_note(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                                  catnap_val_t *results) {
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = 1}, result;
+    wasm_store_t *store = catnap_caller_store(caller);
+    if (waits && !interrupted_once) {
+        interrupted_once = true;
+        if (other_function)
+            assert_no_trap(catnap_func_call(other_function, &argument, 1, &result, 1));
+        catnap_store_interrupt(store, catnap_store_call_id(store));
+        return catnap_trap_new(store, CATNAP_TRAP_INTERRUPTED, "waited");
+    }
+    interrupted_once = false;
+    return note(env, caller, arguments, results);
+}
+
+static int64_t allocations_left;
+
+static void *failing_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
+    (void)env;
+    (void)old_size;
+    if (new_size == 0) {
+        free(pointer);
+        return NULL;
+    }
+    return allocations_left-- > 0 ? realloc(pointer, new_size) : NULL;
+}
+
+static const catnap_allocator_t failing = {failing_realloc, NULL};
+
+/* As note(); memory is exhausted from then on, where that is asked for. */
+static wasm_trap_t *starve_and_note(void *env, catnap_caller_t *caller,
+                                    const catnap_val_t *arguments, catnap_val_t *results) {
+    if (starves)
+        allocations_left = 0;
+    return note(env, caller, arguments, results);
+}
+
+/* ---- Runs ---- */
+
+/* Runs to the end; after each stop the world ends and a new one wakes, or only the run goes on. */
+static int64_t run_to_end(const uint8_t *module, size_t size, catnap_status_t stop, bool anew,
+                          unsigned *stops, uint64_t *memory) {
+    struct world world;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    open_world(&world, false);
+    wasm_instance_t *instance = start(&world, module, size);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    wasm_func_delete(func);
+    *stops = 0;
+    for (;;) {
+        other_function = EXPORT(func, instance, "later");
+        catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
+        allocations_left = INT64_MAX;
+        wasm_func_delete(other_function);
+        assert_no_trap(trap);
+        if (status == CATNAP_OK)
+            break;
+        assert_int_equal(status, stop);
+        ++*stops;
+        if (!anew)
+            continue;
+        catnap_snapshot_t *snapshot = take(&world, run);
+        wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+        catnap_snapshot_delete(snapshot);
+        catnap_run_delete(run);
+        wasm_instance_delete(instance);
+        close_world(&world);
+        open_world(&world, false);
+        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
+                                        &error);
+        assert_no_error(error);
+        instance = restore(snapshot, &world, &run);
+        catnap_snapshot_delete(snapshot);
+        wasm_byte_vec_delete(&bytes);
+    }
+    *memory = hash_memory(instance);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    close_world(&world);
+    return result.of.i64;
+}
+
+static void waiting_calls_are_made_again(void **state) {
+    (void)state;
+    uint64_t memory, expected_memory;
+    unsigned stops;
+    host_note = wait_and_note;
+    waits = false;
+    int64_t expected = run_to_end(waits_module, sizeof waits_module, CATNAP_INTERRUPTED, false,
+                                  &stops, &expected_memory);
+    assert_int_equal(stops, 0);
+    waits = true;
+    for (int anew = 0; anew <= 1; anew++) {
+        assert_int_equal(run_to_end(waits_module, sizeof waits_module, CATNAP_INTERRUPTED, anew,
+                                    &stops, &memory),
+                         expected);
+        assert_int_equal(memory, expected_memory);
+        assert_in_range(stops, 3 * LOOPS, 4 * LOOPS);
+    }
+    waits = false;
+    host_note = note;
+}
+
+static void exhausted_memory_is_a_place_to_stand(void **state) {
+    (void)state;
+    uint64_t memory, expected_memory;
+    unsigned stops;
+    host_note = starve_and_note;
+    host_allocator = &failing;
+    allocations_left = INT64_MAX;
+    starves = false;
+    int64_t expected = run_to_end(waits_module, sizeof waits_module, CATNAP_NO_MEMORY, false,
+                                  &stops, &expected_memory);
+    assert_int_equal(stops, 0);
+    starves = true;
+    for (int anew = 0; anew <= 1; anew++) {
+        assert_int_equal(
+            run_to_end(waits_module, sizeof waits_module, CATNAP_NO_MEMORY, anew, &stops, &memory),
+            expected);
+        assert_int_equal(memory, expected_memory);
+        assert_in_range(stops, 2, anew ? 2 * LOOPS : 2);
+    }
+    host_allocator = NULL;
+    host_note = note;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(waiting_calls_are_made_again),
+        TEST(exhausted_memory_is_a_place_to_stand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
