@@ -844,6 +844,32 @@ WASM_API_EXTERN void catnap_snapshot_diff(const catnap_snapshot_t *, const catna
                                                         uint64_t length),
                                           void *env);
 
+/* ---- Modules from instances -------------------------------------------------------------------- */
+
+/* What becomes of one export of the instance's module. */
+typedef struct catnap_export_change {
+    const char *name;
+    /* Its new name, under which nothing else is exported any more; NULL: it is left out. */
+    const char *new_name;
+} catnap_export_change_t;
+
+typedef struct catnap_to_module_options {
+    const catnap_export_change_t *changes; /* each export at most once; others stay */
+    size_t change_count;
+} catnap_to_module_options_t;
+
+/* Writes a module that begins where the instance is: its memories, tables, globals and dropped
+ * segments are those of the new module, for any engine, and it has no start function. Functions keep
+ * their indices and imports stay imports. The same state gives the same bytes. options may be NULL;
+ * *out is empty on failure.
+ * CATNAP_UNSUPPORTED, naming it, when something is not the instance's own: an imported memory, table
+ * or mutable global; in a table or global a reference that is neither null nor a function of the
+ * instance nor one of its imports. What else is outside the instance stays out: other instances, the
+ * state of WASI, stopped runs. Nothing may be running in the store. docs/snapshots.md says more. */
+WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instance_t *,
+                                                              const catnap_to_module_options_t *,
+                                                              own wasm_byte_vec_t *out);
+
 /* ---- Statistics -------------------------------------------------------------------------------- */
 
 typedef struct catnap_store_stats {

@@ -13,7 +13,8 @@ TEST_SCRIPTS := $(foreach s,$(SUITES),$(wildcard tests/$(s)/run-tests))
 # Helpers of a test: the other files of its directory; the runner's parts for the runner's tests; the
 # generator of programs for those that change them.
 helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) \
-                         $(if $(filter tests/hostile/%,$(1)),tests/differential/generate.c))
+                         $(if $(filter tests/hostile/% tests/snapshot/test_to_module.c,$(1)),\
+                           tests/differential/generate.c))
 define test_program
 $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
     $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS),$(call helpers,$(1))) $(BUILD)/libcatnap.a

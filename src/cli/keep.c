@@ -126,6 +126,15 @@ static bool make_data(const struct session *session, wasm_byte_vec_t *out, catna
     return *error == NULL;
 }
 
+enum cli_exit keep_open(const struct diag *diag, wasm_engine_t *engine, const char *path,
+                        const catnap_snapshot_t *base, bool trust,
+                        WASM_OWN catnap_snapshot_t **out) {
+    catnap_error_t *error = NULL;
+    catnap_open_options_t options = {.base = base, .trust_pages = trust};
+    *out = catnap_snapshot_open(engine, path, &options, &error);
+    return *out != NULL ? CLI_EXIT_OK : diag_error(diag, path, error);
+}
+
 bool keep_read_data(const catnap_snapshot_t *snapshot, struct kept_data *out) {
     size_t length, magic = strlen(DATA_MAGIC);
     const char *data = catnap_snapshot_data(snapshot, &length);

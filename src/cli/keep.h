@@ -23,6 +23,11 @@ bool keep_define(struct session *, const wasm_module_t *, const char *name);
 bool keep_call(struct session *, const char *path, WASM_OWN catnap_run_t *run,
                catnap_val_t *results, size_t result_count);
 
+/* Opens a snapshot. Told the user when it returns anything but OK. */
+enum cli_exit keep_open(const struct diag *, wasm_engine_t *, const char *path,
+                        const catnap_snapshot_t *base, bool trust,
+                        WASM_OWN catnap_snapshot_t **out);
+
 /* What the command puts into a snapshot: WASI's state and the name of a call. */
 struct kept_data {
     const void *wasi;

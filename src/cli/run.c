@@ -6,6 +6,7 @@
 #include "invoke.h"
 #include "keep.h"
 #include "load.h"
+#include "preload.h"
 #include "session.h"
 
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
@@ -148,45 +149,6 @@ static const struct option run_options[] = {
              "write the counts to standard error; many times slower"},
 };
 
-/* ---- Preloaded modules ----------------------------------------------------------------------- */
-
-/* Calls `_initialize`, if it is there: a reactor's other exports may rely on it. */
-static bool initialize(struct session *session, const struct loaded *loaded) {
-    wasm_func_t *func = find_function(loaded, "_initialize");
-    if (func == NULL)
-        return true;
-    bool plain = wasm_func_param_arity(func) == 0 && wasm_func_result_arity(func) == 0;
-    bool goes_on = !plain || session_call(session, loaded, func, NULL, 0, NULL, 0);
-    wasm_func_delete(func);
-    return goes_on;
-}
-
-/* Looks at the arguments of --preload before anything is loaded. */
-static bool check_preloads(struct session *session) {
-    const struct option_list *list = &session->settings->preloads;
-    for (size_t i = 0; i < list->count; i++) {
-        const char *equals = strchr(list->items[i].value, '=');
-        if (equals == NULL || equals[1] == '\0')
-            return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                                  "--preload: expected NAME=FILE, not '%s'",
-                                                  list->items[i].value));
-    }
-    return true;
-}
-
-/* "NAME=FILE", as check_preloads() made sure. */
-static bool preload(struct session *session, const char *value) {
-    struct loaded *loaded;
-    const char *equals = strchr(value, '=');
-    if (!session_load(session, equals + 1, &loaded) || !session_instantiate(session, loaded) ||
-        !initialize(session, loaded))
-        return false;
-    catnap_error_t *error = catnap_linker_define_instance(
-        session->linker, value, (size_t)(equals - value), loaded->instance);
-    return error == NULL ||
-           session_end(session, diag_error(session->diag, display_name(equals + 1), error));
-}
-
 /* ---- The program ----------------------------------------------------------------------------- */
 
 /* The function that a command runs: `_start` or the default export, whose name is empty. */
@@ -234,18 +196,16 @@ static bool run_command(struct session *session, const struct loaded *program, i
 static bool run_program(struct session *session, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
     struct loaded *program;
-    if (!check_preloads(session) || !keep_check(session) ||
+    if (!preload_check(session) || !keep_check(session) ||
         !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
         !session_load(session, argv[0], &program) || !session_start_clock(session))
         return false;
-    for (size_t i = 0; i < settings->preloads.count; i++)
-        if (!preload(session, settings->preloads.items[i].value))
-            return false;
-    if (!keep_define(session, program->module, NULL) || !session_instantiate(session, program))
+    if (!preload_all(session) || !keep_define(session, program->module, NULL) ||
+        !session_instantiate(session, program))
         return false;
     if (settings->invoke == NULL)
         return run_command(session, program, argc - 1, argv + 1);
-    if (strcmp(settings->invoke, "_initialize") != 0 && !initialize(session, program))
+    if (strcmp(settings->invoke, "_initialize") != 0 && !preload_initialize(session, program))
         return false;
     return invoke(session, program, settings->invoke, argc - 1, argv + 1);
 }

@@ -262,7 +262,8 @@ static enum cli_exit report_trap(const struct session *session, const char *path
 bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap) {
     int32_t status;
     deadline_stop(&session->deadline);
-    if (catnap_trap_exit_status(trap, &status))
+    session->exited = catnap_trap_exit_status(trap, &status);
+    if (session->exited)
         session_end(session, (int)((uint32_t)status & EXIT_CODE_MASK));
     else
         session_end(session, report_trap(session, path, trap));

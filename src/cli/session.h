@@ -53,6 +53,7 @@ struct session {
     const char *keep_call; /* the function that asks for snapshots, or "" */
     uint64_t instantiate_ns, run_ns;
     int exit_code;
+    bool exited; /* the guest asked for it */
 };
 
 /* Makes engine and store as the settings say. Ended or not, session_close() is due. */

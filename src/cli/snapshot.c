@@ -1,266 +1,85 @@
-/* catnap resume and catnap snapshot. */
+/* catnap snapshot: shows, checks and compares snapshots, and makes modules. */
 #include <inttypes.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
-#include "invoke.h"
 #include "keep.h"
-#include "load.h"
-#include "session.h"
+#include "to_wasm.h"
 #include "values.h"
 
-/* ---- resume ---------------------------------------------------------------------------------- */
+#define FIELD(member) .offset = offsetof(struct to_wasm_settings, member)
 
-#define FIELD(member) .offset = offsetof(struct run_settings, member)
-
-static const struct option resume_options[] = {
-    {.name = "invoke",
-     .kind = OPTION_STRING,
-     .metavar = "NAME",
-     FIELD(invoke),
-     .help =
-         "call this exported function of the program with the arguments, and print its results"},
-    {.name = "fuel",
-     .kind = OPTION_NUMBER,
-     .metavar = "N",
-     FIELD(fuel),
-     .help = "stop with code 122 once N more instructions have been executed"},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(timeout),
-     .help = "stop with code 124 after this time"},
-    {.name = "max-memory",
-     .kind = OPTION_SIZE,
-     .metavar = "SIZE",
-     FIELD(max_memory),
-     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
-    {.name = "snapshot-on",
-     .kind = OPTION_STRING,
-     .metavar = "EVENT",
-     FIELD(snapshot_on),
-     .help = "take another snapshot: see catnap run"},
-    {.name = "snapshot-every",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(snapshot_every),
-     .help = "take another snapshot each time this has passed"},
+static const struct option snapshot_options[] = {
+    {.name = "to-wasm",
+     .kind = OPTION_FLAG,
+     FIELD(to_wasm),
+     .help = "initialise the module FILE, or take the snapshot FILE, and write a module that "
+             "begins where it is"},
     {.name = "output",
      .letter = 'o',
      .kind = OPTION_STRING,
      .metavar = "FILE",
      .complete = COMPLETE_FILES,
-     FIELD(output),
-     .help = "the file that snapshots are written to"},
-    {.name = "compress",
+     FIELD(run.output),
+     .help = "the module to write"},
+    {.name = "init-func",
+     .letter = 'f',
+     .kind = OPTION_STRING,
+     .metavar = "NAME",
+     FIELD(init_func),
+     .help = "the exported function that initialises, after _initialize; by default "
+             "wizer-initialize or wizer.initialize, or _initialize alone"},
+    {.name = "rename-func",
+     .letter = 'r',
+     .kind = OPTION_LIST,
+     .metavar = "DST=SRC",
+     FIELD(renames),
+     .help = "export SRC under the name DST, in place of what has that name (repeatable)"},
+    {.name = "keep-init-func",
      .kind = OPTION_FLAG,
-     FIELD(compress),
-     .help = "compress snapshots: see catnap run"},
+     FIELD(keep_init_func),
+     .help = "go on exporting the functions that initialise"},
+    {.name = "dir",
+     .kind = OPTION_LIST,
+     .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES,
+     FIELD(run.directories),
+     .help = "let the initialisation use a directory, under the name GUEST (repeatable)"},
+    {.name = "dir-ro",
+     .kind = OPTION_LIST,
+     .metavar = "HOST[::GUEST]",
+     .complete = COMPLETE_DIRECTORIES,
+     FIELD(run.directories),
+     .help = "the same, read-only (repeatable)"},
+    {.name = "env",
+     .kind = OPTION_LIST,
+     .metavar = "NAME[=VALUE]",
+     FIELD(run.environment),
+     .help = "set a variable for the initialisation, or hand on the one that is set here "
+             "(repeatable)"},
+    {.name = "preload",
+     .kind = OPTION_LIST,
+     .metavar = "NAME=FILE",
+     .complete = COMPLETE_FILES,
+     FIELD(run.preloads),
+     .help = "first load another module, whose exports FILE can import from NAME; it does not "
+             "become part of the new module (repeatable)"},
+    {.name = "fuel",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(run.fuel),
+     .help = "give up with code 122 once N instructions have been executed"},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .metavar = "TIME",
+     FIELD(run.timeout),
+     .help = "give up with code 124 after this time"},
+    {.name = "max-memory",
+     .kind = OPTION_SIZE,
+     .metavar = "SIZE",
+     FIELD(run.max_memory),
+     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
 };
-
-/* Opens a snapshot with an engine that has no business with it but reading. */
-static enum cli_exit open_snapshot(const struct diag *diag, wasm_engine_t *engine, const char *path,
-                                   const catnap_snapshot_t *base, bool trust,
-                                   WASM_OWN catnap_snapshot_t **out) {
-    catnap_error_t *error = NULL;
-    catnap_open_options_t options = {.base = base, .trust_pages = trust};
-    *out = catnap_snapshot_open(engine, path, &options, &error);
-    return *out != NULL ? CLI_EXIT_OK : diag_error(diag, path, error);
-}
-
-/* What the engine has to check for, so that a suspended run can go on in it. */
-static bool look_ahead(struct session *session, const struct diag *diag,
-                       struct run_settings *settings, const char *path) {
-    catnap_snapshot_t *snapshot = NULL;
-    catnap_snapshot_info_t info;
-    wasm_engine_t *engine = wasm_engine_new();
-    enum cli_exit code = engine != NULL ? open_snapshot(diag, engine, path, NULL, true, &snapshot)
-                                        : diag_no_memory(diag);
-    catnap_snapshot_info(snapshot, &info);
-    catnap_snapshot_delete(snapshot);
-    wasm_engine_delete(engine);
-    settings->same_checks = info.frames > 0;
-    settings->checks_fuel = info.fuel_enabled;
-    settings->checks_interruption = info.interruptible;
-    return code == CLI_EXIT_OK || session_end(session, code);
-}
-
-static void tell_lost(void *env, uint32_t number, const char *path) {
-    const struct session *session = env;
-    diag_hint(session->diag,
-              "Descriptor %" PRIu32 " of the guest (%s) could not be opened again; it is "
-              "closed now.",
-              number, path[0] ? path : "no file");
-}
-
-static bool restore_wasi(struct session *session, const catnap_snapshot_t *snapshot,
-                         struct kept_data *data) {
-    catnap_error_t *error = NULL;
-    signal(SIGPIPE, SIG_IGN);
-    session->wasi = catnap_wasi_new();
-    session->linker = catnap_linker_new(session->store);
-    if (session->wasi == NULL || session->linker == NULL)
-        return session_end(session, diag_no_memory(session->diag));
-    for (int stream = 0; stream <= 2 && error == NULL; stream++)
-        error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
-    *data = (struct kept_data){0};
-    if (error == NULL && keep_read_data(snapshot, data))
-        error =
-            catnap_wasi_restore(session->wasi, data->wasi, data->wasi_length, tell_lost, session);
-    if (error == NULL)
-        error = catnap_linker_define_wasi(session->linker, session->wasi);
-    catnap_linker_trap_unknown_imports(session->linker, true);
-    return error == NULL || session_end(session, diag_error(session->diag, NULL, error));
-}
-
-/* The modules that the snapshot has with it, as the session's. */
-static bool load_modules(struct session *session, const catnap_snapshot_t *snapshot,
-                         const char *call, wasm_module_t **modules, size_t *count) {
-    catnap_snapshot_module_t module;
-    catnap_error_t *error = NULL;
-    for (*count = 0; catnap_snapshot_module(snapshot, *count, &module); ++*count) {
-        if (module.bytes == NULL)
-            continue;
-        modules[*count] =
-            catnap_module_new(session->store, module.bytes, (size_t)module.length, NULL, &error);
-        if (modules[*count] == NULL)
-            return session_end(session, diag_error(session->diag, NULL, error));
-        if (!keep_define(session, modules[*count], NULL) ||
-            !keep_define(session, modules[*count], call))
-            return false;
-    }
-    return true;
-}
-
-/* Prints the results of what was called by --invoke when it was suspended. */
-static void print_results(const catnap_val_t *results, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        print_value(stdout, &results[i]);
-        fputc('\n', stdout);
-        if (wasm_valkind_is_ref(results[i].kind))
-            wasm_ref_delete(results[i].of.ref);
-    }
-}
-
-static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run_t *run) {
-    size_t count = wasm_func_result_arity(catnap_run_function(run));
-    catnap_val_t *results = calloc(count + 1, sizeof(*results));
-    if (results == NULL) {
-        catnap_run_delete(run);
-        return session_end(session, diag_no_memory(session->diag));
-    }
-    bool ok = keep_call(session, path, run, results, count);
-    if (ok)
-        print_results(results, count);
-    free(results);
-    return ok;
-}
-
-static bool wake(struct session *session, const catnap_snapshot_t *snapshot, const char *path,
-                 const catnap_restore_options_t *options, int argc, char **argv) {
-    catnap_run_t *run = NULL;
-    size_t count = catnap_snapshot_instance_count(snapshot);
-    wasm_instance_t **instances = calloc(count + 1, sizeof(*instances));
-    if (instances == NULL)
-        return session_end(session, diag_no_memory(session->diag));
-    catnap_error_t *error =
-        catnap_snapshot_restore(snapshot, session->linker, options, instances, &run);
-    if (error == NULL && count > 0) { /* the program was made last */
-        session->loaded[0] = (struct loaded){.path = path, .instance = instances[count - 1]};
-        session->loaded[0].module = catnap_instance_module(instances[--count]);
-        session->loaded_count = 1;
-    }
-    while (count > 0)
-        wasm_instance_delete(instances[--count]);
-    free(instances);
-    if (error != NULL)
-        return session_end(session, diag_error(session->diag, path, error));
-    if (session->settings->fuel.given || session->settings->checks_fuel)
-        error = catnap_store_set_fuel(session->store, session->settings->fuel.given
-                                                          ? session->settings->fuel.value
-                                                          : UINT64_MAX);
-    catnap_error_delete(error);
-    if (run != NULL && session->settings->invoke == NULL)
-        return go_on(session, path, run);
-    catnap_run_delete(run);
-    if (session->settings->invoke != NULL && session->loaded_count > 0)
-        return invoke(session, &session->loaded[0], session->settings->invoke, argc, argv);
-    return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, path,
-                                          "nothing is suspended in this snapshot: choose a "
-                                          "function with --invoke"));
-}
-
-static bool resume(struct session *session, const char *path, int argc, char **argv) {
-    catnap_snapshot_t *snapshot = NULL;
-    struct kept_data data;
-    size_t count = 0;
-    enum cli_exit code =
-        open_snapshot(session->diag, session->engine, path, NULL, false, &snapshot);
-    if (code != CLI_EXIT_OK)
-        return session_end(session, code);
-    catnap_snapshot_info_t info;
-    catnap_snapshot_info(snapshot, &info);
-    wasm_module_t **modules = calloc((size_t)info.modules + 1, sizeof(*modules));
-    bool ok = modules != NULL || session_end(session, diag_no_memory(session->diag));
-    ok = ok && restore_wasi(session, snapshot, &data) &&
-         load_modules(session, snapshot, data.call, modules, &count) &&
-         session_start_clock(session);
-    if (ok) {
-        size_t known = 0;
-        for (size_t i = 0; i < count; i++)
-            if (modules[i] != NULL)
-                modules[known++] = modules[i];
-        catnap_restore_options_t options = {.modules = (const wasm_module_t *const *)modules,
-                                            .module_count = known};
-        count = known;
-        ok = wake(session, snapshot, path, &options, argc, argv);
-    }
-    for (size_t i = 0; modules != NULL && i < count; i++)
-        wasm_module_delete(modules[i]);
-    free(modules);
-    catnap_snapshot_delete(snapshot);
-    return ok;
-}
-
-static enum cli_exit resume_main(const struct command *self, struct diag *diag, int argc,
-                                 char **argv) {
-    struct run_settings settings = {0};
-    struct session session = {.diag = diag, .settings = &settings};
-    int operands;
-    enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
-    if (parsed != PARSE_OK)
-        return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
-    if (operands == 0) {
-        diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no snapshot to resume");
-        return CLI_EXIT_USAGE;
-    }
-    if (!keep_check(&session) || !look_ahead(&session, diag, &settings, argv[0]))
-        return session.exit_code;
-    if (session_open(&session, diag, &settings))
-        resume(&session, argv[0], operands - 1, argv + 1);
-    int code = session.exit_code;
-    session_close(&session);
-    return code;
-}
-
-const struct command command_resume = {
-    .name = "resume",
-    .operands = "FILE [ARGUMENTS...]",
-    .summary = "wake a snapshot and let it go on",
-    .help = "A suspended program goes on where it was. A program that was not suspended, as after\n"
-            "--snapshot-on=exit, waits for --invoke. Files are opened again below the directories\n"
-            "that were given to catnap run.\n",
-    .options = resume_options,
-    .option_count = sizeof(resume_options) / sizeof(*resume_options),
-    .options_first = true,
-    .complete = COMPLETE_FILES,
-    .main = resume_main,
-};
-
-/* ---- snapshot -------------------------------------------------------------------------------- */
-
 static void print_info(const char *path, const catnap_snapshot_t *snapshot) {
     catnap_snapshot_info_t info;
     catnap_snapshot_module_t module;
@@ -293,7 +112,7 @@ static void print_difference(void *env, size_t memory, uint64_t offset, uint64_t
 static enum cli_exit show(const struct diag *diag, wasm_engine_t *engine, const char *path,
                           bool verify) {
     catnap_snapshot_t *snapshot;
-    enum cli_exit code = open_snapshot(diag, engine, path, NULL, !verify, &snapshot);
+    enum cli_exit code = keep_open(diag, engine, path, NULL, !verify, &snapshot);
     if (code != CLI_EXIT_OK)
         return code;
     if (verify)
@@ -307,9 +126,9 @@ static enum cli_exit show(const struct diag *diag, wasm_engine_t *engine, const 
 static enum cli_exit diff(const struct diag *diag, wasm_engine_t *engine, char **paths) {
     catnap_snapshot_t *a = NULL, *b = NULL;
     size_t differences = 0;
-    enum cli_exit code = open_snapshot(diag, engine, paths[0], NULL, false, &a);
+    enum cli_exit code = keep_open(diag, engine, paths[0], NULL, false, &a);
     if (code == CLI_EXIT_OK)
-        code = open_snapshot(diag, engine, paths[1], NULL, false, &b);
+        code = keep_open(diag, engine, paths[1], NULL, false, &b);
     if (code == CLI_EXIT_OK) {
         catnap_snapshot_info_t first, second;
         catnap_snapshot_info(a, &first);
@@ -333,7 +152,8 @@ static enum cli_exit snapshot_action(const struct diag *diag, wasm_engine_t *eng
     bool verify = argc > 0 && strcmp(argv[0], "verify") == 0;
     if (argc < 2 || (!verify && strcmp(argv[0], "info") != 0))
         return diag_fail(diag, CLI_EXIT_USAGE, NULL,
-                         "snapshot: expected info FILE..., verify FILE... or diff FILE FILE");
+                         "snapshot: expected info FILE..., verify FILE..., diff FILE FILE or "
+                         "to-wasm FILE");
     for (int i = 1; i < argc; i++) {
         enum cli_exit one = show(diag, engine, argv[i], verify);
         if (one != CLI_EXIT_OK)
@@ -342,27 +162,53 @@ static enum cli_exit snapshot_action(const struct diag *diag, wasm_engine_t *eng
     return code;
 }
 
+/* The word is as good as the option. */
+static bool wants_module(const struct to_wasm_settings *settings, int *operands, char ***argv) {
+    if (settings->to_wasm)
+        return true;
+    if (*operands == 0 || strcmp((*argv)[0], "to-wasm") != 0)
+        return false;
+    --*operands;
+    ++*argv;
+    return true;
+}
+
 static enum cli_exit snapshot_main(const struct command *self, struct diag *diag, int argc,
                                    char **argv) {
-    struct run_settings settings = {0};
+    struct to_wasm_settings settings = {0};
+    enum cli_exit code = CLI_EXIT_USAGE;
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
-    if (parsed != PARSE_OK)
-        return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
-    wasm_engine_t *engine = wasm_engine_new();
-    if (engine == NULL)
-        return diag_no_memory(diag);
-    enum cli_exit code = snapshot_action(diag, engine, operands, argv);
-    wasm_engine_delete(engine);
+    if (parsed != PARSE_OK) {
+        code = parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
+    } else if (wants_module(&settings, &operands, &argv)) {
+        code = to_wasm(diag, &settings, operands, argv);
+    } else if (to_wasm_configured(&settings)) {
+        diag_fail(diag, CLI_EXIT_USAGE, NULL, "these options are for --to-wasm");
+    } else {
+        wasm_engine_t *engine = wasm_engine_new();
+        code =
+            engine != NULL ? snapshot_action(diag, engine, operands, argv) : diag_no_memory(diag);
+        wasm_engine_delete(engine);
+    }
+    option_list_free(&settings.run.directories);
+    option_list_free(&settings.run.environment);
+    option_list_free(&settings.run.preloads);
+    option_list_free(&settings.renames);
     return code;
 }
 
 const struct command command_snapshot = {
     .name = "snapshot",
-    .operands = "info|verify|diff FILE...",
-    .summary = "show, check or compare snapshots",
-    .help = "info shows what snapshots hold; verify compares all checksums; diff shows where two\n"
-            "differ, and exits with 1 when they do.\n",
+    .operands = "info|verify|diff|to-wasm FILE...",
+    .summary = "show, check or compare snapshots, or make modules of them",
+    .help =
+        "info shows what snapshots hold; verify compares all checksums; diff shows where two\n"
+        "differ, and exits with 1 when they do. to-wasm, or --to-wasm, writes a module, for any\n"
+        "engine, that begins where FILE is: a snapshot, or a module once it is initialised. What\n"
+        "follows a module are the arguments of its initialisation.\n",
+    .options = snapshot_options,
+    .option_count = sizeof(snapshot_options) / sizeof(*snapshot_options),
     .complete = COMPLETE_FILES,
     .main = snapshot_main,
 };
