@@ -36,6 +36,16 @@ _catnap()
         resume:--snapshot-on) offer=(-W '') ;;
         resume:--snapshot-every) offer=(-W '') ;;
         resume:--output) offer=(-f) ;;
+        snapshot:--output) offer=(-f) ;;
+        snapshot:--init-func) offer=(-W '') ;;
+        snapshot:--rename-func) offer=(-W '') ;;
+        snapshot:--dir) offer=(-d) ;;
+        snapshot:--dir-ro) offer=(-d) ;;
+        snapshot:--env) offer=(-W '') ;;
+        snapshot:--preload) offer=(-f) ;;
+        snapshot:--fuel) offer=(-W '') ;;
+        snapshot:--timeout) offer=(-W '') ;;
+        snapshot:--max-memory) offer=(-W '') ;;
         inspect:--function) offer=(-W '') ;;
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
     esac
@@ -47,7 +57,7 @@ _catnap()
             options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
-            options=' --json --help'
+            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --fuel --timeout --max-memory --json --help'
             operands='' ;;
         validate)
             options=' --json --help'
