@@ -357,7 +357,9 @@ static const char usage[] =
     "  --deferred          functions are validated at their first call\n"
     "  --explicit-bounds   memory accesses are checked by comparison\n"
     "  --interruptible     code can be interrupted\n"
-    "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n";
+    "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n"
+    "  --round-trip        before each command all instances become a snapshot in bytes, and are\n"
+    "                      made anew from it; each is executed, rolled back and executed again\n";
 
 static bool read_count(const char *text, uint64_t max, uint64_t *out) {
     char *end;
@@ -370,17 +372,12 @@ static bool read_count(const char *text, uint64_t max, uint64_t *out) {
 /* Returns the exit status that the command line asks for at once, or -1. */
 static int read_options(int argc, char **argv, settings_t *settings) {
     static const struct option options[] = {
-        {"set", required_argument, NULL, 's'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"timeout", required_argument, NULL, 't'},
-        {"in-process", no_argument, NULL, 'p'},
-        {"eager", no_argument, NULL, 'e'},
-        {"explicit-bounds", no_argument, NULL, 'b'},
-        {"interruptible", no_argument, NULL, 'i'},
-        {"fuel-slice", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},
-        {"deferred", no_argument, NULL, 'd'},
-        {NULL, 0, NULL, 0},
+        {"set", required_argument, NULL, 's'},     {"verbose", no_argument, NULL, 'v'},
+        {"timeout", required_argument, NULL, 't'}, {"in-process", no_argument, NULL, 'p'},
+        {"eager", no_argument, NULL, 'e'},         {"explicit-bounds", no_argument, NULL, 'b'},
+        {"interruptible", no_argument, NULL, 'i'}, {"fuel-slice", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},          {"deferred", no_argument, NULL, 'd'},
+        {"round-trip", no_argument, NULL, 'r'},    {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
     bool good = true;
@@ -414,6 +411,9 @@ static int read_options(int argc, char **argv, settings_t *settings) {
         case 'f':
             good = read_count(optarg, UINT64_MAX, &settings->options.fuel_slice) &&
                    settings->options.fuel_slice > 0;
+            break;
+        case 'r':
+            settings->options.round_trip = true;
             break;
         case 'h':
             fputs(usage, stdout);

@@ -28,7 +28,8 @@ typedef struct runner {
     wasm_store_t *store;
     catnap_linker_t *linker;
     entry_t *definitions; /* wasm_module_t, the latest first */
-    entry_t *instances;   /* wasm_instance_t, the latest first */
+    entry_t *instances;   /* wasm_instance_t, the latest first; numbers as in the store */
+    entry_t *registered;  /* with names; numbers and objects are those of instances */
     entry_t *foreigns;    /* wasm_foreign_t */
     bool by_wast2json;
     wasm_instance_t *current;
@@ -83,6 +84,15 @@ static void add_error(spec_message_t *message, const catnap_error_t *error) {
     } else {
         spec_message_add(message, "status %u: %s", status, catnap_error_message(error));
     }
+}
+
+/* Gives the error up. True when there is none. */
+static bool succeeded(runner_t *r, catnap_error_t *error) {
+    if (error) {
+        add_error(&r->message, error);
+        catnap_error_delete(error);
+    }
+    return !error;
 }
 
 /* "expected EXPECTED, got ..." */
@@ -157,6 +167,34 @@ static wasm_foreign_t *find_foreign(runner_t *r, uint32_t number) {
     return foreign;
 }
 
+static void forget(entry_t *list, void (*release)(void *object)) {
+    while (list) {
+        entry_t *next = list->next;
+        release(list->object);
+        free(list);
+        list = next;
+    }
+}
+
+static void release_module(void *object) {
+    wasm_module_delete(object);
+}
+
+static void release_instance(void *object) {
+    wasm_instance_delete(object);
+}
+
+static void release_foreign(void *object) {
+    wasm_foreign_delete(object);
+}
+
+/* The number that snapshots give an instance that was made just now. */
+static uint32_t latest_instance(const runner_t *r) {
+    catnap_store_stats_t stats;
+    catnap_store_stats(r->store, &stats);
+    return (uint32_t)stats.instances - 1;
+}
+
 /* ---- Modules --------------------------------------------------------------------------------- */
 
 /* Loads the command's module. False only when its file cannot be read or memory runs out. */
@@ -177,14 +215,8 @@ static bool load_module(runner_t *r, const spec_command_t *command, wasm_module_
 
 static bool add_fuel(runner_t *r, uint64_t fuel) {
     uint64_t left = catnap_store_fuel(r->store);
-    catnap_error_t *error =
-        catnap_store_set_fuel(r->store, fuel > UINT64_MAX - left ? UINT64_MAX : left + fuel);
-    if (error) {
-        add_error(&r->message, error);
-        catnap_error_delete(error);
-        return false;
-    }
-    return true;
+    return succeeded(
+        r, catnap_store_set_fuel(r->store, fuel > UINT64_MAX - left ? UINT64_MAX : left + fuel));
 }
 
 /* Instantiates a module, whose start function gets all the fuel that there is. */
@@ -225,7 +257,7 @@ static bool make_current(runner_t *r, const wasm_module_t *module, spec_text_t n
     bool done = instantiate(r, module, &instance, &outcome);
     if (done && !instance) {
         done = fail_expected(r, "an instance", &outcome);
-    } else if (done && !remember(r, &r->instances, name, 0, instance)) {
+    } else if (done && !remember(r, &r->instances, name, latest_instance(r), instance)) {
         wasm_instance_delete(instance);
         done = false;
     }
@@ -257,18 +289,17 @@ static bool run_module_instance(runner_t *r, const spec_command_t *command) {
 }
 
 static bool run_register(runner_t *r, const spec_command_t *command) {
-    const wasm_instance_t *instance = find_instance(r, command->name);
+    wasm_instance_t *instance = find_instance(r, command->name);
     if (!instance) {
         return false;
     }
-    catnap_error_t *error =
-        catnap_linker_define_instance(r->linker, command->as.data, command->as.size, instance);
-    if (error) {
-        add_error(&r->message, error);
-        catnap_error_delete(error);
-        return false;
+    const entry_t *entry = r->instances;
+    while (entry->object != instance) {
+        entry = entry->next;
     }
-    return true;
+    return succeeded(r, catnap_linker_define_instance(r->linker, command->as.data, command->as.size,
+                                                      instance)) &&
+           remember(r, &r->registered, command->as, entry->number, instance);
 }
 
 /* wast2json leaves out the data count section of a module without data segments, so that
@@ -579,6 +610,179 @@ static bool run_changed(runner_t *r, const spec_command_t *command, const spec_c
     return done;
 }
 
+static bool run_once(runner_t *r, const spec_command_t *command, const spec_change_t *change) {
+    return change ? run_changed(r, command, change) : run_by_type[command->type](r, command);
+}
+
+/* ---- Round trips ----------------------------------------------------------------------------- */
+
+static size_t name_foreign(void *env, const wasm_ref_t *ref, char *text, size_t size) {
+    (void)env;
+    const wasm_foreign_t *foreign = wasm_ref_as_foreign_const(ref);
+    int length = foreign ? snprintf(text, size, "%u",
+                                    (unsigned)(uintptr_t)wasm_foreign_get_host_info(foreign))
+                         : 0;
+    return (size_t)length;
+}
+
+static wasm_ref_t *foreign_named(void *env, const char *name, size_t length) {
+    uint32_t number = 0;
+    for (size_t i = 0; i < length; i++) {
+        number = number * 10 + (uint32_t)(name[i] - '0');
+    }
+    wasm_foreign_t *foreign = find_foreign(env, number);
+    return foreign ? wasm_foreign_as_ref(foreign) : NULL;
+}
+
+static catnap_snapshot_t *take(runner_t *r) {
+    catnap_snapshot_options_t options = {.name = name_foreign};
+    catnap_error_t *error;
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(r->store, &options, &error);
+    succeeded(r, error);
+    return snapshot;
+}
+
+/* What the store is, by way of bytes. */
+static catnap_snapshot_t *take_as_bytes(runner_t *r) {
+    catnap_save_options_t options = {.with_modules = true};
+    wasm_byte_vec_t bytes;
+    catnap_error_t *error;
+    catnap_snapshot_t *taken = take(r), *read = NULL;
+    if (taken && succeeded(r, catnap_snapshot_write(taken, &options, &bytes))) {
+        read =
+            catnap_snapshot_read(r->engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+        succeeded(r, error);
+        wasm_byte_vec_delete(&bytes);
+    }
+    catnap_snapshot_delete(taken);
+    return read;
+}
+
+/* Whether the store is what the snapshot says. */
+static bool is_store(runner_t *r, const catnap_snapshot_t *snapshot) {
+    catnap_snapshot_info_t wanted, got;
+    catnap_snapshot_t *taken = take(r);
+    if (!taken) {
+        return false;
+    }
+    catnap_snapshot_info(snapshot, &wanted);
+    catnap_snapshot_info(taken, &got);
+    catnap_snapshot_delete(taken);
+    return memcmp(wanted.identity, got.identity, sizeof got.identity) == 0 ||
+           fail(r, "a snapshot of what was made from a snapshot is another one");
+}
+
+static bool start_store(runner_t *r) {
+    r->store = wasm_store_new(r->engine);
+    r->linker = r->store ? catnap_linker_new(r->store) : NULL;
+    return r->linker &&
+           (r->options->round_trip ? spec_define_spectest_functions(r->store, r->linker)
+                                   : spec_define_spectest(r->store, r->linker));
+}
+
+/* The modules as another store's. */
+static bool move_modules(runner_t *r, wasm_store_t *to) {
+    for (entry_t *entry = r->definitions; entry; entry = entry->next) {
+        wasm_shared_module_t *shared = wasm_module_share(entry->object);
+        wasm_module_t *module = shared ? wasm_module_obtain(to, shared) : NULL;
+        wasm_shared_module_delete(shared);
+        if (!module) {
+            return fail(r, "out of memory");
+        }
+        wasm_module_delete(entry->object);
+        entry->object = module;
+    }
+    return true;
+}
+
+/* Puts the instances that were made anew in place of the former ones, by number. */
+static void take_instances(runner_t *r, wasm_instance_t **made) {
+    wasm_instance_t *current = NULL;
+    for (entry_t *entry = r->instances; entry; entry = entry->next) {
+        wasm_instance_t *former = entry->object;
+        entry->object = made[entry->number];
+        made[entry->number] = NULL;
+        current = former == r->current ? entry->object : current;
+        for (entry_t *alias = r->registered; alias; alias = alias->next) {
+            alias->object = alias->number == entry->number ? entry->object : alias->object;
+        }
+        wasm_instance_delete(former);
+    }
+    r->current = current;
+}
+
+/* The earliest first: a later name may be the same. */
+static bool register_again(runner_t *r, const entry_t *entry) {
+    return !entry || (register_again(r, entry->next) &&
+                      succeeded(r, catnap_linker_define_instance(r->linker, entry->name.data,
+                                                                 entry->name.size, entry->object)));
+}
+
+static bool restore(runner_t *r, const catnap_snapshot_t *snapshot) {
+    size_t modules = 0, count = catnap_snapshot_instance_count(snapshot);
+    for (const entry_t *entry = r->definitions; entry; entry = entry->next) {
+        modules++;
+    }
+    const wasm_module_t **known = calloc(modules + 1, sizeof(wasm_module_t *));
+    wasm_instance_t **made = calloc(count + 1, sizeof(wasm_instance_t *));
+    bool done = known && made;
+    modules = 0;
+    for (const entry_t *entry = r->definitions; done && entry; entry = entry->next) {
+        known[modules++] = entry->object;
+    }
+    catnap_restore_options_t options = {foreign_named, r, known, modules};
+    done = done && succeeded(r, catnap_snapshot_restore(snapshot, r->linker, &options, made, NULL));
+    if (done) {
+        take_instances(r, made);
+    }
+    for (size_t i = 0; made && i < count; i++) {
+        wasm_instance_delete(made[i]);
+    }
+    free(known);
+    free(made);
+    return done && register_again(r, r->registered);
+}
+
+/* The store becomes bytes, and another one takes its place. */
+static bool change_stores(runner_t *r) {
+    wasm_store_t *former = r->store;
+    catnap_linker_t *former_linker = r->linker;
+    catnap_snapshot_t *snapshot = take_as_bytes(r);
+    if (!snapshot) {
+        return false;
+    }
+    bool done = start_store(r) && move_modules(r, r->store);
+    forget(r->foreigns, release_foreign);
+    r->foreigns = NULL;
+    done = done && restore(r, snapshot) && is_store(r, snapshot);
+    catnap_snapshot_delete(snapshot);
+    catnap_linker_delete(former_linker);
+    wasm_store_delete(former);
+    return done;
+}
+
+static bool run_undone(runner_t *r, const spec_command_t *command, const spec_change_t *change) {
+    uint32_t level;
+    return succeeded(r, catnap_store_checkpoint(r->store, &level)) &&
+           run_once(r, command, change) && succeeded(r, catnap_store_rollback(r->store, level)) &&
+           succeeded(r, catnap_store_release(r->store, level));
+}
+
+static bool touches_instances(const spec_command_t *command) {
+    return command->type != SPEC_MODULE_DEFINITION && command->type != SPEC_ASSERT_INVALID &&
+           command->type != SPEC_ASSERT_MALFORMED && command->type != SPEC_ASSERT_UNLINKABLE;
+}
+
+static bool run_command(runner_t *r, const spec_command_t *command, const spec_change_t *change) {
+    if (r->options->round_trip && touches_instances(command)) {
+        if (!change_stores(r) ||
+            (command->type != SPEC_REGISTER && !run_undone(r, command, change))) {
+            return false;
+        }
+    }
+    return run_once(r, command, change);
+}
+
 static void start_message(runner_t *r, const spec_command_t *command) {
     spec_message_clear(&r->message);
     spec_message_add(&r->message, "%.*s: ", (int)command->type_name.size,
@@ -607,7 +811,7 @@ static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *
         }
         start_message(r, command);
         counts->changed += change != NULL;
-        if (change ? run_changed(r, command, change) : run_by_type[command->type](r, command)) {
+        if (run_command(r, command, change)) {
             counts->passed++;
         } else {
             counts->failed++;
@@ -638,36 +842,34 @@ static wasm_config_t *make_config(const spec_options_t *options) {
     return config;
 }
 
+/* What spectest has besides functions, as an instance, which a snapshot holds like all others. */
+static bool define_spectest_state(runner_t *r) {
+    static const char name[] = "spectest";
+    wasm_module_t *module = spec_spectest_state(r->store);
+    if (!remember(r, &r->definitions, (spec_text_t){NULL, 0}, 0, module)) {
+        wasm_module_delete(module);
+        return false;
+    }
+    bool done = make_current(r, module, (spec_text_t){NULL, 0}) &&
+                remember(r, &r->registered, (spec_text_t){name, sizeof name - 1},
+                         r->instances->number, r->instances->object) &&
+                register_again(r, r->registered);
+    r->current = NULL;
+    return done;
+}
+
 static bool start(runner_t *r) {
     wasm_config_t *config = make_config(r->options);
     r->engine = config ? wasm_engine_new_with_config(config) : NULL;
-    r->store = r->engine ? wasm_store_new(r->engine) : NULL;
-    r->linker = r->store ? catnap_linker_new(r->store) : NULL;
-    return r->linker && spec_define_spectest(r->store, r->linker);
+    return r->engine && start_store(r) && (!r->options->round_trip || define_spectest_state(r));
 }
 
-static void forget(entry_t *list, void (*release)(void *object)) {
-    while (list) {
-        entry_t *next = list->next;
-        release(list->object);
-        free(list);
-        list = next;
-    }
-}
-
-static void release_module(void *object) {
-    wasm_module_delete(object);
-}
-
-static void release_instance(void *object) {
-    wasm_instance_delete(object);
-}
-
-static void release_foreign(void *object) {
-    wasm_foreign_delete(object);
+static void release_nothing(void *object) {
+    (void)object;
 }
 
 static void stop(runner_t *r) {
+    forget(r->registered, release_nothing);
     forget(r->instances, release_instance);
     forget(r->definitions, release_module);
     forget(r->foreigns, release_foreign);

@@ -29,6 +29,9 @@ typedef struct spec_options {
     bool explicit_bounds; /* memory accesses are compared, not caught by guard pages */
     bool interruptible;   /* code can be interrupted */
     uint64_t fuel_slice;  /* not 0: code counts fuel, and each call runs in slices of so much */
+    /* Before each command the store becomes bytes, and another store is made from them; then the
+     * command is executed, undone by a rollback to a checkpoint, and executed again. */
+    bool round_trip;
 } spec_options_t;
 
 /* Counts commands; `total` is the sum of passed, failed, skipped and text_only at the end. */

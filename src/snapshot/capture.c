@@ -227,10 +227,16 @@ static bool capture_flags(struct capture *c, struct snap_object *object,
     return true;
 }
 
+/* A module that was loaded twice is one: nothing tells its instances apart when they are woken. */
+static bool same_module(const struct module *a, const struct module *b) {
+    return a == b || (a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
 static uint32_t module_number(const catnap_snapshot_t *snapshot,
                               const struct shared_module *shared) {
     uint32_t i = 0;
-    while (snapshot->modules[i].shared && snapshot->modules[i].shared->module != shared->module)
+    while (snapshot->modules[i].shared &&
+           !same_module(snapshot->modules[i].shared->module, shared->module))
         i++;
     return i;
 }
