@@ -12,6 +12,7 @@ const struct command *const commands[] = {
     &command_run,  &command_resume, &command_snapshot,   &command_validate, &command_inspect,
     &command_wast, &command_cache,  &command_completion, &command_help,     NULL,
 };
+#define COMMANDS (sizeof(commands) / sizeof(*commands) - 1)
 
 const struct command *find_command(const char *name) {
     for (size_t i = 0; commands[i] != NULL; i++)
@@ -33,11 +34,10 @@ static void occupy_standard_streams(void) {
 
 /* A file that is not there may be a misspelt command. */
 static void hint_command(const struct diag *diag, const char *word) {
-    const char *names[16];
-    size_t count = 0;
-    for (; count < 15 && commands[count] != NULL; count++)
-        names[count] = commands[count]->name;
-    names[count] = NULL;
+    const char *names[COMMANDS + 1];
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i]->name;
+    names[COMMANDS] = NULL;
     const char *meant = closest_name(word, names);
     if (meant != NULL && access(word, F_OK) != 0 && errno == ENOENT)
         diag_hint(diag, "Did you mean 'catnap %s'?", meant);

@@ -30,9 +30,9 @@ static unsigned choose_sources(bool commutes, struct operand *a, struct operand 
 
 /* ---- variants with pins ---- */
 
-/* The family of exec/bytecode_pins.def that has the variants of a family with p and q. */
-static uint32_t pin_family(enum bytecode family) {
-    static const uint16_t families[BC_COUNT] = {
+/* The family of exec/bytecode_pins.def that has the variants of a family with p and q. Not within a
+ * function, where clang-tidy would take minutes over it. */
+static const uint16_t pin_families[BC_COUNT] = {
 #define PIN_BIN(name, R, T, order, ...) [BC_##name] = BC_pin_##name,
 #define PIN_LOAD(name, R, access) [BC_##name] = BC_pin_##name,
 #define PIN_LOAD_ADDRESS(name, R, access) [BC_##name] = BC_pin_##name,
@@ -41,9 +41,7 @@ static uint32_t pin_family(enum bytecode family) {
 #define PIN_STORE_VECTOR(name, T, access) [BC_##name] = BC_pin_##name,
 #define PIN_CMP(name, T, order, ...) [BC_##name] = BC_pin_##name,
 #include "exec/bytecode_pins.def"
-    };
-    return families[family];
-}
+};
 
 static bool is_pin(struct operand o) { return o.class_ == CLASS_P || o.class_ == CLASS_Q; }
 
@@ -51,7 +49,7 @@ static bool is_pin(struct operand o) { return o.class_ == CLASS_P || o.class_ ==
  * letters: the destination of a BIN, whether a LOAD or STORE checks bounds, nothing (0) of a CMP. */
 static enum bytecode pin_variant(const struct emitter *e, enum bytecode family, uint32_t selector,
                                  enum operand_class first, enum operand_class second) {
-    uint32_t base = e->pins ? pin_family(family) : BC_NONE;
+    uint32_t base = e->pins ? pin_families[family] : BC_NONE;
     uint32_t index =
         (selector * PIN_LETTERS + (uint32_t)first) * PIN_LETTERS + (uint32_t)second;
     if (base == BC_NONE || !e->handlers[base + 1 + index])

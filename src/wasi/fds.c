@@ -146,9 +146,8 @@ uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a) {
 
 /* `to` must be open: a guest cannot make numbers up. Both may be pre-opened. */
 uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a) {
-    struct wasi_fd *from, *to;
+    struct wasi_fd *from, *to = NULL;
     uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &from);
-
     if (!error)
         error = cn_fd_get(call->wasi, (uint32_t)a[1], 0, &to);
     if (error || from == to)
