@@ -49,6 +49,7 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
 #define PAIR_BRANCH(first, e1, compare, e2) PAIR_BRANCH_VARIANTS_OF(ROW, first##_##compare)
 #define LOAD_BRANCH(load, access, compare, e2) LOAD_BRANCH_VARIANTS_OF(ROW, load##_##compare)
 #define STEP_BRANCH(t, T, compare, e2) STEP_BRANCH_VARIANTS_OF(ROW, t##_step_##compare)
+#define PAIR_OP(name, format) ROW(name, format)
 #define L_s(slot) slot
 #define L_k(slot) "x"
 #define L_a(slot) "A"
@@ -99,5 +100,5 @@ uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *code) {
     const char *format = cn_bytecode_info[bytecode].format;
     if (strchr(format, 't'))
         return 2 + ((uint32_t)(code[1] >> 32) + 2) / 2;
-    return strpbrk(format, "y+") ? 4 : strpbrk(format, "xhlHL") ? 3 : *format ? 2 : 1;
+    return strpbrk(format, "yg+") ? 4 : strpbrk(format, "xhlHL") ? 3 : *format ? 2 : 1;
 }

@@ -95,6 +95,7 @@ enum bytecode {
     BC_##load##_##compare, LOAD_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, load##_##compare)
 #define STEP_BRANCH(t, T, compare, e2)                                                             \
     BC_##t##_step_##compare, STEP_BRANCH_VARIANTS_OF(BC_PAIR_ENUM_, t##_step_##compare)
+#define PAIR_OP(name, format) BC_##name,
 /* A family's own enumerator comes first and names no instruction; all letters follow. */
 #define BC_PIN_DXY_(n, d, x, y) BC_pin_##n##_##d##_##x##y,
 #define BC_PIN_LOAD_(n, check, d, x) BC_pin_##n##_##check##_##d##_##x,

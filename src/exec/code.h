@@ -12,8 +12,8 @@ struct code {
     uint32_t func_index;
     uint32_t param_slots; /* below the frame pointer */
     uint32_t result_slots;
-    uint32_t
-        frame_slots; /* from the frame pointer up: header, locals, temporaries, callees' headers */
+    uint32_t frame_slots; /* from the frame pointer up: header, locals, temporaries, arguments */
+    uint32_t frame_bytes; /* the same in bytes */
     struct span body;
     uint32_t size_offset; /* of the body's size field, in the module */
     uint32_t cell_count;

@@ -177,10 +177,12 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case 'o': add(line, " %c", *cn_bytecode_info[bytecode].format == 'p' ? 'q' : 'p'); break;
         case 'n': add(line, " %d", bc_o(pc, 3)); break;
         case 'w': add(line, " %d", bc_w(pc)); break;
-        case 'F': add(line, " +%d", bc_w(pc)); break;
-        case 'W': add(line, " ->%" PRId64, (int64_t)cell + 1 + bc_w(pc)); break;
+        case 'F': add(line, " +%d", bc_w(pc) / 8); break;
+        case 'W': add(line, " ->%" PRId64, (int64_t)cell + bc_w(pc) / 8); break;
         case 'h': add_slot(line, (int16_t)pc[2]); break;
         case 'H': add_slot(line, (int16_t)(pc[2] >> 32)); break;
+        case 'g': add_slot(line, (int16_t)pc[3]); break;
+        case 'G': add_slot(line, (int16_t)(pc[3] >> 32)); break;
         case 'l': add(line, " %d", (int32_t)pc[2]); break;
         case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
         case '+': break; /* the second constant of a pair: in cell 2 or 3 */
@@ -190,7 +192,7 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
             uint32_t count = (uint32_t)bc_w(pc) + 1;
             for (uint32_t i = 0; i < count && i < BR_TABLE_SHOWN; i++)
                 add(line, " ->%" PRId64,
-                    (int64_t)cell + 2 + i / 2 + (int32_t)(uint32_t)(pc[2 + i / 2] >> (i % 2 * 32)));
+                    cell + 2 + (i * INT64_C(4) + (int32_t)(pc[2 + i / 2] >> (i % 2 * 32))) / 8);
             if (count > BR_TABLE_SHOWN)
                 add(line, " ...");
             break;

@@ -69,6 +69,15 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
         DISPATCH();                                                                                \
     } while (0)
 
+/* Takes a branch. The displacement is in bytes and from the instruction itself, so that the next pc is
+ * a load and an addition away: in a short loop that chain is what a turn costs. */
+#define BRANCH()                                                                                   \
+    do {                                                                                           \
+        KEEP_BRANCH();                                                                             \
+        pc = (const uint64_t *)(const void *)((const char *)pc + W);                               \
+        DISPATCH();                                                                                \
+    } while (0)
+
 /* Back to C, with the place recorded; STOP() alone where it is already. */
 #define LEAVE(why)                                                                                 \
     do {                                                                                           \

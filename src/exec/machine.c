@@ -194,7 +194,8 @@ CALL_INLINE bool enter(struct machine *vm, struct wasm_func_t *f, uint64_t *reco
     }
     const struct code *code = (const struct code *)(uintptr_t)word;
     uint64_t *callee = record + ENTRY_RECORD_SLOTS + f->type->param_slots;
-    if (unlikely((size_t)(vm->stack_limit - callee) < code->frame_slots || vm->depth_left == 0)) {
+    if (unlikely((uintptr_t)callee + code->frame_bytes > (uintptr_t)vm->stack_limit ||
+                 vm->depth_left == 0)) {
         vm->event = EVENT_TRAP;
         vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
         return false;

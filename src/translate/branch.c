@@ -4,43 +4,47 @@
 
 /* ---- labels ---- */
 
-void cn_patch_branch(struct translator *t, uint32_t half, uint32_t target) {
-    if (t->emit.exhausted)
-        return;
-    uint64_t *cell = &t->emit.cells[half / 2];
-    uint32_t displacement = target - half / 2;
-    unsigned shift = half % 2 * 32;
-    *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)displacement << shift;
+static uint32_t site_of_entry(uint32_t table, uint32_t index) {
+    return ((table + 2) * 2 + index) * 2 + 1;
 }
 
-/* Links a forward branch into the chain of its target, through the field itself. */
-void cn_chain_branch(struct translator *t, struct control *target, uint32_t half) {
+static void fill(struct translator *t, uint32_t site, uint32_t value) {
+    uint64_t *cell = &t->emit.cells[site / 4];
+    unsigned shift = site / 2 % 2 * 32;
+    *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
+}
+
+void cn_patch_branch(struct translator *t, uint32_t site, uint32_t target) {
+    uint32_t from = site % 2 ? site / 2 * 4 : (site / 4 - 1) * 8;
+    if (!t->emit.exhausted)
+        fill(t, site, target * 8 - from);
+}
+
+void cn_chain_branch(struct translator *t, struct control *target, uint32_t site) {
     if (t->emit.exhausted)
         return;
-    uint64_t *cell = &t->emit.cells[half / 2];
-    unsigned shift = half % 2 * 32;
-    *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)target->fixups << shift;
-    target->fixups = half + 1;
+    fill(t, site, target->fixups);
+    target->fixups = site + 1;
 }
 
 void cn_bind_label(struct translator *t, struct control *control) {
     uint32_t here = (uint32_t)t->emit.count;
     for (uint32_t link = control->fixups; link && !t->emit.exhausted;) {
-        uint32_t half = link - 1;
-        uint32_t next = (uint32_t)(t->emit.cells[half / 2] >> (half % 2 * 32));
-        cn_patch_branch(t, half, here);
+        uint32_t site = link - 1;
+        uint32_t next = (uint32_t)(t->emit.cells[site / 4] >> (site / 2 % 2 * 32));
+        cn_patch_branch(t, site, here);
         link = next;
     }
     control->fixups = 0;
     cn_emit_label(&t->emit);
 }
 
-/* Points the displacement at `half` to a label. */
-static void aim(struct translator *t, struct control *target, uint32_t half) {
+/* Points the displacement at `site` to a label. */
+static void aim(struct translator *t, struct control *target, uint32_t site) {
     if (target->construct == LOOP)
-        cn_patch_branch(t, half, target->loop_cell);
+        cn_patch_branch(t, site, target->loop_cell);
     else
-        cn_chain_branch(t, target, half);
+        cn_chain_branch(t, target, site);
 }
 
 static uint32_t label_arity(const struct control *c) {
@@ -88,7 +92,7 @@ static void move_label_values(struct translator *t, const struct control *target
     }
 }
 
-/* ---- returns and branches ---- */
+/* ---- returns ---- */
 
 static void emit_return_one(struct translator *t) {
     const struct value *value = &t->stack[t->height - 1];
@@ -127,6 +131,66 @@ void cn_emit_return(struct translator *t) {
     at[2] = (uint64_t)t->stack[t->height - count].home;
 }
 
+/* ---- labels where the function ends ---- */
+
+/* Whether nothing follows the construct that ends here but the function's end; perhaps after a local
+ * was taken for the result, which is the slot then. */
+static bool ends_function(const struct translator *t, const struct control *c, int32_t *result) {
+    const uint8_t *at = t->at;
+    *result = c->base;
+    if (t->type->result_count == 1 && c->result_count == 0 && *at == OP_local_get &&
+        !t->config->fuel) {
+        at++;
+        *result = t->locals[cn_u32_valid(&at)].slot;
+    } else if (c->result_count != t->type->result_count) {
+        return false;
+    }
+    if ((size_t)(t->end - at) != t->depth - 1)
+        return false;
+    while (at < t->end && *at == OP_end)
+        at++;
+    return at == t->end && t->type->result_slots <= 1 && *result <= INT16_MAX;
+}
+
+/* Makes the jump at `cell`, to a label where the function ends, the return itself. */
+static bool make_return(struct translator *t, const struct control *c, uint32_t cell,
+                        int32_t result) {
+    struct emitter *e = &t->emit;
+    uint64_t *at = &e->cells[cell];
+    bool is_value = result == c->base && (int16_t)at[1] == result;
+    if (t->type->result_count == 0 && *at == e->handlers[BC_br]) {
+        cn_emit_replace(e, cell, BC_return_0);
+    } else if (t->type->result_count == 1 && *at == e->handlers[BC_br]) {
+        cn_emit_replace(e, cell, BC_return_s);
+        at[1] = cn_fields(param_base(t), result, 0, 0);
+    } else if (is_value && *at == e->handlers[BC_copy_br]) {
+        cn_emit_replace(e, cell, BC_return_s);
+        at[1] = cn_fields(param_base(t), (int16_t)(at[1] >> 16), 0, 0);
+    } else if (is_value && *at == e->handlers[BC_const_br]) {
+        cn_emit_replace(e, cell, BC_return_k);
+        at[1] = cn_fields(param_base(t), 0, 0, 0);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void cn_bind_as_returns(struct translator *t, struct control *c) {
+    uint32_t link = c->fixups;
+    int32_t result;
+    if (t->emit.exhausted || !ends_function(t, c, &result))
+        return;
+    c->fixups = 0;
+    while (link) {
+        uint32_t site = link - 1;
+        link = (uint32_t)(t->emit.cells[site / 4] >> (site / 2 % 2 * 32));
+        if (site % 2 || !make_return(t, c, site / 4 - 1, result))
+            cn_chain_branch(t, c, site);
+    }
+}
+
+/* ---- branches ---- */
+
 static void emit_branch_to_test(struct translator *t, struct control *loop);
 
 /* An unconditional branch with the topmost values; they stay on the stack. */
@@ -148,9 +212,7 @@ void cn_emit_branch_to(struct translator *t, struct control *target) {
     } else {
         move_label_values(t, target);
     }
-    uint32_t cell = (uint32_t)t->emit.count;
-    cn_emit_plain(t, BC_br, 2);
-    aim(t, target, (cell + 1) * 2 + 1);
+    aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
 }
 
 static const struct rule *rule_of_family(enum bytecode family) {
@@ -177,8 +239,6 @@ struct condition cn_pop_condition(struct translator *t) {
     return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, &value), zero};
 }
 
-/* Appends the branch taken when the condition holds (or does not), and returns the half-cell of
- * its displacement. */
 uint32_t cn_emit_condition(struct translator *t, const struct condition *c, bool holds) {
     struct operand a = c->a, b = c->b;
     if (!holds && c->rule->not_swaps) {
@@ -190,7 +250,7 @@ uint32_t cn_emit_condition(struct translator *t, const struct condition *c, bool
     if (!cn_fuse_branch(&t->emit, family, c->rule->commutes, a, b, &cell))
         cell = cn_emit_branch(&t->emit, family, c->rule->commutes, a, b);
     cn_emit_label(&t->emit);
-    return cell * 2 + 1;
+    return cn_branch_site(cell);
 }
 
 /* Remembers the test that a loop begins with: a branch back to the loop may then make it itself and
@@ -212,9 +272,7 @@ static void emit_branch_to_test(struct translator *t, struct control *loop) {
     if (t->emit.last.cell != NO_CELL)
         t->emit.before = t->emit.last; /* a step of what is tested may join */
     cn_patch_branch(t, cn_emit_condition(t, &loop->test, false), loop->test_passed);
-    uint32_t cell = (uint32_t)t->emit.count;
-    cn_emit_plain(t, BC_br, 2);
-    aim(t, &t->controls[loop->test_target], (cell + 1) * 2 + 1);
+    aim(t, &t->controls[loop->test_target], cn_branch_site(cn_emit_jump(&t->emit)));
 }
 
 void cn_translate_br_if(struct translator *t, uint32_t depth) {
@@ -232,9 +290,7 @@ void cn_translate_br_if(struct translator *t, uint32_t depth) {
             cn_emit_return(t);
         } else {
             move_label_values(t, target);
-            uint32_t cell = (uint32_t)t->emit.count;
-            cn_emit_plain(t, BC_br, 2);
-            aim(t, target, (cell + 1) * 2 + 1);
+            aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
         }
         cn_patch_branch(t, skip, (uint32_t)t->emit.count);
         cn_emit_label(&t->emit);
@@ -242,13 +298,13 @@ void cn_translate_br_if(struct translator *t, uint32_t depth) {
     cn_begin_stretch(t);
 }
 
-/* Fills the table's entry at `half`; a target that needs code on the way gets a stub, one for each
+/* Fills an entry of the table; a target that needs code on the way gets a stub, one for each
  * label. */
-static void translate_table_entry(struct translator *t, uint32_t table, uint32_t half,
+static void translate_table_entry(struct translator *t, uint32_t table, uint32_t site,
                                   uint32_t depth) {
     struct control *target = label(t, depth);
     if (target->construct != FUNCTION && !needs_moves(t, target)) {
-        aim(t, target, half);
+        aim(t, target, site);
         return;
     }
     if (target->table != table) {
@@ -259,12 +315,10 @@ static void translate_table_entry(struct translator *t, uint32_t table, uint32_t
             cn_emit_return(t);
         } else {
             move_label_values(t, target);
-            uint32_t cell = (uint32_t)t->emit.count;
-            cn_emit_plain(t, BC_br, 2);
-            aim(t, target, (cell + 1) * 2 + 1);
+            aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
         }
     }
-    cn_patch_branch(t, half, target->table_stub);
+    cn_patch_branch(t, site, target->table_stub);
 }
 
 void cn_translate_br_table(struct translator *t) {
@@ -278,6 +332,6 @@ void cn_translate_br_table(struct translator *t) {
     cn_emit_plain(t, operand.class_ == CLASS_A ? BC_br_table_a : BC_br_table_s,
                   2 + entry_cells)[1] = cn_fields_w(slot, 0, count);
     for (uint64_t i = 0; i <= count && !t->emit.exhausted; i++)
-        translate_table_entry(t, cell + 1, (cell + 2) * 2 + (uint32_t)i, cn_u32_valid(&t->at));
+        translate_table_entry(t, cell + 1, site_of_entry(cell, (uint32_t)i), cn_u32_valid(&t->at));
     cn_go_dead(t);
 }

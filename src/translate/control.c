@@ -1,4 +1,5 @@
 /* Structured control, dead code, and calls. */
+#include "translate/fuse.h"
 #include "translate/pass.h"
 
 /* ---- structured control ---- */
@@ -64,9 +65,7 @@ void cn_translate_else(struct translator *t) {
     if (t->live) {
         cn_settle(t, c->result_count);
         cn_end_stretch(t);
-        uint32_t cell = (uint32_t)t->emit.count;
-        cn_emit_plain(t, BC_br, 2);
-        cn_chain_branch(t, c, (cell + 1) * 2 + 1);
+        cn_chain_branch(t, c, cn_branch_site(cn_emit_jump(&t->emit)));
     }
     cn_pop_to_height(t, c->height);
     cn_push_temps(t, c->params, c->param_count);
@@ -89,9 +88,10 @@ void cn_translate_end(struct translator *t) {
         t->depth--;
         return;
     }
-    if (t->live)
-        cn_settle(t, c->result_count);
+    cn_bind_as_returns(t, c);
     bool merged = c->fixups != 0 || c->else_fixup != 0;
+    if (t->live && merged)
+        cn_settle(t, c->result_count);
     if (c->else_fixup) { /* an if without else: its parameters are its results, at home */
         cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
         c->else_fixup = 0;
@@ -100,8 +100,6 @@ void cn_translate_end(struct translator *t) {
         cn_end_stretch(t);
         cn_bind_label(t, c);
         t->live = true;
-    }
-    if (t->live) {
         cn_pop_to_height(t, c->height);
         cn_push_temps(t, results_of(c), c->result_count);
         t->flushed = t->height;
@@ -172,8 +170,10 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
     if ((uint32_t)start + most > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)start + most;
-    uint64_t *at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
-    at[1] = cn_fields_w(index_slot, 0, (uint32_t)start + type->param_slots);
+    uint64_t *at = bytecode == BC_call ? cn_fuse_call(&t->emit) : NULL;
+    if (!at)
+        at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
+    at[1] |= cn_fields_w(index_slot, 0, ((uint32_t)start + type->param_slots) * 8);
     at[2] = x;
     if (bytecode == BC_call_indirect)
         at[3] = y;

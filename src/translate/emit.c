@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define MAX_CELLS (UINT32_C(1) << 28)
+/* Displacements are 32 bits of bytes. */
+#define MAX_CELLS (UINT32_C(1) << 27)
 #define NEAR_LIMIT INT16_MAX
 
 void cn_source_map_free(struct source_map *map) {
@@ -47,7 +48,8 @@ uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
 
 void cn_emit_rollback(struct emitter *e, uint32_t cell) {
     e->count = cell;
-    e->last.cell = e->last_copy = NO_CELL;
+    e->last.cell = NO_CELL;
+    e->move.bytecode = BC_NONE;
     if (e->before.cell != NO_CELL && e->before.end > cell)
         e->before.cell = NO_CELL;
     while (e->map && e->map->count > 0 && e->map->entries[e->map->count - 1].cell >= cell)
@@ -55,7 +57,8 @@ void cn_emit_rollback(struct emitter *e, uint32_t cell) {
 }
 
 void cn_emit_label(struct emitter *e) {
-    e->last.cell = e->before.cell = e->last_copy = NO_CELL;
+    e->last.cell = e->before.cell = NO_CELL;
+    e->move.bytecode = BC_NONE;
 }
 
 /* ---- slots out of reach ---- */
@@ -103,8 +106,7 @@ void cn_to_end(struct emitter *e) {
     e->last.cell = NO_CELL;
 }
 
-/* Makes the instruction at `cell` another variant. */
-static void replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
+void cn_emit_replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
     if (e->exhausted)
         return;
     e->cells[cell] = e->handlers[bytecode];
@@ -118,15 +120,20 @@ static void replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
 
 /* ---- moves: none of these touches an accumulator, so `last` stays ---- */
 
+static void moved(struct emitter *e, enum bytecode bytecode, uint32_t cell) {
+    e->move.bytecode = e->far_to ? BC_NONE : bytecode;
+    e->move.cell = cell;
+    e->move.end = (uint32_t)e->count;
+}
+
 /* Two copies in a row are one instruction. */
 static bool joins_copy(struct emitter *e, int32_t to, int32_t from) {
-    if (e->last_copy == NO_CELL || e->last_copy + 2 != e->count || e->exhausted || !is_near(to) ||
-        !is_near(from) || e->cells[e->last_copy] != e->handlers[BC_copy])
+    if (!cn_is_move(e, BC_copy) || !is_near(to) || !is_near(from))
         return false;
     cn_to_begin(e, to, false);
-    replace(e, e->last_copy, BC_copy_pair);
-    e->cells[e->last_copy + 1] |= cn_fields(0, 0, to, from);
-    e->last_copy = NO_CELL;
+    cn_emit_replace(e, e->move.cell, BC_copy_pair);
+    e->cells[e->move.cell + 1] |= cn_fields(0, 0, to, from);
+    e->move.bytecode = BC_copy_pair;
     return true;
 }
 
@@ -137,20 +144,59 @@ void cn_emit_copy(struct emitter *e, int32_t to, int32_t from, bool wide) {
     int32_t target = cn_to_begin(e, to, wide);
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, wide ? BC_copy2 : BC_copy, 2)[1] = cn_fields(target, source, 0, 0);
-    e->last_copy = wide || e->far_to ? NO_CELL : cell;
+    moved(e, wide ? BC_NONE : BC_copy, cell);
     cn_to_end(e);
 }
 
+/* So are two constants. */
+static bool joins_const(struct emitter *e, int32_t to, uint32_t value) {
+    if (!cn_is_move(e, BC_const32) || !is_near(to) || !e->handlers[BC_const_pair])
+        return false;
+    uint64_t first = e->cells[e->move.cell + 1];
+    struct producer last = e->last;
+    cn_emit_rollback(e, e->move.cell);
+    e->last = last;
+    cn_to_begin(e, to, false);
+    uint64_t *at = cn_emit(e, BC_const_pair, 3);
+    at[1] = cn_fields((int32_t)(first & 0xFFFF), to, 0, 0);
+    at[2] = first >> 32 | (uint64_t)value << 32;
+    return true;
+}
+
 void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type) {
+    bool wide = wide_type && value > UINT32_MAX;
+    if (!wide && joins_const(e, to, (uint32_t)value))
+        return;
     int32_t target = cn_to_begin(e, to, false);
-    if (wide_type && value > UINT32_MAX) {
+    uint32_t cell = (uint32_t)e->count;
+    if (wide) {
         uint64_t *at = cn_emit(e, BC_const64, 3);
         at[1] = cn_fields(target, 0, 0, 0);
         at[2] = value;
     } else {
         cn_emit(e, BC_const32, 2)[1] = cn_fields_w(target, 0, (uint32_t)value);
     }
+    moved(e, wide ? BC_const64 : BC_const32, cell);
     cn_to_end(e);
+}
+
+void cn_emit_pin_copy(struct emitter *e, int32_t pin, int32_t from) {
+    enum bytecode bytecode = pin == FRAME_PIN_P ? BC_set_p : BC_set_q;
+    int32_t source = cn_near(e, from, false, 0);
+    uint32_t cell = (uint32_t)e->count;
+    cn_emit(e, bytecode, 2)[1] = cn_fields(source, 0, 0, 0);
+    e->last.cell = NO_CELL;
+    e->far_to = 0;
+    moved(e, bytecode, cell);
+}
+
+void cn_emit_pin_const(struct emitter *e, int32_t pin, uint64_t value) {
+    enum bytecode bytecode = pin == FRAME_PIN_P ? BC_set_p_k : BC_set_q_k;
+    uint32_t cell = (uint32_t)e->count;
+    cn_emit(e, bytecode, 3)[2] = value;
+    e->last.cell = NO_CELL;
+    e->far_to = 0;
+    moved(e, bytecode, cell);
 }
 
 /* ---- the accumulator and retargeting ---- */
@@ -161,7 +207,7 @@ bool cn_can_accumulate(const struct emitter *e, int32_t slot) {
 }
 
 void cn_accumulate(struct emitter *e) {
-    replace(e, e->last.cell, e->last.to_acc);
+    cn_emit_replace(e, e->last.cell, e->last.to_acc);
     e->before = e->last;
     e->last.cell = NO_CELL;
 }
@@ -186,7 +232,7 @@ void cn_sync_pin(struct emitter *e, int32_t slot) {
     enum bytecode direct = p->to_pin[slot == FRAME_PIN_Q];
     if (p->cell != NO_CELL && p->in_local && p->slot == slot && p->end == e->count &&
         direct != BC_NONE && e->handlers[direct] && !e->exhausted) {
-        replace(e, p->cell, direct);
+        cn_emit_replace(e, p->cell, direct);
         return;
     }
     cn_emit(e, slot == FRAME_PIN_P ? BC_reload_p : BC_reload_q, 1);

@@ -44,7 +44,11 @@ struct emitter {
     uint64_t *cells;
     size_t count, capacity;
     struct producer last;
-    uint32_t last_copy;     /* cell of a copy, as long as the next cell is still its end */
+    /* The latest copy, constant or write of a pin, which something that follows directly may join. */
+    struct {
+        enum bytecode bytecode;
+        uint32_t cell, end;
+    } move;
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
     bool pins;              /* there are variants for pinned locals, and this function has some */
     int32_t scratch;    /* first of four v128 slots near the frame pointer, or 0: not reserved */
@@ -52,7 +56,7 @@ struct emitter {
     int32_t far_to;     /* destination out of reach, of the instruction under way; 0: none */
     bool far_wide;
     uint32_t max_slot;  /* highest slot used + 1 */
-    bool exhausted;     /* no memory, or more cells than 2^28 */
+    bool exhausted;     /* no memory, or more cells than 2^27 */
     uint32_t fuel_cell; /* the fuel instruction of the stretch under way, or NO_CELL */
     uint32_t fuel_cost;
     uint32_t offset; /* of the WebAssembly instruction under way, for the map */
@@ -82,15 +86,23 @@ int32_t cn_near(struct emitter *, int32_t slot, bool wide, unsigned which);
 int32_t cn_to_begin(struct emitter *, int32_t slot, bool wide);
 void cn_to_end(struct emitter *);
 
-/* slot <- slot; slot <- constant */
+/* slot <- slot; slot <- constant; likewise for the slot of a pin */
 void cn_emit_copy(struct emitter *, int32_t to, int32_t from, bool wide);
 void cn_emit_const(struct emitter *, int32_t to, uint64_t value, bool wide_type);
+void cn_emit_pin_copy(struct emitter *, int32_t pin, int32_t from);
+void cn_emit_pin_const(struct emitter *, int32_t pin, uint64_t value);
+/* Whether the latest instruction is this move; and makes the instruction at `cell` another of as many
+ * cells. */
+static inline bool cn_is_move(const struct emitter *e, enum bytecode bytecode) {
+    return e->move.bytecode == bytecode && e->move.end == e->count && !e->exhausted;
+}
+void cn_emit_replace(struct emitter *, uint32_t cell, enum bytecode);
 
 /* Families of bytecode.def. `commutes`: operands may be exchanged. wide_const: of a 64-bit type. */
 void cn_emit_bin(struct emitter *, enum bytecode, bool commutes, bool wide_const, int32_t to,
                  struct operand a, struct operand b, bool is_compare);
 void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
-/* Appends a compare-and-branch and returns the cell that holds the displacement's word. */
+/* Appends a compare-and-branch and returns its cell. */
 uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
                         struct operand b);
 /* Whether a family is of vectors, which take two slots. */

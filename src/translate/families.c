@@ -154,12 +154,13 @@ uint32_t cn_emit_branch(struct emitter *e, enum bytecode family, bool commutes, 
     int32_t o0 = near_operand(e, a, 0), o1 = near_operand(e, b, 1);
     if ((pinned || a.class_ == CLASS_K) && a.class_ != CLASS_S)
         o0 = o1; /* the only slot */
+    uint32_t cell = (uint32_t)e->count;
     uint64_t *at = cn_emit(e, bytecode, has_const ? 3 : 2);
     at[1] = cn_fields(o0, o1, 0, 0);
     if (has_const)
         at[2] = a.class_ == CLASS_K ? a.constant : b.constant;
     e->last.cell = NO_CELL;
-    return (uint32_t)e->count - (has_const ? 2 : 1);
+    return cell;
 }
 
 /* ---- one operand ---- */

@@ -225,7 +225,7 @@ static uint32_t emit_branch_pair(struct emitter *e, enum bytecode bytecode, int3
     uint64_t *at = cn_emit(e, bytecode, 3);
     at[1] = cn_fields(o0, 0, 0, 0);
     at[2] = cell2;
-    return (uint32_t)e->count - 2;
+    return (uint32_t)e->count - 3;
 }
 
 /* The same of a pinned local, whose register must be written. */
@@ -243,7 +243,7 @@ static enum bytecode pinned_step(const struct emitter *e, const struct producer 
 
 /* A local stepped by a constant or another slot, then compared. */
 static bool fuse_step(struct emitter *e, enum bytecode family, unsigned order,
-                      struct operand other, uint32_t *displacement) {
+                      struct operand other, uint32_t *cell) {
     struct producer p = e->before;
     bool wide = p.first == BC_i64_add;
     enum bytecode bytecode;
@@ -269,12 +269,12 @@ static bool fuse_step(struct emitter *e, enum bytecode family, unsigned order,
             return false;
     }
     cn_emit_rollback(e, p.cell);
-    *displacement = emit_branch_pair(e, bytecode, p.slot, halves(half(other), half(p.b)));
+    *cell = emit_branch_pair(e, bytecode, p.slot, halves(half(other), half(p.b)));
     return true;
 }
 
 static bool fuse_tested(struct emitter *e, enum bytecode family, unsigned order,
-                        struct operand other, uint32_t *displacement) {
+                        struct operand other, uint32_t *cell) {
     struct producer p = e->before;
     enum bytecode bytecode;
     uint32_t index = p.is_load ? p.explicit_ * 8u + (p.a.class_ == CLASS_A) * 4u + order
@@ -284,7 +284,7 @@ static bool fuse_tested(struct emitter *e, enum bytecode family, unsigned order,
         !variant(e, families[code_of[p.first]][code_of[family]], index, &bytecode))
         return false;
     cn_emit_rollback(e, p.cell);
-    *displacement =
+    *cell =
         emit_branch_pair(e, bytecode, slot_field(p.a),
                          halves(half(other), p.is_load ? p.load_offset : half(p.b)));
     if (p.is_load)
@@ -297,7 +297,7 @@ static bool is_slot(struct operand o, int32_t slot) {
 }
 
 bool cn_fuse_branch(struct emitter *e, enum bytecode family, bool commutes, struct operand a,
-                    struct operand b, uint32_t *displacement) {
+                    struct operand b, uint32_t *cell) {
     const struct producer *p = &e->before;
     if (p->cell == NO_CELL || p->end != e->count || e->exhausted)
         return false;
@@ -307,6 +307,115 @@ bool cn_fuse_branch(struct emitter *e, enum bytecode family, bool commutes, stru
         return false;
     struct operand other = a_is_x ? b : a;
     unsigned order = (a_is_x || commutes ? ORDER_FS : ORDER_RS) + (other.class_ == CLASS_K);
-    return p->in_local ? fuse_step(e, family, order, other, displacement)
-                       : fuse_tested(e, family, order, cn_unpinned(other), displacement);
+    return p->in_local ? fuse_step(e, family, order, other, cell)
+                       : fuse_tested(e, family, order, cn_unpinned(other), cell);
+}
+
+/* ---- globals ---- */
+
+bool cn_fuse_global_set(struct emitter *e, int32_t x, uint32_t global) {
+    struct producer p = e->last;
+    if (!is_first(e, x) || p.is_load || p.sources != PAIR_SK ||
+        (p.first != BC_i32_add && p.first != BC_i64_add) || !e->handlers[BC_global_set_add32])
+        return false;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = cn_emit(
+        e, p.first == BC_i32_add ? BC_global_set_add32 : BC_global_set_add64, 3);
+    at[1] = cn_fields_w(p.a.slot, 0, global);
+    at[2] = p.b.constant;
+    return true;
+}
+
+/* ---- unconditional branches ---- */
+
+/* A constant lies in a cell of its own when w is a displacement. */
+static uint32_t jump_after_const(struct emitter *e) {
+    uint32_t cell = e->move.cell;
+    uint64_t fields = e->cells[cell + 1];
+    uint64_t constant = e->move.bytecode == BC_const32 ? fields >> 32 : e->cells[cell + 2];
+    cn_emit_rollback(e, cell);
+    uint64_t *at = cn_emit(e, BC_const_br, 3);
+    at[1] = fields & 0xFFFF;
+    at[2] = constant;
+    return cell;
+}
+
+static bool jumps_after_move(struct emitter *e, uint32_t *cell) {
+    static const struct {
+        uint16_t move, jump;
+    } pairs[] = {{BC_copy, BC_copy_br},       {BC_const32, BC_const_br},
+                 {BC_const64, BC_const_br},   {BC_set_p, BC_set_p_br},
+                 {BC_set_q, BC_set_q_br},     {BC_set_p_k, BC_set_p_k_br},
+                 {BC_set_q_k, BC_set_q_k_br}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if (!cn_is_move(e, (enum bytecode)pairs[i].move) || !e->handlers[pairs[i].jump])
+            continue;
+        *cell = e->move.cell;
+        if (pairs[i].jump == BC_const_br)
+            *cell = jump_after_const(e);
+        else
+            cn_emit_replace(e, *cell, (enum bytecode)pairs[i].jump);
+        return true;
+    }
+    return false;
+}
+
+/* The variant of i32_add_br for the latest instruction, an addition, or BC_NONE. */
+static enum bytecode add_jump(const struct emitter *e, const struct producer *p) {
+    static const uint16_t slots[] = {BC_i32_add_br_s_ss, BC_i32_add_br_s_sk, BC_i32_add_br_s_as,
+                                     BC_i32_add_br_s_ak};
+    static const uint16_t pins[][4] = {{BC_i32_add_br_p_ss, BC_i32_add_br_p_sk,
+                                        BC_i32_add_br_p_as, BC_i32_add_br_p_ak},
+                                       {BC_i32_add_br_q_ss, BC_i32_add_br_q_sk,
+                                        BC_i32_add_br_q_as, BC_i32_add_br_q_ak}};
+    if (!e->pins || (p->slot != FRAME_PIN_P && p->slot != FRAME_PIN_Q))
+        return (enum bytecode)slots[p->sources];
+    bool q = p->slot == FRAME_PIN_Q;
+    if (p->sources == PAIR_SK && p->a.slot == p->slot)
+        return q ? BC_i32_add_br_q_qk : BC_i32_add_br_p_pk;
+    return (enum bytecode)pins[q][p->sources];
+}
+
+static bool jumps_after_add(struct emitter *e, uint32_t *cell) {
+    struct producer p = e->last;
+    if (p.cell == NO_CELL || p.end != e->count || p.is_load || p.first != BC_i32_add ||
+        e->exhausted || !fits_slot(p.slot) || !fits_operand(p.a) || !fits_operand(p.b))
+        return false;
+    enum bytecode bytecode = add_jump(e, &p);
+    if (!e->handlers[bytecode])
+        return false;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = cn_emit(e, bytecode, 3);
+    at[1] = cn_fields(p.slot, slot_field(p.a), 0, 0);
+    at[2] = half(p.b);
+    *cell = p.cell;
+    return true;
+}
+
+uint32_t cn_emit_jump(struct emitter *e) {
+    uint32_t cell = (uint32_t)e->count;
+    if (!jumps_after_move(e, &cell) && !jumps_after_add(e, &cell))
+        cn_emit(e, BC_br, 2);
+    cn_emit_label(e);
+    return cell;
+}
+
+/* ---- calls ---- */
+
+uint64_t *cn_fuse_call(struct emitter *e) {
+    bool two = cn_is_move(e, BC_copy_pair);
+    enum bytecode bytecode = two ? BC_call_copy_pair : BC_call_copy;
+    if ((!two && !cn_is_move(e, BC_copy)) || !e->handlers[bytecode])
+        return NULL;
+    uint64_t fields = e->cells[e->move.cell + 1];
+    uint64_t to = fields & 0xFFFF, from = fields >> 16 & 0xFFFF;
+    uint64_t to2 = fields >> 32 & 0xFFFF, from2 = fields >> 48;
+    if (two && (to == from2 || to2 == from))
+        return NULL; /* when the call is made again, so are the copies */
+    cn_emit_rollback(e, e->move.cell);
+    uint64_t *at = cn_emit(e, bytecode, two ? 4 : 3);
+    at[1] = to | from << 16;
+    if (two)
+        at[3] = to2 | from2 << 32;
+    return at;
 }

@@ -19,8 +19,16 @@ bool cn_fuse_load(struct emitter *, enum bytecode family, bool explicit_, int32_
 bool cn_fuse_vector(struct emitter *, enum bytecode second, int32_t x, int32_t other, int32_t to,
                     bool wide);
 /* A branch by comparing a and b of which one is what e->before produced: in the accumulator, or in a
- * local that it stepped. *displacement: the cell that holds it. */
+ * local that it stepped. *cell: the branch's. */
 bool cn_fuse_branch(struct emitter *, enum bytecode family, bool commutes, struct operand a,
-                    struct operand b, uint32_t *displacement);
+                    struct operand b, uint32_t *cell);
+/* global.set of the latest value in `x`, a slot plus a constant. */
+bool cn_fuse_global_set(struct emitter *, int32_t x, uint32_t global);
+/* Appends an unconditional branch, together with the instruction before it when that is a move or an
+ * addition, and returns its cell. */
+uint32_t cn_emit_jump(struct emitter *);
+/* The call that follows one or two copies of arguments: takes them back and appends both, but for
+ * the cells of the plain call. NULL when there are none. */
+uint64_t *cn_fuse_call(struct emitter *);
 
 #endif

@@ -60,8 +60,8 @@ struct control {
     const valtype *params, *results;
     valtype single;             /* storage for a type given inline */
     uint32_t loop_cell;         /* where a loop's label is */
-    uint32_t fixups;            /* chain of branches to the end: half-cell + 1, or 0 */
-    uint32_t else_fixup;        /* of an if: cell with the displacement, or 0 */
+    uint32_t fixups;            /* chain of branches to the end: site + 1, or 0 */
+    uint32_t else_fixup;        /* of an if: site, or 0 */
     uint32_t table, table_stub; /* the stub of the br_table at cell `table` */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
@@ -168,18 +168,25 @@ void cn_check_interrupt(struct translator *);
 
 /* ---- branch.c ---- */
 
-/* Writes a displacement to `target` into half a cell. */
-void cn_patch_branch(struct translator *, uint32_t half, uint32_t target);
+/* A displacement is named by a *site*: the half-cell that it fills, times two, plus one for an entry of
+ * a br_table. Entries are relative to where they lie, others to their instruction, of which they fill
+ * the upper half of cell 1. */
+static inline uint32_t cn_branch_site(uint32_t cell) {
+    return ((cell + 1) * 2 + 1) * 2;
+}
+/* Writes the displacement to `target`. */
+void cn_patch_branch(struct translator *, uint32_t site, uint32_t target);
 /* Links a forward branch into the chain of its target; binding patches them all. */
-void cn_chain_branch(struct translator *, struct control *target, uint32_t half);
+void cn_chain_branch(struct translator *, struct control *target, uint32_t site);
 void cn_bind_label(struct translator *, struct control *);
+/* At the end of a construct behind which the function ends: jumps to that label become returns. */
+void cn_bind_as_returns(struct translator *, struct control *);
 /* The results are the topmost values; they stay on the stack, at home when there are several. */
 void cn_emit_return(struct translator *);
 /* An unconditional branch with the topmost values; they stay on the stack. */
 void cn_emit_branch_to(struct translator *, struct control *target);
 struct condition cn_pop_condition(struct translator *);
-/* Appends the branch taken when the condition holds (or does not), and returns the half-cell of
- * its displacement. */
+/* Appends the branch taken when the condition holds (or does not), and returns its site. */
 uint32_t cn_emit_condition(struct translator *, const struct condition *, bool holds);
 void cn_translate_br_if(struct translator *, uint32_t depth);
 void cn_translate_br_table(struct translator *);

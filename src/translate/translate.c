@@ -167,6 +167,8 @@ static void translate_body(struct translator *t) {
 
 /* ---- the frame ---- */
 
+#define PROLOGUE_CELLS 2
+
 static int32_t first_local_slot(const struct translator *t) {
     return FRAME_HEADER_SLOTS + (t->emit.scratch ? 8 : 0);
 }
@@ -240,11 +242,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
 }
 
 static void emit_prologue(struct translator *t) {
-    cn_emit_plain(t, BC_clear, 2); /* end_prologue() */
-    for (unsigned pin = 0; pin < 2; pin++)
-        if (t->pinned_params[pin] < 0)
-            cn_emit_plain(t, pin ? BC_set_q : BC_set_p, 2)[1] =
-                cn_fields(t->pinned_params[pin], 0, 0, 0);
+    cn_emit_plain(t, BC_enter_0, PROLOGUE_CELLS); /* end_prologue() */
     t->emit.offset = next_offset(t); /* who stops here has not begun the first instruction */
     cn_check_interrupt(t);
     cn_begin_stretch(t);
@@ -261,8 +259,8 @@ static void count_operations(struct translator *t, struct code *code) {
     code->profile_ids = ids;
 }
 
-/* Now that all reads of locals are known: what the call clears, if anything. */
-static const uint64_t *end_prologue(struct translator *t, struct code *code) {
+/* From the first local that a call must clear, and how many times four slots. */
+static int32_t find_cleared(const struct translator *t, int32_t *fours) {
     int32_t first = INT32_MAX, end = 0;
     for (uint32_t i = t->type->param_count; i < t->local_count; i++) {
         const struct local *local = &t->locals[i];
@@ -272,16 +270,34 @@ static const uint64_t *end_prologue(struct translator *t, struct code *code) {
         int32_t after = local->slot + (is_wide(local->type) ? 2 : 1);
         end = after > end ? after : end;
     }
-    if (first >= end)
-        return code->cells + 2;
     /* The start may be far: from the first local on is then just as well. */
-    int32_t start = first <= INT16_MAX ? first : first_local_slot(t);
-    code->cells[1] = cn_fields_w(start, 0, (uint32_t)(end - start));
-    return code->cells;
+    first = first <= INT16_MAX ? first : first_local_slot(t);
+    *fours = end > first ? (end - first + 3) / 4 : 0;
+    return first;
+}
+
+/* Now that all reads of locals are known: what the call clears, and where its pins come from. The cell
+ * that it begins at. */
+static uint32_t end_prologue(struct translator *t) {
+    int32_t fours, first = find_cleared(t, &fours);
+    const int32_t *params = t->pinned_params;
+    bool pins = t->emit.pins && (params[0] < 0 || params[1] < 0 || fours > 0);
+    if (!pins && fours == 0)
+        return PROLOGUE_CELLS;
+    static const uint16_t clear[] = {BC_NONE, BC_clear_4, BC_clear_8, BC_clear_n};
+    static const uint16_t enter[] = {BC_enter_0, BC_enter_4, BC_enter_8, BC_enter_n};
+    cn_emit_replace(&t->emit, 0, (enum bytecode)(pins ? enter : clear)[fours < 3 ? fours : 3]);
+    t->emit.cells[1] = cn_fields(fours ? first : 0, params[0] < 0 ? params[0] : FRAME_PIN_P,
+                                 params[1] < 0 ? params[1] : FRAME_PIN_Q, fours);
+    uint32_t end = (uint32_t)(first + 4 * fours);
+    if (fours && end > t->emit.max_slot)
+        t->emit.max_slot = end;
+    return 0;
 }
 
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
+    uint32_t entry = end_prologue(t);
     size_t count = t->emit.count;
     size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
                   (t->config->profile_ops ? count * sizeof(uint16_t) : 0);
@@ -295,13 +311,14 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .param_slots = t->type->param_slots,
         .result_slots = t->type->result_slots,
         .frame_slots = t->emit.max_slot,
+        .frame_bytes = t->emit.max_slot * (uint32_t)sizeof(uint64_t),
         .body = body,
         .cell_count = (uint32_t)t->emit.count,
         .size = (uint32_t)size,
         .explicit_checks = t->config->explicit_checks,
     };
     memcpy(code->cells, t->emit.cells, count * sizeof(uint64_t));
-    code->entry = end_prologue(t, code);
+    code->entry = code->cells + entry;
     if (t->config->profile_ops)
         count_operations(t, code);
     return code;
@@ -315,7 +332,6 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
                  .handlers = cn_handlers(),
                  .last = {.cell = NO_CELL},
                  .before = {.cell = NO_CELL},
-                 .last_copy = NO_CELL,
                  .scratch = scratch ? FRAME_HEADER_SLOTS : 0,
                  .fuel_cell = NO_CELL,
                  .map = map},

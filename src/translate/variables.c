@@ -1,4 +1,5 @@
 /* Locals, globals, and select. */
+#include "translate/fuse.h"
 #include "translate/pass.h"
 
 static void set_local(struct translator *t, uint32_t index, const struct value *value) {
@@ -12,15 +13,12 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
         return;
     }
     struct operand pin = cn_in_pin_or_slot(t, slot);
-    if (pin.class_ == CLASS_S) {
+    if (pin.class_ == CLASS_S)
         cn_move_to(t, value, slot);
-    } else if (value->where == CONST) {
-        cn_emit_plain(t, pin.class_ == CLASS_P ? BC_set_p_k : BC_set_q_k, 3)[2] = value->constant;
-    } else {
-        int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
-        cn_emit_plain(t, pin.class_ == CLASS_P ? BC_set_p : BC_set_q, 2)[1] =
-            cn_fields(from, 0, 0, 0);
-    }
+    else if (value->where == CONST)
+        cn_emit_pin_const(&t->emit, slot, value->constant);
+    else
+        cn_emit_pin_copy(&t->emit, slot, slot_of(t, value));
 }
 
 void cn_translate_local_set(struct translator *t) {
@@ -39,8 +37,71 @@ void cn_translate_local_tee(struct translator *t) {
         cn_push_local(t, index);
 }
 
+/* A constant added to a global: global.get, const, add or sub, perhaps local.tee, global.set. */
+struct step {
+    bool wide;
+    uint64_t constant;
+    uint32_t local; /* NO_LINK: none */
+    unsigned count; /* of instructions after the first */
+    const uint8_t *end;
+};
+
+static bool find_step(const struct translator *t, uint32_t global, struct step *step) {
+    const uint8_t *at = t->at;
+    step->wide = *at == OP_i64_const;
+    if (*at != OP_i32_const && *at != OP_i64_const)
+        return false;
+    at++;
+    step->constant = step->wide ? (uint64_t)cn_s64_valid(&at) : (uint32_t)cn_s32_valid(&at);
+    bool subtracts = *at == (step->wide ? OP_i64_sub : OP_i32_sub);
+    if (!subtracts && *at != (step->wide ? OP_i64_add : OP_i32_add))
+        return false;
+    at++;
+    if (subtracts)
+        step->constant = -step->constant;
+    step->local = NO_LINK;
+    step->count = 3;
+    if (*at == OP_local_tee) {
+        at++;
+        step->local = cn_u32_valid(&at);
+        step->count++;
+    }
+    if (*at != OP_global_set)
+        return false;
+    at++;
+    bool same = cn_u32_valid(&at) == global;
+    step->end = at;
+    return same;
+}
+
+static bool translate_step(struct translator *t, uint32_t global) {
+    struct step step;
+    enum bytecode bytecode = BC_global_step32;
+    if (!t->emit.handlers[bytecode] || !find_step(t, global, &step))
+        return false;
+    int32_t slot = step.local == NO_LINK ? next_home(t) : t->locals[step.local].slot;
+    if (slot > INT16_MAX)
+        return false;
+    t->at = step.end;
+    if (t->config->fuel)
+        t->emit.fuel_cost += step.count;
+    if (step.local != NO_LINK) {
+        cn_touch_local(t, step.local, true);
+        cn_flush_readers(t, step.local);
+    }
+    cn_to_begin(&t->emit, slot, false);
+    uint64_t *at = cn_emit_plain(t, step.wide ? BC_global_step64 : BC_global_step32, 3);
+    at[1] = cn_fields_w(slot, 0, global);
+    at[2] = step.constant;
+    if (step.local != NO_LINK)
+        cn_sync_pin(&t->emit, slot);
+    return true;
+}
+
 void cn_translate_global_get(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
+    if (translate_step(t, index))
+        return;
     uint8_t type = (uint8_t)t->module->globals[index].type.type;
     int32_t home = next_home(t);
     int32_t to = cn_to_begin(&t->emit, home, is_wide(type));
@@ -57,14 +118,51 @@ void cn_translate_global_get(struct translator *t) {
 void cn_translate_global_set(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
     struct value value = cn_pop_value(t);
+    if (value.where == TEMP && cn_fuse_global_set(&t->emit, value.home, index))
+        return;
     int32_t from = cn_in_near_slot(t, &value, 0);
     cn_emit_plain(t, is_wide(value.type) ? BC_global_set2 : BC_global_set, 2)[1] =
         cn_fields_w(from, 0, index);
 }
 
+/* Notes the instruction at `cell` as one that a local.set may retarget. */
+static void can_retarget(struct translator *t, uint32_t cell, int32_t home) {
+    if (!t->emit.far_to && !t->emit.exhausted)
+        t->emit.last =
+            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
+    cn_to_end(&t->emit);
+}
+
+/* Between values of which at least one is a constant. */
+static bool select_constants(struct translator *t, const struct value *first,
+                             const struct value *second, const struct value *condition) {
+    static const uint16_t forms[2][2][2] = {
+        {{0, BC_select_s_sk}, {BC_select_s_ks, BC_select_s_kk}},
+        {{0, BC_select_a_sk}, {BC_select_a_ks, BC_select_a_kk}}};
+    bool k1 = first->where == CONST, k2 = second->where == CONST;
+    if ((!k1 && !k2) || !t->emit.handlers[BC_select_s_sk])
+        return false;
+    int32_t a = k1 ? 0 : cn_in_near_slot(t, first, 0), b = k2 ? 0 : cn_in_near_slot(t, second, 1);
+    struct operand c = cn_as_slot_operand(t, condition);
+    int32_t c_slot = c.class_ == CLASS_S ? cn_near(&t->emit, c.slot, false, 2) : 0;
+    int32_t home = next_home(t), to = cn_to_begin(&t->emit, home, false);
+    uint32_t cell = (uint32_t)t->emit.count;
+    uint64_t *at =
+        cn_emit_plain(t, (enum bytecode)forms[c.class_ == CLASS_A][k1][k2], 3 + (k1 && k2));
+    at[1] = cn_fields(to, a, b, c_slot);
+    at[2] = k1 ? first->constant : second->constant;
+    if (k1 && k2)
+        at[3] = second->constant;
+    can_retarget(t, cell, home);
+    cn_push_temp(t, first->type);
+    return true;
+}
+
 void cn_translate_select(struct translator *t) {
     struct value condition = cn_pop_value(t), second = cn_pop_value(t), first = cn_pop_value(t);
     bool wide = is_wide(first.type);
+    if (!wide && select_constants(t, &first, &second, &condition))
+        return;
     int32_t a = cn_in_near_slot(t, &first, 0), b = cn_in_near_slot(t, &second, 1);
     struct operand c = {CLASS_S, 0, 0};
     if (!wide)
@@ -80,9 +178,6 @@ void cn_translate_select(struct translator *t) {
                   : c.class_ == CLASS_A ? BC_select_a
                                         : BC_select_s,
                   2)[1] = cn_fields(to, a, b, c_slot);
-    if (!t->emit.far_to && !t->emit.exhausted)
-        t->emit.last =
-            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
-    cn_to_end(&t->emit);
+    can_retarget(t, cell, home);
     cn_push_temp(t, first.type);
 }
