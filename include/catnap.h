@@ -60,7 +60,8 @@ typedef enum catnap_status {
     CATNAP_NO_MEMORY = 9,   /* an allocation failed */
     CATNAP_MISUSE = 10,     /* the caller broke a rule of this header */
     CATNAP_IO = 11,         /* the operating system refused something */
-    CATNAP_NOT_FOUND = 12   /* there is nothing of that name or index */
+    CATNAP_NOT_FOUND = 12,  /* there is nothing of that name or index */
+    CATNAP_BUSY = 13        /* all slots of a pool are in use, and none came free in time */
 } catnap_status_t;
 
 typedef struct catnap_error_t catnap_error_t;
@@ -694,6 +695,16 @@ WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_restore(catnap_wasi_t *, const void *bytes, size_t length,
                     void (*lost)(void *env, uint32_t number, const char *path), void *env);
 
+/* Remembers what the state is now, for catnap_wasi_rollback(), in place of what was remembered
+ * before. Contents of files and of output buffers are not remembered. On failure nothing changes. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_checkpoint(catnap_wasi_t *);
+/* Makes the state what it was then, as often as wanted, while no call of the guest is under way:
+ * arguments, environment, standard streams, pre-opened directories and the descriptor table, with
+ * offsets in files and in input bytes. Descriptors opened since are closed, and those closed since are
+ * there again. Output buffers are empty. Host descriptors that were lent are not touched. Needs no
+ * memory; CATNAP_IO when the system refuses, CATNAP_MISUSE without a checkpoint. */
+WASM_API_EXTERN own catnap_error_t *catnap_wasi_rollback(catnap_wasi_t *);
+
 /* Defines all of wasi_snapshot_preview1, and of the older wasi_unstable with its own layouts. */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);
 
@@ -729,6 +740,127 @@ WASM_API_EXTERN own catnap_error_t *catnap_store_rollback(wasm_store_t *, uint32
 WASM_API_EXTERN own catnap_error_t *catnap_store_release(wasm_store_t *, uint32_t level);
 /* How many there are. */
 WASM_API_EXTERN uint32_t catnap_store_checkpoints(const wasm_store_t *);
+
+/* ---- Pools of persistent instances ------------------------------------------------------------- */
+
+/* Instances of one module that are kept and used again, by any number of threads. A slot is a store
+ * with an instance in it and a checkpoint of what both were when they were ready; resetting a slot
+ * is a rollback to that. From acquiring it to releasing it, a slot and all that lives in its store
+ * belong to one thread. docs/snapshots.md tells which settings suit whom. */
+typedef struct catnap_pool_t catnap_pool_t;
+typedef struct catnap_pool_slot_t catnap_pool_slot_t;
+
+typedef struct catnap_pool_options {
+    uint32_t min_slots; /* made when the pool is [0] */
+    uint32_t max_slots; /* at least 1 [64] */
+    /* Of all slots together: sizes of linear memories, tables (8 bytes an element), and what the
+     * checkpoints that slots are reset to hold of memories once more. Growth beyond it is refused to the
+     * guest as beyond a limit. [UINT64_MAX] */
+    uint64_t memory_bytes;
+    catnap_limits_t limits; /* of each slot's store [catnap_limits_default()] */
+
+    /* When a slot that is released is reset; else it keeps its state for its tenant. */
+    uint64_t reset_calls;        /* after so many calls since the last time; 1: whenever it is
+                                  * released; 0: this is no reason [1] */
+    uint64_t reset_memory_bytes; /* when memories and tables have grown beyond it [UINT64_MAX] */
+    bool reset_on_trap;          /* after a trap of any code, an exit or fuel that ended among
+                                  * them, or a run that was dropped half-way [true] */
+    /* When it is given up instead, and another made in its place when one is needed. */
+    uint64_t retire_calls;        /* after so many calls in all; 0: this is no reason [0] */
+    uint64_t retire_memory_bytes; /* when memories and tables have grown beyond it [UINT64_MAX] */
+
+    /* Exported functions, for catnap_pool_slot_function(). Names are NUL-terminated and copied. */
+    const char *const *functions;
+    size_t function_count;
+
+    /* Each slot has a WASI state, which its linker defines; it goes back with a reset. */
+    bool wasi;
+    /* Three functions that make slots what they are, each may be NULL. They are called by the thread
+     * that needs the slot, several at a time for different slots, and must leave the pool alone.
+     *
+     * Defines what the module imports in the linker of a new slot, and configures its WASI state; may
+     * instantiate other modules there. */
+    own catnap_error_t *(*link)(void *env, catnap_pool_slot_t *, catnap_linker_t *);
+    /* Makes the new instance, whose start function has run, ready: calls an initialisation export, sets fuel,
+     * takes handles that the slot is to keep. What the store is after it, a reset brings back. */
+    own catnap_error_t *(*prepare)(void *env, catnap_pool_slot_t *);
+    /* The slot is about to go, or could not be made: drops the handles that `prepare` took, and what
+     * catnap_pool_slot_data() points at. Called once for each slot that was given to `link`, or would
+     * have been. */
+    void (*dispose)(void *env, catnap_pool_slot_t *);
+    void *env;
+} catnap_pool_options_t;
+
+WASM_API_EXTERN void catnap_pool_options_default(catnap_pool_options_t *options);
+/* The module may be any store's of the engine and may go afterwards. options may be NULL. NULL and *error
+ * when an export that is named is no function, or a slot cannot be made. */
+WASM_API_EXTERN own catnap_pool_t *catnap_pool_new(const wasm_module_t *,
+                                                   const catnap_pool_options_t *options,
+                                                   catnap_error_t **error);
+/* Slots that are out stay usable, and go when they are released; whoever waits gets an error. */
+WASM_API_EXTERN void catnap_pool_delete(own catnap_pool_t *);
+
+/* Takes a slot for a tenant, a number of the embedder's own: the one that has kept the tenant's state
+ * last, else one that is as new, else a further one, else another tenant's, which is reset first. One
+ * tenant never finds what another left. When all are out, waits for timeout_ns nanoseconds (0: not
+ * at all; UINT64_MAX: for as long as it takes), in the order of arrival, and then fails with
+ * CATNAP_BUSY. Exhausted memory and other failures to make a slot are errors of this call alone:
+ * the next one tries again. Any thread. NULL and *error on failure. */
+WASM_API_EXTERN own catnap_pool_slot_t *
+catnap_pool_acquire(catnap_pool_t *, uint64_t tenant, uint64_t timeout_ns, catnap_error_t **error);
+/* Gives a slot back; it is reset or given up if the pool's options say so. Handles on anything in its
+ * store (functions, memories, traps, runs, linkers) must be gone, those of `prepare` aside: else
+ * the slot is given up, and they can only be deleted. So it is when objects of the host were made
+ * that live as long as the store. CATNAP_MISUSE when a call in its store is under way, or it was
+ * released before: then nothing happens. No other failure is the caller's. */
+WASM_API_EXTERN own catnap_error_t *catnap_pool_release(own catnap_pool_slot_t *);
+/* Gives a slot up in any case. Fails as catnap_pool_release(). */
+WASM_API_EXTERN own catnap_error_t *catnap_pool_discard(own catnap_pool_slot_t *);
+
+/* Makes slots until there are so many, in use or not, or no more are allowed. Any thread. */
+WASM_API_EXTERN own catnap_error_t *catnap_pool_warm(catnap_pool_t *, uint32_t slots);
+/* Gives up slots that are not in use until so many are left, those as new first. Any thread. */
+WASM_API_EXTERN void catnap_pool_trim(catnap_pool_t *, uint32_t slots);
+
+/* What a slot has; all borrowed, and to be used by whoever acquired it. The store must not be
+ * deleted; further checkpoints may be made in it, and end with a reset. NULL while there is none. */
+WASM_API_EXTERN wasm_store_t *catnap_pool_slot_store(const catnap_pool_slot_t *);
+WASM_API_EXTERN const wasm_instance_t *catnap_pool_slot_instance(const catnap_pool_slot_t *);
+/* By its place in the options' list; NULL past the end. */
+WASM_API_EXTERN const wasm_func_t *catnap_pool_slot_function(const catnap_pool_slot_t *,
+                                                             size_t index);
+/* NULL without the option. What is configured after acquiring, such as arguments and streams, lasts
+ * until the next reset. */
+WASM_API_EXTERN catnap_wasi_t *catnap_pool_slot_wasi(const catnap_pool_slot_t *);
+/* For whom it was acquired. */
+WASM_API_EXTERN uint64_t catnap_pool_slot_tenant(const catnap_pool_slot_t *);
+/* A pointer of the embedder's own; NULL at first. It stays when the slot is reset. */
+WASM_API_EXTERN void catnap_pool_slot_set_data(catnap_pool_slot_t *, void *data);
+WASM_API_EXTERN void *catnap_pool_slot_data(const catnap_pool_slot_t *);
+/* Resets a slot that is in use. After a failure (CATNAP_IO) it can only be released, which gives it
+ * up. CATNAP_MISUSE while a call in its store is under way. */
+WASM_API_EXTERN own catnap_error_t *catnap_pool_slot_reset(catnap_pool_slot_t *);
+
+typedef struct catnap_pool_stats {
+    uint32_t slots, busy, waiting; /* now */
+    uint64_t acquired;             /* so far, as all that follows but the bytes */
+    uint64_t waits;                /* acquisitions that had to, whether or not they got one */
+    uint64_t timeouts;
+    uint64_t instantiations; /* slots made */
+    uint64_t failures;       /* slots that could not be made */
+    /* Resets by reason: */
+    uint64_t reset_calls, reset_trap, reset_memory, reset_tenant, reset_asked;
+    /* Slots given up by reason: */
+    uint64_t retired_calls, retired_memory;
+    uint64_t retired_left_over; /* something of the tenant's was left in the store */
+    uint64_t retired_failed;    /* the system refused a reset */
+    uint64_t retired_asked;     /* catnap_pool_discard(), catnap_pool_trim() */
+    /* What is counted against memory_bytes, now and at most. */
+    uint64_t memory_bytes, memory_peak_bytes;
+} catnap_pool_stats_t;
+
+/* Any thread. */
+WASM_API_EXTERN void catnap_pool_stats(catnap_pool_t *, catnap_pool_stats_t *out);
 
 /* ---- Snapshots --------------------------------------------------------------------------------- */
 

@@ -58,6 +58,16 @@ $(BUILD)/bench/calls: $(BUILD)/bench/calls.o $(BUILD)/libcatnap.a
 
 -include $(BUILD)/bench/calls.d
 
+# What pools cost.
+.PHONY: bench-pool
+bench-pool: $(BUILD)/bench/snapshot/pool
+	@$<
+
+$(BUILD)/bench/snapshot/pool: $(BUILD)/bench/snapshot/pool.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
+-include $(BUILD)/bench/snapshot/pool.d
+
 # ---- Coverage ------------------------------------------------------------------------------------
 
 # Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes its
@@ -119,4 +129,5 @@ fuzz-run: fuzz
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
 #:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
 #:   bench-calls    what calls between host and WebAssembly cost
+#:   bench-pool     what pools of instances cost
 #:   bench          measures; BENCH_OPTIONS="--peer ..." (bench/README.md)

@@ -88,25 +88,30 @@ static wasm_trap_t *call_inside(const wasm_func_t *func, struct values arguments
     return trap;
 }
 
-/* A callback may delete the function, or its store: it is held meanwhile. */
+/* A callback may delete the function, or its store: it is held meanwhile. The store does not count
+ * these handles, wherever they go through its count. */
 CN_INLINE bool hold(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
     if (!cn_store_enter(ref->store))
         return false;
-    if (__builtin_expect(ref->handles > 0, 1))
+    if (__builtin_expect(ref->handles > 0, 1)) {
         ref->handles++;
-    else
+    } else {
         cn_object_retain(ref);
+        ref->store->handles--;
+    }
     return true;
 }
 
 CN_INLINE void let_go(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
     cn_store_leave(ref->store);
-    if (__builtin_expect(ref->handles > 1, 1))
+    if (__builtin_expect(ref->handles > 1, 1)) {
         ref->handles--;
-    else
+    } else {
+        ref->store->handles++;
         cn_object_release(ref);
+    }
 }
 
 /* Own results on success; on a trap the results are not touched. */

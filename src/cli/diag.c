@@ -271,6 +271,7 @@ static enum cli_exit exit_of_status(catnap_status_t status) {
     case CATNAP_NOT_FOUND:
         return CLI_EXIT_USAGE;
     case CATNAP_MISUSE:
+    case CATNAP_BUSY:
         break;
     }
     return CLI_EXIT_INTERNAL;

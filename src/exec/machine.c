@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "base/track.h"
 #include "exec/internal.h"
 
 #define PROFILE_BYTES ((size_t)BC_COUNT * BC_COUNT * sizeof(uint64_t))
@@ -74,6 +75,16 @@ void cn_machine_destroy(struct machine *vm) {
         cn_stack_delete(vm, vm->stacks);
     cn_os_event_delete(vm->interrupt_event);
     cn_free(vm->alloc, vm->profile, PROFILE_BYTES);
+}
+
+/* What calls of usual depth use is kept. */
+#define KEPT_STACK_BYTES 65536u
+
+void cn_machine_trim(struct machine *vm) {
+    const struct value_stack *stack = vm->spare;
+    if (stack && stack->reserved > KEPT_STACK_BYTES)
+        cn_os_discard((uint8_t *)stack->base + KEPT_STACK_BYTES,
+                      stack->reserved - KEPT_STACK_BYTES);
 }
 
 /* ---- what a stop becomes ---- */
@@ -160,6 +171,7 @@ static void refund(struct machine *vm) {
 struct wasm_trap_t *cn_take_trap(struct machine *vm) {
     struct wasm_trap_t *trap = vm->trap;
     vm->trap = NULL;
+    vm->stops++;
     if (vm->event == EVENT_OUT_OF_FUEL)
         vm->trap_code = CATNAP_TRAP_OUT_OF_FUEL;
     else if (vm->event == EVENT_INTERRUPTED)

@@ -58,8 +58,9 @@ struct machine {
     uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
-    bool in_run;  /* the outermost call under way is a resumable run */
-    bool suspend; /* it is to stop when the host function returns */
+    uint64_t stops; /* traps, and runs that were dropped half-way, so far */
+    bool in_run;    /* the outermost call under way is a resumable run */
+    bool suspend;   /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
     struct value_stack *stack;  /* current */
     struct value_stack *stacks; /* all of the store */
@@ -82,6 +83,8 @@ void cn_machine_init(struct machine *, struct wasm_store_t *, struct alloc *);
 void cn_machine_destroy(struct machine *);
 /* Takes over call depth, host depth and stack size for what comes. */
 void cn_machine_set_limits(struct machine *, const catnap_limits_t *);
+/* While nothing runs: gives back what deep calls have used of the value stack for plain calls. */
+void cn_machine_trim(struct machine *);
 
 /* Calls a function of any kind. `slots` holds the arguments (type->param_slots) and receives the
  * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and

@@ -152,6 +152,7 @@ void cn_run_delete(struct catnap_run_t *run) {
         return;
     struct wasm_func_t *f = run->func;
     struct machine *vm = &f->ref.store->machine;
+    vm->stops += run->state == RUN_STOPPED;
     cn_stack_delete(vm, run->stack);
     cn_free(vm->alloc, run, sizeof *run);
     cn_object_release(&f->ref);

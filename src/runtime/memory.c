@@ -64,7 +64,7 @@ static bool reserve_pages(wasm_memory_t *memory, uint64_t pages) {
 /* The most that the system gives between what is needed now and what may be wanted. */
 static bool reserve_most(wasm_memory_t *memory, const wasm_store_t *store) {
     uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
-    uint64_t allowed = store_room(store) / WASM_PAGE_BYTES;
+    uint64_t allowed = least + store_room(store) / WASM_PAGE_BYTES; /* the least counts already */
     if (most > allowed)
         most = allowed;
     for (; most > least; most = least + (most - least) / 2)
@@ -84,6 +84,12 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     }
     memory->type = *type;
     uint64_t size = type->limits.min * WASM_PAGE_BYTES;
+    if (!cn_store_take_memory(store, size)) {
+        cn_free(store->alloc, memory, sizeof *memory);
+        cn_fail(error, CATNAP_LIMIT,
+                "a memory of %" PRIu64 " bytes is beyond the bound of the pool", size);
+        return NULL;
+    }
     if (!reserve_guarded(memory, store) && !reserve_most(memory, store))
         goto fail;
     if (size > 0 && !cn_os_commit(memory->base, (size_t)size)) {
@@ -92,9 +98,9 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     }
     cn_object_init(&memory->ref, OBJECT_MEMORY, store);
     memory->size = size;
-    store->memory_bytes += size;
     return memory;
 fail:
+    cn_store_give_memory(store, size);
     cn_free(store->alloc, memory, sizeof *memory);
     cn_fail(error, CATNAP_NO_MEMORY, "the system refuses a memory of %" PRIu64 " bytes", size);
     return NULL;
@@ -102,7 +108,8 @@ fail:
 
 uint64_t cn_memory_room(const wasm_memory_t *memory) {
     uint64_t room = memory->max_pages - memory->size / WASM_PAGE_BYTES;
-    uint64_t allowed = store_room(memory->ref.store) / WASM_PAGE_BYTES;
+    uint64_t bytes = store_room(memory->ref.store), left = cn_store_budget_left(memory->ref.store);
+    uint64_t allowed = (bytes < left ? bytes : left) / WASM_PAGE_BYTES;
     return room < allowed ? room : allowed;
 }
 
@@ -112,9 +119,12 @@ int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
     if (pages > cn_memory_room(memory))
         return -1;
     uint64_t bytes = pages * WASM_PAGE_BYTES;
-    if (bytes > 0 && !cn_os_commit(memory->base + memory->size, (size_t)bytes))
+    if (!cn_store_take_memory(store, bytes))
         return -1;
+    if (bytes > 0 && !cn_os_commit(memory->base + memory->size, (size_t)bytes)) {
+        cn_store_give_memory(store, bytes);
+        return -1;
+    }
     memory->size += bytes;
-    store->memory_bytes += bytes;
     return (int64_t)old;
 }

@@ -70,14 +70,14 @@ static void free_func(struct wasm_ref_t *ref) {
 
 static void free_table(struct wasm_ref_t *ref) {
     struct wasm_table_t *table = (struct wasm_table_t *)ref;
-    ref->store->table_elements -= table->size;
+    cn_store_give_elements(ref->store, table->size);
     cn_free(ref->store->alloc, table->elements, table->capacity * sizeof *table->elements);
     cn_free(ref->store->alloc, table, sizeof *table);
 }
 
 static void free_memory(struct wasm_ref_t *ref) {
     struct wasm_memory_t *memory = (struct wasm_memory_t *)ref;
-    ref->store->memory_bytes -= memory->size;
+    cn_store_give_memory(ref->store, memory->size);
     if (memory->shadow)
         memory->drop_shadow(memory);
     if (memory->base)
@@ -148,6 +148,7 @@ static bool is_uncounted(const struct wasm_ref_t *ref) {
 void cn_object_retain(struct wasm_ref_t *ref) {
     if (is_uncounted(ref))
         return;
+    ref->store->handles++;
     if (ref->handles++ == 0)
         cn_store_pin(ref->store);
 }
@@ -158,7 +159,10 @@ static bool is_immortal(const struct wasm_ref_t *ref) {
 
 void cn_object_release(struct wasm_ref_t *ref) {
     wasm_store_t *store = ref->store;
-    if (is_uncounted(ref) || --ref->handles > 0)
+    if (is_uncounted(ref))
+        return;
+    store->handles--;
+    if (--ref->handles > 0)
         return;
     if (!ref->escaped && !store->keep_objects && !is_immortal(ref)) {
         cn_object_unlink(ref);

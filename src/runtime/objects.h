@@ -177,6 +177,15 @@ struct checkpoint_hooks {
     void (*drop)(wasm_store_t *);
 };
 
+/* What several stores may have together: bytes of linear memories and tables, and what else their
+ * owner counts. Any thread. */
+struct budget {
+    _Atomic uint64_t references;
+    _Atomic uint64_t used, peak;
+    uint64_t limit;
+    struct alloc *alloc; /* that it is from */
+};
+
 struct wasm_store_t {
     wasm_engine_t *engine;
     struct alloc *alloc;
@@ -186,9 +195,11 @@ struct wasm_store_t {
     struct wasm_ref_t objects;                             /* head of the ring */
     uint64_t object_count;                                 /* in the ring */
     uint64_t foreign_count, collect_at;
-    uint64_t pins;     /* objects with handles, linkers */
-    bool deleted;      /* by its owner: waits for the pins */
-    bool keep_objects; /* finalizers run or the end is near: no object is freed by release */
+    struct budget *budget; /* or NULL */
+    uint64_t pins;         /* objects with handles, linkers */
+    uint64_t handles;      /* on all objects, those that calls hold meanwhile aside */
+    bool deleted;          /* by its owner: waits for the pins */
+    bool keep_objects;     /* finalizers run or the end is near: no object is freed by release */
     bool collecting;
     bool failed; /* last_error is set */
     struct catnap_error_t last_error;
@@ -224,6 +235,14 @@ wasm_store_t *cn_store_new(wasm_engine_t *);
 void cn_store_delete(wasm_store_t *);
 void cn_store_pin(wasm_store_t *);
 void cn_store_unpin(wasm_store_t *); /* may be the end of a deleted store */
+/* What memories and tables of the store have: taken against its budget, not against its limits, which
+ * the caller has looked at. False when the budget does not reach. */
+bool cn_store_take_memory(wasm_store_t *, uint64_t bytes);
+void cn_store_give_memory(wasm_store_t *, uint64_t bytes);
+bool cn_store_take_elements(wasm_store_t *, uint64_t count);
+void cn_store_give_elements(wasm_store_t *, uint64_t count);
+/* Bytes that the budget still allows. */
+uint64_t cn_store_budget_left(const wasm_store_t *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
 /* Around whatever changes the store or runs code in it. False in debug builds when another thread is
@@ -239,6 +258,14 @@ static inline void cn_store_leave(wasm_store_t *store) {
     (void)store;
 }
 #endif
+
+/* ---- budget.c ---- */
+/* With one reference. NULL when memory is exhausted. */
+struct budget *cn_budget_new(struct alloc *, uint64_t limit);
+void cn_budget_retain(struct budget *);
+void cn_budget_release(struct budget *); /* NULL allowed */
+bool cn_budget_take(struct budget *, uint64_t bytes);
+void cn_budget_give(struct budget *, uint64_t bytes);
 
 /* ---- objects.c ---- */
 /* A new object in the store's list, with no handles yet. */

@@ -285,6 +285,17 @@ static bool check_room(const struct slot *slot, uint64_t *memory_bytes, uint64_t
     return cn_instance_check_room(store, error);
 }
 
+/* Counts what the room was found for. */
+static bool take_room(wasm_store_t *store, uint64_t memory_bytes, uint64_t table_elements,
+                      struct error *error) {
+    if (cn_store_take_memory(store, memory_bytes)) {
+        if (cn_store_take_elements(store, table_elements))
+            return true;
+        cn_store_give_memory(store, memory_bytes);
+    }
+    return cn_fail(error, CATNAP_LIMIT, "the instance is beyond the bound of the pool");
+}
+
 static bool reset_memories(const struct slot *slot, struct error *error) {
     const struct catnap_prelinked_t *prelinked = slot->prelinked;
     const wasm_instance_t *instance = slot->instance;
@@ -302,15 +313,14 @@ static bool wake(struct slot *slot, struct error *error) {
     const struct module *module = instance->module;
     wasm_store_t *store = slot->prelinked->store;
     uint64_t memory_bytes, table_elements;
-    if (!check_room(slot, &memory_bytes, &table_elements, error) || !reset_memories(slot, error))
+    if (!check_room(slot, &memory_bytes, &table_elements, error) || !reset_memories(slot, error) ||
+        !take_room(store, memory_bytes, table_elements, error))
         return false;
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         instance->memories[i]->size = first_size(module, i);
     for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
         instance->tables[i]->size = module->tables[i].limits.min;
     copy_initial(slot, false);
-    store->memory_bytes += memory_bytes;
-    store->table_elements += table_elements;
     store->instance_count++;
     slot->instance->counted = true;
     slot->waits = false;
@@ -402,14 +412,14 @@ static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *e
     if (memory->size > first &&
         !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
         return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
-    memory->ref.store->memory_bytes -= memory->size;
+    cn_store_give_memory(memory->ref.store, memory->size);
     memory->size = 0;
     return true;
 }
 
 static void shrink_table(wasm_table_t *table, uint64_t first) {
     size_t item = sizeof *table->elements;
-    table->ref.store->table_elements -= table->size;
+    cn_store_give_elements(table->ref.store, table->size);
     table->size = 0;
     if (table->capacity == first)
         return;

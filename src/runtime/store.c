@@ -67,6 +67,7 @@ static void destroy(wasm_store_t *store) {
     }
     free_spare(store->spare_trap);
     free_spare(store->misuse_trap);
+    cn_budget_release(store->budget);
     cn_free(&engine->alloc, store, sizeof *store);
     cn_engine_release(engine);
 }

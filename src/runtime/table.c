@@ -40,17 +40,26 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
         cn_fail_memory(error);
         return NULL;
     }
+    if (!cn_store_take_elements(store, size)) {
+        cn_free(store->alloc, elements, size * sizeof *elements);
+        cn_free(store->alloc, table, sizeof *table);
+        cn_fail(error, CATNAP_LIMIT,
+                "a table of %" PRIu64 " elements is beyond the bound of the pool", size);
+        return NULL;
+    }
     fill(elements, size, init);
     cn_object_init(&table->ref, OBJECT_TABLE, store);
     table->elements = elements;
     table->size = table->capacity = size;
     table->type = *type;
-    store->table_elements += size;
     return table;
 }
 
 uint64_t cn_table_room(const wasm_table_t *table) {
     uint64_t most = LIMIT_TABLE_ELEMENTS, allowed = store_room(table->ref.store);
+    uint64_t left = cn_store_budget_left(table->ref.store) / sizeof(uint64_t);
+    if (allowed > left)
+        allowed = left;
     if (table->type.limits.has_max && table->type.limits.max < most)
         most = table->type.limits.max;
     uint64_t room = most > table->size ? most - table->size : 0;
@@ -64,12 +73,15 @@ int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
         return -1;
     void *elements = table->elements;
     size_t capacity = table->capacity;
-    if (!cn_grow(store->alloc, &elements, &capacity, old + count, sizeof *table->elements))
+    if (!cn_store_take_elements(store, count))
         return -1;
+    if (!cn_grow(store->alloc, &elements, &capacity, old + count, sizeof *table->elements)) {
+        cn_store_give_elements(store, count);
+        return -1;
+    }
     table->elements = elements;
     table->capacity = capacity;
     fill(table->elements + old, count, init);
     table->size = old + count;
-    store->table_elements += count;
     return (int64_t)old;
 }

@@ -51,6 +51,7 @@ struct level {
 
 struct checkpoints {
     struct level *top;
+    uint32_t kept; /* levels from 1 that cannot be released */
 };
 
 /* ---- Counting and listing ---- */
@@ -167,10 +168,26 @@ static bool save_table(struct level *level, size_t index, struct alloc *alloc) {
     return true;
 }
 
+/* So much room for elements that are gone is kept for those that may come. */
+#define SPARE_ELEMENTS 1024u
+
+static void shrink_room(wasm_table_t *table) {
+    if (table->capacity - table->size <= SPARE_ELEMENTS)
+        return;
+    uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
+                                    (size_t)table->capacity * sizeof *elements,
+                                    (size_t)table->size * sizeof *elements);
+    if (!elements)
+        return; /* the larger one does as well */
+    table->elements = elements;
+    table->capacity = table->size;
+}
+
 static void restore_table(const struct saved_table *saved) {
     wasm_table_t *table = saved->table;
-    table->ref.store->table_elements -= table->size - saved->elements->count;
+    cn_store_give_elements(table->ref.store, table->size - saved->elements->count);
     table->size = saved->elements->count;
+    shrink_room(table);
     memcpy(table->elements, saved->elements->slots, saved->elements->count * sizeof(uint64_t));
 }
 
@@ -334,6 +351,9 @@ static void drop_shadows(wasm_store_t *store) {
 bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
     if (!check_level(store, number, error))
         return false;
+    if (store->checkpoints && store->checkpoints->kept > 0 && number <= store->checkpoints->kept)
+        return cn_fail(error, CATNAP_MISUSE, "checkpoint %u and those below it are the pool's",
+                       store->checkpoints->kept);
     while (store->checkpoints && store->checkpoints->top &&
            store->checkpoints->top->number >= number)
         forget_level(store);
@@ -344,6 +364,18 @@ bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
 
 uint32_t cn_checkpoint_count(const wasm_store_t *store) {
     return store->checkpoints && store->checkpoints->top ? store->checkpoints->top->number : 0;
+}
+
+void cn_checkpoint_keep(wasm_store_t *store) {
+    store->checkpoints->kept = cn_checkpoint_count(store);
+}
+
+uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
+    uint64_t bytes = 0;
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY)
+            bytes += cn_shadow_copies((wasm_memory_t *)ref);
+    return bytes;
 }
 
 /* ---- What the store and the collector call ---- */

@@ -123,23 +123,45 @@ static void compare(wasm_memory_t *memory, struct shadow *shadow) {
             add_page(shadow, i);
 }
 
+static void nothing(void *env, size_t from, size_t to) {
+    (void)env;
+    (void)from;
+    (void)to;
+}
+
+static void add_new_pages(void *env, size_t from, size_t to) {
+    struct shadow *shadow = env;
+    add_pages(shadow, (size_t)shadow->watched + from, (size_t)shadow->watched + to);
+}
+
+/* Pages that were not watched yet: asked before they are protected, after which those that were never
+ * touched look like those that are swapped out. A rollback does without them: they go. */
+static bool collect_new(wasm_memory_t *memory, struct error *error) {
+    struct shadow *shadow = memory->shadow;
+    uint8_t *start = memory->base + shadow->watched;
+    size_t size = (size_t)(memory->size - shadow->watched);
+    if (!cn_tracker_watch(shadow->tracker, start, size))
+        return cn_fail(error, CATNAP_IO, "the system refuses to watch a memory's pages");
+    if (!cn_tracker_written(shadow->tracker, start, size, false, add_new_pages, shadow) ||
+        !cn_tracker_written(shadow->tracker, start, size, true, nothing, NULL))
+        return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
+    shadow->watched = memory->size;
+    return true;
+}
+
 bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error) {
     struct shadow *shadow = memory->shadow;
     if (shadow->tracker->kind == TRACK_COMPARE) {
         compare(memory, shadow);
         return true;
     }
-    if (memory->size > shadow->watched) {
-        if (!cn_tracker_watch(shadow->tracker, memory->base + shadow->watched,
-                              (size_t)(memory->size - shadow->watched)))
-            return cn_fail(error, CATNAP_IO, "the system refuses to watch a memory's pages");
-        if (shadow->image < 0)
-            shadow->watched = memory->size;
-    }
-    if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size, protect, add_pages,
+    uint64_t known = shadow->image < 0 ? shadow->watched : memory->size;
+    if (known > memory->size)
+        known = memory->size;
+    if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)known, protect, add_pages,
                             shadow))
         return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
-    return true;
+    return !protect || memory->size == known || collect_new(memory, error);
 }
 
 /* ---- Taking ---- */
@@ -233,6 +255,8 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
     struct shadow *shadow = memory->shadow;
     size_t end = pages_of(shadow, memory->size), old_end = pages_of(shadow, shadow->size);
     size_t page = shadow->page, saved = 0;
+    if (!undo)
+        shadow->copied += shadow->count;
     for (size_t i = shadow->count ? next_page(shadow, 0, end) : end; i < end;
          i = next_page(shadow, i + 1, end)) {
         uint8_t *to = shadow->pages + i * page;
@@ -246,6 +270,11 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
     if (shadow->image >= 0)
         become_image(memory, shadow);
     clear_pages(shadow, memory->size);
+}
+
+uint64_t cn_shadow_copies(const wasm_memory_t *memory) {
+    const struct shadow *shadow = memory->shadow;
+    return shadow ? (uint64_t)shadow->copied * shadow->page : 0;
 }
 
 /* ---- Going back ---- */
@@ -295,16 +324,10 @@ static bool shrink(wasm_memory_t *memory, struct shadow *shadow, struct error *e
         shadow->differing[i / 64] &= ~bit;
     }
     memory->size = shadow->size;
-    memory->ref.store->memory_bytes -= surplus;
+    cn_store_give_memory(memory->ref.store, surplus);
     if (shadow->watched > memory->size)
         shadow->watched = memory->size;
     return true;
-}
-
-static void nothing(void *env, size_t from, size_t to) {
-    (void)env;
-    (void)from;
-    (void)to;
 }
 
 bool cn_shadow_restore(wasm_memory_t *memory, struct error *error) {

@@ -30,6 +30,7 @@ struct shadow {
     uint64_t *differing; /* bit for each page of the operating system */
     size_t differing_bytes;
     size_t count;       /* of bits set */
+    size_t copied;      /* pages, by the first checkpoint */
     size_t page;        /* bytes */
     struct undo *spare; /* a record that is done with, for its room; or NULL */
     int image;          /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
@@ -52,6 +53,8 @@ void cn_shadow_undo(wasm_memory_t *, const struct undo *);
 /* After cn_shadow_collect(): the memory becomes what the shadow is. */
 bool cn_shadow_restore(wasm_memory_t *, struct error *);
 
+/* Bytes that the first checkpoint copied. */
+uint64_t cn_shadow_copies(const wasm_memory_t *);
 /* The records are done with; NULL is allowed. */
 void cn_undo_free(wasm_memory_t *, struct undo *);
 

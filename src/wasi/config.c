@@ -83,6 +83,7 @@ static void free_strings(struct wasi_strings *strings) {
 void catnap_wasi_delete(catnap_wasi_t *wasi) {
     if (!wasi)
         return;
+    cn_wasi_forget(wasi);
     for (uint32_t i = 0; i < wasi->fd_count; i++)
         cn_fd_drop(&wasi->fds[i]);
     for (uint32_t i = 0; i < wasi->preopen_count; i++) {
@@ -114,7 +115,7 @@ static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, 
         strings->items = items;
         strings->items[strings->count++] = NULL;
     }
-    free(strings->items[index]);
+    cn_strings_drop(strings, index);
     strings->items[index] = string;
     strings->bytes = (uint32_t)bytes;
     return NULL;

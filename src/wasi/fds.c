@@ -108,9 +108,10 @@ uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number) {
 }
 
 void cn_fd_drop(struct wasi_fd *fd) {
-    if (fd->kind == WASI_FD_HOST && !fd->lent)
+    if (fd->kind == WASI_FD_HOST && !fd->lent && !fd->kept)
         close(fd->host);
-    free(fd->path);
+    if (!fd->kept)
+        free(fd->path);
     free(fd->listing.ends);
     *fd = (struct wasi_fd){.kind = WASI_FD_CLOSED};
 }

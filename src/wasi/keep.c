@@ -283,6 +283,7 @@ static void restore_fd(struct reader *r, uint32_t number, struct kept_fd *kept,
     if (kept->kind == KEPT_STREAM && source) {
         *to = *source;
         to->listing = (struct wasi_listing){0}; /* is the source's own */
+        to->kept = false;
         to->rights &= kept->rights;
         to->flags = kept->flags;
         ok = true;

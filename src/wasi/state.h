@@ -48,6 +48,9 @@ struct wasi_strings {
     char **items;
     uint32_t count;
     uint32_t bytes; /* of all, each with its NUL */
+    /* The same at the checkpoint, which owns those strings; NULL when there is none. */
+    char **kept;
+    uint32_t kept_count, kept_bytes;
 };
 
 /* A directory of the host that the guest may use; stays listed when the guest closes it. */
@@ -68,6 +71,7 @@ enum wasi_stream_kind {
 
 struct wasi_stream {
     enum wasi_stream_kind kind;
+    bool kept;                      /* the bytes belong to the checkpoint */
     uint8_t *bytes;                 /* BYTES: all input; BUFFER: what was written */
     size_t length, position, limit; /* position: read so far; limit: of the buffer */
     size_t capacity;
@@ -99,6 +103,7 @@ struct wasi_fd {
     enum wasi_fd_kind kind;
     enum wasi_filetype filetype;
     bool lent;  /* belongs to the host: never closed, its status flags never changed */
+    bool kept;  /* host and path belong to the checkpoint */
     bool waits; /* reading and writing may wait: poll first */
     bool pipe;  /* writing may raise SIGPIPE */
     bool seekable;
@@ -114,6 +119,8 @@ struct wasi_fd {
     struct wasi_listing listing; /* of a directory */
 };
 
+struct wasi_checkpoint;
+
 struct catnap_wasi_t {
     struct wasi_strings arguments;
     struct wasi_strings environment;
@@ -122,6 +129,7 @@ struct catnap_wasi_t {
     struct wasi_fd *fds;
     uint32_t fd_count; /* entries of fds, open or closed */
     struct wasi_stream streams[3];
+    struct wasi_checkpoint *checkpoint; /* or NULL */
     bool kernel_sandbox;    /* openat2() is to be had; tests clear it to force the other resolver */
     bool file_size_limited; /* writing to a file may raise SIGXFSZ */
 };
@@ -246,6 +254,13 @@ void cn_place_close(struct wasi_place *);
 int64_t cn_stream_read(struct wasi_stream *, void *bytes, size_t size);
 int64_t cn_stream_write(struct wasi_stream *, const void *bytes, size_t size);
 void cn_stream_free(struct wasi_stream *);
+
+/* ---- rewind.c: what a rollback brings back --------------------------------------------------- */
+
+/* Frees a string unless it is the checkpoint's. */
+void cn_strings_drop(const struct wasi_strings *, uint32_t index);
+/* The checkpoint is gone; what it kept is the state's again, or freed. */
+void cn_wasi_forget(catnap_wasi_t *);
 
 /* ---- wait.c: waiting that can be interrupted ------------------------------------------------- */
 

@@ -5,7 +5,8 @@
 #include "wasi/state.h"
 
 void cn_stream_free(struct wasi_stream *stream) {
-    free(stream->bytes);
+    if (!stream->kept)
+        free(stream->bytes);
     *stream = (struct wasi_stream){.kind = WASI_STREAM_NULL};
 }
 
