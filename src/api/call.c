@@ -103,15 +103,17 @@ CN_INLINE bool hold(const wasm_func_t *func) {
     return true;
 }
 
+/* The last handle may have held the store, which is left before it goes. */
 CN_INLINE void let_go(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
-    cn_store_leave(ref->store);
-    if (__builtin_expect(ref->handles > 1, 1)) {
+    bool last = ref->handles <= 1;
+    if (__builtin_expect(!last, 1))
         ref->handles--;
-    } else {
+    else
         ref->store->handles++;
+    cn_store_leave(ref->store);
+    if (__builtin_expect(last, 0))
         cn_object_release(ref);
-    }
 }
 
 /* Own results on success; on a trap the results are not touched. */

@@ -245,8 +245,8 @@ void cn_store_give_elements(wasm_store_t *, uint64_t count);
 uint64_t cn_store_budget_left(const wasm_store_t *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
-/* Around whatever changes the store or runs code in it. False in debug builds when another thread is
- * inside: nothing of the store may then be touched, and leave is not to be called. */
+/* Around whatever changes the store or runs code in it. False when another thread is inside:
+ * nothing of the store may then be touched, and leave is not to be called. */
 #ifndef NDEBUG
 bool cn_store_enter(wasm_store_t *);
 void cn_store_leave(wasm_store_t *);

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 /* (module
@@ -364,6 +365,69 @@ static void a_second_thread_is_refused(void **state) {
     wasm_module_delete(intruder.module);
 }
 
+/* Only what is built for debugging notices two threads that come at the same moment. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(SANITIZED) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+#define DETECTS_ALL DETECTS_MISUSE
+#else
+#define DETECTS_ALL false
+#endif
+
+#define RIVAL_CALLS 20000
+
+struct rivals {
+    wasm_func_t *func;
+    atomic_int inside, together;
+    atomic_long done, refused;
+    long counted; /* by whoever is inside */
+};
+
+static wasm_trap_t *count_inside(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                                 catnap_val_t *results) {
+    (void)caller;
+    (void)arguments;
+    (void)results;
+    struct rivals *rivals = env;
+    if (atomic_fetch_add(&rivals->inside, 1) != 0)
+        rivals->together++;
+    rivals->counted++;
+    atomic_fetch_sub(&rivals->inside, 1);
+    return NULL;
+}
+
+static void *call_often(void *env) {
+    struct rivals *rivals = env;
+    for (int i = 0; i < RIVAL_CALLS; i++) {
+        wasm_trap_t *trap = call_func(rivals->func);
+        if (!trap)
+            rivals->done++;
+        else if (is_misuse(trap))
+            rivals->refused++;
+    }
+    return NULL;
+}
+
+static void two_threads_at_the_same_moment(void **state) {
+    if (!DETECTS_ALL)
+        skip();
+    struct rivals rivals = {0};
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    rivals.func = catnap_func_new(STORE(state), type, count_inside, &rivals, NULL, NULL);
+    wasm_functype_delete(type);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, call_often, &rivals), 0);
+    call_often(&rivals);
+    pthread_join(thread, NULL);
+    assert_int_equal(rivals.together, 0);
+    assert_int_equal(rivals.done, rivals.counted);
+    assert_int_equal(rivals.done + rivals.refused, 2 * RIVAL_CALLS);
+    wasm_func_delete(rivals.func);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(limits_are_kept),
@@ -376,6 +440,7 @@ int main(void) {
         cmocka_unit_test(interruption_hits_its_call_only),
         cmocka_unit_test(waiting_host_functions_wake_up),
         TEST(a_second_thread_is_refused),
+        TEST(two_threads_at_the_same_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
