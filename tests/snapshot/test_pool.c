@@ -350,6 +350,14 @@ static catnap_error_t *prepare_state(void *env, catnap_pool_slot_t *slot) {
     return catnap_store_set_fuel(store, 1000000);
 }
 
+/* 24 pages of WebAssembly's, of which 20 have something in them. */
+static catnap_error_t *prepare_large(void *env, catnap_pool_slot_t *slot) {
+    (void)env;
+    ON(slot, "grow", 22);
+    ON(slot, "fill", 0, 1, 20 * 65536);
+    return NULL;
+}
+
 static void page_out(wasm_memory_t *memory) {
 #ifdef MADV_PAGEOUT
     madvise(wasm_memory_data(memory), wasm_memory_data_size(memory), MADV_PAGEOUT);
@@ -521,6 +529,48 @@ static void memory_that_grows_again_is_zero(void **state) {
         ON(slot, "set_f", 40, 1);
         release(slot);
     }
+    catnap_pool_delete(pool);
+}
+
+static uint64_t count_swapped(const char *data, size_t size) {
+    uint64_t entry, count = 0;
+    int pages = open("/proc/self/pagemap", O_RDONLY);
+    for (size_t i = 0; pages >= 0 && i < size / 4096; i++)
+        if (pread(pages, &entry, sizeof entry,
+                  (off_t)(((uintptr_t)data / 4096 + i) * sizeof entry)) == sizeof entry)
+            count += entry >> 62 & 1;
+    close(pages);
+    return count;
+}
+
+/* Written and then swapped out, one alone and many in a row; it takes a machine that swaps. */
+static void pages_that_are_swapped_out_go_back(void **state) {
+    catnap_pool_options_t options = defaults();
+    options.prepare = prepare_large;
+    catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
+    uint64_t swapped = 0;
+    for (int i = 0; i < 4; i++) {
+        catnap_pool_slot_t *slot = acquire(pool, 0);
+        wasm_memory_t *memory = EXPORT(memory, catnap_pool_slot_instance(slot), "m");
+        char *data = wasm_memory_data(memory);
+        if (i == 2)
+            page_out(memory); /* such as nobody has written */
+        assert_int_equal(data[5], 1);
+        assert_memory_equal(data + 5, data + 6, 20 * 65536 - 6);
+        assert_int_equal(data[20 * 65536], 0);
+        assert_memory_equal(data + 20 * 65536, data + 20 * 65536 + 1, 4 * 65536 - 1);
+        data[30 * 4096] = 9;
+        memset(data + 100 * 4096, 0, 50 * 4096);
+        memset(data + 330 * 4096, 7, 20 * 4096);
+        assert_true(wasm_memory_grow(memory, 2));
+        memset(data + 24 * 65536, 7, 2 * 65536);
+        page_out(memory);
+        swapped += count_swapped(data, 26 * 65536);
+        wasm_memory_delete(memory);
+        release(slot);
+    }
+    if (swapped == 0)
+        print_message("nothing was swapped out\n");
     catnap_pool_delete(pool);
 }
 
@@ -1163,9 +1213,9 @@ static void *visit(void *env) {
 }
 
 static void start(struct customer *customer) {
-    uint32_t waiting = stats_of(customer->pool).waiting;
+    uint64_t waits = stats_of(customer->pool).waits;
     assert_int_equal(pthread_create(&customer->thread, NULL, visit, customer), 0);
-    while (stats_of(customer->pool).waiting == waiting)
+    while (stats_of(customer->pool).waits == waits)
         usleep(100);
 }
 
@@ -1410,6 +1460,7 @@ int main(void) {
         TEST(nothing_is_left_by_copies),
         TEST(nothing_is_left_by_comparison),
         TEST(memory_that_grows_again_is_zero),
+        TEST(pages_that_are_swapped_out_go_back),
         TEST(pools_leave_each_other_nothing),
         TEST(wasi_goes_back),
         TEST(handles_cost_the_slot),
