@@ -359,7 +359,8 @@ static const char usage[] =
     "  --interruptible     code can be interrupted\n"
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n"
     "  --round-trip        before each command all instances become a snapshot in bytes, and are\n"
-    "                      made anew from it; each is executed, rolled back and executed again\n";
+    "                      made anew from it; each is executed, rolled back and executed again\n"
+    "  --anew              each action meets an instance of a module made of the instance before\n";
 
 static bool read_count(const char *text, uint64_t max, uint64_t *out) {
     char *end;
@@ -372,12 +373,19 @@ static bool read_count(const char *text, uint64_t max, uint64_t *out) {
 /* Returns the exit status that the command line asks for at once, or -1. */
 static int read_options(int argc, char **argv, settings_t *settings) {
     static const struct option options[] = {
-        {"set", required_argument, NULL, 's'},     {"verbose", no_argument, NULL, 'v'},
-        {"timeout", required_argument, NULL, 't'}, {"in-process", no_argument, NULL, 'p'},
-        {"eager", no_argument, NULL, 'e'},         {"explicit-bounds", no_argument, NULL, 'b'},
-        {"interruptible", no_argument, NULL, 'i'}, {"fuel-slice", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {"deferred", no_argument, NULL, 'd'},
-        {"round-trip", no_argument, NULL, 'r'},    {NULL, 0, NULL, 0},
+        {"set", required_argument, NULL, 's'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"timeout", required_argument, NULL, 't'},
+        {"in-process", no_argument, NULL, 'p'},
+        {"eager", no_argument, NULL, 'e'},
+        {"explicit-bounds", no_argument, NULL, 'b'},
+        {"interruptible", no_argument, NULL, 'i'},
+        {"fuel-slice", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},
+        {"deferred", no_argument, NULL, 'd'},
+        {"round-trip", no_argument, NULL, 'r'},
+        {"anew", no_argument, NULL, 'a'},
+        {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
     bool good = true;
@@ -401,6 +409,9 @@ static int read_options(int argc, char **argv, settings_t *settings) {
             break;
         case 'd':
             settings->options.deferred = true;
+            break;
+        case 'a':
+            settings->options.anew = true;
             break;
         case 'b':
             settings->options.explicit_bounds = true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "anew.h"
 #include "catnap.h"
 #include "changed.h"
 #include "message.h"
@@ -138,6 +139,13 @@ static void *recall(const entry_t *list, spec_text_t name) {
     return list ? list->object : NULL;
 }
 
+static entry_t *entry_of(entry_t *list, const void *object) {
+    while (list && list->object != object) {
+        list = list->next;
+    }
+    return list;
+}
+
 static wasm_instance_t *find_instance(runner_t *r, spec_text_t name) {
     wasm_instance_t *instance = name.data ? recall(r->instances, name) : r->current;
     if (!instance && !name.data) {
@@ -193,6 +201,22 @@ static uint32_t latest_instance(const runner_t *r) {
     catnap_store_stats_t stats;
     catnap_store_stats(r->store, &stats);
     return (uint32_t)stats.instances - 1;
+}
+
+/* An instance that nobody else refers to goes on as one that begins where it is. */
+static bool begin_anew(runner_t *r, wasm_instance_t **instance) {
+    entry_t *entry = entry_of(r->instances, *instance);
+    if (!r->options->anew || entry_of(r->registered, *instance)) {
+        return true;
+    }
+    wasm_instance_t *anew = *instance;
+    bool done = spec_begin_anew(r->linker, &anew, &r->message);
+    if (anew != *instance) {
+        r->current = r->current == *instance ? anew : r->current;
+        entry->object = *instance = anew;
+        entry->number = latest_instance(r);
+    }
+    return done;
 }
 
 /* ---- Modules --------------------------------------------------------------------------------- */
@@ -293,13 +317,10 @@ static bool run_register(runner_t *r, const spec_command_t *command) {
     if (!instance) {
         return false;
     }
-    const entry_t *entry = r->instances;
-    while (entry->object != instance) {
-        entry = entry->next;
-    }
     return succeeded(r, catnap_linker_define_instance(r->linker, command->as.data, command->as.size,
                                                       instance)) &&
-           remember(r, &r->registered, command->as, entry->number, instance);
+           remember(r, &r->registered, command->as, entry_of(r->instances, instance)->number,
+                    instance);
 }
 
 /* wast2json leaves out the data count section of a module without data segments, so that
@@ -474,8 +495,8 @@ static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome) {
 
 /* Performs an action. False only when it could not be performed. */
 static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome) {
-    const wasm_instance_t *instance = find_instance(r, action->module);
-    if (!instance) {
+    wasm_instance_t *instance = find_instance(r, action->module);
+    if (!instance || !begin_anew(r, &instance)) {
         return false;
     }
     wasm_extern_t *export =
