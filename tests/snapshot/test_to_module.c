@@ -702,6 +702,42 @@ static void declares_functions(void **state) {
     close_world(&w);
 }
 
+/* Segments keep their indices: alive ones as they are, whatever code does with them, and others empty
+ * and of their type, so that code that names them is valid. */
+static void keeps_indices(void **state) {
+    (void)state;
+    static const uint8_t wanted[] = {5,       1, 0,    0, 5,   EXTERNREF, 0,    1, 0,   1, 0, 5,
+                                     FUNCREF, 1, 0xD2, 0, END, 0,         0x41, 0, END, 1, 0};
+    struct world w;
+    struct module m = {0};
+    struct bytes body = {0};
+    open_world(&w, (struct form){0});
+    uint32_t none = add_type(&m, "", "");
+    add_table(&m, FUNCREF, 1, NO_MAX);
+    add_table(&m, EXTERNREF, 1, NO_MAX);
+    PUT(add_item(&m, ELEMS), 0, 0x41, 0, END, 1, 0);
+    PUT(add_item(&m, ELEMS), 5, EXTERNREF, 1, 0xD0, EXTERNREF, END);
+    PUT(add_item(&m, ELEMS), 1, 0, 1, 0);
+    PUT(add_item(&m, ELEMS), 5, FUNCREF, 1, 0xD2, 0, END);
+    PUT(&body, 0, 0xFC, 13, 1, END); /* elem.drop */
+    add_func(&m, "drop", none, &body);
+    PUT(&body, 0, 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 12, 1, 1, END); /* table.init */
+    add_func(&m, "nothing", none, &body);
+    enter_module(&w, &m);
+    CALL_EXPORT(w.instance, "drop");
+    wasm_instance_t *made;
+    struct bytes b = assert_converts(&w, &made);
+    CALL_EXPORT(made, "nothing");
+    uint32_t length;
+    size_t position;
+    const uint8_t *content = find_section(&b, ELEMS, &length, &position);
+    assert_int_equal(length, sizeof wanted);
+    assert_memory_equal(content, wanted, sizeof wanted);
+    wasm_instance_delete(made);
+    drop_bytes(&b);
+    close_world(&w);
+}
+
 /* A module of the first version stays one: nothing that it did not need comes in. */
 static void stays_simple(void **state) {
     (void)state;
@@ -752,6 +788,7 @@ int main(void) {
         cmocka_unit_test(leaves_out_zeroes),
         cmocka_unit_test(adds_sections_in_order),
         cmocka_unit_test(declares_functions),
+        cmocka_unit_test(keeps_indices),
         cmocka_unit_test(stays_simple),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
