@@ -60,14 +60,14 @@ void cn_encode_u32(struct encoder *e, uint32_t value) {
 }
 
 void cn_encode_s64(struct encoder *e, int64_t value) {
+    const uint64_t sign = value < 0 ? ~(UINT64_MAX >> 7) : 0;
+    uint64_t rest = (uint64_t)value;
     uint8_t form[10];
     unsigned length = 0;
-    /* The last byte's bit 6 is the sign. */
-    while (value < -64 || value > 63) {
-        form[length++] = (uint8_t)(((uint64_t)value & 0x7F) | 0x80);
-        value >>= 7;
-    }
-    form[length++] = (uint8_t)((uint64_t)value & 0x7F);
+    /* The last byte holds -64 to 63. */
+    for (; rest + 64 >= 128; rest = rest >> 7 | sign)
+        form[length++] = (uint8_t)(rest | 0x80);
+    form[length++] = (uint8_t)(rest & 0x7F);
     cn_encode_bytes(e, form, length);
 }
 
