@@ -360,7 +360,8 @@ static const char usage[] =
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n"
     "  --round-trip        before each command all instances become a snapshot in bytes, and are\n"
     "                      made anew from it; each is executed, rolled back and executed again\n"
-    "  --anew              each action meets an instance of a module made of the instance before\n";
+    "  --anew              each action meets an instance of a module made of the instance before;\n"
+    "                      not with --round-trip\n";
 
 static bool read_count(const char *text, uint64_t max, uint64_t *out) {
     char *end;
@@ -434,6 +435,8 @@ static int read_options(int argc, char **argv, settings_t *settings) {
             break;
         }
     }
+    /* A rollback would keep the instance that the command was executed with, and what it did. */
+    good = good && !(settings->options.anew && settings->options.round_trip);
     if (!good || optind == argc) {
         fputs(usage, stderr);
         return EXIT_USAGE;
