@@ -31,7 +31,8 @@
     X(LINK, 69, "link", "link error", "an import is missing or has another type")                  \
     X(INTERNAL, 70, "internal", "internal error", "the command itself is at fault")                \
     X(NO_MEMORY, 71, "no-memory", "out of memory", "the engine ran out of memory")                 \
-    X(IO, 74, "io", "input/output error", "results cannot be written")                             \
+    X(IO, 74, "io", "input/output error",                                                          \
+      "results cannot be written, or nobody can listen at an address")                             \
     X(FUEL, 122, "out-of-fuel", "out of fuel", "the fuel of --fuel is used up")                    \
     X(LIMIT, 123, "limit", "limit exceeded", "a limit of the engine or of an option is exceeded")  \
     X(TIMEOUT, 124, "timeout", "timeout", "the time of --timeout is over")                         \

@@ -34,6 +34,17 @@ static const struct option run_options[] = {
      .metavar = "NAME[=VALUE]",
      FIELD(environment),
      .help = "set a variable for the guest, or hand on the one that is set here (repeatable)"},
+    {.name = "tcplisten",
+     .kind = OPTION_LIST,
+     .metavar = "HOST:PORT",
+     FIELD(sockets),
+     .help = "listen there, and let the guest accept connections on the descriptor that follows "
+             "the directories (repeatable)"},
+    {.name = "wasi",
+     .letter = 'S',
+     .kind = OPTION_LIST,
+     .metavar = "tcplisten=HOST:PORT",
+     FIELD(sockets)},
     {.name = "argv0",
      .kind = OPTION_STRING,
      .metavar = "NAME",
@@ -242,6 +253,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         session_close(&session);
     }
     option_list_free(&settings.directories);
+    option_list_free(&settings.sockets);
     option_list_free(&settings.environment);
     option_list_free(&settings.preloads);
     return code;
@@ -252,8 +264,8 @@ const struct command command_run = {
     .operands = "FILE [ARGUMENTS...]",
     .summary = "run a program, or call one of its functions",
     .help = "Options go before the file; everything behind it belongs to the guest. The guest's\n"
-            "output and exit code pass through. It sees no files and no environment but those\n"
-            "given by --dir, --dir-ro and --env.\n",
+            "output and exit code pass through. It sees no files, sockets and environment but\n"
+            "those given by --dir, --dir-ro, --tcplisten and --env.\n",
     .options = run_options,
     .option_count = sizeof(run_options) / sizeof(*run_options),
     .options_first = true,

@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cache.h"
 #include "keep.h"
+#include "listen.h"
 #include "load.h"
 
 /* A guest's exit code is what its parent process can see of it. */
@@ -84,7 +86,8 @@ bool session_open(struct session *session, const struct diag *diag,
     if (session->engine != NULL)
         session->store = wasm_store_new(session->engine);
     session->loaded = calloc(settings->preloads.count + 1, sizeof(*session->loaded));
-    if (session->store == NULL || session->loaded == NULL)
+    session->sockets = calloc(settings->sockets.count + 1, sizeof(*session->sockets));
+    if (session->store == NULL || session->loaded == NULL || session->sockets == NULL)
         return session_end(session, diag_no_memory(diag));
     set_limits(session->store, settings);
     if (!settings->no_cache && !settings->deferred) /* which asks for less than the cache costs */
@@ -108,6 +111,9 @@ void session_close(struct session *session) {
     catnap_cache_delete(session->cache);
     wasm_store_delete(session->store);
     catnap_wasi_delete(session->wasi);
+    while (session->socket_count > 0)
+        close(session->sockets[--session->socket_count]);
+    free(session->sockets);
     wasm_engine_delete(session->engine);
 }
 
@@ -133,6 +139,27 @@ static bool add_directory(struct session *session, const struct option_list_item
         end_with_error(session, host, error);
     free(host);
     return error == NULL;
+}
+
+/* "HOST:PORT", or as another engine's users write it, "-S tcplisten=HOST:PORT". */
+static bool add_socket(struct session *session, const struct option_list_item *item) {
+    static const char word[] = "tcplisten=";
+    const char *address = item->value, *option = "--tcplisten";
+    int *fd = &session->sockets[session->socket_count];
+    if (item->option->letter == 'S') {
+        if (strncmp(address, word, strlen(word)) != 0)
+            return session_end(session,
+                               diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                         "-S: expected tcplisten=HOST:PORT, not '%s'", address));
+        address += strlen(word);
+        option = "-S tcplisten";
+    }
+    enum cli_exit code = listen_on(session->diag, option, address, fd);
+    if (code != CLI_EXIT_OK)
+        return session_end(session, code);
+    session->socket_count++;
+    catnap_error_t *error = catnap_wasi_preopen_socket(session->wasi, *fd);
+    return error == NULL || end_with_error(session, address, error);
 }
 
 /* The length of the name in "NAME[=VALUE]". */
@@ -187,6 +214,10 @@ static bool configure_wasi(struct session *session, const char *path, int argc, 
     }
     for (size_t i = 0; i < settings->directories.count; i++)
         if (!add_directory(session, &settings->directories.items[i]))
+            return false;
+    /* Behind the directories, which guests look for until a descriptor is none. */
+    for (size_t i = 0; i < settings->sockets.count; i++)
+        if (!add_socket(session, &settings->sockets.items[i]))
             return false;
     for (size_t i = 0; i < settings->environment.count; i++)
         if (!is_overridden(&settings->environment, i) &&

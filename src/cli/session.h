@@ -17,7 +17,7 @@
 struct run_settings {
     const char *invoke;
     const char *argv0;
-    struct option_list directories, environment, preloads;
+    struct option_list directories, sockets, environment, preloads;
     struct option_number fuel, timeout, max_memory, max_depth, max_stack;
     int unknown_imports;        /* 1: trap */
     int bounds_checks;          /* 1: auto, 2: explicit */
@@ -46,6 +46,8 @@ struct session {
     wasm_store_t *store;
     catnap_cache_t *cache; /* or NULL */
     catnap_wasi_t *wasi;
+    int *sockets; /* those that listen */
+    size_t socket_count;
     catnap_linker_t *linker;
     struct deadline deadline;
     struct loaded *loaded; /* the program, then the preloaded modules */

@@ -16,6 +16,7 @@ _catnap()
         run:--dir) offer=(-d) ;;
         run:--dir-ro) offer=(-d) ;;
         run:--env) offer=(-W '') ;;
+        run:--tcplisten) offer=(-W '') ;;
         run:--argv0) offer=(-W '') ;;
         run:--preload) offer=(-f) ;;
         run:--fuel) offer=(-W '') ;;
@@ -51,7 +52,7 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
             options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --compress --json --help'

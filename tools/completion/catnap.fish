@@ -16,6 +16,7 @@ complete -c catnap -n '__catnap_is run' -l invoke -x -d 'call this exported func
 complete -c catnap -n '__catnap_is run' -l dir -x -a '(__fish_complete_directories)' -d 'let the guest use a directory, under the name GUEST (repeatable)'
 complete -c catnap -n '__catnap_is run' -l dir-ro -x -a '(__fish_complete_directories)' -d 'the same, read-only (repeatable)'
 complete -c catnap -n '__catnap_is run' -l env -x -d 'set a variable for the guest, or hand on the one that is set here (repeatable)'
+complete -c catnap -n '__catnap_is run' -l tcplisten -x -d 'listen there, and let the guest accept connections on the descriptor that follows the directories (repeatable)'
 complete -c catnap -n '__catnap_is run' -l argv0 -x -d 'the name under which the guest sees itself; the file'\''s name otherwise'
 complete -c catnap -n '__catnap_is run' -l preload -r -F -d 'first load another module, whose exports the program and later preloads can import from NAME (repeatable)'
 complete -c catnap -n '__catnap_is run' -l fuel -x -d 'stop with code 122 once N instructions have been executed'
