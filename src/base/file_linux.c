@@ -30,8 +30,10 @@ bool cn_os_file_new(struct os_file *file, const char *path) {
     }
     if (file->descriptor >= 0)
         return true;
+    int reason = errno;
     free(file->temporary);
     file->temporary = NULL;
+    errno = reason;
     return false;
 }
 
@@ -41,7 +43,7 @@ bool cn_os_file_write(struct os_file *file, const void *bytes, size_t size) {
         ssize_t written = write(file->descriptor, at, size);
         if (written < 0 && errno == EINTR)
             continue;
-        if (written <= 0)
+        if (written < 0)
             return false;
         at += written;
         size -= (size_t)written;
@@ -50,32 +52,50 @@ bool cn_os_file_write(struct os_file *file, const void *bytes, size_t size) {
 }
 
 void cn_os_file_abandon(struct os_file *file) {
+    int reason = errno;
     close(file->descriptor);
     unlink(file->temporary);
     free(file->temporary);
+    errno = reason;
 }
 
-/* The directory entry is on the disk when the directory is. */
-static void sync_directory(const char *path) {
+/* The directory that a path is in, for flushing it; -1 and errno. */
+static int open_directory(const char *path) {
     const char *slash = strrchr(path, '/');
     char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
+    int reason = errno;
     free(directory);
+    errno = reason;
+    return fd;
 }
 
+static bool flush(int descriptor) {
+    int result;
+    do
+        result = fsync(descriptor);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
+}
+
+/* A directory may be one that can be written to but not read, or of a kind that cannot be flushed. */
 bool cn_os_file_finish(struct os_file *file, const char *path) {
-    if (fsync(file->descriptor) != 0 || rename(file->temporary, path) != 0) {
+    int directory = open_directory(path);
+    if ((directory < 0 && errno != EACCES) || !flush(file->descriptor) ||
+        rename(file->temporary, path) != 0) {
         cn_os_file_abandon(file);
+        if (directory >= 0)
+            close(directory);
         return false;
     }
     close(file->descriptor);
     free(file->temporary);
-    sync_directory(path);
-    return true;
+    bool flushed = directory < 0 || flush(directory) || errno == EINVAL;
+    int reason = errno;
+    if (directory >= 0)
+        close(directory);
+    errno = reason;
+    return flushed;
 }
 
 int cn_os_file_open(const char *path, uint64_t *length) {

@@ -27,14 +27,16 @@ void cn_os_event_clear(int event);
 void cn_os_event_delete(int event);
 
 /* ---- Files ---- */
-/* One that is written beside its final place and appears there whole. */
+/* One that is written beside its final place and appears there whole. Where false is returned, errno
+ * has the reason. */
 struct os_file {
     int descriptor;
     char *temporary; /* its path meanwhile */
 };
 bool cn_os_file_new(struct os_file *, const char *path);
 bool cn_os_file_write(struct os_file *, const void *bytes, size_t size);
-/* On the disk, under its name; on failure nothing is left of it. */
+/* On the disk, under its name. On failure nothing is left of it, or, when that it has its name is all
+ * that may not be on the disk, it is there. */
 bool cn_os_file_finish(struct os_file *, const char *path);
 void cn_os_file_abandon(struct os_file *);
 /* A regular file for reading and its length, or -1; closed with cn_os_image_delete(). */

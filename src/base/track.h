@@ -63,5 +63,7 @@ void cn_os_discard(void *start, size_t size);
 void cn_os_zero(int image, void *start, size_t size);
 /* Memory of a reservation becomes untouchable and forgets its contents. */
 bool cn_os_decommit(void *start, size_t size);
+/* The same with its contents, until cn_os_commit(). */
+bool cn_os_protect(void *start, size_t size);
 
 #endif

@@ -88,7 +88,6 @@ struct filter {
     size_t few;
     written_pages found;
     void *env;
-    bool failed;
 };
 
 static void filter(void *env, size_t from, size_t to) {
@@ -105,13 +104,14 @@ static void filter(void *env, size_t from, size_t to) {
         .any_of = PAGE_PRESENT | PAGE_SWAPPED,
         .told = PAGE_PRESENT | PAGE_SWAPPED,
     };
+    /* They are protected again: whoever is not told of them now never will be. */
     if (!scan(filter->tracker, request, filter->base, filter->found, filter->env))
-        filter->failed = true;
+        filter->found(filter->env, from, to);
 }
 
 static bool scan_written(const struct tracker *tracker, uint8_t *start, size_t size, bool protect,
                          written_pages found, void *env) {
-    struct filter of = {tracker, start, FEW_PAGES * cn_os_page_bytes(), found, env, false};
+    struct filter of = {tracker, start, FEW_PAGES * cn_os_page_bytes(), found, env};
     struct scan_request request = {
         .flags = SCAN_CHECK | (protect ? SCAN_PROTECT : 0),
         .start = (uint64_t)(uintptr_t)start,
@@ -119,7 +119,7 @@ static bool scan_written(const struct tracker *tracker, uint8_t *start, size_t s
         .all_of = PAGE_WRITTEN,
         .told = PAGE_WRITTEN,
     };
-    return scan(tracker, request, start, filter, &of) && !of.failed;
+    return scan(tracker, request, start, filter, &of);
 }
 
 /* ---- Copy on write ---- */
@@ -155,7 +155,11 @@ bool cn_tracker_watch(const struct tracker *tracker, void *start, size_t size) {
         .mode = UFFDIO_REGISTER_MODE_WP,
     };
     madvise(start, size, MADV_NOHUGEPAGE); /* one write would count for 512 pages */
-    return ioctl(tracker->faults, UFFDIO_REGISTER, &request) == 0;
+    int result;
+    do
+        result = ioctl(tracker->faults, UFFDIO_REGISTER, &request);
+    while (result != 0 && errno == EINTR);
+    return result == 0;
 }
 
 void cn_tracker_unwatch(const struct tracker *tracker, void *start, size_t size) {
@@ -289,4 +293,8 @@ bool cn_os_decommit(void *start, size_t size) {
     return size == 0 ||
            mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
                 0) != MAP_FAILED;
+}
+
+bool cn_os_protect(void *start, size_t size) {
+    return size == 0 || mprotect(start, size, PROT_NONE) == 0;
 }

@@ -163,6 +163,7 @@ static void ask(struct module *module, const struct code *code,
     struct source_map map = {.alloc = module->alloc, .probe = probe};
     uint32_t cell = probe->cell;
     struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
+    probe->exhausted |= !again;
     for (size_t i = 0; again && i < map.count && map.entries[i].cell <= cell; i++)
         *offset = map.entries[i].offset;
     if (probe->found && !(again && starts_instruction(&map, probe->cell)))
@@ -177,7 +178,7 @@ bool cn_code_probe(struct module *module, const struct code *code,
     uint32_t offset = UINT32_MAX;
     probe->alloc = module->alloc;
     ask(module, code, config, probe, &offset);
-    if (probe->found || !probe->by_cell)
+    if (probe->found || probe->exhausted || !probe->by_cell)
         return probe->found;
     probe->by_cell = false;
     probe->place = PLACE_INSTRUCTION;

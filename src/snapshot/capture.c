@@ -413,10 +413,13 @@ static bool capture_pages(struct capture *c, uint32_t number) {
     struct error ignored;
     const struct tracker *tracker = cn_engine_tracker(c->store->engine, &ignored);
     struct pages pages = {c, number, memory->base, false};
+    size_t before = c->snapshot->run_count;
     /* Untouched pages are zero, unless an image is behind them. */
     if (memory->imaged || memory->shadow || !tracker ||
-        !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, note_pages, &pages))
+        !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, note_pages, &pages)) {
+        c->snapshot->run_count = before; /* what was told before nothing more was */
         note_pages(&pages, 0, (size_t)memory->size);
+    }
     return pages.failed ? cn_fail_memory(c->error) : true;
 }
 

@@ -317,23 +317,54 @@ static bool check_level(const wasm_store_t *store, uint32_t level, struct error 
                    cn_checkpoint_count(store));
 }
 
+static uint64_t size_before(const struct undo *records, uint64_t size) {
+    for (; records; records = records->next)
+        size = records->size;
+    return size;
+}
+
+/* The size that a memory, by its index, has at a level. */
+static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
+    uint64_t size = level->memories[index].memory->shadow->size;
+    for (; level->number > number; level = level->below) {
+        size = size_before(level->memories[index].later, size);
+        size = size_before(level->memories[index].undo, size);
+    }
+    return size_before(level->memories[index].later, size);
+}
+
+/* All that can fail of a rollback. */
+static bool prepare_rollback(const struct level *top, const struct level *level,
+                             struct error *error) {
+    for (size_t i = 0; i < top->memory_count; i++)
+        if (!cn_shadow_collect(top->memories[i].memory, false, error))
+            return false;
+    for (size_t i = 0; i < level->memory_count; i++) {
+        if (cn_shadow_lock(level->memories[i].memory, size_at(top, i, level->number), error))
+            continue;
+        while (i-- > 0)
+            cn_shadow_unlock(level->memories[i].memory, size_at(top, i, level->number));
+        return false;
+    }
+    return true;
+}
+
 bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
     if (number == 0)
         return cn_fail(error, CATNAP_MISUSE, "checkpoints are numbered from 1");
     if (!check_level(store, number, error))
         return false;
     struct level *level = store->checkpoints->top;
-    for (size_t i = 0; i < level->memory_count; i++)
-        if (!cn_shadow_collect(level->memories[i].memory, false, error))
-            return false;
+    while (level->number > number)
+        level = level->below;
+    if (!prepare_rollback(store->checkpoints->top, level, error))
+        return false;
     while (store->checkpoints->top->number > number)
         pop_level(store);
-    level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++)
         undo(&level->memories[i], &level->memories[i].later);
     for (size_t i = 0; i < level->memory_count; i++)
-        if (!cn_shadow_restore(level->memories[i].memory, error))
-            return false;
+        cn_shadow_restore(level->memories[i].memory);
     for (size_t i = 0; i < level->table_count; i++)
         restore_table(&level->tables[i]);
     for (size_t i = 0; i < level->bytes_count; i++)

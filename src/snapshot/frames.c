@@ -74,8 +74,14 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at, b
     struct translation_config config = cn_instance_translation(instance);
     struct probe probe = {.by_cell = true, .cell = (uint32_t)(at->pc - code->cells)};
     wasm_func_t *func = cn_instance_func(instance, code->func_index);
-    if (!func || !cn_code_probe(instance->module, code, &config, &probe))
+    if (!func)
         return cn_fail_memory(error);
+    if (!cn_code_probe(instance->module, code, &config, &probe))
+        return probe.exhausted
+                   ? cn_fail_memory(error)
+                   : cn_fail(error, CATNAP_UNSUPPORTED,
+                             "the run stands at a place of function %u that has no name",
+                             code->func_index);
     frame->place = probe.place;
     frame->offset = probe.offset;
     bool ok = cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
@@ -205,7 +211,8 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
         return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
     struct probe probe = {.place = (enum probe_place)frame->place, .offset = frame->offset};
     if (frame->place >= PROBE_PLACES || !cn_code_probe(instance->module, code, &config, &probe))
-        return bad(r, "execution cannot stand where a frame does");
+        return probe.exhausted ? cn_fail_memory(r->error)
+                               : bad(r, "execution cannot stand where a frame does");
     bool ok =
         stands(&probe, code, innermost) || bad(r, "execution cannot stand where a frame does");
     if (ok) {

@@ -11,6 +11,7 @@
 
 #ifdef CATNAP_HAVE_ZSTD
 #include <zstd.h>
+#include <zstd_errors.h>
 #endif
 
 #include "base/platform.h"
@@ -345,7 +346,10 @@ static bool expand(struct reader *r) {
         size_t size = (size_t)run->count * SNAP_PAGE;
         if (!run->bytes)
             continue;
-        if (ZSTD_decompress(view + at, size, run->bytes, (size_t)run->offset) != size)
+        size_t got = ZSTD_decompress(view + at, size, run->bytes, (size_t)run->offset);
+        if (ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
+            return exhausted(r);
+        if (got != size)
             return bad(r, "compressed pages that are damaged");
         run->bytes = view + at;
         run->offset = at;

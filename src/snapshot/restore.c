@@ -201,19 +201,23 @@ static bool grow_memory(struct restore *r, uint32_t number, wasm_memory_t *memor
     if (size < memory->size)
         return bad(r, number, "a memory smaller than its minimum");
     uint64_t pages = (size - memory->size) / WASM_PAGE_BYTES;
-    if (cn_memory_grow(memory, pages) >= 0)
-        return true;
-    return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes is beyond a limit", size);
+    if (pages > cn_memory_room(memory))
+        return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes is beyond a limit",
+                       size);
+    if (cn_memory_grow(memory, pages) < 0)
+        return cn_fail(r->error, CATNAP_NO_MEMORY,
+                       "the system refuses a memory of %" PRIu64 " bytes", size);
+    return true;
 }
 
 static bool grow_table(struct restore *r, uint32_t number, wasm_table_t *table) {
     uint64_t size = r->snapshot->objects[number].size;
     if (size < table->size)
         return bad(r, number, "a table smaller than its minimum");
-    if (cn_table_grow(table, size - table->size, 0) >= 0)
-        return true;
-    return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond a limit",
-                   size);
+    if (size - table->size > cn_table_room(table))
+        return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond a limit",
+                       size);
+    return cn_table_grow(table, size - table->size, 0) >= 0 || cn_fail_memory(r->error);
 }
 
 static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *instance) {

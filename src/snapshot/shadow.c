@@ -91,6 +91,7 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
     uint64_t most = memory->max_pages * WASM_PAGE_BYTES;
     shadow->tracker = tracker;
     shadow->image = -1;
+    shadow->locked = UINT64_MAX;
     shadow->page = cn_os_page_bytes();
     shadow->reserved = (size_t)(most ? most : WASM_PAGE_BYTES);
     shadow->differing_bytes = pages_of(shadow, shadow->reserved) / 8 + 8;
@@ -282,7 +283,7 @@ uint64_t cn_shadow_copies(const wasm_memory_t *memory) {
 /* A page of the memory that is the image's gets a copy of its own: the image
  * changes. */
 static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t index) {
-    if (shadow->image < 0)
+    if (shadow->image < 0 || index * shadow->page >= shadow->locked)
         return;
     volatile uint8_t *byte = memory->base + index * shadow->page;
     *byte = *byte;
@@ -311,12 +312,28 @@ void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
         put_back(memory, undo);
 }
 
-static bool shrink(wasm_memory_t *memory, struct shadow *shadow, struct error *error) {
-    uint64_t surplus = memory->size - shadow->size;
-    if (surplus == 0)
-        return true;
-    if (!cn_os_decommit(memory->base + shadow->size, (size_t)surplus))
+bool cn_shadow_lock(wasm_memory_t *memory, uint64_t size, struct error *error) {
+    if (memory->size > size && !cn_os_protect(memory->base + size, (size_t)(memory->size - size)))
         return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
+    memory->shadow->locked = size;
+    return true;
+}
+
+/* What was split becomes one again: that needs nothing that could be refused. */
+void cn_shadow_unlock(wasm_memory_t *memory, uint64_t size) {
+    memory->shadow->locked = UINT64_MAX;
+    if (memory->size > size)
+        cn_os_commit(memory->base + size, (size_t)(memory->size - size));
+}
+
+/* The surplus is untouchable already. Where it cannot be given back it stays so. */
+static void shrink(wasm_memory_t *memory, struct shadow *shadow) {
+    uint64_t surplus = memory->size - shadow->size;
+    shadow->locked = UINT64_MAX;
+    if (surplus == 0)
+        return;
+    if (!cn_os_decommit(memory->base + shadow->size, (size_t)surplus))
+        memory->max_pages = shadow->size / WASM_PAGE_BYTES;
     for (size_t i = pages_of(shadow, shadow->size), end = pages_of(shadow, memory->size); i < end;
          i++) {
         uint64_t bit = UINT64_C(1) << (i % 64);
@@ -327,13 +344,11 @@ static bool shrink(wasm_memory_t *memory, struct shadow *shadow, struct error *e
     cn_store_give_memory(memory->ref.store, surplus);
     if (shadow->watched > memory->size)
         shadow->watched = memory->size;
-    return true;
 }
 
-bool cn_shadow_restore(wasm_memory_t *memory, struct error *error) {
+void cn_shadow_restore(wasm_memory_t *memory) {
     struct shadow *shadow = memory->shadow;
-    if (!shrink(memory, shadow, error))
-        return false;
+    shrink(memory, shadow);
     size_t end = pages_of(shadow, memory->size), page = shadow->page, count = shadow->count;
     for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;
          i = next_page(shadow, i + 1, end))
@@ -344,5 +359,4 @@ bool cn_shadow_restore(wasm_memory_t *memory, struct error *error) {
     if (count > FEW_PAGES && shadow->tracker->kind == TRACK_WRITE_PROTECT)
         cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size, true, nothing,
                            NULL);
-    return true;
 }

@@ -27,6 +27,7 @@ struct shadow {
     size_t reserved;     /* bytes of address space at pages */
     uint64_t size;       /* of the memory then */
     uint64_t watched;    /* bytes of the memory that the tracker looks after */
+    uint64_t locked;     /* where what a rollback takes away begins, while one is under way */
     uint64_t *differing; /* bit for each page of the operating system */
     size_t differing_bytes;
     size_t count;       /* of bits set */
@@ -50,8 +51,11 @@ bool cn_shadow_prepare(wasm_memory_t *, struct undo **, struct error *);
 void cn_shadow_take(wasm_memory_t *, struct undo *);
 /* The shadow becomes what it was before these, one after the other; NULL is allowed. */
 void cn_shadow_undo(wasm_memory_t *, const struct undo *);
-/* After cn_shadow_collect(): the memory becomes what the shadow is. */
-bool cn_shadow_restore(wasm_memory_t *, struct error *);
+/* What can fail of going back to a size: nobody can touch what is beyond it any more. */
+bool cn_shadow_lock(wasm_memory_t *, uint64_t size, struct error *);
+void cn_shadow_unlock(wasm_memory_t *, uint64_t size);
+/* After cn_shadow_collect() and cn_shadow_lock(): the memory becomes what the shadow is. */
+void cn_shadow_restore(wasm_memory_t *);
 
 /* Bytes that the first checkpoint copied. */
 uint64_t cn_shadow_copies(const wasm_memory_t *);

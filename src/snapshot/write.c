@@ -1,6 +1,7 @@
 /* From a snapshot to bytes, see format.h. */
 #include "snapshot/snapshot.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <xxhash.h>
@@ -412,21 +413,34 @@ bool cn_snapshot_write(catnap_snapshot_t *s, const struct snap_write_options *op
 
 /* ---- Files ---- */
 
+struct target {
+    struct os_file file;
+    const char *path;
+};
+
+static bool fail_file(const char *path, const char *what, struct error *error) {
+    char reason[100] = "";
+    int number = errno;
+    if (number == ENOMEM)
+        return cn_fail_memory(error);
+    return cn_fail(error, CATNAP_IO, "%s cannot be %s: %s", path, what,
+                   strerror_r(number, reason, sizeof reason));
+}
+
 static bool to_file(void *env, const void *bytes, size_t size, struct error *error) {
-    if (cn_os_file_write(env, bytes, size))
-        return true;
-    return cn_fail(error, CATNAP_IO, "a snapshot cannot be written: the disk may be full");
+    struct target *target = env;
+    return cn_os_file_write(&target->file, bytes, size) ||
+           fail_file(target->path, "written", error);
 }
 
 bool cn_snapshot_write_file(catnap_snapshot_t *s, const struct snap_write_options *options,
                             const char *path, struct error *error) {
-    struct os_file file;
-    if (!cn_os_file_new(&file, path))
-        return cn_fail(error, CATNAP_IO, "%s cannot be created", path);
-    if (!cn_snapshot_write(s, options, to_file, &file, error)) {
-        cn_os_file_abandon(&file);
+    struct target target = {.path = path};
+    if (!cn_os_file_new(&target.file, path))
+        return fail_file(path, "created", error);
+    if (!cn_snapshot_write(s, options, to_file, &target, error)) {
+        cn_os_file_abandon(&target.file);
         return false;
     }
-    return cn_os_file_finish(&file, path) ||
-           cn_fail(error, CATNAP_IO, "%s cannot be written: the disk may be full", path);
+    return cn_os_file_finish(&target.file, path) || fail_file(path, "written", error);
 }

@@ -32,6 +32,7 @@ struct probe {
     uint32_t offset;        /* from the start of the module */
     uint32_t cell;
     bool found;
+    bool exhausted;                     /* nobody knows: there was no memory to find out */
     const struct functype *callee_type; /* PLACE_CALL */
     int32_t callee;                     /* PLACE_CALL: the callee's frame pointer, from this one */
     struct probe_value *values;         /* locals, then operands from the bottom up */
