@@ -64,7 +64,7 @@ static bool prepare(catnap_builder_t *b, const catnap_module_options_t *options)
         return false;
     b->check = (struct check){.deferred = b->mode == CATNAP_TRANSLATION_DEFERRED,
                               .threads = engine->config.threads,
-                              .apart = engine->config.threads > 1};
+                              .streamed = true};
     b->watcher = cn_check_watcher(&b->check);
     cn_stream_init(&b->stream, b->module, &b->watcher, &b->error);
     return true;

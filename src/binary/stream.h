@@ -6,7 +6,7 @@
 
 /* So many bytes behind a body must have arrived before the watcher hears of it: whoever validates it
  * may read them, while others are being written. */
-#define STREAM_SLACK 32u
+#define STREAM_SLACK 192u
 
 struct stream {
     struct sections s;

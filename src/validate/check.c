@@ -9,7 +9,7 @@ static void begin(void *env, struct module *m, size_t code_bytes) {
     check->failed = !cn_validate_before_code(m, &check->error);
     if (check->failed || check->deferred)
         return;
-    check->crew = cn_crew_new(m, code_bytes, check->threads, check->apart, &check->error);
+    check->crew = cn_crew_new(m, code_bytes, check->threads, check->streamed, &check->error);
     check->failed = !check->crew;
 }
 

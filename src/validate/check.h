@@ -8,7 +8,7 @@
 struct check {
     bool deferred;    /* no bodies */
     uint32_t threads; /* for bodies, the caller's included */
-    bool apart;       /* with another thread than the caller's in any case */
+    bool streamed;    /* bytes are still to come; then another thread helps if there may be any */
 
     bool begun, failed;
     uint64_t begun_ns; /* when, by the monotonic clock */

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "binary/stream.h"
+#include "validate/quick.h"
 #include "validate/validate.h"
 #include "validate/validator.h"
 
@@ -14,12 +16,20 @@
 #define PIECE_BYTES 65536u
 #define MOST_THREADS 64u
 
+/* What one thread validates with. Where the quick look fails time and again, it is done less often. */
+struct worker {
+    struct validator *v;
+    struct quick *quick;  /* or NULL */
+    uint32_t skip, pause; /* bodies that are not looked at; how many after the next failure */
+    struct error error;   /* of the validator */
+};
+
 struct crew {
     const struct module *m;
-    struct validator *v;    /* the caller's */
-    struct error own_error; /* of that validator */
-    uint32_t announced;     /* `ready`, as the caller left it */
-    uint64_t unannounced;   /* bytes since */
+    struct worker own;    /* the caller's */
+    bool streamed;        /* bytes behind the bodies that are ready may not be there yet */
+    uint32_t announced;   /* `ready`, as the caller left it */
+    uint64_t unannounced; /* bytes since */
     uint32_t helper_count;
     pthread_t helpers[MOST_THREADS];
 
@@ -33,6 +43,54 @@ struct crew {
 };
 
 /* ---- What every thread does ---- */
+
+/* A module of so little code is validated while the quick look makes its tables. */
+#define LEAST_FOR_QUICK 4096u
+#define LONGEST_PAUSE 256u
+
+static bool make_worker(struct worker *worker, const struct module *m, size_t code_bytes) {
+    *worker = (struct worker){0};
+    worker->v = cn_make_validator(m, &worker->error);
+    if (!worker->v)
+        return false;
+    if (code_bytes < LEAST_FOR_QUICK || cn_quick_new(m, &worker->quick))
+        return true;
+    cn_drop_validator(worker->v);
+    return cn_fail_memory(&worker->error);
+}
+
+static void drop_worker(struct worker *worker) {
+    cn_quick_drop(worker->quick);
+    cn_drop_validator(worker->v);
+}
+
+static bool looks_valid(struct worker *worker, uint32_t func, struct span body, size_t known) {
+    if (!worker->quick)
+        return false;
+    if (worker->skip > 0) {
+        worker->skip--;
+        return false;
+    }
+    bool valid = cn_quick_valid(worker->quick, func, body, known);
+    worker->pause = valid ? worker->pause / 2 : worker->pause * 2 + 1;
+    if (worker->pause > LONGEST_PAUSE)
+        worker->pause = LONGEST_PAUSE;
+    worker->skip = valid ? 0 : worker->pause - 1;
+    return valid;
+}
+
+/* From `func` on to the first that is invalid, or to `last`. */
+static uint32_t validate_some(const struct crew *crew, struct worker *worker, uint32_t func,
+                              uint32_t last) {
+    struct span end = cn_untranslated_body(crew->m, last - 1);
+    size_t known = crew->streamed ? (size_t)end.offset + end.length + STREAM_SLACK : crew->m->size;
+    for (; func < last; func++) {
+        struct span body = cn_untranslated_body(crew->m, func);
+        if (!looks_valid(worker, func, body, known) && !cn_validate_with(worker->v, func, body))
+            break;
+    }
+    return func;
+}
 
 /* Takes the next piece, waiting for one if need be; false when there will be none. */
 static bool take_piece(struct crew *crew, bool wait, uint32_t *first, uint32_t *last) {
@@ -57,25 +115,23 @@ static void report(struct crew *crew, uint32_t func, const struct error *error) 
     pthread_mutex_unlock(&crew->mutex);
 }
 
-static void work(struct crew *crew, struct validator *v, bool wait) {
-    uint32_t func, last;
-    while (take_piece(crew, wait, &func, &last)) {
-        while (func < last && cn_validate_with(v, func, cn_untranslated_body(crew->m, func)))
-            func++;
+static void work(struct crew *crew, struct worker *worker, bool wait) {
+    uint32_t first, last;
+    while (take_piece(crew, wait, &first, &last)) {
+        uint32_t func = validate_some(crew, worker, first, last);
         if (func < last)
-            report(crew, func, v->d.error);
+            report(crew, func, &worker->error);
     }
 }
 
 /* A helper without memory leaves the work to the others. */
 static void *help(void *env) {
     struct crew *crew = env;
-    struct error error;
-    struct validator *v = cn_make_validator(crew->m, &error);
-    if (!v)
+    struct worker worker;
+    if (!make_worker(&worker, crew->m, SIZE_MAX))
         return NULL;
-    work(crew, v, true);
-    cn_drop_validator(v);
+    work(crew, &worker, true);
+    drop_worker(&worker);
     return NULL;
 }
 
@@ -118,7 +174,7 @@ static void start_helpers(struct crew *crew, uint32_t count) {
     }
 }
 
-struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t threads, bool apart,
+struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t threads, bool streamed,
                          struct error *error) {
     struct crew *crew = cn_calloc(m->alloc, 1, sizeof *crew);
     if (!crew) {
@@ -128,25 +184,27 @@ struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t thr
     crew->m = m;
     crew->next = crew->ready = crew->announced = m->imported_func_count;
     crew->end = m->func_count;
-    crew->v = cn_make_validator(m, &crew->own_error);
-    if (!crew->v) {
-        *error = crew->own_error;
+    crew->streamed = streamed;
+    if (!make_worker(&crew->own, m, code_bytes)) {
+        *error = crew->own.error;
         cn_free(m->alloc, crew, sizeof *crew);
         return NULL;
     }
-    start_helpers(crew, useful_helpers(code_bytes, threads, apart));
+    start_helpers(crew, useful_helpers(code_bytes, threads, streamed && threads > 1));
     return crew;
 }
 
 /* ---- What the caller does ---- */
 
 static void validate_alone(struct crew *crew, uint32_t end) {
-    for (; crew->next < end && crew->next < crew->end; crew->next++) {
-        struct span body = cn_untranslated_body(crew->m, crew->next);
-        if (!cn_validate_with(crew->v, crew->next, body)) {
-            crew->error = crew->own_error;
-            crew->end = crew->next;
-        }
+    if (end > crew->end)
+        end = crew->end;
+    if (crew->next >= end)
+        return;
+    crew->next = validate_some(crew, &crew->own, crew->next, end);
+    if (crew->next < end) {
+        crew->error = crew->own.error;
+        crew->end = crew->next;
     }
 }
 
@@ -190,14 +248,14 @@ static void join_helpers(struct crew *crew) {
 }
 
 static void free_crew(struct crew *crew) {
-    cn_drop_validator(crew->v);
+    drop_worker(&crew->own);
     cn_free(crew->m->alloc, crew, sizeof *crew);
 }
 
 bool cn_crew_finish(struct crew *crew, struct error *error) {
     if (crew->helper_count > 0) {
         announce(crew, crew->announced, true);
-        work(crew, crew->v, false);
+        work(crew, &crew->own, false);
         join_helpers(crew);
     }
     bool valid = crew->end == crew->m->func_count;

@@ -1,6 +1,7 @@
 /* Validating bodies. */
 #include "validate/validate.h"
 
+#include "validate/quick.h"
 #include "validate/validator.h"
 
 #define FIRST_VALUES 256u
@@ -60,12 +61,17 @@ bool cn_validate_with(struct validator *v, uint32_t func, struct span body) {
 }
 
 bool cn_validate_bodies(const struct module *m, struct error *error) {
+    struct quick *quick;
     struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
-    bool valid = true;
-    for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++)
-        valid = cn_validate_with(v, func, cn_untranslated_body(m, func));
+    bool valid = cn_quick_new(m, &quick) || cn_fail_memory(error);
+    for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++) {
+        struct span body = cn_untranslated_body(m, func);
+        valid = (quick && cn_quick_valid(quick, func, body, m->size)) ||
+                cn_validate_with(v, func, body);
+    }
+    cn_quick_drop(quick);
     cn_drop_validator(v);
     if (!valid)
         cn_prefer_malformed(m, error);

@@ -20,9 +20,10 @@ bool cn_validate_bodies(const struct module *, struct error *);
 /* Bodies as they become known, by one thread or several; the outcome is that of one. */
 struct crew;
 /* For so many bytes of code, which decide how many of the threads are worth it: the caller's is one
- * of them. With `apart`, another works even where the caller alone would do. NULL and *error when
- * memory is exhausted. */
-struct crew *cn_crew_new(const struct module *, size_t code_bytes, uint32_t threads, bool apart,
+ * of them. When the module is streamed another works, if there may be another, even where the caller
+ * alone would do, and no more than STREAM_SLACK bytes behind the bodies that are ready are read. NULL
+ * and *error when memory is exhausted. */
+struct crew *cn_crew_new(const struct module *, size_t code_bytes, uint32_t threads, bool streamed,
                          struct error *);
 /* Bodies of functions before `end` may be read now. With one thread they are validated at once. */
 void cn_crew_ready(struct crew *, uint32_t end);

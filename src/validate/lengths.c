@@ -1,0 +1,32 @@
+/* Lengths of instructions, as many at a time as the processor's vectors hold. */
+#include "validate/lengths.h"
+
+#include <string.h>
+
+#include "binary/opcodes.h"
+
+#define JOIN(a, b) JOIN_(a, b)
+#define JOIN_(a, b) a##b
+
+#define WIDTH 16
+#define WITH
+#include "validate/lengths.inc"
+
+#ifdef __x86_64__
+#define WIDTH 32
+#define WITH __attribute__((target("avx2")))
+#include "validate/lengths.inc"
+#define WIDTH 64
+#define WITH __attribute__((target("avx512bw")))
+#include "validate/lengths.inc"
+#endif
+
+find_lengths cn_find_lengths(void) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512bw"))
+        return lengths64;
+    if (__builtin_cpu_supports("avx2"))
+        return lengths32;
+#endif
+    return lengths16;
+}

@@ -1,0 +1,21 @@
+/*
+ * A quick look at bodies: says of nearly all valid ones that they are, and of no other. Whatever it does
+ * not say that of is for the validator, which also makes every message.
+ */
+#ifndef CN_VALIDATE_QUICK_H
+#define CN_VALIDATE_QUICK_H
+
+#include "binary/module.h"
+
+struct quick;
+
+/* For bodies of the module, all that lies before them being valid; *quick is NULL when the module is
+ * not of the kind that can be looked at quickly. For one thread at a time. False when memory is
+ * exhausted. */
+bool cn_quick_new(const struct module *, struct quick **quick);
+void cn_quick_drop(struct quick *);
+/* Whether the body of a function is surely valid. Bodies up to `known` bytes into the module may be
+ * read; the next ones asked for are best those that follow. */
+bool cn_quick_valid(struct quick *, uint32_t func, struct span body, size_t known);
+
+#endif

@@ -1,0 +1,198 @@
+/* The quick look at bodies: that it takes the usual ones, and no body that the validator refuses. */
+#include "load.h"
+
+#include "validate/quick.h"
+
+#define BEHIND 256u /* bytes behind the module, which the quick look may read */
+
+/* A module whose functions are
+ *
+ *   0: the body, of type (i32, i64) -> (i32)    1: () -> (i32)    2: (f64, f32, i64, i32) -> ()
+ *   3: with nine parameters i32, result i64
+ *
+ * with a memory, a table of functions, a mutable global i32, an immutable one i64 and a data segment. */
+static struct bytes module_of(const uint8_t *code, size_t size) {
+    struct bytes b = {0}, s = {0}, f = {0};
+    put_preamble(&b);
+    PUT(&s, 4, 0x60, 2, 0x7F, 0x7E, 1, 0x7F, 0x60, 0, 1, 0x7F, 0x60, 4, 0x7C, 0x7D, 0x7E, 0x7F, 0);
+    PUT(&s, 0x60, 9, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 1, 0x7E);
+    put_section(&b, 1, &s);
+    SECTION(&b, 3, 4, 0, 1, 2, 3);
+    SECTION(&b, 4, 1, 0x70, 0, 1);
+    SECTION(&b, 5, 1, 0, 1);
+    SECTION(&b, 6, 2, 0x7F, 1, 0x41, 0, 0x0B, 0x7E, 0, 0x42, 0, 0x0B);
+    SECTION(&b, 12, 1);
+    put(&s, 4);
+    put_bytes(&f, code, size);
+    put_sized(&s, &f);
+    PUT(&s, 3, 0, 0x00, 0x0B, 3, 0, 0x00, 0x0B, 3, 0, 0x00, 0x0B);
+    put_section(&b, 10, &s);
+    SECTION(&b, 11, 1, 1, 0);
+    return b;
+}
+
+/* Bit 0: what the quick look says of function 0, bit 1: what the validator says. 4 when the module
+ * does not come so far. */
+static uint32_t verdicts(struct loader *l, const struct bytes *b) {
+    uint8_t *copy = calloc(1, b->size + BEHIND);
+    struct quick *quick = NULL;
+    uint32_t found = 4;
+    assert_non_null(copy);
+    memcpy(copy, b->data, b->size);
+    struct module *m =
+        cn_module_decode(&l->alloc, &l->registry, l->features, copy, b->size, NULL, &l->error);
+    if (m && cn_validate_before_code(m, &l->error) && cn_validate_after_code(m, &l->error)) {
+        struct span body = cn_module_untranslated_body(m, m->code[0]);
+        assert_true(cn_quick_new(m, &quick));
+        found = cn_validate_body(m, 0, body, &l->error) ? 2 : 0;
+        found |= quick && cn_quick_valid(quick, 0, body, b->size + BEHIND);
+        cn_quick_drop(quick);
+    }
+    cn_module_release(m);
+    free(copy);
+    return found;
+}
+
+/* Something of all that is frequent, and more operands than a word holds. */
+static const uint8_t usual[] = {
+    3,    10,   0x7F, 1,    0x7C, 130,  1,    0x7D, /* locals 2 to 11 i32, 12 f64, 13 to 142 f32 */
+    0x02, 0x40, 0x03, 0x40, 0x20, 2,    0x41, 1,    0x6A, 0x22, 2,    0x41, 0xE4, 0,    0x48, 0x0D,
+    0,    0x20, 0,    0x0E, 2,    0,    1,    1,    0x0B, 0x0B, 0x20, 0,    0x04, 0x40, 0x20, 1,
+    0x50, 0x04, 0x40, 0x0C, 1,    0x05, 0x00, 0x0B, 0x0B, 0x20, 0,    0x04, 0x7F, 0x41, 0x80, 0x80,
+    0x80, 0x80, 0x78, 0x05, 0x20, 3,    0x0B, 0x21, 4,    0x02, 0x7E, 0x42, 0xFF, 0xFF, 0xFF, 0xFF,
+    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0,    0x20, 0,    0x0D, 0,    0xA7, 0x1A, 0x42, 5,    0x0B, 0x1A,
+    0x41, 0x80, 0x80, 0x80, 0x80, 0,    0x28, 2,    0x84, 0x80, 0x80, 0x80, 0,    0x41, 3,    0x36,
+    2,    8,    0x20, 5,    0x2D, 0,    0,    0x1A, 0x20, 5,    0x42, 0x7F, 0x37, 3,    0,    0x41,
+    0,    0x43, 1,    2,    3,    4,    0x38, 2,    0,    0x41, 0,    0x44, 1,    2,    3,    4,
+    5,    6,    7,    8,    0x39, 3,    0,    0x23, 0,    0x24, 0x80, 0x80, 0x80, 0x80, 0,    0x23,
+    1,    0x1A, 0x10, 1,    0x1A, 0x10, 0x81, 0x80, 0x80, 0x80, 0,    0x21, 6,    0x20, 12,   0x20,
+    0x8E, 1,    0x20, 1,    0x20, 0,    0x10, 2,    0x41, 1,    0x41, 2,    0x41, 3,    0x41, 4,
+    0x41, 5,    0x41, 6,    0x41, 7,    0x41, 8,    0x41, 9,    0x10, 3,    0x1A, 0x41, 1,    0x42,
+    2,    0x41, 3,    0x41, 4,    0x41, 5,    0x41, 6,    0x41, 7,    0x41, 8,    0x41, 9,    0x6A,
+    0x6A, 0x6A, 0x6A, 0x6A, 0x6A, 0xAC, 0x7C, 0x1A, 0x1A, 0x41, 0,    0x11, 1,    0,    0x1A, 0x20,
+    0,    0x20, 2,    0x20, 3,    0x1B, 0x1A, 0x3F, 0,    0x40, 0,    0x1A, 0x41, 0,    0x41, 0,
+    0x41, 0,    0xFC, 11,   0,    0xFC, 9,    0,    0x41, 0,    0x41, 0,    0x41, 0,    0xFC, 8,
+    0,    0,    0x20, 12,   0xFC, 2,    0x1A, 0xFD, 12,   0,    0,    0,    0,    0,    0,    0,
+    0,    0,    0,    0,    0,    0,    0,    0,    0,    0xFD, 0x1B, 3,    0x1A, 0x01, 0x41, 1,
+    0x02, 0x40, 0x41, 2,    0x0D, 0,    0x0C, 0,    0x0B, 0x20, 0,    0x0D, 0,    0x0F, 0x0B};
+
+static void usual_bodies_are_taken(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = module_of(usual, sizeof usual);
+    uint32_t found = verdicts(&l, &b);
+    assert_int_equal(found, 3);
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+static void changed_bodies_are_not_taken_wrongly(void **state) {
+    (void)state;
+    struct loader l;
+    uint32_t counts[5] = {0};
+    loader_init(&l);
+    uint8_t code[sizeof usual];
+    memcpy(code, usual, sizeof code);
+    for (size_t i = 0; i < sizeof code; i++) {
+        for (uint32_t value = 0; value < 256; value++) {
+            code[i] = (uint8_t)value;
+            struct bytes b = module_of(code, sizeof code);
+            uint32_t found = verdicts(&l, &b);
+            if (found == 1)
+                fail_msg("byte %zu as 0x%02x is taken: %s", i, value, l.error.message);
+            counts[found]++;
+            drop_bytes(&b);
+        }
+        code[i] = usual[i];
+    }
+    assert_true(counts[0] > 10000 && counts[3] > 10000);
+    assert_true(counts[3] > 8 * counts[2]); /* and few valid ones are left to the validator */
+    loader_destroy(&l);
+}
+
+/* A generator of its own: the same numbers everywhere. */
+static uint32_t next_random(uint64_t *seed) {
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*seed >> 33);
+}
+
+/* Pieces of the usual body in any order: much of that is nearly valid. */
+static void shuffled_bodies_are_not_taken_wrongly(void **state) {
+    (void)state;
+    struct loader l;
+    uint64_t seed = 1;
+    uint32_t counts[5] = {0};
+    loader_init(&l);
+    for (uint32_t round = 0; round < 40000; round++) {
+        struct bytes code = {0};
+        put_bytes(&code, usual, 8);
+        for (uint32_t piece = next_random(&seed) % 12; piece > 0; piece--) {
+            size_t length = 1 + next_random(&seed) % 12;
+            put_bytes(&code, usual + 8 + next_random(&seed) % (sizeof usual - 20), length);
+        }
+        PUT(&code, 0x0B);
+        struct bytes b = module_of(code.data, code.size);
+        uint32_t found = verdicts(&l, &b);
+        assert_int_not_equal(found, 1);
+        counts[found]++;
+        drop_bytes(&b);
+        drop_bytes(&code);
+    }
+    assert_true(counts[0] > 1000);
+    loader_destroy(&l);
+}
+
+static void features_are_heeded(void **state) {
+    (void)state;
+    static const uint8_t fill[] = {0, 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 11, 0, 0x41, 0, 0x0B};
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = module_of(fill, sizeof fill);
+    assert_int_equal(verdicts(&l, &b), 3);
+    l.features = CATNAP_FEATURES_WASM2 & ~CATNAP_FEATURE_BULK_MEMORY;
+    assert_int_equal(verdicts(&l, &b), 4); /* the data count section needs it too */
+    l.features = CATNAP_FEATURES_WASM2 & ~CATNAP_FEATURE_SIGN_EXTENSION;
+    assert_int_equal(verdicts(&l, &b), 2);
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
+/* Blocks without end, in number and in depth, with and without a type. */
+static void deep_bodies_are_left_alone(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    for (uint32_t type = 0; type < 2; type++) {
+        for (uint32_t depth = 100; depth <= 100000; depth *= 10) {
+            struct bytes code = {0};
+            put(&code, 0);
+            for (uint32_t i = 0; i < depth; i++)
+                PUT(&code, 0x02, type ? 0x7F : 0x40);
+            if (type)
+                PUT(&code, 0x41, 0);
+            for (uint32_t i = 0; i < depth; i++)
+                put(&code, 0x0B);
+            if (!type)
+                PUT(&code, 0x41, 0);
+            put(&code, 0x0B);
+            struct bytes b = module_of(code.data, code.size);
+            uint32_t found = verdicts(&l, &b);
+            assert_int_equal(found, depth == 100 || (depth == 1000 && !type) ? 3 : found | 2);
+            drop_bytes(&b);
+            drop_bytes(&code);
+        }
+    }
+    loader_destroy(&l);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(usual_bodies_are_taken),
+        cmocka_unit_test(changed_bodies_are_not_taken_wrongly),
+        cmocka_unit_test(shuffled_bodies_are_not_taken_wrongly),
+        cmocka_unit_test(features_are_heeded),
+        cmocka_unit_test(deep_bodies_are_left_alone),
+    };
+    return cmocka_run_group_tests_name("unit/quick", tests, NULL, NULL);
+}
