@@ -107,6 +107,11 @@ struct translation_config cn_translation(const wasm_engine_t *, bool explicit_ch
 /* The table that instances with memories of this engine's own use. */
 _Atomic uint64_t *cn_usual_code(struct shared_module *, struct translation_config *);
 
+/* ---- catnap_module.c ---- */
+/* A store's handle on what was loaded (taken over), or, when that is NULL, the error to *out. */
+wasm_module_t *cn_give_module(wasm_store_t *, struct shared_module *, const struct error *,
+                              catnap_error_t **out);
+
 /* ---- catnap_linker.c ---- */
 /* What a function import of that type would be given, without a handle; NULL when there is nothing,
  * with the error set or its status as it was. */

@@ -302,27 +302,6 @@ static struct shared_module *find_or_load(const struct request *request, struct 
     return shared;
 }
 
-/* A store's handle on it; takes over the reference. */
-static wasm_module_t *hand_over(wasm_store_t *store, struct shared_module *shared,
-                                const struct error *error, catnap_error_t **out) {
-    if (!cn_store_enter(store)) {
-        if (shared)
-            cn_shared_release(shared);
-        return cn_report_misuse(out);
-    }
-    wasm_module_t *module = shared ? cn_module_object_new(store, shared) : NULL;
-    if (module)
-        cn_object_retain(&module->ref);
-    else if (shared)
-        cn_report_memory(store, out);
-    else
-        cn_report(store, out, error);
-    if (shared)
-        cn_shared_release(shared);
-    cn_store_leave(store);
-    return module;
-}
-
 static wasm_module_t *refuse(const struct request *request, wasm_store_t *store, const char *why,
                              catnap_error_t **out) {
     release_bytes(request);
@@ -344,7 +323,7 @@ wasm_module_t *catnap_cache_module(catnap_cache_t *cache, wasm_store_t *store, c
     if (!bytes)
         request.bytes = none;
     request.key = cn_cache_key_of_bytes(request.bytes, length, cache->engine->config.features);
-    return hand_over(store, find_or_load(&request, &error), &error, out);
+    return cn_give_module(store, find_or_load(&request, &error), &error, out);
 }
 
 wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *cache, wasm_store_t *store,
@@ -362,7 +341,7 @@ wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *cache, wasm_store_t *s
     if (key_length == 0 || key_length > CACHE_KEY_BYTES)
         return refuse(&request, store, "a key has 1 to 1024 bytes", out);
     request.key = cn_cache_key_of_key(key, key_length, cache->engine->config.features);
-    return hand_over(store, find_or_load(&request, &error), &error, out);
+    return cn_give_module(store, find_or_load(&request, &error), &error, out);
 }
 
 /* ---- Looking after a directory ---- */

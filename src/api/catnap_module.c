@@ -3,17 +3,8 @@
 
 /* ---- Loading ---- */
 
-wasm_module_t *catnap_module_new(wasm_store_t *store, const uint8_t *bytes, size_t length,
-                                 const catnap_module_options_t *options, catnap_error_t **out) {
-    struct error error;
-    if (out)
-        *out = NULL;
-    if (!store || (!bytes && length > 0)) {
-        if (options && options->release)
-            options->release(options->release_env, bytes, length);
-        return cn_report_null(store, out);
-    }
-    struct shared_module *shared = cn_load(store->engine, bytes, length, options, &error);
+wasm_module_t *cn_give_module(wasm_store_t *store, struct shared_module *shared,
+                              const struct error *error, catnap_error_t **out) {
     if (!cn_store_enter(store)) {
         if (shared)
             cn_shared_release(shared);
@@ -25,11 +16,25 @@ wasm_module_t *catnap_module_new(wasm_store_t *store, const uint8_t *bytes, size
     else if (shared)
         cn_report_memory(store, out);
     else
-        cn_report(store, out, &error);
+        cn_report(store, out, error);
     if (shared)
         cn_shared_release(shared);
     cn_store_leave(store);
     return module;
+}
+
+wasm_module_t *catnap_module_new(wasm_store_t *store, const uint8_t *bytes, size_t length,
+                                 const catnap_module_options_t *options, catnap_error_t **out) {
+    struct error error;
+    if (out)
+        *out = NULL;
+    if (!store || (!bytes && length > 0)) {
+        if (options && options->release)
+            options->release(options->release_env, bytes, length);
+        return cn_report_null(store, out);
+    }
+    struct shared_module *shared = cn_load(store->engine, bytes, length, options, &error);
+    return cn_give_module(store, shared, &error, out);
 }
 
 catnap_error_t *catnap_module_validate(wasm_engine_t *engine, const uint8_t *bytes, size_t length) {

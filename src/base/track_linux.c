@@ -15,25 +15,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/pagemap_linux.h"
 #include "base/platform.h"
 
 /* ---- The kernel's interface, newer than the headers of some systems ---- */
 
-struct scan_region {
-    uint64_t start, end, categories;
-};
-struct scan_request {
-    uint64_t size, flags, start, end, walk_end, regions, region_count, max_pages;
-    uint64_t inverted, all_of, any_of, told;
-};
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_request)
-#define SCAN_PROTECT (UINT64_C(1) << 0)
-#define SCAN_CHECK (UINT64_C(1) << 1)
-#define PAGE_WRITTEN (UINT64_C(1) << 1)
-#define PAGE_OF_FILE (UINT64_C(1) << 2)
-#define PAGE_PRESENT (UINT64_C(1) << 3)
-#define PAGE_SWAPPED (UINT64_C(1) << 4)
-#define PAGE_OF_ZEROES (UINT64_C(1) << 5)
 #define FAULTS_USER_ONLY 1
 #define FAULTS_UNPOPULATED (UINT64_C(1) << 13)
 #define FAULTS_ASYNC (UINT64_C(1) << 15)
@@ -43,7 +29,6 @@ struct scan_request {
 #define ENTRY_SWAPPED (UINT64_C(1) << 62)
 #define ENTRY_OF_FILE (UINT64_C(1) << 61)
 
-#define REGIONS_AT_ONCE 64
 #define ENTRIES_AT_ONCE 512
 
 /* ---- Write protection ---- */
@@ -56,26 +41,6 @@ static int open_faults(void) {
         fd = -1;
     }
     return fd;
-}
-
-static bool scan(const struct tracker *tracker, struct scan_request request, uint8_t *base,
-                 written_pages found, void *env) {
-    struct scan_region regions[REGIONS_AT_ONCE];
-    uint64_t first = (uint64_t)(uintptr_t)base;
-    request.size = sizeof request;
-    request.regions = (uint64_t)(uintptr_t)regions;
-    request.region_count = REGIONS_AT_ONCE;
-    while (request.start < request.end) {
-        int count = ioctl(tracker->pages, SCAN_IOCTL, &request);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return false;
-        for (int i = 0; i < count; i++)
-            found(env, (size_t)(regions[i].start - first), (size_t)(regions[i].end - first));
-        request.start = request.walk_end;
-    }
-    return true;
 }
 
 /* Asked for written pages alone, the kernel is many times faster, but counts pages that were never
@@ -96,30 +61,21 @@ static void filter(void *env, size_t from, size_t to) {
         filter->found(filter->env, from, to);
         return;
     }
-    struct scan_request request = {
-        .start = (uint64_t)(uintptr_t)filter->base + from,
-        .end = (uint64_t)(uintptr_t)filter->base + to,
-        .inverted = PAGE_OF_FILE | PAGE_OF_ZEROES,
-        .all_of = PAGE_OF_FILE | PAGE_OF_ZEROES,
-        .any_of = PAGE_PRESENT | PAGE_SWAPPED,
-        .told = PAGE_PRESENT | PAGE_SWAPPED,
-    };
     /* They are protected again: whoever is not told of them now never will be. */
-    if (!scan(filter->tracker, request, filter->base, filter->found, filter->env))
+    if (!cn_pagemap_own(filter->tracker->pages, filter->base + from, to - from, filter->base,
+                        filter->found, filter->env))
         filter->found(filter->env, from, to);
 }
 
 static bool scan_written(const struct tracker *tracker, uint8_t *start, size_t size, bool protect,
                          written_pages found, void *env) {
     struct filter of = {tracker, start, FEW_PAGES * cn_os_page_bytes(), found, env};
-    struct scan_request request = {
-        .flags = SCAN_CHECK | (protect ? SCAN_PROTECT : 0),
-        .start = (uint64_t)(uintptr_t)start,
-        .end = (uint64_t)(uintptr_t)start + size,
+    struct pagemap_request request = {
+        .flags = PAGEMAP_CHECK | (protect ? PAGEMAP_PROTECT : 0),
         .all_of = PAGE_WRITTEN,
         .told = PAGE_WRITTEN,
     };
-    return scan(tracker, request, start, filter, &of);
+    return cn_pagemap_scan(tracker->pages, request, start, size, start, filter, &of);
 }
 
 /* ---- Copy on write ---- */
@@ -186,12 +142,6 @@ bool cn_tracker_populated(const struct tracker *tracker, uint8_t *start, size_t 
 
 #define TRIAL_PAGES 4
 
-static void note(void *env, size_t from, size_t to) {
-    size_t page = cn_os_page_bytes();
-    for (size_t i = from / page; i < to / page && i < TRIAL_PAGES; i++)
-        *(unsigned *)env |= 1u << i;
-}
-
 /* Pages 0 and 1 are written before, 1 and 2 after; all but the last are in use.
  */
 static bool try_pages(const struct tracker *tracker, uint8_t *pages, size_t page) {
@@ -199,7 +149,7 @@ static bool try_pages(const struct tracker *tracker, uint8_t *pages, size_t page
     volatile uint8_t *bytes = pages;
     bytes[0] = bytes[page] = 1;
     if (!cn_tracker_watch(tracker, pages, TRIAL_PAGES * page) ||
-        !cn_tracker_written(tracker, pages, TRIAL_PAGES * page, true, note, &before))
+        !cn_tracker_written(tracker, pages, TRIAL_PAGES * page, true, cn_pagemap_note, &before))
         return false;
     if (tracker->kind == TRACK_COPY_ON_WRITE)
         cn_os_discard(pages, TRIAL_PAGES * page);
@@ -207,7 +157,7 @@ static bool try_pages(const struct tracker *tracker, uint8_t *pages, size_t page
         return false;
     bytes[page] = 2;
     bytes[2 * page] = 2;
-    return cn_tracker_written(tracker, pages, TRIAL_PAGES * page, false, note, &after) &&
+    return cn_tracker_written(tracker, pages, TRIAL_PAGES * page, false, cn_pagemap_note, &after) &&
            (before & 3) == 3 && (after & 7) == 6;
 }
 
@@ -228,7 +178,7 @@ static bool open_kind(struct tracker *tracker, enum track_kind kind) {
         return true;
     if (kind == TRACK_WRITE_PROTECT)
         tracker->faults = open_faults();
-    tracker->pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    tracker->pages = cn_pagemap_open();
     if (tracker->pages >= 0 && (kind != TRACK_WRITE_PROTECT || tracker->faults >= 0) &&
         works(tracker))
         return true;
