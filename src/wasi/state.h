@@ -9,15 +9,7 @@
  * the descriptor table, whose entries remember what they were opened from (pre-open, path, flags).
  * One state belongs to one thread at a time, like the store that uses it.
  *
- * What was decided where the specification leaves room:
- *  - Names are UTF-8 (else ILSEQ) without NUL (INVAL), not empty (NOENT), relative (NOTCAPABLE).
- *    What would leave a pre-opened directory is NOTCAPABLE. Names read from a directory are raw.
- *  - A right that a descriptor's type cannot have gives the type's own error (ISDIR, NOTDIR, SPIPE,
- *    NOTSOCK); a right that was not granted gives NOTCAPABLE.
- *  - A read-only pre-open is like a file system mounted read-only: rights are as usual, and
- *    whatever would change something gives ROFS; linking out of one does as well.
- *  - Descriptors that can wait (pipes, terminals, sockets) are polled together with the interrupt;
- *    NONBLOCK is the guest's own affair and never changes a descriptor that the host lent.
+ * docs/wasi.md says what was decided where the specification leaves room.
  */
 #ifndef CN_WASI_STATE_H
 #define CN_WASI_STATE_H
