@@ -44,8 +44,11 @@ static inline uint32_t cn_u32_valid(const uint8_t **at) {
     }
 }
 static inline uint64_t cn_u64_valid(const uint8_t **at) {
-    uint64_t value = 0;
-    for (uint32_t shift = 0;; shift += 7) {
+    uint64_t value = *(*at)++;
+    if (__builtin_expect(value < 0x80, 1))
+        return value;
+    value &= 0x7F;
+    for (uint32_t shift = 7;; shift += 7) {
         uint8_t byte = *(*at)++;
         value |= (uint64_t)(byte & 0x7F) << shift;
         if (byte < 0x80)
@@ -53,8 +56,11 @@ static inline uint64_t cn_u64_valid(const uint8_t **at) {
     }
 }
 static inline int64_t cn_s64_valid(const uint8_t **at) {
-    uint64_t value = 0;
-    for (uint32_t shift = 0;;) {
+    uint64_t value = *(*at)++;
+    if (__builtin_expect(value < 0x80, 1))
+        return (int64_t)(value ^ 0x40) - 0x40;
+    value &= 0x7F;
+    for (uint32_t shift = 7;;) {
         uint8_t byte = *(*at)++;
         value |= (uint64_t)(byte & 0x7F) << shift;
         shift += 7;

@@ -1,59 +1,46 @@
 #include "binary/skip.h"
 
-void cn_skip_immediates(const uint8_t **at, enum immediate immediate) {
-    switch (immediate) {
-    case IMM_NONE:
-        break;
-    case IMM_BR_TABLE:
-        for (uint64_t n = (uint64_t)cn_u32_valid(at) + 1; n > 0; n--)
-            cn_u32_valid(at);
-        break;
-    case IMM_SELECT:
-        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
-            cn_s64_valid(at);
-        break;
-    case IMM_CALL_INDIRECT:
-    case IMM_MEMORY_INIT:
-    case IMM_MEMORY_COPY:
-    case IMM_TABLE_INIT:
-    case IMM_TABLE_COPY:
-        cn_u32_valid(at);
-        cn_u32_valid(at);
-        break;
-    case IMM_F32:
-        *at += 4;
-        break;
-    case IMM_F64:
-        *at += 8;
-        break;
-    case IMM_V128:
-    case IMM_SHUFFLE:
-        *at += 16;
-        break;
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
-        *at += 1;
-        break;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-        cn_u32_valid(at);
-        cn_u64_valid(at);
-        break;
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        cn_u32_valid(at);
-        cn_u64_valid(at);
-        *at += 1;
-        break;
-    default: /* one LEB128 number, signed or not */
-        cn_u64_valid(at);
-        break;
-    }
-}
+#define NUMBERS(n) {.numbers = (n)}
+#define BYTES(n) {.bytes = (n)}
+#define MEMARG(n) {.numbers = 2, .bytes = (n)}
+#define COUNTED {.counted = true}
+
+const struct immediate_shape cn_immediate_shapes[] = {
+    [IMM_NONE] = {0},
+    [IMM_BLOCK] = NUMBERS(1),
+    [IMM_LABEL] = NUMBERS(1),
+    [IMM_BR_TABLE] = {.numbers = 1, .counted = true}, /* behind the others: the default label */
+    [IMM_FUNC] = NUMBERS(1),
+    [IMM_CALL_INDIRECT] = NUMBERS(2),
+    [IMM_SELECT] = COUNTED,
+    [IMM_HEAP_TYPE] = NUMBERS(1),
+    [IMM_LOCAL] = NUMBERS(1),
+    [IMM_GLOBAL] = NUMBERS(1),
+    [IMM_TABLE] = NUMBERS(1),
+    [IMM_MEMORY] = NUMBERS(1),
+    [IMM_DATA] = NUMBERS(1),
+    [IMM_ELEM] = NUMBERS(1),
+    [IMM_MEMORY_INIT] = NUMBERS(2),
+    [IMM_MEMORY_COPY] = NUMBERS(2),
+    [IMM_TABLE_INIT] = NUMBERS(2),
+    [IMM_TABLE_COPY] = NUMBERS(2),
+    [IMM_I32] = NUMBERS(1),
+    [IMM_I64] = NUMBERS(1),
+    [IMM_F32] = BYTES(4),
+    [IMM_F64] = BYTES(8),
+    [IMM_V128] = BYTES(16),
+    [IMM_SHUFFLE] = BYTES(16),
+    [IMM_LANE16] = BYTES(1),
+    [IMM_LANE8] = BYTES(1),
+    [IMM_LANE4] = BYTES(1),
+    [IMM_LANE2] = BYTES(1),
+    [IMM_MEM0] = MEMARG(0),
+    [IMM_MEM1] = MEMARG(0),
+    [IMM_MEM2] = MEMARG(0),
+    [IMM_MEM3] = MEMARG(0),
+    [IMM_MEM4] = MEMARG(0),
+    [IMM_MEM0_LANE] = MEMARG(1),
+    [IMM_MEM1_LANE] = MEMARG(1),
+    [IMM_MEM2_LANE] = MEMARG(1),
+    [IMM_MEM3_LANE] = MEMARG(1),
+};

@@ -236,6 +236,8 @@ struct condition cn_pop_condition(struct translator *t) {
         return c;
     }
     struct operand zero = {CLASS_K, 0, 0};
+    if (value.where == LOCAL && last->cell != NO_CELL)
+        t->emit.before = *last; /* a step of what is tested may join */
     return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, &value), zero};
 }
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Displacements are 32 bits of bytes. */
+/* Displacements are 32 bits of bytes. The buffer grows by half, so that it may be passed by that. */
 #define MAX_CELLS (UINT32_C(1) << 27)
 #define NEAR_LIMIT INT16_MAX
 
@@ -29,7 +29,7 @@ static void record(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
     };
 }
 
-uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
+uint64_t *cn_emit_slow(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
     void *buffer = e->cells;
     if (e->exhausted || e->count + cells > MAX_CELLS ||
         !cn_grow(e->alloc, &buffer, &e->capacity, e->count + cells, sizeof *e->cells)) {

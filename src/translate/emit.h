@@ -64,8 +64,19 @@ struct emitter {
     uint64_t sink[8]; /* written to when exhausted */
 };
 
-/* Appends an instruction of `cells` cells, zeroed behind its handler; never NULL. */
-uint64_t *cn_emit(struct emitter *, enum bytecode, uint32_t cells);
+/* Appends an instruction of `cells` cells, zeroed behind its handler; never NULL. The second is for
+ * when the cells, the map or memory need more than that. */
+uint64_t *cn_emit_slow(struct emitter *, enum bytecode, uint32_t cells);
+static inline uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
+    if (cells > 4 || e->count + cells > e->capacity || e->map || e->exhausted)
+        return cn_emit_slow(e, bytecode, cells);
+    uint64_t *at = e->cells + e->count;
+    at[0] = e->handlers[bytecode];
+    for (uint32_t i = 1; i < cells; i++)
+        at[i] = 0;
+    e->count += cells;
+    return at;
+}
 /* Takes the latest instructions back, from `cell` on. */
 void cn_emit_rollback(struct emitter *, uint32_t cell);
 /* A label: no peephole may look back over it. */

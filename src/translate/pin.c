@@ -67,6 +67,8 @@ static void count_accesses(const uint8_t *at, const uint8_t *end, uint32_t *loca
             break;
         }
         default:
+            if (opcode >= OP_i32_eqz && opcode <= OP_i64_extend32_s)
+                break; /* these have no immediates */
             cn_skip_immediates(&at, (enum immediate)cn_op_info[opcode].immediate);
             break;
         }

@@ -1,14 +1,20 @@
 /* The compile-time stack: where each value of the operand stack is, and bringing it elsewhere. */
 #include "translate/pass.h"
 
-static struct value *push(struct translator *t, enum where where, uint8_t type) {
+static __attribute__((noinline)) bool grow_stack(struct translator *t) {
     void *stack = t->stack;
     if (!cn_grow(t->emit.alloc, &stack, &t->stack_capacity, (size_t)t->height + 1,
                  sizeof *t->stack)) {
         t->emit.exhausted = true;
-        return &t->spare_value;
+        return false;
     }
     t->stack = stack;
+    return true;
+}
+
+static struct value *push(struct translator *t, enum where where, uint8_t type) {
+    if (t->height == t->stack_capacity && !grow_stack(t))
+        return &t->spare_value;
     int32_t home = next_home(t);
     struct value *value = &t->stack[t->height++];
     *value = (struct value){.where = (uint8_t)where, .type = type, .home = home, .link = NO_LINK};

@@ -159,7 +159,7 @@ static void translate_body(struct translator *t) {
             t->emit.fuel_cost++;
         if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
             cn_settle(t, 3); /* translate_long() */
-        if (pays_for_length(opcode))
+        if (t->emit.map && pays_for_length(opcode))
             cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
         translate_instruction(t, opcode);
     }
@@ -324,6 +324,15 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
     return code;
 }
 
+/* Room for what most bodies become; those that need more grow. */
+static void reserve_cells(struct translator *t, uint32_t body_bytes) {
+    void *cells = NULL;
+    if (!cn_grow(t->emit.alloc, &cells, &t->emit.capacity, body_bytes / 16 * 7 + 16,
+                 sizeof *t->emit.cells))
+        t->emit.exhausted = true;
+    t->emit.cells = cells;
+}
+
 static struct code *translate(struct module *module, uint32_t func, struct span body,
                               const struct translation_config *config, struct source_map *map,
                               bool scratch, bool *needs_scratch, struct error *error) {
@@ -349,6 +358,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
     function->result_count = t.type->result_count;
     function->results = ft_results(t.type);
     function->base = t.first_temp;
+    reserve_cells(&t, body.length);
     emit_prologue(&t);
     translate_body(&t);
     *needs_scratch = t.emit.needs_scratch;
