@@ -126,14 +126,33 @@ static void moved(struct emitter *e, enum bytecode bytecode, uint32_t cell) {
     e->move.end = (uint32_t)e->count;
 }
 
-/* Two copies in a row are one instruction. */
+/* Two moves in a row are one instruction; the second has o2 and o3. */
+static bool joins_move(struct emitter *e, enum bytecode second, int32_t o2, int32_t o3) {
+    static const struct {
+        uint16_t first, second, both;
+    } pairs[] = {
+        {BC_copy, BC_copy, BC_copy_pair},     {BC_copy, BC_set_p, BC_copy_set_p},
+        {BC_copy, BC_set_q, BC_copy_set_q},   {BC_set_p, BC_copy, BC_set_p_copy},
+        {BC_set_q, BC_copy, BC_set_q_copy},   {BC_set_p, BC_set_q, BC_set_p_set_q},
+        {BC_set_q, BC_set_p, BC_set_q_set_p},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        enum bytecode both = (enum bytecode)pairs[i].both;
+        if (pairs[i].second != second || !cn_is_move(e, (enum bytecode)pairs[i].first) ||
+            !e->handlers[both])
+            continue;
+        cn_emit_replace(e, e->move.cell, both);
+        e->cells[e->move.cell + 1] |= cn_fields(0, 0, o2, o3);
+        e->move.bytecode = both == BC_copy_pair ? both : BC_NONE;
+        return true;
+    }
+    return false;
+}
+
 static bool joins_copy(struct emitter *e, int32_t to, int32_t from) {
-    if (!cn_is_move(e, BC_copy) || !is_near(to) || !is_near(from))
+    if (!is_near(to) || !is_near(from) || !joins_move(e, BC_copy, to, from))
         return false;
     cn_to_begin(e, to, false);
-    cn_emit_replace(e, e->move.cell, BC_copy_pair);
-    e->cells[e->move.cell + 1] |= cn_fields(0, 0, to, from);
-    e->move.bytecode = BC_copy_pair;
     return true;
 }
 
@@ -182,11 +201,15 @@ void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type
 
 void cn_emit_pin_copy(struct emitter *e, int32_t pin, int32_t from) {
     enum bytecode bytecode = pin == FRAME_PIN_P ? BC_set_p : BC_set_q;
+    e->far_to = 0;
+    if (is_near(from) && joins_move(e, bytecode, from, 0)) {
+        e->last.cell = NO_CELL;
+        return;
+    }
     int32_t source = cn_near(e, from, false, 0);
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, bytecode, 2)[1] = cn_fields(source, 0, 0, 0);
     e->last.cell = NO_CELL;
-    e->far_to = 0;
     moved(e, bytecode, cell);
 }
 
