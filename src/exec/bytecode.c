@@ -98,7 +98,8 @@ const struct bytecode_info cn_bytecode_info[BC_COUNT] = {
 
 uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *code) {
     const char *format = cn_bytecode_info[bytecode].format;
-    if (strchr(format, 't'))
-        return 2 + ((uint32_t)(code[1] >> 32) + 2) / 2;
+    const char *table = strpbrk(format, "tT");
+    if (table)
+        return (*table == 't' ? 2 : 3) + ((uint32_t)(code[1] >> 32) + 2) / 2;
     return strpbrk(format, "yg+") ? 4 : strpbrk(format, "xhlHL") ? 3 : *format ? 2 : 1;
 }

@@ -188,11 +188,13 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case '+': break; /* the second constant of a pair: in cell 2 or 3 */
         case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
         case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
-        case 't': {
-            uint32_t count = (uint32_t)bc_w(pc) + 1;
+        case 't':
+        case 'T': {
+            uint32_t count = (uint32_t)bc_w(pc) + 1, first = *format == 't' ? 2 : 3;
             for (uint32_t i = 0; i < count && i < BR_TABLE_SHOWN; i++)
                 add(line, " ->%" PRId64,
-                    cell + 2 + (i * INT64_C(4) + (int32_t)(pc[2 + i / 2] >> (i % 2 * 32))) / 8);
+                    cell + first +
+                        (i * INT64_C(4) + (int32_t)(pc[first + i / 2] >> (i % 2 * 32))) / 8);
             if (count > BR_TABLE_SHOWN)
                 add(line, " ...");
             break;

@@ -4,8 +4,8 @@
 
 /* ---- labels ---- */
 
-static uint32_t site_of_entry(uint32_t table, uint32_t index) {
-    return ((table + 2) * 2 + index) * 2 + 1;
+static uint32_t site_of_entry(uint32_t first_cell, uint32_t index) {
+    return (first_cell * 2 + index) * 2 + 1;
 }
 
 static void fill(struct translator *t, uint32_t site, uint32_t value) {
@@ -323,17 +323,39 @@ static void translate_table_entry(struct translator *t, uint32_t table, uint32_t
     cn_patch_branch(t, site, target->table_stub);
 }
 
-void cn_translate_br_table(struct translator *t) {
-    struct value index = cn_pop_value(t);
-    struct operand operand = cn_as_slot_operand(t, &index);
-    uint32_t count = cn_u32_valid(&t->at);
+/* The instruction without its entries; *cells says how many come before them. */
+static uint64_t *emit_table(struct translator *t, const struct value *index, uint32_t addend,
+                            uint32_t count, uint32_t *cells) {
+    uint32_t entry_cells = (count + 2) / 2;
     const uint8_t *first = t->at; /* all labels take as many values */
-    prepare_label_values(t, label(t, cn_u32_valid(&first)));
+    struct control *some = label(t, cn_u32_valid(&first));
+    *cells = 3;
+    if (index->where == TEMP && label_arity(some) == 0) {
+        uint64_t *at = cn_fuse_table(&t->emit, index->home, addend, entry_cells);
+        if (at)
+            return at;
+    }
+    struct operand operand = cn_as_slot_operand(t, index);
+    prepare_label_values(t, some);
     int32_t slot = operand.class_ == CLASS_S ? cn_near(&t->emit, operand.slot, false, 0) : 0;
-    uint32_t cell = (uint32_t)t->emit.count, entry_cells = (count + 2) / 2;
-    cn_emit_plain(t, operand.class_ == CLASS_A ? BC_br_table_a : BC_br_table_s,
-                  2 + entry_cells)[1] = cn_fields_w(slot, 0, count);
+    bool acc = operand.class_ == CLASS_A;
+    *cells = addend ? 3 : 2;
+    enum bytecode bytecode = addend ? BC_br_table_add_s : BC_br_table_s;
+    uint64_t *at = cn_emit_plain(t, (enum bytecode)(bytecode + acc), *cells + entry_cells);
+    at[1] = cn_fields(slot, 0, 0, 0);
+    if (addend)
+        at[2] = addend;
+    return at;
+}
+
+void cn_translate_br_table(struct translator *t, const struct value *index, uint32_t addend) {
+    uint32_t count = cn_u32_valid(&t->at), cells;
+    uint64_t *at = emit_table(t, index, addend, count, &cells);
+    at[1] |= (uint64_t)count << 32;
+    uint32_t table = t->emit.exhausted ? 0 : (uint32_t)(at - t->emit.cells);
+    cn_emit_label(&t->emit);
     for (uint64_t i = 0; i <= count && !t->emit.exhausted; i++)
-        translate_table_entry(t, cell + 1, site_of_entry(cell, (uint32_t)i), cn_u32_valid(&t->at));
+        translate_table_entry(t, table + 1, site_of_entry(table + cells, (uint32_t)i),
+                              cn_u32_valid(&t->at));
     cn_go_dead(t);
 }

@@ -326,6 +326,26 @@ bool cn_fuse_global_set(struct emitter *e, int32_t x, uint32_t global) {
     return true;
 }
 
+/* ---- br_table ---- */
+
+uint64_t *cn_fuse_table(struct emitter *e, int32_t x, uint32_t addend, uint32_t entry_cells) {
+    struct producer p = e->last;
+    if (!is_first(e, x) || !p.is_load || p.explicit_)
+        return NULL;
+    enum bytecode bytecode = p.first == BC_i32_load      ? BC_i32_load_br_table_g_s
+                             : p.first == BC_i32_load8_u ? BC_i32_load8_u_br_table_g_s
+                                                         : BC_NONE;
+    bytecode += p.a.class_ == CLASS_A;
+    if (bytecode < BC_i32_load_br_table_g_s || !e->handlers[bytecode])
+        return NULL;
+    cn_emit_rollback(e, p.cell);
+    uint64_t *at = cn_emit(e, bytecode, 3 + entry_cells);
+    at[1] = cn_fields(slot_field(p.a), 0, 0, 0);
+    at[2] = halves(p.load_offset, addend);
+    belongs_to(e, &p);
+    return at;
+}
+
 /* ---- unconditional branches ---- */
 
 /* A constant lies in a cell of its own when w is a displacement. */

@@ -24,6 +24,9 @@ bool cn_fuse_branch(struct emitter *, enum bytecode family, bool commutes, struc
                     struct operand b, uint32_t *cell);
 /* global.set of the latest value in `x`, a slot plus a constant. */
 bool cn_fuse_global_set(struct emitter *, int32_t x, uint32_t global);
+/* br_table of the latest value in `x`, which was loaded, plus a constant: NULL when it is not so, else
+ * the instruction, whose entries begin at its fourth cell. */
+uint64_t *cn_fuse_table(struct emitter *, int32_t x, uint32_t addend, uint32_t entry_cells);
 /* Appends an unconditional branch, together with the instruction before it when that is a move or an
  * addition, and returns its cell. */
 uint32_t cn_emit_jump(struct emitter *);

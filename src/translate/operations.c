@@ -43,6 +43,13 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t res
         cn_in_slot(t, &first);
         first.where = TEMP;
     }
+    if (second.where == CONST && rule->bytecode == BC_i32_add && *t->at == OP_br_table &&
+        t->emit.handlers[BC_br_table_add_s]) {
+        t->at++;
+        t->emit.fuel_cost += t->config->fuel;
+        cn_translate_br_table(t, &first, (uint32_t)second.constant);
+        return;
+    }
     int32_t home = next_home(t);
     if (rule->branch == 0 && !goes_to_pin(t) && fuse_bin(t, rule, &first, &second, home)) {
         cn_push_temp(t, result);

@@ -189,7 +189,8 @@ struct condition cn_pop_condition(struct translator *);
 /* Appends the branch taken when the condition holds (or does not), and returns its site. */
 uint32_t cn_emit_condition(struct translator *, const struct condition *, bool holds);
 void cn_translate_br_if(struct translator *, uint32_t depth);
-void cn_translate_br_table(struct translator *);
+/* Of a popped value plus a constant; one other than 0 needs a build with pairs. */
+void cn_translate_br_table(struct translator *, const struct value *index, uint32_t addend);
 
 /* ---- control.c ---- */
 

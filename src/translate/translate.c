@@ -9,6 +9,7 @@
 /* ---- the loop ---- */
 
 static void translate_special(struct translator *t, enum opcode opcode) {
+    struct value value;
     switch (opcode) {
     case OP_unreachable:
         cn_emit_plain(t, BC_unreachable, 1);
@@ -39,7 +40,8 @@ static void translate_special(struct translator *t, enum opcode opcode) {
         cn_translate_br_if(t, cn_u32_valid(&t->at));
         break;
     case OP_br_table:
-        cn_translate_br_table(t);
+        value = cn_pop_value(t);
+        cn_translate_br_table(t, &value, 0);
         break;
     case OP_return_:
         cn_emit_return(t);
