@@ -186,6 +186,12 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case 'l': add(line, " %d", (int32_t)pc[2]); break;
         case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
         case '+': break; /* the second constant of a pair: in cell 2 or 3 */
+        case 'u': {
+            char type[128];
+            add(line, " %s", cn_functype_format((const struct functype *)(uintptr_t)pc[2], type,
+                                                sizeof type));
+            break;
+        }
         case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
         case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
         case 't':
