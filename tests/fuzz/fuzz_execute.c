@@ -4,8 +4,9 @@
  * -fsanitize=fuzzer,address,undefined; the corpus is tests/fuzz/corpus/execute.
  *
  * It is done twice, in two forms that have least in common. Besides what the sanitizers see it holds
- * that both come to the same end for the same fuel, that memory comes back, and that none needs more
- * of it than the module's size and the limits allow.
+ * that both come to the same end for the same fuel, that memory comes back, that none needs more of it
+ * than the module's size and the limits allow, and that modules made of instances are valid and their
+ * own modules.
  */
 #include <stdatomic.h>
 
@@ -13,6 +14,7 @@
 
 #define FUEL 5000
 #define MOST_FOR(size) ((uint64_t)(size) * 100 + (16 << 20))
+#define MOST_OF_MODULE (UINT64_C(128) << 20) /* one that is made of an instance */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -141,6 +143,8 @@ static uint64_t run(const uint8_t *bytes, size_t size, bool explicit_checks, boo
     wasm_instance_t *instance = module ? instantiate_with_stubs(store, module) : NULL;
     if (instance)
         hash = digest_exports(store, instance);
+    account.most += MOST_OF_MODULE;
+    require(!instance || !inspect || converts_well(store, instance, true));
     wasm_instance_delete(instance);
     wasm_module_delete(module);
     wasm_store_delete(store);

@@ -1,6 +1,6 @@
 /*
  * libFuzzer target: snapshots from anywhere. Reading and restoring must end in an error or in working
- * instances, of which another snapshot can be taken. The corpus is tests/fuzz/corpus/snapshot.
+ * instances, of which another snapshot can be taken, and modules that are valid be made. The corpus is tests/fuzz/corpus/snapshot.
  *
  * Lengths and checksums are made right, since nothing else would get past them.
  */
@@ -156,8 +156,10 @@ static void restore(wasm_engine_t *engine, const catnap_snapshot_t *snapshot) {
         take_again(engine, store, run);
         if (run)
             go_on(store, run);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            require(converts_well(store, instances[i], false));
             use_exports(store, instances[i], FUEL);
+        }
     }
     catnap_error_delete(error);
     catnap_run_delete(run);

@@ -172,6 +172,40 @@ static inline void inspect_module(const wasm_module_t *module) {
     }
 }
 
+/* ---- A module that begins where the instance is ---- */
+
+/* False when it cannot be had; *why then says whether that may be. */
+static inline bool convert_instance(const wasm_instance_t *instance, wasm_byte_vec_t *out,
+                                    bool *why) {
+    catnap_error_t *error = catnap_instance_to_module(instance, NULL, out);
+    catnap_status_t status = error ? catnap_error_status(error) : CATNAP_OK;
+    catnap_error_delete(error);
+    *why = status == CATNAP_UNSUPPORTED || status == CATNAP_LIMIT || status == CATNAP_INVALID;
+    return status == CATNAP_OK;
+}
+
+/* Whether it is valid and, with `again`, an instance of it gives the same module. */
+static inline bool converts_well(wasm_store_t *store, const wasm_instance_t *instance, bool again) {
+    wasm_byte_vec_t bytes, same;
+    catnap_error_t *error;
+    bool well;
+    if (!convert_instance(instance, &bytes, &well))
+        return well;
+    wasm_module_t *module =
+        catnap_module_new(store, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    catnap_error_delete(error);
+    well = module != NULL;
+    wasm_instance_t *made = module && again ? instantiate_with_stubs(store, module) : NULL;
+    if (made && convert_instance(made, &same, &well)) {
+        well = same.size == bytes.size && memcmp(same.data, bytes.data, same.size) == 0;
+        wasm_byte_vec_delete(&same);
+    }
+    wasm_instance_delete(made);
+    wasm_module_delete(module);
+    wasm_byte_vec_delete(&bytes);
+    return well;
+}
+
 /* Limits under which any module may run. */
 static inline void limit_store(wasm_store_t *store) {
     catnap_limits_t limits;

@@ -1,6 +1,8 @@
 /* Modules from instances: they are valid, begin where the instance was, and go on as it does. */
 #include "../differential/generate.h"
 #include "../hostile/hostile.h"
+#include "../hostile/stubs.h"
+#include "../unit/sample.h"
 #include "compare.h"
 #include "modules.h"
 
@@ -241,6 +243,46 @@ static void generated_programs_go_on(void **state) {
         {0}, {.explicit_checks = true}, {.deferred = true}, {.eager = true, .interruptible = true}};
     for (uint64_t seed = 0; seed < CASES; seed++)
         goes_on(seed, forms[seed / 7 % COUNT(forms)]);
+}
+
+/* Modules that are valid and that nobody wrote: used, and made anew. */
+static void try_change(wasm_engine_t *engine, const struct bytes *module, size_t *converted) {
+    wasm_store_t *store = wasm_store_new(engine);
+    catnap_error_t *error;
+    limit_store(store);
+    wasm_module_t *loaded = catnap_module_new(store, module->data, module->size, NULL, &error);
+    catnap_error_delete(error);
+    catnap_error_delete(catnap_store_set_fuel(store, 3000));
+    wasm_instance_t *instance = loaded ? instantiate_with_stubs(store, loaded) : NULL;
+    if (instance) {
+        use_exports(store, instance, 3000);
+        assert_true(converts_well(store, instance, true));
+        ++*converted;
+    }
+    wasm_instance_delete(instance);
+    wasm_module_delete(loaded);
+    wasm_store_delete(store);
+}
+
+static void changed_programs_go_on(void **state) {
+    (void)state;
+    uint64_t random = 11;
+    size_t converted = 0;
+    wasm_engine_t *engine = new_engine((struct form){.fuel = true}, NULL);
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct bytes m =
+            seed % 3 ? generate((struct generator_options){.seed = seed}) : sample_module();
+        for (unsigned round = 0; round < 300; round++) {
+            size_t at = next_random(&random) % m.size;
+            uint8_t kept = m.data[at];
+            m.data[at] = (uint8_t)next_random(&random);
+            try_change(engine, &m, &converted);
+            m.data[at] = kept;
+        }
+        drop_bytes(&m);
+    }
+    wasm_engine_delete(engine);
+    assert_true(converted > 200);
 }
 
 /* ---- Imports ---- */
@@ -777,6 +819,7 @@ int main(void) {
         cmocka_unit_test(looks_at_all_of_memory),
         cmocka_unit_test(comes_from_a_snapshot),
         cmocka_unit_test(generated_programs_go_on),
+        cmocka_unit_test(changed_programs_go_on),
         cmocka_unit_test(refuses_what_is_not_its_own),
         cmocka_unit_test(names_what_it_imports),
         cmocka_unit_test(refuses_foreign_globals),
