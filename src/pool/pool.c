@@ -187,6 +187,7 @@ static void free_pool(catnap_pool_t *pool) {
     }
     pthread_mutex_destroy(&pool->mutex);
     cn_free(pool->alloc, pool->exports, pool->options.function_count * sizeof *pool->exports);
+    cn_original_free(pool->original);
     cn_budget_release(pool->budget);
     cn_shared_release(pool->shared);
     cn_free(pool->alloc, pool, sizeof *pool);

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "runtime/objects.h"
+#include "snapshot/original.h"
 
 enum slot_state {
     SLOT_EMPTY, /* has no store */
@@ -76,6 +76,8 @@ struct catnap_pool_t {
     struct catnap_pool_slot_t *all, *empty;
     struct slot_list clean, kept;
     struct catnap_pool_slot_t *buckets[POOL_BUCKETS]; /* kept ones by tenant */
+    struct original *original; /* of the first slot, for the others; or NULL */
+    bool original_claimed;     /* somebody makes it, or has */
     struct waiter *first_waiter, *last_waiter;
     uint32_t making;     /* of stats.slots, those under way */
     uint64_t slot_bytes; /* that the largest one took when it was ready */

@@ -89,12 +89,55 @@ static catnap_error_t *prepare(struct catnap_pool_slot_t *slot) {
     return options->prepare ? options->prepare(options->env, slot) : NULL;
 }
 
+/* The pool's original, or none; *mine tells that the caller is to make it. */
+static const struct original *find_original(catnap_pool_t *pool, bool *mine) {
+    pthread_mutex_lock(&pool->mutex);
+    const struct original *original = pool->original;
+    *mine = !pool->original_claimed && pool->options.max_slots > 1;
+    pool->original_claimed |= *mine;
+    pthread_mutex_unlock(&pool->mutex);
+    return original;
+}
+
+/* Where the bound does not reach for one, slots have copies of their own. */
+static bool make_original(const struct catnap_pool_slot_t *slot, struct original **out,
+                          struct error *error) {
+    catnap_pool_t *pool = slot->pool;
+    bool ok = cn_original_new(slot->store, out, error);
+    if (ok && *out && !cn_budget_take(pool->budget, cn_original_bytes(*out))) {
+        cn_original_free(*out);
+        *out = NULL;
+    }
+    pthread_mutex_lock(&pool->mutex);
+    pool->original = *out;
+    pool->original_claimed = ok;
+    pthread_mutex_unlock(&pool->mutex);
+    return ok;
+}
+
+/* Pages that are as those of the first slot take memory once. */
+static catnap_error_t *share_pages(const struct catnap_pool_slot_t *slot) {
+    struct error error;
+    struct original *made = NULL;
+    bool mine;
+    const struct original *original = find_original(slot->pool, &mine);
+    if (mine && !make_original(slot, &made, &error))
+        return catnap_error_new(error.status, error.message);
+    if (made)
+        original = made;
+    if (!original || cn_original_lay(original, slot->store, &error))
+        return NULL;
+    return catnap_error_new(error.status, error.message);
+}
+
 /* What a reset comes back to. */
 static catnap_error_t *keep_state(struct catnap_pool_slot_t *slot) {
     wasm_store_t *store = slot->store;
     catnap_error_t *error = slot->wasi ? catnap_wasi_checkpoint(slot->wasi) : NULL;
     if (!error)
         error = catnap_store_checkpoint(store, &slot->level);
+    if (!error)
+        error = share_pages(slot);
     if (error)
         return error;
     cn_checkpoint_keep(store);
