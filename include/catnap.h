@@ -754,8 +754,8 @@ typedef struct catnap_pool_options {
     uint32_t min_slots; /* made when the pool is [0] */
     uint32_t max_slots; /* at least 1 [64] */
     /* Of all slots together: sizes of linear memories, tables (8 bytes an element), and what the
-     * checkpoints that slots are reset to hold of memories once more. Growth beyond it is refused to the
-     * guest as beyond a limit. [UINT64_MAX] */
+     * checkpoints that slots are reset to hold of memories once more, where it is the same in all
+     * slots once for all. Growth beyond it is refused to the guest as beyond a limit. [UINT64_MAX] */
     uint64_t memory_bytes;
     catnap_limits_t limits; /* of each slot's store [catnap_limits_default()] */
 

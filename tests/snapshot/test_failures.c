@@ -576,6 +576,105 @@ static catnap_error_t *release_it(struct scene *scene) {
     return catnap_store_release(scene->world.store, 0);
 }
 
+/* ---- Pools ---- */
+
+static wasm_memory_t *memory_of(const catnap_pool_slot_t *slot) {
+    wasm_extern_t *found = catnap_instance_export(catnap_pool_slot_instance(slot), "m", 1);
+    return found ? wasm_extern_as_memory(found) : NULL;
+}
+
+static catnap_error_t *link_slot(void *env, catnap_pool_slot_t *slot, catnap_linker_t *linker) {
+    catnap_wasi_t *wasi = catnap_pool_slot_wasi(slot);
+    (void)env;
+    (void)linker;
+    catnap_error_t *error = catnap_wasi_add_argument(wasi, "guest");
+    if (!error)
+        error = catnap_wasi_set_stdin_bytes(wasi, "input", 5);
+    if (!error)
+        error = catnap_wasi_preopen_dir(wasi, directory, "/", CATNAP_WASI_DIR_READ_ONLY);
+    return error;
+}
+
+static catnap_error_t *prepare_slot(void *env, catnap_pool_slot_t *slot) {
+    wasm_memory_t *memory = memory_of(slot);
+    (void)env;
+    if (!memory)
+        return catnap_error_new(CATNAP_NO_MEMORY, "no memory for a handle");
+    memset(wasm_memory_data(memory), 6, 30 * 4096);
+    memset(wasm_memory_data(memory) + 7 * 4096, 0, 4096);
+    wasm_memory_delete(memory);
+    return NULL;
+}
+
+static void assert_prepared(const wasm_memory_t *memory) {
+    bool was_on = fault.on;
+    fault.on = false;
+    const char *data = wasm_memory_data((wasm_memory_t *)(uintptr_t)memory);
+    assert_int_equal(wasm_memory_size(memory), 2);
+    for (size_t i = 0; i < 2 * 65536; i++)
+        if (data[i] != (i < 30 * 4096 && i / 4096 != 7 ? 6 : 0))
+            fail_msg("byte %zu is %d", i, data[i]);
+    fault.on = was_on;
+}
+
+/* Whatever fails, nobody finds what was there before. */
+static catnap_error_t *visit_pool(catnap_pool_t *pool, uint64_t tenant) {
+    catnap_error_t *error;
+    catnap_pool_slot_t *slot = catnap_pool_acquire(pool, tenant, 0, &error);
+    assert_true(!slot == !!error);
+    if (!slot)
+        return error;
+    wasm_memory_t *memory = memory_of(slot);
+    if (memory) {
+        assert_prepared(memory);
+        memset(wasm_memory_data(memory), (int)tenant, 100000);
+        if (wasm_memory_grow(memory, 2))
+            memset(wasm_memory_data(memory) + 2 * 65536, 9, 2 * 65536);
+        wasm_memory_delete(memory);
+    }
+    error = catnap_wasi_add_argument(catnap_pool_slot_wasi(slot), "more");
+    catnap_error_delete(error);
+    assert_no_error(catnap_pool_release(slot));
+    return NULL;
+}
+
+static catnap_error_t *visit_often(catnap_pool_t *pool) {
+    catnap_error_t *error = NULL;
+    for (uint64_t i = 0; i < 6 && !error; i++) {
+        error = visit_pool(pool, i / 2);
+        if (i == 3)
+            catnap_pool_trim(pool, 1);
+    }
+    fault.on = false; /* no place is lost */
+    assert_no_error(catnap_pool_warm(pool, 2));
+    assert_no_error(visit_pool(pool, 7));
+    catnap_pool_stats_t stats;
+    catnap_pool_stats(pool, &stats);
+    assert_int_equal(stats.slots, 2);
+    assert_int_equal(stats.busy, 0);
+    fault.on = true;
+    return error;
+}
+
+static catnap_error_t *use_pool(struct scene *scene) {
+    catnap_pool_options_t options;
+    catnap_error_t *error = NULL;
+    wasm_module_t *module = catnap_instance_module(scene->state);
+    catnap_pool_options_default(&options);
+    options.min_slots = options.max_slots = 2;
+    options.wasi = true;
+    options.link = link_slot;
+    options.prepare = prepare_slot;
+    catnap_pool_t *pool = module ? catnap_pool_new(module, &options, &error) : NULL;
+    wasm_module_delete(module);
+    if (!module)
+        return catnap_error_new(CATNAP_NO_MEMORY, "no memory for a module");
+    if (!error)
+        error = visit_often(pool);
+    catnap_pool_delete(pool);
+    return error;
+}
+
 static const struct operation operations[] = {
     {"take", prepare_nothing, take_it, check_taken},
     {"restore", prepare_other_store, restore_it, check_restored},
@@ -593,6 +692,7 @@ static const struct operation operations[] = {
     {"second checkpoint", prepare_second_checkpoint, checkpoint_it, check_second},
     {"rollback", prepare_rollback, roll_back, check_rolled_back},
     {"release", prepare_rollback, release_it, check_kept},
+    {"pool", prepare_nothing, use_pool, check_kept},
 };
 
 /* ---- Each failure in turn ---- */
