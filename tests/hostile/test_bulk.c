@@ -140,14 +140,16 @@ static void go_on_elsewhere(struct world *w, catnap_run_t *run, uint64_t fuel,
     catnap_snapshot_delete(snapshot);
 }
 
-/* "copy" and "fill", of three parameters, whose locals and operands are used afterwards too: they are
- * stored at the start of the memory. */
-static void enter_bulk(struct world *w) {
+/* "copy" and "fill", of three parameters and so many locals, whose parameters and operands are used
+ * afterwards too: they are stored at the start of the memory. */
+static void enter_bulk(struct world *w, uint32_t locals) {
     struct module m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "iii", "");
     for (unsigned i = 0; i < 2; i++) {
-        PUT(&f, 0, 0x41, 0, LOCAL_GET, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2);
+        PUT(&f, 1);
+        put_u(&f, locals);
+        PUT(&f, I64, 0x41, 0, LOCAL_GET, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2);
         if (i == 0)
             PUT(&f, MEMORY_COPY);
         else
@@ -212,7 +214,7 @@ static void runs_go_on_half_way(void **state) {
     struct world w;
     uint8_t *expected = malloc(SIZE);
     assert_non_null(expected);
-    enter_bulk(&w);
+    enter_bulk(&w, 1);
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool half_way = false;
         for (unsigned round = 0; round < 50 && !half_way; round++)
@@ -220,6 +222,20 @@ static void runs_go_on_half_way(void **state) {
                 goes_on(&w, expected, cases[i].copies, cases[i].to, cases[i].from, cases[i].count);
         assert_true(half_way);
     }
+    free(expected);
+    close_world(&w);
+}
+
+/* Operands beyond what 16 bits can name are copies, which cannot keep what is left. */
+static void runs_do_all_with_far_operands(void **state) {
+    (void)state;
+    struct world w;
+    uint8_t *expected = malloc(SIZE);
+    assert_non_null(expected);
+    enter_bulk(&w, 40000);
+    assert_false(goes_on(&w, expected, true, 1000, 101, SIZE - 1001));
+    assert_false(goes_on(&w, expected, true, 101, 1000, SIZE - 1001));
+    assert_false(goes_on(&w, expected, false, 8, 7, SIZE - 8));
     free(expected);
     close_world(&w);
 }
@@ -233,6 +249,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(copy_down),
         cmocka_unit_test(copy_up),
         cmocka_unit_test(runs_go_on_half_way),
+        cmocka_unit_test(runs_do_all_with_far_operands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
