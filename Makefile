@@ -22,7 +22,9 @@ cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
            $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) \
            $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
 cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
-         -fno-math-errno -pthread -MMD -MP $(CFLAGS)
+         -fno-math-errno -pthread -MMD -MP \
+         $(if $(SMALL),-ffunction-sections -fdata-sections \
+             -fno-asynchronous-unwind-tables -fno-unwind-tables) $(CFLAGS)
 ldflags = $(LDFLAGS)
 LIBS = -lxxhash $(if $(ZSTD),-lzstd) -lm -pthread
 ifdef SANITIZE

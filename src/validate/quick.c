@@ -17,6 +17,8 @@
  */
 #include "validate/quick.h"
 
+#ifndef CATNAP_SMALL
+
 #include <string.h>
 
 #include "binary/opcodes.h"
@@ -792,3 +794,5 @@ void cn_quick_drop(struct quick *q) {
     if (q)
         cn_free(q->m->alloc, q, size_of(q->m));
 }
+
+#endif
