@@ -111,6 +111,7 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
 /* The memory keeps its mapping: of an image, its contents live on with it. */
 void cn_shadow_drop(wasm_memory_t *memory) {
     cn_tracker_unwatch(memory->shadow->tracker, memory->base, (size_t)memory->shadow->watched);
+    memory->imaged |= memory->shadow->image >= 0;
     free_shadow(memory->ref.store->alloc, memory->shadow);
     memory->shadow = NULL;
 }

@@ -273,6 +273,39 @@ static void references_survive(void **state) {
     close_guest(&guest);
 }
 
+/* What checkpoints have put behind a memory is part of it when they are gone. */
+static void released_memories_are_whole(void **state) {
+    (void)state;
+    static const catnap_tracking_t ways[] = {CATNAP_TRACKING_AUTO, CATNAP_TRACKING_COPY_ON_WRITE,
+                                             CATNAP_TRACKING_COMPARE};
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        struct guest guest;
+        catnap_error_t *error;
+        if (!open_guest(&guest, ways[i]))
+            continue;
+        CALL(guest.instance, "fill", 1000, 5, 70000);
+        uint8_t *before = malloc(2 * 65536);
+        memcpy(before, wasm_memory_data(guest.memory), 2 * 65536);
+        for (int round = 0; round < 2; round++) {
+            assert_no_error(catnap_store_checkpoint(guest.store, NULL));
+            assert_no_error(catnap_store_release(guest.store, 0));
+            catnap_snapshot_t *snapshot = catnap_snapshot_take(guest.store, NULL, &error);
+            assert_no_error(error);
+            catnap_linker_t *linker = catnap_linker_new(guest.store);
+            wasm_instance_t *copy;
+            assert_no_error(catnap_snapshot_restore(snapshot, linker, NULL, &copy, NULL));
+            wasm_memory_t *memory = EXPORT(memory, copy, "m");
+            assert_memory_equal(wasm_memory_data(memory), before, 2 * 65536);
+            wasm_memory_delete(memory);
+            wasm_instance_delete(copy);
+            catnap_linker_delete(linker);
+            catnap_snapshot_delete(snapshot);
+        }
+        free(before);
+        close_guest(&guest);
+    }
+}
+
 static void pairs_hold_memory_constant(void **state) {
     (void)state;
     struct guest guest;
@@ -350,15 +383,11 @@ static void exhausted_memory_changes_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(with_the_best_tracking),
-        TEST(with_write_protection),
-        TEST(with_copies_on_write),
-        TEST(with_comparison),
-        TEST(past_the_end_traps_again),
-        TEST(wrong_levels_are_refused),
-        TEST(references_survive),
-        TEST(pairs_hold_memory_constant),
-        TEST(exhausted_memory_changes_nothing),
+        TEST(with_the_best_tracking),     TEST(with_write_protection),
+        TEST(with_copies_on_write),       TEST(with_comparison),
+        TEST(past_the_end_traps_again),   TEST(wrong_levels_are_refused),
+        TEST(references_survive),         TEST(released_memories_are_whole),
+        TEST(pairs_hold_memory_constant), TEST(exhausted_memory_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,10 @@ static inline wasm_trap_t *note(void *env, catnap_caller_t *caller, const catnap
     return NULL;
 }
 
-/* What the next stores have as host.note, and the next engines as allocator. */
+/* What the next stores have as host.note, and the next engines as allocator and way of tracking. */
 static catnap_callback_t host_note = note;
 static const catnap_allocator_t *host_allocator;
+static catnap_tracking_t host_tracking;
 
 static inline void open_store(struct world *world) {
     world->store = wasm_store_new(world->engine);
@@ -37,6 +38,7 @@ static inline void open_world(struct world *world, bool fuel) {
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_fuel(config, fuel);
     catnap_config_set_interruptible(config, true);
+    catnap_config_set_tracking(config, host_tracking);
     if (host_allocator)
         catnap_config_set_allocator(config, host_allocator);
     world->engine = wasm_engine_new_with_config(config);
