@@ -5,6 +5,8 @@
 
 #include "base/platform.h"
 #include "cache/directory.h"
+#include "cache/tables.h"
+#include "validate/validate.h"
 
 /* A module that the cache keeps; the embedder's key lies behind it. */
 struct kept {
@@ -213,19 +215,34 @@ static bool is_ready(const struct request *request, struct shared_module *shared
            cn_translate_all(shared, error);
 }
 
-static struct shared_module *from_memory(const struct request *request, struct error *error) {
+static bool is_same_module(const struct request *request, const struct module *module) {
+    return module->size == request->size &&
+           (request->size == 0 || memcmp(module->bytes, request->bytes, request->size) == 0);
+}
+
+/* Another module has the request's key: the next one is of all bytes. False when that is it already. */
+static bool widen(struct request *request) {
+    return cn_cache_key_widen(&request->key, request->bytes, request->size);
+}
+
+static struct shared_module *from_memory(struct request *request, struct error *error) {
     catnap_cache_t *cache = request->cache;
-    struct shared_module *shared = recall(cache, &request->key, name_of(request));
-    if (!shared)
-        return NULL;
-    const struct module *module = shared->module;
-    if (!is_ready(request, shared, error) ||
-        (!request->key.key &&
-         (module->size != request->size ||
-          (request->size > 0 && memcmp(module->bytes, request->bytes, request->size) != 0)))) {
+    struct shared_module *shared;
+    do {
+        shared = recall(cache, &request->key, name_of(request));
+        if (!shared)
+            return NULL;
+        if (request->key.key || is_same_module(request, shared->module))
+            break;
+        cn_shared_release(shared);
+        shared = NULL;
+    } while (widen(request));
+    if (shared && !is_ready(request, shared, error)) {
         cn_shared_release(shared);
         return NULL;
     }
+    if (!shared)
+        return NULL;
     count(cache, &cache->stats.memory_hits);
     release_bytes(request);
     return shared;
@@ -244,50 +261,106 @@ static void unmap(void *env, const uint8_t *bytes, size_t size) {
     cn_cache_unmap(bytes, size);
 }
 
+static bool read_tables(void *env, uint8_t *tables) {
+    return cn_cache_read_tables(env, tables);
+}
+
+/* Writes an entry of a valid module. Its tables are made anew: functions may be translated by now. */
+static void store(const struct request *request, const struct module *valid) {
+    catnap_cache_t *cache = request->cache;
+    struct alloc *alloc = alloc_of(cache);
+    struct error error;
+    struct module *m = cn_module_decode(alloc, valid->registry, valid->features, valid->bytes,
+                                        valid->size, NULL, &error);
+    size_t size = m && cn_validate_declarations(m, &error) ? cn_tables_size(m) : 0;
+    uint8_t *tables = size > 0 ? cn_alloc(alloc, size) : NULL;
+    if (tables) {
+        cn_tables_save(m, tables);
+        struct cache_content content = {valid->bytes, valid->size, tables, size};
+        if (cn_cache_write(&cache->directory, &request->key, &content))
+            count(cache, &cache->stats.stored);
+    }
+    cn_free(alloc, tables, size);
+    cn_module_release(m);
+}
+
+/* The module of a hit over bytes that are the entry's; closes it. */
+static struct shared_module *from_entry(const struct request *request, struct cache_entry *entry,
+                                        const uint8_t *bytes, size_t size,
+                                        const catnap_module_options_t *options,
+                                        struct error *error) {
+    catnap_cache_t *cache = request->cache;
+    bool damaged = false;
+    const struct tables_source tables = {(size_t)entry->tables_size, read_tables, entry};
+    uint64_t searched = cn_os_monotonic_ns();
+    struct shared_module *shared =
+        timed(request, searched,
+              cn_load_known(cache->engine, bytes, size, options, &tables, &damaged, error));
+    if (shared)
+        count(cache, damaged ? &cache->stats.damaged : &cache->stats.disk_hits);
+    if (shared && !damaged)
+        cn_cache_note_use(entry);
+    else if (shared && !shared->module->deferred)
+        store(request, shared->module);
+    cn_cache_close(entry);
+    return shared;
+}
+
 /* The stored bytes in place of those of the request, which nobody looks at. */
 static struct shared_module *from_key(const struct request *request, struct error *error) {
     catnap_cache_t *cache = request->cache;
     const catnap_module_options_t options = {.name = name_of(request), .release = unmap};
+    struct cache_entry entry;
     const uint8_t *bytes;
     size_t size;
-    enum cache_result result = cn_cache_map(&cache->directory, &request->key, &bytes, &size);
+    enum cache_result result = cn_cache_find(&cache->directory, &request->key, &entry);
+    if (result == CACHE_HIT && !cn_cache_map(&entry, &bytes, &size)) {
+        cn_cache_close(&entry);
+        result = CACHE_DAMAGED;
+    }
     if (result == CACHE_DAMAGED)
         count(cache, &cache->stats.damaged);
     if (result != CACHE_HIT)
         return NULL;
-    uint64_t searched = cn_os_monotonic_ns();
-    struct shared_module *shared =
-        timed(request, searched, cn_load_known(cache->engine, bytes, size, &options, error));
-    if (!shared)
-        return NULL;
-    count(cache, &cache->stats.disk_hits);
-    release_bytes(request);
+    struct shared_module *shared = from_entry(request, &entry, bytes, size, &options, error);
+    if (shared)
+        release_bytes(request);
     return shared;
 }
 
-static struct shared_module *from_bytes(const struct request *request, struct error *error) {
+/* Finds an entry with the request's bytes, which is open after a hit. */
+static enum cache_result find_bytes(struct request *request, struct cache_entry *entry) {
+    const struct cache_directory *directory = &request->cache->directory;
+    enum cache_result result;
+    do {
+        result = cn_cache_find(directory, &request->key, entry);
+        if (result != CACHE_HIT)
+            return result;
+        result = cn_cache_compare(directory, entry, request->bytes, request->size);
+        if (result == CACHE_HIT)
+            return result;
+        cn_cache_close(entry);
+    } while (result == CACHE_MISS && widen(request));
+    return result;
+}
+
+static struct shared_module *from_bytes(struct request *request, struct error *error) {
     catnap_cache_t *cache = request->cache;
-    enum cache_result result = CACHE_MISS;
-    if (cache->on_disk && !request->key.key)
-        result = cn_cache_compare(&cache->directory, &request->key, request->bytes, request->size);
-    if (result == CACHE_HIT) {
-        count(cache, &cache->stats.disk_hits);
-        uint64_t searched = cn_os_monotonic_ns();
-        return timed(
-            request, searched,
-            cn_load_known(cache->engine, request->bytes, request->size, request->options, error));
-    }
+    struct cache_entry entry;
+    enum cache_result result =
+        cache->on_disk && !request->key.key ? find_bytes(request, &entry) : CACHE_MISS;
+    if (result == CACHE_HIT)
+        return from_entry(request, &entry, request->bytes, request->size, request->options, error);
     count(cache, result == CACHE_DAMAGED ? &cache->stats.damaged : &cache->stats.misses);
     struct shared_module *shared =
         cn_load(cache->engine, request->bytes, request->size, request->options, error);
-    if (shared && !shared->module->deferred && cache->on_disk &&
-        cn_cache_write(&cache->directory, &request->key, shared->module->bytes, request->size))
-        count(cache, &cache->stats.stored);
+    if (shared && !shared->module->deferred && cache->on_disk)
+        store(request, shared->module);
     return shared;
 }
 
 /* A module with a reference for the caller, who has the bytes no more. */
-static struct shared_module *find_or_load(const struct request *request, struct error *error) {
+static struct shared_module *find_or_load(struct request *request, struct error *error) {
     struct shared_module *shared = from_memory(request, error);
     if (shared)
         return shared;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/platform.h"
+#include "cache/tables.h"
 #include "validate/check.h"
 
 static void keep_bytes(void *env, const uint8_t *bytes, size_t size) {
@@ -46,12 +47,27 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
 /* How a module is loaded. */
 struct manner {
     catnap_translation_t mode;
-    bool known; /* the bytes are known to be valid */
+    const struct tables_source *tables; /* of bytes that are known to be valid, or NULL */
+    bool *damaged;                      /* set when the tables are */
 };
 
 catnap_translation_t cn_translation_mode(const wasm_engine_t *engine,
                                          const catnap_module_options_t *options) {
     return options && options->set_translation ? options->translation : engine->config.translation;
+}
+
+/* NULL also when the tables are damaged. */
+static struct module *take_tables(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                  struct manner how, struct error *error) {
+    uint64_t start = cn_os_monotonic_ns();
+    struct module *module = cn_tables_load(&engine->alloc, &engine->types, engine->config.features,
+                                           bytes, size, how.tables, error);
+    *how.damaged = !module && error->status != CATNAP_NO_MEMORY;
+    if (!module)
+        return NULL;
+    module->release = keep_bytes;
+    module->decode_ns = cn_os_monotonic_ns() - start;
+    return module;
 }
 
 /* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
@@ -60,14 +76,18 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     struct check check = {.deferred = how.mode == CATNAP_TRANSLATION_DEFERRED,
                           .threads = engine->config.threads};
     struct body_watcher watcher = cn_check_watcher(&check);
+    if (how.tables) {
+        struct module *module = take_tables(engine, bytes, size, how, error);
+        if (module || !*how.damaged)
+            return module;
+    }
     uint64_t start = cn_os_monotonic_ns();
-    struct module *module =
-        cn_module_decode(&engine->alloc, &engine->types, engine->config.features, bytes, size,
-                         how.known ? NULL : &watcher, error);
+    struct module *module = cn_module_decode(&engine->alloc, &engine->types,
+                                             engine->config.features, bytes, size, &watcher, error);
     if (!module)
         return NULL;
     module->release = keep_bytes;
-    bool valid = how.known || cn_check_finish(&check, module, error);
+    bool valid = cn_check_finish(&check, module, error);
     uint64_t end = cn_os_monotonic_ns();
     module->decode_ns = (check.begun_ns ? check.begun_ns : end) - start;
     module->validate_ns = end - start - module->decode_ns;
@@ -161,9 +181,10 @@ static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *byt
 }
 
 static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                  const catnap_module_options_t *options, bool known,
+                                  const catnap_module_options_t *options,
+                                  const struct tables_source *tables, bool *damaged,
                                   struct error *error) {
-    struct manner how = {cn_translation_mode(engine, options), known};
+    struct manner how = {cn_translation_mode(engine, options), tables, damaged};
     if (options && options->release)
         return load_lent(engine, bytes, size, options, how, error);
     return load_copy(engine, bytes, size, options ? options->name : NULL, how, error);
@@ -171,10 +192,12 @@ static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, s
 
 struct shared_module *cn_load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *options, struct error *error) {
-    return load(engine, bytes, size, options, false, error);
+    return load(engine, bytes, size, options, NULL, NULL, error);
 }
 
 struct shared_module *cn_load_known(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                    const catnap_module_options_t *options, struct error *error) {
-    return load(engine, bytes, size, options, true, error);
+                                    const catnap_module_options_t *options,
+                                    const struct tables_source *tables, bool *damaged,
+                                    struct error *error) {
+    return load(engine, bytes, size, options, tables, damaged, error);
 }

@@ -16,8 +16,9 @@
 
 #include "cache/entry.h"
 
-/* Read and compared at a time: it stays in the processor's cache, and fits on small stacks. */
-#define CHUNK 32768u
+/* Read and compared at a time: it stays in the processor's cache. The smaller fits on small stacks. */
+#define SMALL_CHUNK 16384u
+#define LARGE_CHUNK 131072u
 /* An unfinished file that is older than this, in seconds, was left behind. */
 #define LEFT_BEHIND 600
 /* The time of an entry's latest use is noted when it is older than this, in seconds. */
@@ -84,51 +85,53 @@ static bool read_fully(int fd, uint8_t *bytes, size_t size, uint64_t offset) {
     return true;
 }
 
-/* An open entry that is whole as far as its head tells. */
-struct open_entry {
-    int fd;
-    struct stat status;
+/* Its header, and its key if it has one. */
+struct head {
     struct entry_header header;
-    uint8_t head[ENTRY_BYTES_AT];
+    uint8_t bytes[ENTRY_BYTES_AT];
 };
 
 static enum cache_result open_entry(const struct cache_directory *directory, const char *name,
-                                    struct open_entry *entry) {
+                                    struct cache_entry *entry, struct head *head) {
+    struct stat status;
     entry->fd = openat(directory->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (entry->fd < 0)
         return CACHE_MISS;
-    if (fstat(entry->fd, &entry->status) == 0 && is_trusted(&entry->status, S_IFREG) &&
-        (uint64_t)entry->status.st_size >= ENTRY_SMALLEST &&
-        read_fully(entry->fd, entry->head, ENTRY_BYTES_AT, 0) &&
-        cn_entry_check(entry->head, (uint64_t)entry->status.st_size, &entry->header))
+    if (fstat(entry->fd, &status) == 0 && is_trusted(&status, S_IFREG) &&
+        (uint64_t)status.st_size >= ENTRY_SMALLEST &&
+        read_fully(entry->fd, head->bytes, ENTRY_BYTES_AT, 0) &&
+        cn_entry_check(head->bytes, (uint64_t)status.st_size, &head->header)) {
+        entry->size = head->header.size;
+        entry->tables_size = head->header.tables_size;
+        entry->tables_checksum = head->header.tables_checksum;
+        entry->hash = head->header.hash;
+        entry->used = status.st_mtim.tv_sec;
         return CACHE_HIT;
+    }
     close(entry->fd);
     return CACHE_DAMAGED;
 }
 
-static enum cache_result find_entry(const struct cache_directory *directory,
-                                    const struct cache_key *key, struct open_entry *entry) {
+enum cache_result cn_cache_find(const struct cache_directory *directory,
+                                const struct cache_key *key, struct cache_entry *entry) {
     char name[ENTRY_NAME];
+    struct head head;
     cn_entry_name(key, name);
-    enum cache_result result = open_entry(directory, name, entry);
-    if (result != CACHE_HIT || cn_entry_is_for(entry->head, &entry->header, key))
+    enum cache_result result = open_entry(directory, name, entry, &head);
+    if (result != CACHE_HIT || cn_entry_is_for(head.bytes, &head.header, key))
         return result;
     close(entry->fd);
     return CACHE_MISS;
 }
 
-static void note_use(const struct open_entry *entry) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec - entry->status.st_mtim.tv_sec > NOTED_USE)
-        futimens(entry->fd, NULL);
+void cn_cache_close(struct cache_entry *entry) {
+    close(entry->fd);
 }
 
-static bool same_bytes(int fd, const uint8_t *bytes, size_t size) {
-    uint8_t chunk[CHUNK];
+static bool same_bytes(int fd, const uint8_t *bytes, size_t size, uint8_t *chunk, size_t most) {
     bool same = true;
     for (size_t at = 0; same && at < size;) {
-        size_t length = size - at < CHUNK ? size - at : CHUNK;
+        size_t length = size - at < most ? size - at : most;
         same = read_fully(fd, chunk, length, ENTRY_BYTES_AT + at) &&
                memcmp(chunk, bytes + at, length) == 0;
         at += length;
@@ -136,30 +139,36 @@ static bool same_bytes(int fd, const uint8_t *bytes, size_t size) {
     return same;
 }
 
+static bool is_same_module(const struct cache_directory *directory, int fd, const uint8_t *bytes,
+                           size_t size) {
+    uint8_t small[SMALL_CHUNK];
+    uint8_t *large = size > SMALL_CHUNK ? cn_alloc(directory->alloc, LARGE_CHUNK) : NULL;
+    bool same =
+        same_bytes(fd, bytes, size, large ? large : small, large ? LARGE_CHUNK : SMALL_CHUNK);
+    cn_free(directory->alloc, large, LARGE_CHUNK);
+    return same;
+}
+
 enum cache_result cn_cache_compare(const struct cache_directory *directory,
-                                   const struct cache_key *key, const uint8_t *bytes, size_t size) {
-    struct open_entry entry;
-    enum cache_result result = find_entry(directory, key, &entry);
-    if (result != CACHE_HIT)
-        return result;
-    if (entry.header.size != size || !same_bytes(entry.fd, bytes, size))
-        result = CACHE_DAMAGED;
-    else
-        note_use(&entry);
-    close(entry.fd);
-    return result;
+                                   const struct cache_entry *entry, const uint8_t *bytes,
+                                   size_t size) {
+    if (entry->size == size && is_same_module(directory, entry->fd, bytes, size))
+        return CACHE_HIT;
+    struct cache_hash hash = cn_entry_hash(bytes, size);
+    return hash.low == entry->hash.low && hash.high == entry->hash.high ? CACHE_DAMAGED
+                                                                        : CACHE_MISS;
 }
 
 /* From the start of the file, so that any size of pages does. */
-static bool map_entry(const struct open_entry *entry, const uint8_t **bytes, size_t *size) {
-    size_t whole = (size_t)entry->status.st_size;
+bool cn_cache_map(const struct cache_entry *entry, const uint8_t **bytes, size_t *size) {
+    size_t whole = ENTRY_BYTES_AT + (size_t)entry->size;
     void *start = mmap(NULL, whole, PROT_READ, MAP_PRIVATE, entry->fd, 0);
     if (start == MAP_FAILED)
         return false;
     *bytes = (const uint8_t *)start + ENTRY_BYTES_AT;
-    *size = whole - ENTRY_BYTES_AT;
+    *size = (size_t)entry->size;
     struct cache_hash hash = cn_entry_hash(*bytes, *size);
-    if (hash.low == entry->header.hash.low && hash.high == entry->header.hash.high)
+    if (hash.low == entry->hash.low && hash.high == entry->hash.high)
         return true;
     munmap(start, whole);
     return false;
@@ -169,18 +178,17 @@ void cn_cache_unmap(const uint8_t *bytes, size_t size) {
     munmap((void *)(uintptr_t)(bytes - ENTRY_BYTES_AT), size + ENTRY_BYTES_AT);
 }
 
-enum cache_result cn_cache_map(const struct cache_directory *directory, const struct cache_key *key,
-                               const uint8_t **bytes, size_t *size) {
-    struct open_entry entry;
-    enum cache_result result = find_entry(directory, key, &entry);
-    if (result != CACHE_HIT)
-        return result;
-    if (!map_entry(&entry, bytes, size))
-        result = CACHE_DAMAGED;
-    else
-        note_use(&entry);
-    close(entry.fd);
-    return result;
+bool cn_cache_read_tables(const struct cache_entry *entry, uint8_t *tables) {
+    size_t size = (size_t)entry->tables_size;
+    return read_fully(entry->fd, tables, size, ENTRY_BYTES_AT + entry->size) &&
+           cn_entry_tables_checksum(tables, size) == entry->tables_checksum;
+}
+
+void cn_cache_note_use(const struct cache_entry *entry) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec - entry->used > NOTED_USE)
+        futimens(entry->fd, NULL);
 }
 
 /* ---- Looking at all ---- */
@@ -239,20 +247,30 @@ bool cn_cache_remove(const struct cache_directory *directory, const char *name) 
     return unlinkat(directory->fd, name, 0) == 0;
 }
 
+static bool are_tables_whole(const struct cache_directory *directory,
+                             const struct cache_entry *entry) {
+    size_t size = (size_t)entry->tables_size;
+    uint8_t *tables = cn_alloc(directory->alloc, size);
+    bool whole = !tables || cn_cache_read_tables(entry, tables);
+    cn_free(directory->alloc, tables, size);
+    return whole;
+}
+
 static void describe(const struct cache_directory *directory, const struct listed *item,
-                     struct cache_found *found, struct open_entry *entry) {
+                     struct cache_found *found, struct head *head) {
+    struct cache_entry entry;
     *found = (struct cache_found){
         .name = item->name, .file_size = item->size, .used = item->used.tv_sec, .damaged = true};
-    if (open_entry(directory, item->name, entry) != CACHE_HIT)
+    if (open_entry(directory, item->name, &entry, head) != CACHE_HIT)
         return;
-    if (map_entry(entry, &found->bytes, &found->size)) {
+    if (are_tables_whole(directory, &entry) && cn_cache_map(&entry, &found->bytes, &found->size)) {
         found->damaged = false;
-        found->features = entry->header.features;
-        memcpy(found->version, entry->header.version, sizeof found->version);
-        found->key_size = entry->header.key_size;
-        found->key = found->key_size > 0 ? cn_entry_key(entry->head) : NULL;
+        found->features = head->header.features;
+        memcpy(found->version, head->header.version, sizeof found->version);
+        found->key_size = head->header.key_size;
+        found->key = found->key_size > 0 ? cn_entry_key(head->bytes) : NULL;
     }
-    close(entry->fd);
+    cn_cache_close(&entry);
 }
 
 bool cn_cache_walk(const struct cache_directory *directory,
@@ -263,10 +281,10 @@ bool cn_cache_walk(const struct cache_directory *directory,
         return cn_fail(error, CATNAP_IO, "the cache's directory cannot be listed");
     for (size_t i = 0; i < listing.count; i++) {
         struct cache_found found;
-        struct open_entry entry;
+        struct head head;
         if (!cn_entry_is_name(listing.items[i].name))
             continue;
-        describe(directory, &listing.items[i], &found, &entry);
+        describe(directory, &listing.items[i], &found, &head);
         callback(env, &found);
         if (!found.damaged)
             cn_cache_unmap(found.bytes, found.size);
@@ -343,17 +361,19 @@ static int create_unfinished(const struct cache_directory *directory, char name[
 }
 
 bool cn_cache_write(const struct cache_directory *directory, const struct cache_key *key,
-                    const uint8_t *bytes, size_t size) {
+                    const struct cache_content *content) {
     char name[ENTRY_NAME], unfinished[ENTRY_NAME];
     uint8_t head[ENTRY_BYTES_AT];
-    if (ENTRY_BYTES_AT + (uint64_t)size > directory->limit)
+    if (ENTRY_BYTES_AT + (uint64_t)content->size + content->tables_size > directory->limit)
         return false;
     int fd = create_unfinished(directory, unfinished);
     if (fd < 0)
         return false;
     cn_entry_name(key, name);
-    cn_entry_fill(head, key, bytes, size);
-    bool written = write_fully(fd, head, sizeof head) && write_fully(fd, bytes, size);
+    cn_entry_fill(head, key, content);
+    bool written = write_fully(fd, head, sizeof head) &&
+                   write_fully(fd, content->bytes, content->size) &&
+                   write_fully(fd, content->tables, content->tables_size);
     written = close(fd) == 0 && written;
     if (!written || renameat(directory->fd, unfinished, directory->fd, name) != 0) {
         cn_cache_remove(directory, unfinished);

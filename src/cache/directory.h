@@ -28,15 +28,18 @@ struct cache_hash {
     uint64_t low, high; /* XXH3-128 */
 };
 
-/* What an entry is found by: the hash of the module's bytes, or an embedder's key. */
+/* What an entry is found by: a mark or hash of the module's bytes, or an embedder's key. */
 struct cache_key {
-    struct cache_hash hash; /* of the bytes, or of the key */
+    struct cache_hash hash; /* of the bytes or some of them, or of the key */
     const uint8_t *key;     /* NULL: the bytes count */
     size_t key_size;
     uint64_t features; /* that were switched on when the module was validated */
 };
 
+/* By some of the bytes. */
 struct cache_key cn_cache_key_of_bytes(const uint8_t *bytes, size_t size, uint64_t features);
+/* By all of them, for when another module has that key. False when the key was for all already. */
+bool cn_cache_key_widen(struct cache_key *, const uint8_t *bytes, size_t size);
 struct cache_key cn_cache_key_of_key(const uint8_t *key, size_t size, uint64_t features);
 
 /* Creates what is missing of the path, for the user alone. False and *error when the directory
@@ -47,17 +50,40 @@ void cn_cache_directory_close(struct cache_directory *);
 
 enum cache_result { CACHE_HIT, CACHE_MISS, CACHE_DAMAGED };
 
-/* Whether there is an entry with these very bytes. */
-enum cache_result cn_cache_compare(const struct cache_directory *, const struct cache_key *,
+/* An open entry that is whole as far as its head tells. */
+struct cache_entry {
+    int fd;
+    uint64_t size, tables_size, tables_checksum;
+    struct cache_hash hash; /* of the bytes */
+    int64_t used;           /* seconds of the Unix epoch */
+};
+
+/* The key's entry; the caller closes it after a hit. */
+enum cache_result cn_cache_find(const struct cache_directory *, const struct cache_key *,
+                                struct cache_entry *);
+void cn_cache_close(struct cache_entry *);
+/* Whether its module is these very bytes: a miss when it is another one's, and damaged when it should
+ * be. */
+enum cache_result cn_cache_compare(const struct cache_directory *, const struct cache_entry *,
                                    const uint8_t *bytes, size_t size);
-/* The bytes of a key's entry, checked against their hash, mapped. */
-enum cache_result cn_cache_map(const struct cache_directory *, const struct cache_key *,
-                               const uint8_t **bytes, size_t *size);
+/* The bytes, checked against their hash, mapped. False when they are damaged. */
+bool cn_cache_map(const struct cache_entry *, const uint8_t **bytes, size_t *size);
 void cn_cache_unmap(const uint8_t *bytes, size_t size);
+/* Reads tables_size bytes. False when they are damaged. */
+bool cn_cache_read_tables(const struct cache_entry *, uint8_t *tables);
+/* It was of use: it goes after those that were not. */
+void cn_cache_note_use(const struct cache_entry *);
+
+struct cache_content {
+    const uint8_t *bytes;
+    size_t size;
+    const uint8_t *tables;
+    size_t tables_size;
+};
 /* Adds or replaces an entry, and lets the ones longest unused go when there are too many. False when
  * that did not work, which harms nobody. */
-bool cn_cache_write(const struct cache_directory *, const struct cache_key *, const uint8_t *bytes,
-                    size_t size);
+bool cn_cache_write(const struct cache_directory *, const struct cache_key *,
+                    const struct cache_content *);
 
 /* An entry as it is found when looking at all. */
 struct cache_found {

@@ -6,13 +6,42 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "cache/tables.h"
+
 struct cache_hash cn_entry_hash(const uint8_t *bytes, size_t size) {
     XXH128_hash_t hash = XXH3_128bits(bytes, size);
     return (struct cache_hash){hash.low64, hash.high64};
 }
 
+#define SAMPLES 16u
+#define SAMPLE_BYTES 1024u
+
+struct cache_hash cn_entry_mark(const uint8_t *bytes, size_t size) {
+    uint8_t samples[SAMPLES * SAMPLE_BYTES + sizeof(uint64_t)];
+    uint64_t number = size;
+    if (size <= SAMPLES * SAMPLE_BYTES)
+        return cn_entry_hash(bytes, size);
+    size_t step = (size - SAMPLE_BYTES) / (SAMPLES - 1);
+    for (size_t i = 0; i < SAMPLES; i++)
+        memcpy(samples + i * SAMPLE_BYTES, bytes + i * step, SAMPLE_BYTES);
+    memcpy(samples + SAMPLES * SAMPLE_BYTES, &number, sizeof number);
+    return cn_entry_hash(samples, sizeof samples);
+}
+
 struct cache_key cn_cache_key_of_bytes(const uint8_t *bytes, size_t size, uint64_t features) {
-    return (struct cache_key){.hash = cn_entry_hash(bytes, size), .features = features};
+    return (struct cache_key){.hash = cn_entry_mark(bytes, size), .features = features};
+}
+
+bool cn_cache_key_widen(struct cache_key *key, const uint8_t *bytes, size_t size) {
+    struct cache_hash hash = cn_entry_hash(bytes, size);
+    if (key->key || (hash.low == key->hash.low && hash.high == key->hash.high))
+        return false;
+    key->hash = hash;
+    return true;
+}
+
+uint64_t cn_entry_tables_checksum(const uint8_t *tables, size_t size) {
+    return XXH3_64bits(tables, size);
 }
 
 struct cache_key cn_cache_key_of_key(const uint8_t *key, size_t size, uint64_t features) {
@@ -46,14 +75,19 @@ static uint64_t checksum(const uint8_t *head, uint32_t key_size) {
     return XXH3_64bits_withSeed(cn_entry_key(head), key_size, before);
 }
 
-void cn_entry_fill(uint8_t *head, const struct cache_key *key, const uint8_t *bytes, size_t size) {
+void cn_entry_fill(uint8_t *head, const struct cache_key *key,
+                   const struct cache_content *content) {
     struct entry_header header = {
         .format = ENTRY_FORMAT,
         .key_size = (uint32_t)key->key_size,
         .version = CATNAP_VERSION,
         .features = key->features,
-        .size = size,
-        .hash = key->key ? cn_entry_hash(bytes, size) : key->hash,
+        .size = content->size,
+        .hash = cn_entry_hash(content->bytes, content->size),
+        .mark = cn_entry_mark(content->bytes, content->size),
+        .layout = cn_tables_layout(),
+        .tables_size = content->tables_size,
+        .tables_checksum = cn_entry_tables_checksum(content->tables, content->tables_size),
     };
     memcpy(header.magic, ENTRY_MAGIC, sizeof header.magic);
     memset(head, 0, ENTRY_BYTES_AT);
@@ -69,8 +103,13 @@ bool cn_entry_check(const uint8_t *head, uint64_t file_size, struct entry_header
     memcpy(out, head, sizeof *out);
     return memcmp(out->magic, ENTRY_MAGIC, sizeof out->magic) == 0 && out->format == ENTRY_FORMAT &&
            memcmp(out->version, version, sizeof version) == 0 && out->key_size <= CACHE_KEY_BYTES &&
-           out->size == file_size - ENTRY_BYTES_AT &&
+           out->layout == cn_tables_layout() && out->size <= file_size - ENTRY_BYTES_AT &&
+           out->tables_size == file_size - ENTRY_BYTES_AT - out->size &&
            out->checksum == checksum(head, out->key_size);
+}
+
+static bool is_same(struct cache_hash a, struct cache_hash b) {
+    return a.low == b.low && a.high == b.high;
 }
 
 bool cn_entry_is_for(const uint8_t *head, const struct entry_header *header,
@@ -79,5 +118,5 @@ bool cn_entry_is_for(const uint8_t *head, const struct entry_header *header,
         return false;
     if (key->key)
         return memcmp(cn_entry_key(head), key->key, key->key_size) == 0;
-    return header->hash.low == key->hash.low && header->hash.high == key->hash.high;
+    return is_same(header->mark, key->hash) || is_same(header->hash, key->hash);
 }

@@ -306,16 +306,30 @@ static void keys_stand_for_modules(void **state) {
 
 /* ---- Damage ---- */
 
-#define HEAD_BYTES 72u /* all that an entry's head says, before the key */
+#define HEAD_BYTES 112u /* all that an entry's head says, before the key */
 #define BYTES_AT 4096u
 
 static uint8_t *read_whole(const char *file, size_t *size) {
     FILE *stream = fopen(file, "rb");
-    uint8_t *bytes = malloc(BYTES_AT + MODULE_BYTES);
+    struct stat status;
     assert_non_null(stream);
-    *size = fread(bytes, 1, BYTES_AT + MODULE_BYTES, stream);
+    assert_int_equal(fstat(fileno(stream), &status), 0);
+    uint8_t *bytes = malloc((size_t)status.st_size);
+    assert_non_null(bytes);
+    *size = fread(bytes, 1, (size_t)status.st_size, stream);
     fclose(stream);
     return bytes;
+}
+
+/* How large an entry of such a module is. */
+static size_t entry_bytes(const char *path) {
+    char file[128];
+    size_t size;
+    load_alone(path, 0);
+    assert_true(find_entry(path, file));
+    free(read_whole(file, &size));
+    assert_no_error(catnap_cache_clear(path, NULL));
+    return size;
 }
 
 static void write_whole(const char *file, const uint8_t *bytes, size_t size) {
@@ -331,7 +345,7 @@ static void every_damaged_byte_is_noticed(void **state) {
     load_alone(PATH(state), 9);
     assert_true(find_entry(PATH(state), file));
     uint8_t *bytes = read_whole(file, &size);
-    assert_int_equal(size, BYTES_AT + MODULE_BYTES);
+    assert_true(size > BYTES_AT + MODULE_BYTES);
     for (size_t i = 0; i < size; i = i + 1 == HEAD_BYTES ? BYTES_AT : i + 1) {
         for (int bit = 0; bit < 8; bit += 7) {
             bytes[i] ^= (uint8_t)(1 << bit);
@@ -364,11 +378,13 @@ static void every_truncation_is_noticed(void **state) {
     free(bytes);
 }
 
-/* A key's bytes are not compared with anything: their hash must tell. */
+/* A key's bytes are not compared with anything: their hash must tell. What was made of them can be
+ * made again. */
 static void damage_under_a_key_is_noticed(void **state) {
     char file[128];
     size_t size;
     uint8_t module_bytes[MODULE_BYTES];
+    uint64_t damaged = 0;
     catnap_error_t *error;
     struct user user = open_user(PATH(state), 1 << 20, 0);
     write_module(module_bytes, 5);
@@ -380,9 +396,17 @@ static void damage_under_a_key_is_noticed(void **state) {
         bytes[i] ^= 1;
         write_whole(file, bytes, size);
         bytes[i] ^= 1;
-        assert_null(
-            catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error));
-        assert_error(error, CATNAP_NOT_FOUND, "no module");
+        wasm_module_t *module =
+            catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error);
+        assert_int_equal(stats_of(&user).damaged, ++damaged);
+        if (i < BYTES_AT + MODULE_BYTES) {
+            assert_null(module);
+            assert_error(error, CATNAP_NOT_FOUND, "no module");
+        } else {
+            assert_no_error(error);
+            assert_number(user.store, module, 5);
+            wasm_module_delete(module);
+        }
     }
     write_whole(file, bytes, size);
     wasm_module_delete(
@@ -405,6 +429,56 @@ static void entries_do_not_pass_for_others(void **state) {
     catnap_cache_stats_t stats = load_alone(PATH(state), 1);
     assert_int_equal(stats.disk_hits, 0);
     assert_int_equal(stats.stored, 1);
+}
+
+/* ---- Large modules ---- */
+
+/* The module of a number with so many bytes of custom section behind it, `change` at one of them. */
+static uint8_t *large_module(uint32_t number, size_t extra, size_t at, uint8_t change) {
+    uint8_t *bytes = calloc(1, MODULE_BYTES + 6 + extra);
+    assert_non_null(bytes);
+    write_module(bytes, number);
+    size_t size = extra + 1; /* with the length of the name, which is empty */
+    for (int i = 0; i < 4; i++)
+        bytes[MODULE_BYTES + 1 + i] = (uint8_t)((size >> 7 * i & 0x7F) | (i < 3 ? 0x80 : 0));
+    bytes[MODULE_BYTES + 6 + at] = change;
+    return bytes;
+}
+
+#define EXTRA 100000u
+#define LARGE_BYTES (MODULE_BYTES + 6 + EXTRA)
+
+static void load_large(const struct user *user, uint32_t number, size_t at, uint8_t change) {
+    catnap_error_t *error;
+    uint8_t *bytes = large_module(number, EXTRA, at, change);
+    wasm_module_t *module =
+        catnap_cache_module(user->cache, user->store, bytes, LARGE_BYTES, NULL, &error);
+    assert_no_error(error);
+    assert_number(user->store, module, number);
+    wasm_module_delete(module);
+    free(bytes);
+}
+
+/* Only some bytes are looked at to find a large module: others may differ. */
+static void modules_that_look_alike_are_kept_apart(void **state) {
+    for (uint64_t memory = 0; memory < 2; memory++) {
+        struct user user = open_user(PATH(state), 1 << 24, memory << 24);
+        for (uint8_t change = 0; change < 4; change++)
+            for (size_t at = 0; at < EXTRA; at += 9973)
+                load_large(&user, change, at, change);
+        catnap_cache_stats_t first = stats_of(&user);
+        assert_int_equal(first.damaged, 0);
+        for (uint8_t change = 0; change < 2; change++)
+            load_large(&user, change, 5000, change);
+        catnap_cache_stats_t second = stats_of(&user);
+        for (uint8_t change = 0; change < 2; change++)
+            load_large(&user, change, 5000, change);
+        catnap_cache_stats_t third = stats_of(&user);
+        assert_int_equal(third.misses, second.misses);
+        assert_int_equal(third.disk_hits + third.memory_hits,
+                         second.disk_hits + second.memory_hits + 2);
+        close_user(&user);
+    }
 }
 
 /* ---- Trust ---- */
@@ -462,7 +536,7 @@ static void only_own_entries_are_trusted(void **state) {
 /* ---- Bounds ---- */
 
 static void oldest_entries_go_first(void **state) {
-    struct user user = open_user(PATH(state), 3 * (BYTES_AT + MODULE_BYTES), 0);
+    struct user user = open_user(PATH(state), 3 * entry_bytes(PATH(state)), 0);
     for (uint32_t i = 0; i < 3; i++) {
         load_number(&user, i);
         usleep(20000); /* the clock of files is coarse */
@@ -613,7 +687,7 @@ static void *use_in_thread(void *env) {
 
 static void threads_share_a_cache(void **state) {
     pthread_t threads[RACERS];
-    struct user user = open_user(PATH(state), 4 * (BYTES_AT + MODULE_BYTES), 4 * MODULE_BYTES);
+    struct user user = open_user(PATH(state), 4 * entry_bytes(PATH(state)), 4 * MODULE_BYTES);
     for (int i = 0; i < RACERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, use_in_thread, &user), 0);
     for (int i = 0; i < RACERS; i++) {
@@ -673,6 +747,7 @@ int main(void) {
         TEST_IN_PLACE(every_truncation_is_noticed),
         TEST_IN_PLACE(damage_under_a_key_is_noticed),
         TEST_IN_PLACE(entries_do_not_pass_for_others),
+        TEST_IN_PLACE(modules_that_look_alike_are_kept_apart),
         TEST_IN_PLACE(only_own_directories_are_trusted),
         TEST_IN_PLACE(only_own_entries_are_trusted),
         TEST_IN_PLACE(oldest_entries_go_first),
