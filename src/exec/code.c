@@ -37,8 +37,11 @@ static bool ensure_valid(struct module *module, uint32_t func, uint64_t word, st
     if (!(known & CODE_UNTRANSLATED) || (known & CODE_VALID))
         return true;
     uint64_t start = cn_os_monotonic_ns();
-    if (!cn_validate_body(module, func, cn_module_untranslated_body(module, word), error))
+    struct span body = cn_module_untranslated_body(module, word);
+    if (!cn_validate_body(module, func, body, error)) {
+        cn_prefer_malformed_body(module, func, body, error);
         return false;
+    }
     atomic_fetch_add(&module->validate_ns, cn_os_monotonic_ns() - start);
     /* Whoever sets the mark counts; nobody translates before it is set. */
     if (atomic_compare_exchange_strong(entry, &known, known | CODE_VALID))

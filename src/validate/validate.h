@@ -14,6 +14,9 @@ bool cn_validate_after_code(struct module *, struct error *);
 /* Decoding comes before validation, and what is malformed is not even invalid: when *error is of
  * something invalid, looks whether any body is malformed and reports that instead. */
 void cn_prefer_malformed(const struct module *, struct error *);
+/* The same for one body. */
+void cn_prefer_malformed_body(const struct module *, uint32_t func, struct span body,
+                              struct error *);
 /* Every body, in module order: the first error is the one reported. */
 bool cn_validate_bodies(const struct module *, struct error *);
 

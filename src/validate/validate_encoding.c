@@ -26,9 +26,9 @@ static bool decode_nesting(struct validator *v) {
     }
 }
 
-static bool decode_body(struct validator *v, uint32_t func) {
+static bool decode_body(struct validator *v, struct span body) {
     static const struct functype any_type;
-    cn_start_body(v, cn_untranslated_body(v->m, func));
+    cn_start_body(v, body);
     if (!cn_decode_locals(v, &any_type) ||
         !cn_push_block(v, (struct block){.kind = BLOCK_FUNCTION}))
         return false;
@@ -40,21 +40,37 @@ static bool decode_body(struct validator *v, uint32_t func) {
                           cn_decode_left(&v->d));
 }
 
-void cn_prefer_malformed(const struct module *m, struct error *error) {
+/* Whether the body gave an error of more weight than that of what is invalid. */
+static bool prefer(struct validator *v, uint32_t func, struct span body, struct error *error) {
     struct error found;
+    v->d.error = &found;
+    if (decode_body(v, body) ||
+        (found.status != CATNAP_MALFORMED && found.status != CATNAP_NO_MEMORY))
+        return false;
+    found.func = found.status == CATNAP_MALFORMED ? func : CN_NO_FUNC;
+    *error = found;
+    return true;
+}
+
+void cn_prefer_malformed(const struct module *m, struct error *error) {
     if (error->status != CATNAP_INVALID)
         return;
     struct validator *v = cn_make_validator(m, error);
     if (!v)
         return;
-    v->d.error = &found;
-    for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
-        if (decode_body(v, func) ||
-            (found.status != CATNAP_MALFORMED && found.status != CATNAP_NO_MEMORY))
-            continue;
-        found.func = found.status == CATNAP_MALFORMED ? func : CN_NO_FUNC;
-        *error = found;
-        break;
-    }
+    for (uint32_t func = m->imported_func_count; func < m->func_count; func++)
+        if (prefer(v, func, cn_untranslated_body(m, func), error))
+            break;
+    cn_drop_validator(v);
+}
+
+void cn_prefer_malformed_body(const struct module *m, uint32_t func, struct span body,
+                              struct error *error) {
+    if (error->status != CATNAP_INVALID)
+        return;
+    struct validator *v = cn_make_validator(m, error);
+    if (!v)
+        return;
+    prefer(v, func, body, error);
     cn_drop_validator(v);
 }
