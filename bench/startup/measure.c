@@ -2,12 +2,15 @@
  * Measures how long modules take to load in each mode, and how many instances a pre-linked module
  * makes in a second.
  *
- * usage: measure [-r ROUNDS] [-n INSTANCES] [-d DIRECTORY] FILE.wasm...
+ * usage: measure [-r ROUNDS] [-n INSTANCES] [-d DIRECTORY] [-s SETTING] FILE.wasm...
  *
- * Prints, for each file, processor time as the median of ROUNDS loads in microseconds. DIRECTORY is for
- * the cache on disk (a new one in /tmp otherwise).
+ * Prints a line for each file and setting, tabs between: file, setting, processor time and clock time
+ * in microseconds (medians of ROUNDS loads), bytes of the file, bytes of code, bytes that the engine
+ * holds for the module beside the file. SETTING is one of the names that are printed; without it all
+ * are measured. DIRECTORY is for the cache on disk (a new one in /tmp otherwise).
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +39,7 @@ struct setting {
 
 static const struct setting settings[] = {
     {"lazy", CATNAP_TRANSLATION_LAZY, 1, false, false, false},
+    {"two threads", CATNAP_TRANSLATION_LAZY, 2, false, false, false},
     {"deferred", CATNAP_TRANSLATION_DEFERRED, 1, false, false, false},
     {"eager", CATNAP_TRANSLATION_EAGER, 1, false, false, false},
     {"cache on disk", CATNAP_TRANSLATION_LAZY, 1, true, false, false},
@@ -110,10 +114,19 @@ static void close_user(struct user *user) {
     wasm_engine_delete(user->engine);
 }
 
-static double load_once(const struct user *user, const struct file *file) {
+/* Microseconds of processor and of clock, and what the module is like. */
+struct load {
+    double cpu, wall;
+    uint64_t code_bytes, held;
+};
+
+static struct load load_once(const struct user *user, const struct file *file) {
     const catnap_module_options_t options = {.release = keep};
     catnap_error_t *error = NULL;
-    double start = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    catnap_module_stats_t stats;
+    uint64_t before, after;
+    catnap_engine_memory(user->engine, &before, NULL);
+    double wall = now_us(CLOCK_MONOTONIC), start = now_us(CLOCK_PROCESS_CPUTIME_ID);
     wasm_module_t *module =
         user->by_key
             ? catnap_cache_module_by_key(user->cache, user->store, file->path, strlen(file->path),
@@ -121,23 +134,29 @@ static double load_once(const struct user *user, const struct file *file) {
         : user->cache ? catnap_cache_module(user->cache, user->store, file->bytes, file->size,
                                             &options, &error)
                       : catnap_module_new(user->store, file->bytes, file->size, &options, &error);
-    double time = now_us(CLOCK_PROCESS_CPUTIME_ID) - start;
+    struct load load = {.cpu = now_us(CLOCK_PROCESS_CPUTIME_ID) - start,
+                        .wall = now_us(CLOCK_MONOTONIC) - wall};
     check(file->path, error);
+    catnap_engine_memory(user->engine, &after, NULL);
+    catnap_module_stats(module, &stats);
+    load.code_bytes = stats.code_bytes;
+    load.held = after > before ? after - before : 0;
     wasm_module_delete(module);
-    return time;
+    return load;
 }
 
 /* What a warm start is held against: the same bytes from another file, and comparing them. */
-static double compare_once(const struct file *file) {
+static struct load compare_once(const struct file *file) {
     static uint8_t chunk[131072];
-    double start = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    double wall = now_us(CLOCK_MONOTONIC), start = now_us(CLOCK_PROCESS_CPUTIME_ID);
     int fd = open(file->path, O_RDONLY | O_CLOEXEC);
     size_t at = 0;
     for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof chunk)) > 0; at += (size_t)got)
         if (memcmp(chunk, file->bytes + at, (size_t)got) != 0)
             fail(file->path, "has changed");
     close(fd);
-    return now_us(CLOCK_PROCESS_CPUTIME_ID) - start;
+    return (struct load){.cpu = now_us(CLOCK_PROCESS_CPUTIME_ID) - start,
+                         .wall = now_us(CLOCK_MONOTONIC) - wall};
 }
 
 static int compare_times(const void *a, const void *b) {
@@ -150,25 +169,43 @@ static double median(double *times, int count) {
     return times[count / 2];
 }
 
-static void print_row(const struct file *file, const char *name, double time) {
+static void print_row(const struct file *file, const char *name, const struct load *loads,
+                      int rounds) {
     const char *slash = strrchr(file->path, '/');
-    printf("%-24s %-20s %12.1f us %10.0f MB/s\n", slash ? slash + 1 : file->path, name, time,
-           (double)file->size / time);
+    double cpu[MOST_ROUNDS], wall[MOST_ROUNDS];
+    for (int i = 0; i < rounds; i++) {
+        cpu[i] = loads[i].cpu;
+        wall[i] = loads[i].wall;
+    }
+    printf("%s\t%s\t%.1f\t%.1f\t%zu\t%" PRIu64 "\t%" PRIu64 "\n", slash ? slash + 1 : file->path,
+           name, median(cpu, rounds), median(wall, rounds), file->size, loads[0].code_bytes,
+           loads[0].held);
 }
 
-static void measure_file(const struct file *file, int rounds, const char *directory) {
-    double times[MOST_ROUNDS];
-    for (size_t s = 0; s < COUNT(settings); s++) {
-        struct user user = open_user(&settings[s], directory);
-        load_once(&user, file); /* fills the cache */
-        for (int i = 0; i < rounds; i++)
-            times[i] = load_once(&user, file);
-        close_user(&user);
-        print_row(file, settings[s].name, median(times, rounds));
-    }
+static void measure_setting(const struct file *file, const struct setting *setting, int rounds,
+                            const char *directory) {
+    struct load loads[MOST_ROUNDS];
+    struct user user = open_user(setting, directory);
+    load_once(&user, file); /* fills the cache */
     for (int i = 0; i < rounds; i++)
-        times[i] = compare_once(file);
-    print_row(file, "read and compare", median(times, rounds));
+        loads[i] = load_once(&user, file);
+    close_user(&user);
+    print_row(file, setting->name, loads, rounds);
+}
+
+#define COMPARISON "read and compare"
+
+static void measure_file(const struct file *file, int rounds, const char *directory,
+                         const char *only) {
+    struct load loads[MOST_ROUNDS];
+    for (size_t s = 0; s < COUNT(settings); s++)
+        if (!only || strcmp(only, settings[s].name) == 0)
+            measure_setting(file, &settings[s], rounds, directory);
+    if (only && strcmp(only, COMPARISON) != 0)
+        return;
+    for (int i = 0; i < rounds; i++)
+        loads[i] = compare_once(file);
+    print_row(file, COMPARISON, loads, rounds);
 }
 
 /* ---- Instances ------------------------------------------------------------------------------- */
@@ -236,16 +273,18 @@ static void measure_instances(long count) {
 
 int main(int argc, char **argv) {
     char made[] = "/tmp/catnap-startup-XXXXXX";
-    const char *directory = NULL;
+    const char *directory = NULL, *only = NULL;
     int rounds = 9, option;
     long instances = 0;
-    while ((option = getopt(argc, argv, "r:n:d:")) != -1) {
+    while ((option = getopt(argc, argv, "r:n:d:s:")) != -1) {
         if (option == 'r')
             rounds = atoi(optarg);
         else if (option == 'n')
             instances = atol(optarg);
         else if (option == 'd')
             directory = optarg;
+        else if (option == 's')
+            only = optarg;
         else
             return 2;
     }
@@ -256,7 +295,7 @@ int main(int argc, char **argv) {
         fail(made, "cannot be made");
     for (int i = optind; i < argc; i++) {
         struct file file = map_file(argv[i]);
-        measure_file(&file, rounds, directory);
+        measure_file(&file, rounds, directory, only);
         munmap((void *)(uintptr_t)file.bytes, file.size);
     }
     if (instances > 0)
