@@ -13,7 +13,12 @@
 
 /* Enough work that taking a piece costs nothing beside it, and few enough bytes at stake that all
  * threads end at about the same time. */
-#define PIECE_BYTES 65536u
+#define PIECE_BYTES 32768u
+/* So many for each helper are there before the caller stops finding bodies and validates one itself:
+ * what it finds is still in its cache then. */
+#define PIECES_AHEAD 3u
+/* A thread is not worth starting for less. */
+#define THREAD_BYTES 65536u
 #define MOST_THREADS 64u
 
 /* What one thread validates with. Where the quick look fails time and again, it is done less often. */
@@ -26,10 +31,10 @@ struct worker {
 
 struct crew {
     const struct module *m;
-    struct worker own;    /* the caller's */
-    bool streamed;        /* bytes behind the bodies that are ready may not be there yet */
-    uint32_t announced;   /* `ready`, as the caller left it */
-    uint64_t unannounced; /* bytes since */
+    struct worker own;  /* the caller's */
+    bool streamed;      /* bytes behind the bodies that are ready may not be there yet */
+    uint32_t known;     /* the first function whose body the caller does not know */
+    uint32_t announced; /* `ready`, as the caller left it */
     uint32_t helper_count;
     pthread_t helpers[MOST_THREADS];
 
@@ -92,15 +97,21 @@ static uint32_t validate_some(const struct crew *crew, struct worker *worker, ui
     return func;
 }
 
+/* Where a body is, without looking there: its size may be far from any cache. */
+static uint64_t place(const struct crew *crew, uint32_t func) {
+    const struct module *m = crew->m;
+    return atomic_load_explicit(&m->code[func - m->imported_func_count], memory_order_relaxed) / 2;
+}
+
 /* Takes the next piece, waiting for one if need be; false when there will be none. */
 static bool take_piece(struct crew *crew, bool wait, uint32_t *first, uint32_t *last) {
-    uint64_t bytes = 0;
     pthread_mutex_lock(&crew->mutex);
     while (wait && crew->next == crew->ready && crew->next < crew->end && !crew->closed)
         pthread_cond_wait(&crew->more, &crew->mutex);
     *first = crew->next;
-    while (crew->next < crew->ready && crew->next < crew->end && bytes < PIECE_BYTES)
-        bytes += cn_untranslated_body(crew->m, crew->next++).length;
+    while (crew->next < crew->ready && crew->next < crew->end &&
+           place(crew, crew->next) - place(crew, *first) < PIECE_BYTES)
+        crew->next++;
     *last = crew->next;
     pthread_mutex_unlock(&crew->mutex);
     return *first < *last;
@@ -115,12 +126,18 @@ static void report(struct crew *crew, uint32_t func, const struct error *error) 
     pthread_mutex_unlock(&crew->mutex);
 }
 
-static void work(struct crew *crew, struct worker *worker, bool wait) {
+static bool work_once(struct crew *crew, struct worker *worker, bool wait) {
     uint32_t first, last;
-    while (take_piece(crew, wait, &first, &last)) {
-        uint32_t func = validate_some(crew, worker, first, last);
-        if (func < last)
-            report(crew, func, &worker->error);
+    if (!take_piece(crew, wait, &first, &last))
+        return false;
+    uint32_t func = validate_some(crew, worker, first, last);
+    if (func < last)
+        report(crew, func, &worker->error);
+    return true;
+}
+
+static void work(struct crew *crew, struct worker *worker, bool wait) {
+    while (work_once(crew, worker, wait)) {
     }
 }
 
@@ -137,13 +154,13 @@ static void *help(void *env) {
 
 /* ---- Starting ---- */
 
-/* More threads than pieces would wait for nothing. */
+/* More threads than there is work for would wait for nothing. */
 static uint32_t useful_helpers(size_t code_bytes, uint32_t threads, bool apart) {
-    uint64_t pieces = code_bytes / PIECE_BYTES + 1;
+    uint64_t worth = code_bytes / THREAD_BYTES + 1;
     if (threads > MOST_THREADS)
         threads = MOST_THREADS;
-    if (threads > pieces)
-        threads = (uint32_t)pieces;
+    if (threads > worth)
+        threads = (uint32_t)worth;
     uint32_t helpers = threads > 0 ? threads - 1 : 0;
     return apart && helpers == 0 ? 1 : helpers;
 }
@@ -182,7 +199,7 @@ struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t thr
         return NULL;
     }
     crew->m = m;
-    crew->next = crew->ready = crew->announced = m->imported_func_count;
+    crew->next = crew->ready = crew->announced = crew->known = m->imported_func_count;
     crew->end = m->func_count;
     crew->streamed = streamed;
     if (!make_worker(&crew->own, m, code_bytes)) {
@@ -208,13 +225,16 @@ static void validate_alone(struct crew *crew, uint32_t end) {
     }
 }
 
-static void announce(struct crew *crew, uint32_t end, bool closed) {
+/* Whether there is more than the helpers will want soon. */
+static bool announce(struct crew *crew, uint32_t end, bool closed) {
     pthread_mutex_lock(&crew->mutex);
-    crew->ready = end;
+    crew->ready = crew->announced = end;
     crew->closed = closed;
+    bool plenty = crew->next < end && place(crew, end - 1) - place(crew, crew->next) >
+                                          (uint64_t)PIECES_AHEAD * crew->helper_count * PIECE_BYTES;
     pthread_cond_broadcast(&crew->more);
     pthread_mutex_unlock(&crew->mutex);
-    crew->unannounced = 0;
+    return plenty;
 }
 
 void cn_crew_ready(struct crew *crew, uint32_t end) {
@@ -222,11 +242,11 @@ void cn_crew_ready(struct crew *crew, uint32_t end) {
         validate_alone(crew, end);
         return;
     }
-    for (uint32_t func = crew->announced; func < end; func++)
-        crew->unannounced += cn_untranslated_body(crew->m, func).length;
-    crew->announced = end;
-    if (crew->unannounced >= PIECE_BYTES)
-        announce(crew, end, false);
+    crew->known = end;
+    if (end > crew->announced &&
+        place(crew, end - 1) - place(crew, crew->announced) >= PIECE_BYTES &&
+        announce(crew, end, false) && !crew->streamed)
+        work_once(crew, &crew->own, false);
 }
 
 bool cn_crew_failed(struct crew *crew) {
@@ -254,7 +274,7 @@ static void free_crew(struct crew *crew) {
 
 bool cn_crew_finish(struct crew *crew, struct error *error) {
     if (crew->helper_count > 0) {
-        announce(crew, crew->announced, true);
+        announce(crew, crew->known, true);
         work(crew, &crew->own, false);
         join_helpers(crew);
     }
