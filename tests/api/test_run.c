@@ -268,6 +268,44 @@ static void stopped_runs_hold_references(void **state) {
     catnap_run_delete(stopped);
 }
 
+static wasm_trap_t *count_down(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                               catnap_val_t *results) {
+    int32_t *calls = env;
+    ++*calls;
+    if (arguments[0].of.i32 == 0)
+        return catnap_trap_new(catnap_caller_store(caller), CATNAP_TRAP_HOST, "nothing is left");
+    results[0].of.i32 = arguments[0].of.i32 - 1;
+    return NULL;
+}
+
+/* A function of the host is called at the first resumption, whole, whatever fuel there is. */
+static void functions_of_the_host_run_whole(void **state) {
+    struct run_fixture *fixture = *state;
+    int32_t calls = 0;
+    wasm_functype_t *type = wasm_functype_new_1_1(wasm_valtype_new_i32(), wasm_valtype_new_i32());
+    wasm_func_t *func = catnap_func_new(fixture->store, type, count_down, &calls, NULL, NULL);
+    wasm_functype_delete(type);
+    assert_no_error(catnap_store_set_fuel(fixture->store, 0));
+    for (int32_t n = 0; n < 2; n++) {
+        catnap_val_t argument = {.kind = WASM_I32, .of.i32 = n}, out;
+        wasm_trap_t *trap;
+        catnap_run_t *run = catnap_run_new(func, &argument, 1, NULL);
+        assert_int_equal(calls, n);
+        assert_int_equal(catnap_run_resume(run, &out, 1, &trap), n ? CATNAP_OK : CATNAP_TRAP);
+        assert_int_equal(calls, n + 1);
+        if (n) {
+            assert_int_equal(out.of.i32, 0);
+        } else {
+            assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_HOST);
+            wasm_trap_delete(trap);
+        }
+        assert_int_equal(catnap_run_backtrace(run, NULL, 0), 0);
+        assert_int_equal(catnap_run_resume(run, &out, 1, &trap), CATNAP_MISUSE);
+        catnap_run_delete(run);
+    }
+    wasm_func_delete(func);
+}
+
 static void wrong_runs_are_refused(void **state) {
     struct run_fixture *fixture = *state;
     wasm_func_t *func = EXPORT(func, fixture->instance, "sum");
@@ -300,6 +338,7 @@ int main(void) {
         RUN_TEST(runs_end_in_traps),
         RUN_TEST(runs_nest),
         RUN_TEST(stopped_runs_hold_references),
+        RUN_TEST(functions_of_the_host_run_whole),
         RUN_TEST(wrong_runs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
