@@ -42,7 +42,7 @@ static bool decode_body(struct validator *v, struct span body) {
 
 /* Whether the body gave an error of more weight than that of what is invalid. */
 static bool prefer(struct validator *v, uint32_t func, struct span body, struct error *error) {
-    struct error found;
+    struct error found = {.status = CATNAP_OK};
     v->d.error = &found;
     if (decode_body(v, body) ||
         (found.status != CATNAP_MALFORMED && found.status != CATNAP_NO_MEMORY))
