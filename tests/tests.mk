@@ -58,6 +58,16 @@ $(BUILD)/bench/calls: $(BUILD)/bench/calls.o $(BUILD)/libcatnap.a
 
 -include $(BUILD)/bench/calls.d
 
+# What checkpoints, rollbacks, clones and files cost, beside their targets.
+.PHONY: bench-snapshot
+bench-snapshot: $(BUILD)/bench/snapshot/snapshot
+	@$<
+
+$(BUILD)/bench/snapshot/snapshot: $(BUILD)/bench/snapshot/snapshot.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
+-include $(BUILD)/bench/snapshot/snapshot.d
+
 # What pools cost.
 .PHONY: bench-pool
 bench-pool: $(BUILD)/bench/snapshot/pool
@@ -129,5 +139,6 @@ fuzz-run: fuzz
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
 #:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
 #:   bench-calls    what calls between host and WebAssembly cost
+#:   bench-snapshot what checkpoints, clones and snapshots cost
 #:   bench-pool     what pools of instances cost
 #:   bench          measures; BENCH_OPTIONS="--peer ..." (bench/README.md)

@@ -2,7 +2,6 @@
  * What snapshots cost, beside their targets, memcpy and making an instance anew. Prints a table;
  * see docs/snapshots.md. Times are medians.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
