@@ -57,7 +57,7 @@ uint8_t *cn_os_image_open(int image, size_t size);
  * staying private. */
 bool cn_os_image_map(int image, uint64_t offset, void *start, size_t size);
 /* Pages of such a mapping are the image's again; other memory is zero again. */
-void cn_os_discard(void *start, size_t size);
+bool cn_os_discard(void *start, size_t size);
 /* Memory is zero again: of a shared mapping of an image, or (image -1) of
  * nobody else. */
 void cn_os_zero(int image, void *start, size_t size);

@@ -229,9 +229,8 @@ bool cn_os_image_map(int image, uint64_t offset, void *start, size_t size) {
                 (off_t)offset) != MAP_FAILED;
 }
 
-void cn_os_discard(void *start, size_t size) {
-    if (size > 0)
-        madvise(start, size, MADV_DONTNEED);
+bool cn_os_discard(void *start, size_t size) {
+    return size == 0 || madvise(start, size, MADV_DONTNEED) == 0;
 }
 
 void cn_os_zero(int image, void *start, size_t size) {

@@ -42,7 +42,9 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
     if (store->engine->config.bounds_checks != CATNAP_BOUNDS_AUTO ||
         GUARDED_RESERVATION > SIZE_MAX || !cn_os_guard_install())
         return false;
-    memory->base = cn_os_reserve((size_t)GUARDED_RESERVATION);
+    memory->is_lent = store->lend && store->lend(store->lender, memory);
+    if (!memory->is_lent)
+        memory->base = cn_os_reserve((size_t)GUARDED_RESERVATION);
     if (!memory->base)
         return false;
     memory->reserved = (size_t)GUARDED_RESERVATION;
@@ -92,7 +94,7 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     }
     if (!reserve_guarded(memory, store) && !reserve_most(memory, store))
         goto fail;
-    if (size > 0 && !cn_os_commit(memory->base, (size_t)size)) {
+    if (size > 0 && !memory->is_lent && !cn_os_commit(memory->base, (size_t)size)) {
         cn_os_release(memory->base, memory->reserved);
         goto fail;
     }

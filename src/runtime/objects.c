@@ -80,7 +80,8 @@ static void free_memory(struct wasm_ref_t *ref) {
     cn_store_give_memory(ref->store, memory->size);
     if (memory->shadow)
         memory->drop_shadow(memory);
-    if (memory->base)
+    bool taken = memory->give_back && memory->give_back(memory);
+    if (memory->base && !taken)
         cn_os_release(memory->base, memory->reserved);
     cn_free(ref->store->alloc, memory, sizeof *memory);
 }

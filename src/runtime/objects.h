@@ -96,6 +96,12 @@ struct wasm_memory_t {
     struct shadow *shadow; /* of checkpoints, or NULL */
     void (*drop_shadow)(
         wasm_memory_t *); /* set: there is or was one, and may have mapped pages anew */
+    /* Of a memory whose address space somebody wants back: whether it was taken. */
+    bool (*give_back)(wasm_memory_t *);
+    bool is_lent; /* in use for another time, with all that was mapped */
+    bool unlike;  /* something could not be mapped that otherwise is */
+    struct catnap_snapshot_t *source;
+    uint32_t source_object;
 };
 
 struct wasm_table_t {
@@ -205,6 +211,9 @@ struct wasm_store_t {
     struct catnap_error_t last_error;
     struct checkpoints *checkpoints; /* or NULL */
     const struct checkpoint_hooks *checkpoint_hooks;
+    /* Set while instances are made that may have guarded address space which is laid out already. */
+    bool (*lend)(void *lender, wasm_memory_t *);
+    void *lender;
     wasm_trap_t *spare_trap;  /* for exhausted memory */
     wasm_trap_t *misuse_trap; /* for a second thread; its handles are not counted */
     void *data;

@@ -20,6 +20,7 @@ catnap_snapshot_t *cn_snapshot_new(wasm_engine_t *engine, struct error *error) {
     snapshot->engine = engine;
     snapshot->image = -1;
     atomic_init(&snapshot->references, 1);
+    pthread_mutex_init(&snapshot->spare_mutex, NULL);
     cn_arena_init(&snapshot->arena, &engine->alloc);
     cn_engine_retain(engine);
     return snapshot;
@@ -36,6 +37,7 @@ void cn_snapshot_release(catnap_snapshot_t *snapshot) {
     for (uint32_t i = 0; i < snapshot->module_count; i++)
         if (snapshot->modules[i].shared)
             cn_shared_release(snapshot->modules[i].shared);
+    cn_spares_free(snapshot);
     cn_os_release(snapshot->view, snapshot->view_length);
     cn_os_release(snapshot->file_view, snapshot->file_view_length);
     cn_os_image_delete(snapshot->image);

@@ -20,6 +20,7 @@ struct restore {
     struct error *error;
     struct snap_made made;
     uint32_t *owned, *next_owned; /* lists: objects of an instance; number + 1, 0 ends */
+    uint32_t instance, memory;    /* being made, by number and by index */
     struct wasm_ref_t **imports;
 };
 
@@ -237,6 +238,29 @@ static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *inst
     return true;
 }
 
+/* Memories of an instance are made in the order of their indices. */
+static bool lend(void *env, wasm_memory_t *memory) {
+    struct restore *r = env;
+    uint32_t index = r->memory++;
+    for (uint32_t i = r->owned[r->instance]; i; i = r->next_owned[i - 1]) {
+        const struct snap_object *part = &r->snapshot->objects[i - 1];
+        if (part->kind == OBJECT_MEMORY && part->owner_index == index)
+            return cn_spare_take(r->snapshot, i - 1, memory);
+    }
+    return false;
+}
+
+static wasm_instance_t *make_with_spares(struct restore *r, uint32_t number,
+                                         struct shared_module *shared) {
+    r->instance = number;
+    r->memory = shared->module->imported_memory_count;
+    r->store->lend = lend;
+    r->store->lender = r;
+    wasm_instance_t *instance = cn_instance_make(r->store, shared, r->imports, r->error);
+    r->store->lend = NULL;
+    return instance;
+}
+
 static bool make_instance(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
     struct shared_module *shared = r->snapshot->modules[object->module].shared;
@@ -250,7 +274,7 @@ static bool make_instance(struct restore *r, uint32_t number) {
     }
     if (!cn_link_check(r->store, shared->module, r->imports, object->import_count, r->error))
         return false;
-    wasm_instance_t *instance = cn_instance_make(r->store, shared, r->imports, r->error);
+    wasm_instance_t *instance = make_with_spares(r, number, shared);
     if (!instance)
         return false;
     r->made.objects[number] = &instance->ref;
@@ -350,23 +374,39 @@ static bool fill_object(struct restore *r, uint32_t number) {
     return true;
 }
 
+/* Whether a run is mapped and not copied; the same each time. */
+static bool is_mapped(const catnap_snapshot_t *snapshot, const struct snap_run *run) {
+    size_t page = cn_os_page_bytes(), size = (size_t)run->count * SNAP_PAGE;
+    return snapshot->image >= 0 && run->offset != UINT64_MAX && size >= LEAST_MAPPED &&
+           run->offset % page == 0 && run->first * SNAP_PAGE % page == 0 && size % page == 0;
+}
+
 /* A part of the snapshot's image in place of the memory's pages, or a copy. */
 static void fill_pages(struct restore *r) {
     uint32_t mappings = 0;
-    size_t page = cn_os_page_bytes();
     for (size_t i = 0; i < r->snapshot->run_count; i++) {
         const struct snap_run *run = &r->snapshot->runs[i];
         wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[run->object];
         uint8_t *to = memory->base + run->first * SNAP_PAGE;
         size_t size = (size_t)run->count * SNAP_PAGE;
-        bool mapped = r->snapshot->image >= 0 && run->offset != UINT64_MAX &&
-                      size >= LEAST_MAPPED && mappings < MOST_MAPPINGS && run->offset % page == 0 &&
-                      (uintptr_t)to % page == 0 && size % page == 0 &&
-                      cn_os_image_map(r->snapshot->image, run->offset, to, size);
-        mappings += mapped;
+        bool wanted = is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
+        bool mapped = wanted && (memory->is_lent ||
+                                 cn_os_image_map(r->snapshot->image, run->offset, to, size));
+        mappings += wanted;
         memory->imaged |= mapped;
+        memory->unlike |= wanted && !mapped;
         if (!mapped && run->bytes)
             memcpy(to, run->bytes, size);
+    }
+}
+
+/* Memories that are laid out for the snapshot can be so again. */
+static void expect_spares(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++) {
+        wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[i];
+        if (r->snapshot->objects[i].kind == OBJECT_MEMORY && r->snapshot->objects[i].owner &&
+            memory->guarded && memory->imaged && !memory->unlike)
+            cn_spare_expect(r->snapshot, i, memory);
     }
 }
 
@@ -375,6 +415,7 @@ static bool fill(struct restore *r) {
         if (!fill_object(r, i))
             return false;
     fill_pages(r);
+    expect_spares(r);
     return true;
 }
 

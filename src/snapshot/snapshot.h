@@ -102,7 +102,12 @@ struct catnap_snapshot_t {
     size_t file_view_length;
     catnap_snapshot_t *base; /* of a delta: held */
     _Atomic uint32_t references;
+    /* Address space of former instances (spares.c). */
+    pthread_mutex_t spare_mutex;
+    struct spare *spares; /* MOST_SPARES, or NULL */
+    uint32_t spare_count;
 };
+#define MOST_SPARES 16u
 
 /* ---- capture.c ---- */
 struct snap_naming {
@@ -148,6 +153,13 @@ struct snap_resolver {
 bool cn_snapshot_restore(catnap_snapshot_t *, wasm_store_t *, const struct snap_resolver *,
                          wasm_instance_t **instances, struct catnap_run_t **run, struct error *);
 uint32_t cn_snapshot_instance_count(const catnap_snapshot_t *);
+
+/* ---- spares.c ---- */
+/* Gives a memory what one like it had before; false when there is nothing. */
+bool cn_spare_take(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
+/* The memory is laid out for the object and gives its address space back, which holds the snapshot. */
+void cn_spare_expect(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
+void cn_spares_free(catnap_snapshot_t *);
 
 /* ---- frames.c ---- */
 bool cn_frames_capture(catnap_snapshot_t *, struct catnap_run_t *, struct error *);
