@@ -291,7 +291,8 @@ static void released_memories_are_whole(void **state) {
             assert_no_error(catnap_store_release(guest.store, 0));
             catnap_snapshot_t *snapshot = catnap_snapshot_take(guest.store, NULL, &error);
             assert_no_error(error);
-            catnap_linker_t *linker = catnap_linker_new(guest.store);
+            wasm_store_t *store = wasm_store_new(guest.engine);
+            catnap_linker_t *linker = catnap_linker_new(store);
             wasm_instance_t *copy;
             assert_no_error(catnap_snapshot_restore(snapshot, linker, NULL, &copy, NULL));
             wasm_memory_t *memory = EXPORT(memory, copy, "m");
@@ -299,6 +300,7 @@ static void released_memories_are_whole(void **state) {
             wasm_memory_delete(memory);
             wasm_instance_delete(copy);
             catnap_linker_delete(linker);
+            wasm_store_delete(store);
             catnap_snapshot_delete(snapshot);
         }
         free(before);
