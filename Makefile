@@ -63,7 +63,9 @@ endif
 ifneq ($(and $(WABT_LIB),$(CRYPTO_LIB),$(CXX),$(if $(NO_WABT),,yes)),)
 CLI_OBJECTS += $(BUILD)/src/cli/wat.o
 CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
-CLI_LIBS += $(WABT_LIB) -lcrypto -lstdc++
+# Linked in where there are archives: to load and relocate these two takes as long as all else at start.
+archive = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
+CLI_LIBS += $(WABT_LIB) $(call archive,crypto) $(call archive,stdc++)
 endif
 # The conformance runner reads JSON with json-c; without it the command has no `wast`.
 ifeq ($(shell $(CC) $(cppflags) -include json-c/json.h -E -x c /dev/null >/dev/null 2>&1 && echo yes),yes)
