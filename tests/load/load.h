@@ -59,6 +59,7 @@ static inline struct bytes many_functions(uint32_t count, uint32_t bad, uint32_t
         put_sized(&code, &f);
     }
     put_section(&b, 3, &types);
+    SECTION(&b, 5, 1, 0, 1);
     put_section(&b, 10, &code);
     return b;
 }

@@ -130,6 +130,66 @@ static void changed_modules_fare_the_same(void **state) {
     drop_bytes(&b);
 }
 
+/* ---- Memory that runs out, and modules that end too early, in each mode ---- */
+
+static const catnap_translation_t each_mode[] = {CATNAP_TRANSLATION_LAZY, CATNAP_TRANSLATION_EAGER,
+                                                 CATNAP_TRANSLATION_DEFERRED};
+
+static void loading_fails_without_memory(void **state) {
+    struct bytes b = many_functions(5, UINT32_MAX, UINT32_MAX);
+    (void)state;
+    for (size_t mode = 0; mode < COUNT(each_mode); mode++) {
+        bool loaded = false;
+        for (uint64_t fail_at = 0; !loaded; fail_at++) {
+            struct injector injector = {.fail_at = UINT64_MAX};
+            wasm_engine_t *engine = new_engine(
+                &(struct engine_form){.translation = each_mode[mode], .injector = &injector});
+            wasm_store_t *store = wasm_store_new(engine);
+            injector.fail_at = injector.count + fail_at;
+            catnap_error_t *error;
+            wasm_module_t *module = catnap_module_new(store, b.data, b.size, NULL, &error);
+            loaded = module != NULL;
+            if (!module)
+                assert_error(error, CATNAP_NO_MEMORY, "memory");
+            wasm_module_delete(module);
+            wasm_store_delete(store);
+            wasm_engine_delete(engine);
+            assert_int_equal(injector.held, 0);
+        }
+    }
+    drop_bytes(&b);
+}
+
+static void truncated_modules_are_refused(void **state) {
+    struct bytes small = sample_module(), large = many_functions(20, UINT32_MAX, UINT32_MAX);
+    const struct bytes *modules[] = {&small, &large};
+    (void)state;
+    for (size_t mode = 0; mode < COUNT(each_mode); mode++) {
+        struct injector injector = {.fail_at = UINT64_MAX};
+        wasm_engine_t *engine = new_engine(
+            &(struct engine_form){.translation = each_mode[mode], .injector = &injector});
+        wasm_store_t *store = wasm_store_new(engine);
+        for (size_t i = 0; i < COUNT(modules); i++)
+            for (size_t size = 0; size < modules[i]->size; size += 1 + i * 97) {
+                uint8_t *copy = malloc(size ? size : 1); /* a sanitizer sees its end */
+                assert_non_null(copy);
+                memcpy(copy, modules[i]->data, size);
+                catnap_error_t *error;
+                wasm_module_t *module = catnap_module_new(store, copy, size, NULL, &error);
+                assert_true(module != NULL || error != NULL);
+                assert_true(i == 0 || size <= 8 || module == NULL);
+                wasm_module_delete(module);
+                catnap_error_delete(error);
+                free(copy);
+            }
+        wasm_store_delete(store);
+        wasm_engine_delete(engine);
+        assert_int_equal(injector.held, 0);
+    }
+    drop_bytes(&small);
+    drop_bytes(&large);
+}
+
 /* ---- Memory that runs out at a first call ---- */
 
 /* One resume with the allocation `fail_at` failing; true when it did not come to that. */
@@ -263,6 +323,8 @@ int main(void) {
         cmocka_unit_test(bad_bodies_do_not_hide_their_neighbours),
         cmocka_unit_test(modules_choose_for_themselves),
         cmocka_unit_test(changed_modules_fare_the_same),
+        cmocka_unit_test(loading_fails_without_memory),
+        cmocka_unit_test(truncated_modules_are_refused),
         cmocka_unit_test(runs_wait_for_memory),
         cmocka_unit_test(calls_trap_without_memory),
         cmocka_unit_test(threads_share_deferred_modules),
