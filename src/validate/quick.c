@@ -17,7 +17,7 @@
  */
 #include "validate/quick.h"
 
-#ifndef CATNAP_SMALL
+#ifndef CATNAP_NO_QUICK
 
 #include <string.h>
 
