@@ -145,11 +145,7 @@ static bool ends_function(const struct translator *t, const struct control *c, i
     } else if (c->result_count != t->type->result_count) {
         return false;
     }
-    if ((size_t)(t->end - at) != t->depth - 1)
-        return false;
-    while (at < t->end && *at == OP_end)
-        at++;
-    return at == t->end && t->type->result_slots <= 1 && *result <= INT16_MAX;
+    return at >= t->closing && t->type->result_slots <= 1 && *result <= INT16_MAX;
 }
 
 /* Makes the jump at `cell`, to a label where the function ends, the return itself. */

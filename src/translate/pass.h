@@ -76,6 +76,7 @@ struct translator {
     const struct translation_config *config;
     const struct functype *type;
     const uint8_t *at, *end;
+    const uint8_t *closing; /* from here on the body has nothing but `end` */
     struct local *locals;
     uint32_t local_count;
     struct value *stack;

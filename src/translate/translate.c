@@ -354,6 +354,9 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         .live = true,
     };
     struct code *code = NULL;
+    /* Asked for at each `end`: found once, since there may be a million of them. */
+    for (t.closing = t.end; t.closing > t.at && t.closing[-1] == OP_end;)
+        t.closing--;
     if (!lay_out_locals(&t, error))
         goto done;
     struct control *function = cn_push_control(&t, FUNCTION);

@@ -498,6 +498,32 @@ static void nesting_a_million_deep(void **state) {
     }
 }
 
+/* As deep, where all that follows each construct ends the function, too; with a branch to each. */
+static void nesting_that_ends_the_function(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct module m = {0};
+        struct bytes plain = {0}, branches = {0};
+        put(&plain, 0);
+        put(&branches, 0);
+        for (uint32_t i = 0; i < DEEP; i++) {
+            PUT(&plain, BLOCK, EMPTY);
+            PUT(&branches, BLOCK, EMPTY, LOCAL_GET, 0, BR_IF, 0);
+        }
+        for (uint32_t i = 0; i <= DEEP; i++) {
+            put(&plain, END);
+            put(&branches, END);
+        }
+        add_func(&m, "plain", add_type(&m, "", ""), &plain);
+        add_func(&m, "branches", add_type(&m, "i", ""), &branches);
+        enter_module(&w, &m);
+        CALL_EXPORT(w.instance, "plain");
+        CALL_EXPORT(w.instance, "branches", 0);
+        CALL_EXPORT(w.instance, "branches", 1);
+    }
+}
+
 /* Blocks within blocks, each with an operand below it: values and nesting grow together. */
 static void nesting_over_operands(void **state) {
     (void)state;
@@ -642,6 +668,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(wide_branches_stay_small),
         cmocka_unit_test(hundred_thousand_entries),
         cmocka_unit_test(nesting_a_million_deep),
+        cmocka_unit_test(nesting_that_ends_the_function),
         cmocka_unit_test(nesting_over_operands),
         cmocka_unit_test(nesting_in_a_constant_expression),
         cmocka_unit_test(hundreds_of_thousands_of_operands),
