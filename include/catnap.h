@@ -954,7 +954,7 @@ typedef struct catnap_snapshot_info {
     uint64_t memory_bytes; /* sizes of the memories */
     uint64_t page_bytes;   /* of those, kept: not zero, and not the base's */
     uint64_t frames;       /* of a suspended run */
-    uint64_t fuel;
+    uint64_t fuel;         /* of the store; a suspended run may have taken some ahead */
     bool fuel_enabled, interruptible, has_modules, is_delta;
     uint64_t identity[2], base_identity[2];
 } catnap_snapshot_info_t;

@@ -45,7 +45,8 @@ bool cn_run_place(const struct catnap_run_t *, const uint64_t **pc, uint64_t **f
 uint64_t cn_run_fuel(const struct catnap_run_t *);
 /* Makes a new run stand there: its frames are on the stack above the entry record, `frames` deep. */
 struct value_stack *cn_run_stack(const struct catnap_run_t *);
-void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames);
+void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames,
+                  uint64_t fuel_paid);
 
 /* memmove() and memset() of linear memory, for lengths that may take seconds: how many bytes are done.
  * Fewer than all, but a multiple of 64, when the call was interrupted and what is left can be done

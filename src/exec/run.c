@@ -188,11 +188,13 @@ struct value_stack *cn_run_stack(const struct catnap_run_t *run) {
     return run->stack;
 }
 
-void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, uint32_t frames) {
+void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, uint32_t frames,
+                  uint64_t fuel_paid) {
     const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
     run->state = RUN_STOPPED;
     run->pc = pc;
     run->fp = fp;
+    run->fuel_paid = fuel_paid;
     uint64_t left = run->func->ref.store->machine.depth_limit;
     left = left > frames ? left - frames : 0;
     for (uint64_t *frame = fp; frames > 0; frames--, left++) {

@@ -432,7 +432,8 @@ catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t 
         return NULL;
     c.snapshot->fuel_enabled = store->machine.fuel_enabled;
     c.snapshot->interruptible = store->machine.interruptible;
-    c.snapshot->fuel = store->machine.fuel + (run ? cn_run_fuel(run) : 0);
+    c.snapshot->fuel = store->machine.fuel;
+    c.snapshot->fuel_paid = run ? cn_run_fuel(run) : 0;
     bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error));
     /* The list grows while its objects are looked at: references bring others in. */
     for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)

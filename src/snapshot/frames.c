@@ -280,6 +280,6 @@ struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *snapshot, wasm_s
         cn_run_delete(run);
         return NULL;
     }
-    cn_run_stand(run, r.pc, r.fp, snapshot->frame_count);
+    cn_run_stand(run, r.pc, r.fp, snapshot->frame_count, snapshot->fuel_paid);
     return run;
 }

@@ -107,7 +107,7 @@ static struct snap_ref get_ref(struct reader *r) {
     ref.index = get32(r);
     if (ref.tag >= SNAP_REF_TAGS || (ref.tag != SNAP_NULL && ref.object >= r->s->object_count))
         bad(r, "a reference to nothing");
-    return ref;
+    return ref.tag == SNAP_NULL ? (struct snap_ref){0} : ref;
 }
 
 static void get_value(struct reader *r, struct snap_value *value) {
@@ -186,7 +186,8 @@ static void read_table(struct reader *r, struct snap_object *object) {
     object->limits = get_limits(r);
     object->type = get_type(r);
     object->size = get_count(r, 8, REF_BYTES);
-    if (object->size > LIMIT_TABLE_ELEMENTS || !vt_is_ref(object->type))
+    if (object->size > LIMIT_TABLE_ELEMENTS || object->limits.min > object->size ||
+        !vt_is_ref(object->type))
         bad(r, "a table that cannot be");
     object->elements = room(r, (size_t)object->size, sizeof *object->elements);
     for (uint64_t i = 0; i < object->size && !r->failed; i++)
@@ -252,6 +253,7 @@ static void read_objects(struct reader *r) {
 
 static void read_frames(struct reader *r) {
     r->s->entry = get_ref(r);
+    r->s->fuel_paid = get64(r);
     size_t count = get_count(r, 4, REF_BYTES + 12);
     r->s->frames = room(r, count, sizeof *r->s->frames);
     for (size_t i = 0; i < count && !r->failed; i++) {
@@ -416,6 +418,8 @@ static bool read_head(struct reader *r) {
         r->s->identity[i] = number_at(head + HEAD_IDENTITY + 8 * i, 8);
         r->s->base_identity[i] = number_at(head + HEAD_BASE + 8 * i, 8);
     }
+    if (!(r->s->identity[0] | r->s->identity[1]))
+        return bad(r, "the state has no identity");
     r->s->is_delta = (r->flags & FLAG_DELTA) != 0;
     for (uint64_t i = HEAD_SIZE + parts; i < r->area; i++)
         if (head[i] != 0)

@@ -90,6 +90,7 @@ struct catnap_snapshot_t {
     size_t run_count, run_capacity;
     struct snap_frame *frames; /* outermost first; none: nothing is suspended */
     struct snap_ref entry;     /* the function that the run began with */
+    uint64_t fuel_paid;        /* by the run, towards what it stopped before */
     const uint8_t *data;       /* the embedder's */
     uint64_t data_length;
     bool is_delta;

@@ -158,6 +158,7 @@ static void put_objects(struct writer *w, const catnap_snapshot_t *s) {
 
 static void put_frames(struct writer *w, const catnap_snapshot_t *s) {
     put_ref(w, s->entry);
+    put64(w, s->fuel_paid);
     put32(w, s->frame_count);
     for (uint32_t i = 0; i < s->frame_count; i++) {
         const struct snap_frame *frame = &s->frames[i];

@@ -356,17 +356,47 @@ static void damage_is_noticed(void **state) {
     close_world(&world);
 }
 
+/* Who wrote it can make all checksums right, those of a state without an identity too. */
+static void a_base_without_identity_is_refused(void **state) {
+    (void)state;
+    struct world world;
+    catnap_error_t *error;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, state_module);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    memset(bytes.data + HEAD_IDENTITY, 0, 16);
+    uint64_t checksum = XXH3_64bits(bytes.data, HEAD_CHECKSUM);
+    for (int i = 0; i < 8; i++)
+        bytes.data[HEAD_CHECKSUM + i] = (char)(checksum >> 8 * i);
+    catnap_snapshot_t *base =
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    if (base) {
+        wasm_byte_vec_t delta = to_bytes(snapshot, snapshot);
+        catnap_open_options_t open = {.base = base};
+        catnap_snapshot_delete(catnap_snapshot_read(world.engine, (const uint8_t *)delta.data,
+                                                    delta.size, &open, &error));
+        wasm_byte_vec_delete(&delta);
+        catnap_snapshot_delete(base);
+    }
+    assert_error(error, CATNAP_MALFORMED, "identity");
+    wasm_byte_vec_delete(&bytes);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
 /* ---- Suspended execution ---- */
 
 #define LOOPS 40
 
-static int64_t uninterrupted(uint64_t *memory, uint64_t *fuel) {
+static int64_t uninterrupted(int32_t loops, uint64_t *memory, uint64_t *fuel) {
     struct world world;
     open_world(&world, true);
     assert_no_error(catnap_store_set_fuel(world.store, 10000000));
     wasm_instance_t *instance = START(&world, work_module);
     wasm_func_t *func = EXPORT(func, instance, "run");
-    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = loops}, result;
     assert_no_trap(catnap_func_call(func, &argument, 1, &result, 1));
     *memory = hash_memory(instance);
     *fuel = 10000000 - catnap_store_fuel(world.store);
@@ -376,19 +406,22 @@ static int64_t uninterrupted(uint64_t *memory, uint64_t *fuel) {
     return result.of.i64;
 }
 
-/* Runs in slices of fuel; after each the world ends, and a new one wakes from its bytes. */
-static void in_slices(uint64_t slice, int64_t expected, uint64_t memory) {
+/* Runs in slices of fuel; after each the world ends, and a new one wakes from its bytes. Gives how
+ * many worlds it took. */
+static uint64_t in_slices(int32_t loops, uint64_t slice, int64_t expected, uint64_t memory) {
+    uint64_t worlds = 1;
     struct world world;
     catnap_error_t *error;
     wasm_trap_t *trap;
-    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = LOOPS}, result;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = loops}, result;
     open_world(&world, true);
     wasm_instance_t *instance = START(&world, work_module);
     wasm_func_t *func = EXPORT(func, instance, "run");
     catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
     wasm_func_delete(func);
-    for (;;) {
-        assert_no_error(catnap_store_set_fuel(world.store, catnap_store_fuel(world.store) + slice));
+    for (;; worlds++) {
+        assert_int_equal(catnap_store_fuel(world.store), 0);
+        assert_no_error(catnap_store_set_fuel(world.store, slice));
         catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
         assert_no_trap(trap);
         if (status == CATNAP_OK)
@@ -414,17 +447,27 @@ static void in_slices(uint64_t slice, int64_t expected, uint64_t memory) {
     catnap_run_delete(run);
     wasm_instance_delete(instance);
     close_world(&world);
+    return worlds;
+}
+
+/* What a run has paid towards a stretch of code that its fuel does not reach is not lost. */
+static void fuel_is_exact_across_worlds(void **state) {
+    (void)state;
+    uint64_t memory, fuel;
+    int64_t expected = uninterrupted(2, &memory, &fuel);
+    assert_int_equal(in_slices(2, 1, expected, memory), fuel);
+    assert_int_equal(in_slices(2, 7, expected, memory), (fuel + 6) / 7);
 }
 
 static void slices_end_like_the_whole(void **state) {
     (void)state;
     uint64_t memory, fuel;
-    int64_t expected = uninterrupted(&memory, &fuel);
-    in_slices(fuel / 3, expected, memory);
-    in_slices(997, expected, memory);
-    in_slices(89, expected, memory);
+    int64_t expected = uninterrupted(LOOPS, &memory, &fuel);
+    in_slices(LOOPS, fuel / 3, expected, memory);
+    in_slices(LOOPS, 997, expected, memory);
+    in_slices(LOOPS, 89, expected, memory);
     for (uint64_t slice = fuel / 40; slice < fuel / 20; slice += fuel / 200 + 1)
-        in_slices(slice, expected, memory);
+        in_slices(LOOPS, slice, expected, memory);
 }
 
 static void a_run_needs_the_same_checks(void **state) {
@@ -476,7 +519,9 @@ int main(void) {
         TEST(compression_needs_the_library),
 #endif
         TEST(damage_is_noticed),
+        TEST(a_base_without_identity_is_refused),
         TEST(slices_end_like_the_whole),
+        TEST(fuel_is_exact_across_worlds),
         TEST(a_run_needs_the_same_checks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
