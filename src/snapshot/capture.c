@@ -355,14 +355,33 @@ static bool capture_object(struct capture *c, uint32_t number) {
     }
 }
 
+/* Slots of pre-linked modules that wait are no instances; nothing else refers to what is theirs. */
+#define LEFT_OUT UINT32_MAX
+
+static void leave_out(wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    instance->ref.number = LEFT_OUT;
+    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
+        instance->memories[i]->ref.number = LEFT_OUT;
+    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
+        instance->tables[i]->ref.number = LEFT_OUT;
+}
+
 static bool list_objects(struct capture *c) {
     struct wasm_ref_t *head = &c->store->objects;
     size_t instances = 0;
+    for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous)
+        ref->number = 0;
+    for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous)
+        if (ref->kind == OBJECT_INSTANCE && !((wasm_instance_t *)ref)->counted)
+            leave_out((wasm_instance_t *)ref);
     for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous) {
         bool wanted = ref->kind == OBJECT_INSTANCE ||
                       (ref->escaped && (ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE));
+        if (!wanted || ref->number == LEFT_OUT)
+            continue;
         instances += ref->kind == OBJECT_INSTANCE;
-        if (wanted && !add_object(c->snapshot, ref, c->error))
+        if (!add_object(c->snapshot, ref, c->error))
             return false;
     }
     c->snapshot->modules =

@@ -81,6 +81,57 @@ static void many_at_once_are_apart(void **state) {
 }
 
 /* Every byte, not only those that the module looks at. */
+/* The module's image is behind the memories of slots: it counts as contents in checkpoints, snapshots and
+ * after both. */
+static void slots_have_checkpoints_and_snapshots(void **state) {
+    (void)state;
+    static const catnap_tracking_t ways[] = {CATNAP_TRACKING_AUTO, CATNAP_TRACKING_COPY_ON_WRITE,
+                                             CATNAP_TRACKING_COMPARE};
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        catnap_error_t *error;
+        wasm_config_t *config = wasm_config_new();
+        catnap_config_set_tracking(config, ways[i]);
+        wasm_engine_t *engine = wasm_engine_new_with_config(config);
+        wasm_store_t *store = wasm_store_new(engine), *other = wasm_store_new(engine);
+        error = catnap_store_checkpoint(other, NULL);
+        bool offered = !error;
+        catnap_error_delete(error);
+        int32_t look = fresh_look(other);
+        catnap_prelinked_t *prelinked = prelink(store, state_module, sizeof state_module, NULL, 0);
+        for (int round = 0; offered && round < 6; round++) {
+            wasm_instance_t *instance = make(prelinked), *idle = make(prelinked);
+            wasm_instance_t *copies[2] = {NULL, NULL};
+            recycle(idle); /* a slot that waits is no instance */
+            assert_no_error(catnap_store_checkpoint(store, NULL));
+            catnap_snapshot_t *snapshot = catnap_snapshot_take(store, NULL, &error);
+            assert_no_error(error);
+            assert_int_equal(CALL(instance, "spoil", 0), 1);
+            if (round % 2)
+                assert_int_equal(CALL(instance, "wipe", round + 1), 1);
+            assert_no_error(catnap_store_rollback(store, 1));
+            assert_int_equal(CALL(instance, "look", 0), look);
+            assert_no_error(catnap_store_rollback(store, 1));
+            assert_no_error(catnap_store_release(store, 0));
+            assert_int_equal(catnap_snapshot_instance_count(snapshot), 1);
+            for (int j = 0; j < 2; j++) {
+                catnap_linker_t *linker = catnap_linker_new(other);
+                assert_no_error(catnap_snapshot_restore(snapshot, linker, NULL, &copies[j], NULL));
+                catnap_linker_delete(linker);
+                assert_int_equal(CALL(copies[j], "look", 0), look);
+                wasm_instance_delete(copies[j]);
+                catnap_snapshot_delete(snapshot);
+                snapshot = j ? NULL : catnap_snapshot_take(store, NULL, &error);
+                assert_no_error(error);
+            }
+            recycle(instance);
+        }
+        catnap_prelinked_delete(prelinked);
+        wasm_store_delete(other);
+        wasm_store_delete(store);
+        wasm_engine_delete(engine);
+    }
+}
+
 static void all_memory_is_as_new(void **state) {
     wasm_store_t *store = STORE(state);
     catnap_prelinked_t *prelinked = prelink(store, state_module, sizeof state_module, NULL, 0);
@@ -534,6 +585,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(is_as_new_each_time),
         TEST(many_at_once_are_apart),
+        TEST(slots_have_checkpoints_and_snapshots),
         TEST(all_memory_is_as_new),
         TEST(bounds_are_checked_after_growth_and_return),
         TEST(handles_keep_an_instance),
