@@ -329,7 +329,8 @@ static void use_snapshot(struct scene *scene, int compression, bool delta) {
     error = catnap_snapshot_write(scene->snapshot, &options, &scene->bytes);
     if (error && catnap_error_status(error) == CATNAP_UNSUPPORTED) {
         catnap_error_delete(error);
-        assert_no_error(catnap_snapshot_write(scene->snapshot, NULL, &scene->bytes));
+        options.compression = 0;
+        assert_no_error(catnap_snapshot_write(scene->snapshot, &options, &scene->bytes));
     } else {
         assert_no_error(error);
     }
