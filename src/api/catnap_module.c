@@ -114,13 +114,15 @@ static void describe_defined(struct shared_module *shared, uint32_t index,
                              catnap_function_info_t *out) {
     const struct module *module = shared->module;
     uint32_t defined = index - module->imported_func_count;
-    uint64_t word = atomic_load_explicit(&module->code[defined], memory_order_acquire);
+    _Atomic uint64_t *table = atomic_load_explicit(&module->code, memory_order_acquire);
+    uint64_t word =
+        table ? atomic_load_explicit(&table[defined], memory_order_acquire) : CODE_UNTRANSLATED;
     _Atomic uint64_t *twin = atomic_load_explicit(&shared->explicit_code, memory_order_acquire);
     if ((word & CODE_UNTRANSLATED) && twin)
         word = atomic_load_explicit(&twin[defined], memory_order_acquire);
     struct span body;
     if (word & CODE_UNTRANSLATED) {
-        body = cn_module_untranslated_body(module, word);
+        body = cn_module_body(module, index);
     } else {
         const struct code *code = (const struct code *)(uintptr_t)word;
         body = code->body;

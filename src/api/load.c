@@ -29,7 +29,7 @@ _Atomic uint64_t *cn_usual_code(struct shared_module *shared, struct translation
     bool explicit_checks = shared->engine->config.bounds_checks == CATNAP_BOUNDS_EXPLICIT &&
                            shared->module->memory_count > 0;
     *config = cn_translation(shared->engine, explicit_checks);
-    return explicit_checks ? cn_shared_explicit_code(shared) : shared->module->code;
+    return explicit_checks ? cn_shared_explicit_code(shared) : cn_module_code(shared->module);
 }
 
 bool cn_translate_all(struct shared_module *shared, struct error *error) {

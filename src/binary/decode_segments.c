@@ -91,8 +91,7 @@ static bool decode_body(struct sections *s, uint32_t func) {
         return cn_fail_at(s->d.error, CATNAP_LIMIT, offset,
                           "the function body's %u bytes are more than the limit of %u", size,
                           LIMIT_BODY_BYTES);
-    atomic_store_explicit(&m->code[func - m->imported_func_count], (uint64_t)offset * 2 + 1,
-                          memory_order_relaxed);
+    m->bodies[func - m->imported_func_count] = offset;
     m->code_bytes += size;
     return true;
 }
@@ -116,8 +115,8 @@ bool cn_decode_code_start(struct sections *s) {
         return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset,
                           "function and code section have inconsistent lengths: %u and %u",
                           m->func_count - m->imported_func_count, count);
-    m->code = cn_section_array(s, count, sizeof *m->code);
-    if (!m->code)
+    m->bodies = cn_section_array(s, count, sizeof *m->bodies);
+    if (!m->bodies)
         return false;
     s->next_body = m->imported_func_count;
     if (s->watcher)

@@ -218,10 +218,11 @@ struct module {
     struct span module_name;  /* from the name section */
     const char *given_name;   /* from the embedder, in the arena, or NULL */
 
-    /* Per defined function, 8 bytes: before it is translated, (offset of the body's size field) * 2
-     * + 1, and CODE_VALID once a body of a deferred module was validated; afterwards the address of
-     * its struct code (exec/code.h). */
-    _Atomic uint64_t *code;
+    uint32_t *bodies; /* of each defined function: the offset of the body's size field */
+    /* Per defined function, from the first use of the module on (cn_module_code()): before it is
+     * translated, the body's offset * 2 + 1, and CODE_VALID once a body of a deferred module was
+     * validated; afterwards the address of its struct code (exec/code.h). */
+    _Atomic uint64_t *_Atomic code;
     bool deferred;                  /* bodies are validated at their first use, not all at once */
     struct code *_Atomic code_list; /* all that was translated, for the end */
     struct translators *_Atomic translators;    /* functions under way in the background, or NULL */
@@ -241,8 +242,13 @@ static inline const struct functype *module_func_type(const struct module *m, ui
 #define CODE_VALID (UINT64_C(1) << 62) /* in the word of a function that is not translated */
 
 /* The body of a defined function (index in the whole index space): its locals declaration, code and
- * final end. Only while it is not translated: afterwards struct code knows. */
-struct span cn_module_untranslated_body(const struct module *, uint64_t code_word);
+ * final end. */
+struct span cn_module_body(const struct module *, uint32_t func);
+/* module->code, made when it is not there yet. Any thread. NULL when memory is exhausted. */
+_Atomic uint64_t *cn_module_code(struct module *);
+/* A new table of code words in which nothing is translated; NULL when memory is exhausted. */
+_Atomic uint64_t *cn_code_table_new(const struct module *, struct alloc *);
+void cn_code_table_free(const struct module *, struct alloc *, _Atomic uint64_t *table);
 
 /* Who looks at bodies while the decoder finds them, when all that lies before them is decoded. What
  * it thinks of them it keeps to itself until the module is decoded. */

@@ -136,12 +136,10 @@ static bool take_code_end(struct stream *stream, const uint8_t *end, bool *waits
 static void tell(struct stream *stream, const uint8_t *end, bool all) {
     const struct sections *s = &stream->s;
     const struct module *m = s->m;
-    if (!s->has_code || !m->code || !s->watcher)
+    if (!s->has_code || !m->bodies || !s->watcher)
         return;
     while (stream->told < s->next_body) {
-        uint64_t word = atomic_load_explicit(&m->code[stream->told - m->imported_func_count],
-                                             memory_order_relaxed);
-        struct span body = cn_module_untranslated_body(m, word);
+        struct span body = cn_module_body(m, stream->told);
         size_t there = (size_t)(end - m->bytes);
         if (!all && (size_t)body.offset + body.length + STREAM_SLACK > there)
             break;

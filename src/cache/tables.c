@@ -48,7 +48,7 @@ struct numbers {
     DO(datas, m->data_count)                                                                       \
     DO(func_declared, m->func_count / 8 + 1)                                                       \
     DO(sections, m->section_count)                                                                 \
-    DO(code, m->func_count - m->imported_func_count)
+    DO(bodies, m->func_count - m->imported_func_count)
 
 #define ALIGNED(size) (((size) + 15) & ~(size_t)15)
 

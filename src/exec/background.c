@@ -90,12 +90,12 @@ static void end(struct translators *t, uint32_t func) {
 
 /* How long translating the function would take, from what it took so far. */
 static uint64_t own_time(struct module *module, uint32_t func) {
-    uint64_t word = atomic_load(&module->code[func - module->imported_func_count]);
+    const _Atomic uint64_t *table = atomic_load_explicit(&module->code, memory_order_acquire);
     uint64_t bytes = atomic_load(&module->translated_bytes);
     uint64_t rate = bytes > 0 ? atomic_load(&module->translate_ns) / bytes + 1 : USUAL_NS_PER_BYTE;
-    if (!(word & CODE_UNTRANSLATED))
+    if (table && !(atomic_load(&table[func - module->imported_func_count]) & CODE_UNTRANSLATED))
         return 0;
-    uint64_t time = cn_module_untranslated_body(module, word).length * rate;
+    uint64_t time = cn_module_body(module, func).length * rate;
     return time < LONGEST_WAIT_NS ? time : LONGEST_WAIT_NS;
 }
 

@@ -31,13 +31,16 @@ static struct code *code_of_word(uint64_t word) {
 }
 
 /* Of a deferred module: the module's own table knows what is valid, for its twins too. */
-static bool ensure_valid(struct module *module, uint32_t func, uint64_t word, struct error *error) {
-    _Atomic uint64_t *entry = &module->code[func - module->imported_func_count];
+static bool ensure_valid(struct module *module, uint32_t func, struct error *error) {
+    _Atomic uint64_t *table = cn_module_code(module);
+    if (!table)
+        return cn_fail_memory(error);
+    _Atomic uint64_t *entry = &table[func - module->imported_func_count];
     uint64_t known = atomic_load_explicit(entry, memory_order_acquire);
     if (!(known & CODE_UNTRANSLATED) || (known & CODE_VALID))
         return true;
     uint64_t start = cn_os_monotonic_ns();
-    struct span body = cn_module_untranslated_body(module, word);
+    struct span body = cn_module_body(module, func);
     if (!cn_validate_body(module, func, body, error)) {
         cn_prefer_malformed_body(module, func, body, error);
         return false;
@@ -56,7 +59,7 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
     if (!(word & CODE_UNTRANSLATED))
         return code_of_word(word);
     if (module->deferred) {
-        if (!ensure_valid(module, func, word, error))
+        if (!ensure_valid(module, func, error))
             return NULL;
         word = atomic_load_explicit(entry, memory_order_acquire);
         if (!(word & CODE_UNTRANSLATED))
@@ -64,7 +67,7 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
     }
     uint64_t start = cn_os_monotonic_ns();
     struct code *code =
-        cn_translate(module, func, cn_module_untranslated_body(module, word), config, NULL, error);
+        cn_translate(module, func, cn_module_body(module, func), config, NULL, error);
     if (!code)
         return NULL;
     code->size_offset = (uint32_t)((word & ~CODE_VALID) >> 1);

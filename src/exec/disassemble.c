@@ -261,7 +261,10 @@ bool cn_code_disassemble(struct module *module, uint32_t func,
                          const struct translation_config *config, catnap_write_t write, void *env,
                          struct error *error) {
     struct source_map map = {.alloc = module->alloc};
-    struct code *published = cn_code_get(module, module->code, func, config, error);
+    _Atomic uint64_t *table = cn_module_code(module);
+    struct code *published = table ? cn_code_get(module, table, func, config, error) : NULL;
+    if (!table)
+        cn_fail_memory(error);
     if (!published)
         return false;
     struct code *code = cn_translate(module, func, published->body, config, &map, error);

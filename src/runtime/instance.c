@@ -121,11 +121,9 @@ static bool make_globals(wasm_instance_t *instance, struct error *error) {
 
 /* Which translation the instance runs: that without bounds checks needs guard pages. */
 static bool choose_code(wasm_instance_t *instance, struct error *error) {
-    const struct module *module = instance->module;
-    instance->code = module->code;
-    if (module->memory_count == 0 || instance->memories[0]->guarded)
-        return true;
-    instance->code = cn_shared_explicit_code(instance->shared);
+    struct module *module = instance->shared->module;
+    bool guarded = module->memory_count == 0 || instance->memories[0]->guarded;
+    instance->code = guarded ? cn_module_code(module) : cn_shared_explicit_code(instance->shared);
     return instance->code ? true : cn_fail_memory(error);
 }
 

@@ -87,10 +87,10 @@ static bool looks_valid(struct worker *worker, uint32_t func, struct span body, 
 /* From `func` on to the first that is invalid, or to `last`. */
 static uint32_t validate_some(const struct crew *crew, struct worker *worker, uint32_t func,
                               uint32_t last) {
-    struct span end = cn_untranslated_body(crew->m, last - 1);
+    struct span end = cn_module_body(crew->m, last - 1);
     size_t known = crew->streamed ? (size_t)end.offset + end.length + STREAM_SLACK : crew->m->size;
     for (; func < last; func++) {
-        struct span body = cn_untranslated_body(crew->m, func);
+        struct span body = cn_module_body(crew->m, func);
         if (!looks_valid(worker, func, body, known) && !cn_validate_with(worker->v, func, body))
             break;
     }
@@ -99,8 +99,7 @@ static uint32_t validate_some(const struct crew *crew, struct worker *worker, ui
 
 /* Where a body is, without looking there: its size may be far from any cache. */
 static uint64_t place(const struct crew *crew, uint32_t func) {
-    const struct module *m = crew->m;
-    return atomic_load_explicit(&m->code[func - m->imported_func_count], memory_order_relaxed) / 2;
+    return crew->m->bodies[func - crew->m->imported_func_count];
 }
 
 /* Takes the next piece, waiting for one if need be; false when there will be none. */

@@ -34,12 +34,6 @@ void cn_drop_validator(struct validator *v) {
     cn_free(v->alloc, v, sizeof *v);
 }
 
-struct span cn_untranslated_body(const struct module *m, uint32_t func) {
-    uint64_t word =
-        atomic_load_explicit(&m->code[func - m->imported_func_count], memory_order_relaxed);
-    return cn_module_untranslated_body(m, word);
-}
-
 void cn_start_body(struct validator *v, struct span body) {
     const uint8_t *start = v->m->bytes + body.offset;
     v->d.r = (struct reader){start, start + body.length};
@@ -67,7 +61,7 @@ bool cn_validate_bodies(const struct module *m, struct error *error) {
         return false;
     bool valid = cn_quick_new(m, &quick) || cn_fail_memory(error);
     for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++) {
-        struct span body = cn_untranslated_body(m, func);
+        struct span body = cn_module_body(m, func);
         valid = (quick && cn_quick_valid(quick, func, body, m->size)) ||
                 cn_validate_with(v, func, body);
     }

@@ -59,7 +59,7 @@ void cn_prefer_malformed(const struct module *m, struct error *error) {
     if (!v)
         return;
     for (uint32_t func = m->imported_func_count; func < m->func_count; func++)
-        if (prefer(v, func, cn_untranslated_body(m, func), error))
+        if (prefer(v, func, cn_module_body(m, func), error))
             break;
     cn_drop_validator(v);
 }

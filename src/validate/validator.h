@@ -107,7 +107,5 @@ void cn_drop_validator(struct validator *);
 void cn_start_body(struct validator *, struct span body);
 /* One body, with the validator's scratch memory and error. */
 bool cn_validate_with(struct validator *, uint32_t func, struct span body);
-/* The body of a function while nobody translates the module yet. */
-struct span cn_untranslated_body(const struct module *, uint32_t func);
 
 #endif

@@ -27,7 +27,7 @@ static void require(bool condition) {
 static bool validate_carefully(const struct module *m, uint32_t func, struct error *error) {
     struct validator *v = cn_make_validator(m, error);
     require(v);
-    cn_start_body(v, cn_untranslated_body(m, func));
+    cn_start_body(v, cn_module_body(m, func));
     bool valid = cn_decode_locals(v, module_func_type(m, func)) &&
                  cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]);
     while (valid && v->block_count > 0)
@@ -44,10 +44,10 @@ static void check_bodies(const struct module *m) {
     require(cn_quick_new(m, &quick));
     for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
         struct error fast = {.status = CATNAP_OK}, careful = {.status = CATNAP_OK};
-        bool valid = cn_validate_body(m, func, cn_untranslated_body(m, func), &fast);
+        bool valid = cn_validate_body(m, func, cn_module_body(m, func), &fast);
         require(validate_carefully(m, func, &careful) == valid);
         require(valid || !quick ||
-                !cn_quick_valid(quick, func, cn_untranslated_body(m, func), m->size + BEHIND));
+                !cn_quick_valid(quick, func, cn_module_body(m, func), m->size + BEHIND));
         require(fast.status == careful.status && fast.offset == careful.offset &&
                 strcmp(fast.message, careful.message) == 0);
     }

@@ -213,7 +213,7 @@ static void the_sample_is_decoded(void **state) {
     assert_int_equal(m->section_count, 13);
     assert_true(is(m, m->sections[0].name, "note"));
     assert_int_equal(m->sections[0].content.length, 8);
-    struct span body = cn_module_untranslated_body(m, atomic_load(&m->code[4]));
+    struct span body = cn_module_body(m, m->imported_func_count + 4);
     assert_int_equal(m->bytes[body.offset + body.length - 1], 0x0B);
     assert_int_equal(body.length, 14);
     cn_module_retain(m);

@@ -52,7 +52,7 @@ static void every_changed_byte_has_an_answer(void **state) {
 static bool validate_slowly(const struct module *m, uint32_t func, struct error *error) {
     struct validator *v = cn_make_validator(m, error);
     assert_non_null(v);
-    cn_start_body(v, cn_untranslated_body(m, func));
+    cn_start_body(v, cn_module_body(m, func));
     bool valid = cn_decode_locals(v, module_func_type(m, func)) &&
                  cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]);
     while (valid && v->block_count > 0)
@@ -73,13 +73,13 @@ static void fast_and_careful_paths_agree(void **state) {
     struct module *m = load_in_place(&l, b.data, b.size);
     assert_non_null(m);
     for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
-        struct span body = cn_module_untranslated_body(m, m->code[func - m->imported_func_count]);
+        struct span body = cn_module_body(m, func);
         for (uint32_t i = 0; i < body.length; i++) {
             uint8_t kept = b.data[body.offset + i];
             for (uint32_t value = 0; value < 256; value++) {
                 struct error fast = {0}, slow = {0};
                 b.data[body.offset + i] = (uint8_t)value;
-                bool valid = cn_validate_body(m, func, cn_untranslated_body(m, func), &fast);
+                bool valid = cn_validate_body(m, func, cn_module_body(m, func), &fast);
                 assert_int_equal(validate_slowly(m, func, &slow), valid);
                 assert_int_equal(fast.status, slow.status);
                 assert_true(fast.offset == slow.offset);

@@ -48,7 +48,7 @@ static uint32_t verdicts(struct loader *l, const struct bytes *b) {
     struct module *m =
         cn_module_decode(&l->alloc, &l->registry, l->features, copy, b->size, NULL, &l->error);
     if (m && cn_validate_before_code(m, &l->error) && cn_validate_after_code(m, &l->error)) {
-        struct span body = cn_module_untranslated_body(m, m->code[0]);
+        struct span body = cn_module_body(m, 0);
         assert_true(cn_quick_new(m, &quick));
         found = cn_validate_body(m, 0, body, &l->error) ? 2 : 0;
         found |= quick && cn_quick_valid(quick, 0, body, b->size + BEHIND);

@@ -57,7 +57,7 @@ static void assert_same(const struct module *a, const struct module *b) {
     ASSERT_SAME(datas, a->data_count);
     ASSERT_SAME(func_declared, a->func_count / 8 + 1);
     ASSERT_SAME(sections, a->section_count);
-    ASSERT_SAME(code, a->func_count - a->imported_func_count);
+    ASSERT_SAME(bodies, a->func_count - a->imported_func_count);
 }
 
 static void modules_come_back(void **state) {
