@@ -225,12 +225,15 @@ static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *inst
     for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
         const struct snap_object *part = &r->snapshot->objects[i - 1];
         struct wasm_ref_t **made = &r->made.objects[i - 1];
+        *made = part->kind == OBJECT_MEMORY ? &instance->memories[part->owner_index]->ref
+                                            : &instance->tables[part->owner_index]->ref;
+        if ((*made)->number)
+            return bad(r, i - 1, "a part that its instance has already");
+        (*made)->number = i;
         if (part->kind == OBJECT_MEMORY) {
-            *made = &instance->memories[part->owner_index]->ref;
             if (!grow_memory(r, i - 1, instance->memories[part->owner_index]))
                 return false;
         } else {
-            *made = &instance->tables[part->owner_index]->ref;
             if (!grow_table(r, i - 1, instance->tables[part->owner_index]))
                 return false;
         }

@@ -5,6 +5,7 @@
 
 #include "modules.h"
 #include "snapshot/format.h"
+#include "snapshot/snapshot.h"
 #include "world.h"
 
 /* ---- Copies ---- */
@@ -356,7 +357,20 @@ static void damage_is_noticed(void **state) {
     close_world(&world);
 }
 
-/* Who wrote it can make all checksums right, those of a state without an identity too. */
+/* Who wrote a snapshot can make all checksums right. */
+static void mend(wasm_byte_vec_t *bytes) {
+    size_t at = HEAD_SIZE;
+    for (int part = 0; part < PARTS; part++) {
+        uint64_t length, checksum;
+        memcpy(&length, bytes->data + at + PART_LENGTH, sizeof length);
+        checksum = XXH3_64bits(bytes->data + at + PART_HEAD, (size_t)length);
+        memcpy(bytes->data + at + PART_CHECKSUM, &checksum, sizeof checksum);
+        at += PART_HEAD + (size_t)length;
+    }
+    uint64_t checksum = XXH3_64bits(bytes->data, HEAD_CHECKSUM);
+    memcpy(bytes->data + HEAD_CHECKSUM, &checksum, sizeof checksum);
+}
+
 static void a_base_without_identity_is_refused(void **state) {
     (void)state;
     struct world world;
@@ -366,9 +380,7 @@ static void a_base_without_identity_is_refused(void **state) {
     catnap_snapshot_t *snapshot = take(&world, NULL);
     wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
     memset(bytes.data + HEAD_IDENTITY, 0, 16);
-    uint64_t checksum = XXH3_64bits(bytes.data, HEAD_CHECKSUM);
-    for (int i = 0; i < 8; i++)
-        bytes.data[HEAD_CHECKSUM + i] = (char)(checksum >> 8 * i);
+    mend(&bytes);
     catnap_snapshot_t *base =
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     if (base) {
@@ -382,6 +394,34 @@ static void a_base_without_identity_is_refused(void **state) {
     assert_error(error, CATNAP_MALFORMED, "identity");
     wasm_byte_vec_delete(&bytes);
     catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
+/* Two tables that say that they are the instance's second one. */
+static void a_part_that_is_there_twice_is_refused(void **state) {
+    (void)state;
+    static const uint8_t two_tables[] = {0, 'a', 's', 'm', 1, 0,    0, 0, 4,
+                                         7, 2,   0x70, 0,  1, 0x70, 0, 1};
+    const uint32_t first[3] = {OBJECT_TABLE, 1, 0}, second[3] = {OBJECT_TABLE, 1, 1};
+    struct world world;
+    catnap_error_t *error;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, two_tables);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    char *found = memmem(bytes.data, bytes.size, first, sizeof first);
+    assert_non_null(found);
+    memcpy(found, second, sizeof second);
+    mend(&bytes);
+    snapshot =
+        catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    assert_no_error(error);
+    assert_error(catnap_snapshot_restore(snapshot, world.linker, NULL, NULL, NULL),
+                 CATNAP_MALFORMED, "already");
+    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_delete(&bytes);
     wasm_instance_delete(instance);
     close_world(&world);
 }
@@ -520,6 +560,7 @@ int main(void) {
 #endif
         TEST(damage_is_noticed),
         TEST(a_base_without_identity_is_refused),
+        TEST(a_part_that_is_there_twice_is_refused),
         TEST(slices_end_like_the_whole),
         TEST(fuel_is_exact_across_worlds),
         TEST(a_run_needs_the_same_checks),
