@@ -107,7 +107,9 @@ static struct snap_ref get_ref(struct reader *r) {
     ref.index = get32(r);
     if (ref.tag >= SNAP_REF_TAGS || (ref.tag != SNAP_NULL && ref.object >= r->s->object_count))
         bad(r, "a reference to nothing");
-    return ref.tag == SNAP_NULL ? (struct snap_ref){0} : ref;
+    if (ref.tag == SNAP_NULL)
+        ref = (struct snap_ref){0};
+    return ref;
 }
 
 static void get_value(struct reader *r, struct snap_value *value) {
