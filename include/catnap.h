@@ -68,6 +68,7 @@ typedef struct catnap_error_t catnap_error_t;
 
 /* Frees an error; NULL is allowed. */
 WASM_API_EXTERN void catnap_error_delete(own catnap_error_t *error);
+/* What kind of failure it is; CATNAP_OK for NULL. */
 WASM_API_EXTERN catnap_status_t catnap_error_status(const catnap_error_t *error);
 /* One line of English, NUL-terminated, without a trailing newline; lives as long as the error. */
 WASM_API_EXTERN const char *catnap_error_message(const catnap_error_t *error);
@@ -87,7 +88,8 @@ WASM_API_EXTERN const catnap_error_t *catnap_store_last_error(const wasm_store_t
 
 /* Where memory comes from. `realloc(env, NULL, 0, n)` allocates, `realloc(env, p, old, 0)` frees and
  * returns NULL, anything else resizes; NULL for n > 0 means exhausted. Called by any thread. The
- * address space of linear memories and value stacks comes from the operating system directly. */
+ * address space of linear memories and value stacks comes from the operating system directly; a
+ * WASI state belongs to no engine and uses malloc(). */
 typedef struct catnap_allocator {
     void *(*realloc)(void *env, void *pointer, size_t old_size, size_t new_size);
     void *env;
@@ -118,10 +120,16 @@ typedef enum catnap_translation {
     CATNAP_TRANSLATION_DEFERRED = 2
 } catnap_translation_t;
 
-/* Setters on the standard wasm_config_t, to be used before wasm_engine_new_with_config(). */
+/* Setters on the standard wasm_config_t, to be used before wasm_engine_new_with_config(); they do
+ * not fail. */
+
+/* The allocator is copied; what its env points at must outlive the engine. NULL: malloc(). */
 WASM_API_EXTERN void catnap_config_set_allocator(wasm_config_t *, const catnap_allocator_t *);
+/* What modules may use. One that uses more is refused: CATNAP_UNSUPPORTED. */
 WASM_API_EXTERN void catnap_config_set_features(wasm_config_t *, catnap_features_t);
+/* How accesses to linear memories are checked; CATNAP_BOUNDS_AUTO at first. */
 WASM_API_EXTERN void catnap_config_set_bounds_checks(wasm_config_t *, catnap_bounds_checks_t);
+/* When functions are translated; CATNAP_TRANSLATION_LAZY at first. */
 WASM_API_EXTERN void catnap_config_set_translation(wasm_config_t *, catnap_translation_t);
 /* With how many threads large modules are validated, the caller's included; 1 at first. The result
  * and the error of an invalid module do not depend on it. */
@@ -147,13 +155,17 @@ typedef struct catnap_limits {
     uint32_t host_depth;        /* calls WebAssembly -> host -> WebAssembly, nested [64] */
 } catnap_limits_t;
 
+/* Fills in what a new store begins with. */
 WASM_API_EXTERN void catnap_limits_default(catnap_limits_t *limits);
 /* Applies from now on; what exists already is left as it is and counts. */
 WASM_API_EXTERN void catnap_store_set_limits(wasm_store_t *, const catnap_limits_t *);
+/* The limits that hold now. */
 WASM_API_EXTERN void catnap_store_limits(const wasm_store_t *, catnap_limits_t *out);
 /* A pointer of the embedder's own, for its callbacks; NULL at first. */
 WASM_API_EXTERN void catnap_store_set_data(wasm_store_t *, void *data);
+/* That pointer. */
 WASM_API_EXTERN void *catnap_store_data(const wasm_store_t *);
+/* The engine that the store was made with; borrowed. */
 WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 
 /* ---- Fuel ------------------------------------------------------------------------------------ */
@@ -197,9 +209,12 @@ WASM_API_EXTERN own wasm_trap_t *catnap_func_call(const wasm_func_t *,
                                                   const catnap_val_t *arguments,
                                                   size_t argument_count, catnap_val_t *results,
                                                   size_t result_count);
+/* The value of a global, v128 included; a reference is own. */
 WASM_API_EXTERN void catnap_global_get(const wasm_global_t *, own catnap_val_t *out);
 /* Fails for an immutable global or a value of another type. */
 WASM_API_EXTERN own catnap_error_t *catnap_global_set(wasm_global_t *, const catnap_val_t *);
+/* A global of that type, v128 included, with its first value, which is borrowed. NULL and *error
+ * when the value is of another type or memory is exhausted. */
 WASM_API_EXTERN own wasm_global_t *catnap_global_new(wasm_store_t *, const wasm_globaltype_t *,
                                                      const catnap_val_t *, catnap_error_t **error);
 
@@ -244,6 +259,7 @@ WASM_API_EXTERN uint64_t catnap_slot_of_ref(wasm_ref_t *);
  * take the handle before other calls are made. */
 WASM_API_EXTERN own wasm_ref_t *catnap_ref_of_slot(uint64_t slot);
 
+/* The store that the call is made in; borrowed. */
 WASM_API_EXTERN wasm_store_t *catnap_caller_store(const catnap_caller_t *);
 /* The instance whose code made the call, borrowed; NULL when the host itself called the function. */
 WASM_API_EXTERN const wasm_instance_t *catnap_caller_instance(const catnap_caller_t *);
@@ -284,6 +300,7 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_INVALID = 18 /* a body that was validated at its call, and is invalid */
 } catnap_trap_code_t;
 
+/* Why it trapped. */
 WASM_API_EXTERN catnap_trap_code_t catnap_trap_code(const wasm_trap_t *);
 /* Makes a trap of a given code; message is copied. Never NULL. */
 WASM_API_EXTERN own wasm_trap_t *catnap_trap_new(wasm_store_t *, catnap_trap_code_t,
@@ -307,6 +324,7 @@ typedef struct catnap_frame {
 
 /* Frame `index` (0 is the innermost) of a trap's backtrace. False, and zeroes, past the last. */
 WASM_API_EXTERN bool catnap_trap_frame(const wasm_trap_t *, size_t index, catnap_frame_t *out);
+/* How many frames the backtrace has: the innermost 128 at most. */
 WASM_API_EXTERN size_t catnap_trap_frame_count(const wasm_trap_t *);
 /* From a host function: fills up to `capacity` frames of the WebAssembly calls below it, innermost
  * first, and returns how many there are in all. */
@@ -360,7 +378,8 @@ typedef struct catnap_module_options {
     catnap_translation_t translation;
 } catnap_module_options_t;
 
-/* Decodes and validates a whole module, its bodies too unless they are deferred. NULL and *error on failure. options may be NULL. */
+/* Decodes and validates a whole module, its bodies too unless they are deferred. NULL and *error on
+ * failure. options may be NULL. */
 WASM_API_EXTERN own wasm_module_t *catnap_module_new(wasm_store_t *, const uint8_t *bytes,
                                                      size_t length, const catnap_module_options_t *,
                                                      catnap_error_t **error);
@@ -403,6 +422,7 @@ typedef struct catnap_module_stats {
     uint64_t translate_ns;
 } catnap_module_stats_t;
 
+/* Counts and times of a module as of now, over all stores that share it. Any thread. */
 WASM_API_EXTERN void catnap_module_stats(const wasm_module_t *, catnap_module_stats_t *out);
 
 /* A section of the binary, in file order. */
@@ -414,7 +434,9 @@ typedef struct catnap_section {
     uint64_t size;   /* of the content */
 } catnap_section_t;
 
+/* How many sections the binary has, custom ones included. */
 WASM_API_EXTERN size_t catnap_module_section_count(const wasm_module_t *);
+/* Section `index`; its name lives as long as the module. False, and zeroes, past the last. */
 WASM_API_EXTERN bool catnap_module_section(const wasm_module_t *, size_t index,
                                            catnap_section_t *out);
 
@@ -429,9 +451,12 @@ typedef struct catnap_function_info {
     size_t name_length;
 } catnap_function_info_t;
 
+/* How many functions there are in the index space. */
 WASM_API_EXTERN size_t catnap_module_function_count(const wasm_module_t *);
+/* Function `index`; its name lives as long as the module. False, and zeroes, past the last. */
 WASM_API_EXTERN bool catnap_module_function(const wasm_module_t *, uint32_t index,
                                             catnap_function_info_t *out);
+/* Its type. NULL past the last function, or when memory is exhausted. */
 WASM_API_EXTERN own wasm_functype_t *catnap_module_function_type(const wasm_module_t *,
                                                                  uint32_t index);
 
@@ -501,6 +526,7 @@ typedef struct catnap_cache_options {
     uint64_t memory_bytes; /* of the binaries of modules kept in memory, likewise [64 MiB] */
 } catnap_cache_options_t;
 
+/* Fills in the defaults in brackets. */
 WASM_API_EXTERN void catnap_cache_options_default(catnap_cache_options_t *options);
 /* options may be NULL. Fails when the directory cannot be had or trusted (CATNAP_IO). */
 WASM_API_EXTERN own catnap_cache_t *
@@ -533,6 +559,7 @@ typedef struct catnap_cache_stats {
     uint64_t modules_kept, bytes_kept; /* in memory now */
 } catnap_cache_stats_t;
 
+/* Counts so far, and what is kept now. Any thread. */
 WASM_API_EXTERN void catnap_cache_stats(catnap_cache_t *, catnap_cache_stats_t *out);
 
 /* An entry of a directory. */
@@ -577,7 +604,9 @@ WASM_API_EXTERN own wasm_module_t *catnap_instance_module(const wasm_instance_t 
 /* Resolves imports by name. Belongs to a store; names are UTF-8 and copied. */
 typedef struct catnap_linker_t catnap_linker_t;
 
+/* A linker without definitions, for that store. NULL when memory is exhausted. */
 WASM_API_EXTERN own catnap_linker_t *catnap_linker_new(wasm_store_t *);
+/* Frees it, before its store is deleted or after; what it instantiated stays. NULL is allowed. */
 WASM_API_EXTERN void catnap_linker_delete(own catnap_linker_t *);
 /* The store that it was made for. */
 WASM_API_EXTERN wasm_store_t *catnap_linker_store(const catnap_linker_t *);
@@ -639,12 +668,14 @@ WASM_API_EXTERN void catnap_prelinked_delete(own catnap_prelinked_t *);
  * linker; several may be at work in one process. It must outlive the instances that use it. */
 typedef struct catnap_wasi_t catnap_wasi_t;
 
+/* A state without arguments, environment and directories. NULL when memory is exhausted. */
 WASM_API_EXTERN own catnap_wasi_t *catnap_wasi_new(void);
 /* Closes its descriptors except those of the host that were lent to it. */
 WASM_API_EXTERN void catnap_wasi_delete(own catnap_wasi_t *);
 
 /* Bytes without NUL; copied. Arguments start with the program's name. */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_add_argument(catnap_wasi_t *, const char *argument);
+/* A variable of the environment; both without NUL, copied. */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *, const char *name,
                                                                 const char *value);
 
@@ -791,6 +822,7 @@ typedef struct catnap_pool_options {
     void *env;
 } catnap_pool_options_t;
 
+/* Fills in the defaults in brackets. */
 WASM_API_EXTERN void catnap_pool_options_default(catnap_pool_options_t *options);
 /* The module may be any store's of the engine and may go afterwards. options may be NULL. NULL and *error
  * when an export that is named is no function, or a slot cannot be made. */
@@ -958,6 +990,7 @@ typedef struct catnap_snapshot_info {
     bool fuel_enabled, interruptible, has_modules, is_delta;
     uint64_t identity[2], base_identity[2];
 } catnap_snapshot_info_t;
+/* Sizes and settings of a snapshot. */
 WASM_API_EXTERN void catnap_snapshot_info(const catnap_snapshot_t *, catnap_snapshot_info_t *out);
 typedef struct catnap_snapshot_module {
     uint64_t hash[2]; /* XXH3-128 of the binary, high half first */
@@ -966,6 +999,8 @@ typedef struct catnap_snapshot_module {
     size_t name_length;
     const uint8_t *bytes; /* when the snapshot has it with it */
 } catnap_snapshot_module_t;
+/* Module `index`; what it points at lives as long as the snapshot. False, and zeroes, past the
+ * last. */
 WASM_API_EXTERN bool catnap_snapshot_module(const catnap_snapshot_t *, size_t index,
                                             catnap_snapshot_module_t *out);
 /* The embedder's bytes; borrowed. NULL and 0 when there are none. */
@@ -1013,6 +1048,7 @@ typedef struct catnap_store_stats {
     uint64_t calls;             /* outermost calls so far */
 } catnap_store_stats_t;
 
+/* Counts of a store as of now. */
 WASM_API_EXTERN void catnap_store_stats(const wasm_store_t *, catnap_store_stats_t *out);
 
 /* Calls back with the number of executions of each bytecode instruction (previous is NULL) and of
