@@ -14,9 +14,21 @@
 
 #define TRIES 16
 
+/* A device, a pipe or a directory must not give way to a file. */
+static bool may_be_replaced(const char *path) {
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return true;
+    errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
+    return false;
+}
+
 bool cn_os_file_new(struct os_file *file, const char *path) {
     size_t size = strlen(path) + sizeof ".0123456789abcdef";
     file->descriptor = -1;
+    file->temporary = NULL;
+    if (!may_be_replaced(path))
+        return false;
     file->temporary = malloc(size);
     for (int i = 0; i < TRIES && file->temporary && file->descriptor < 0; i++) {
         uint64_t random;
@@ -99,12 +111,13 @@ bool cn_os_file_finish(struct os_file *file, const char *path) {
 }
 
 int cn_os_file_open(const char *path, uint64_t *length) {
-    struct stat st;
+    struct stat st = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     *length = 0;
     if (fd < 0)
         return -1;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
         close(fd);
         return -1;
     }

@@ -4,6 +4,7 @@
  */
 #include "snapshot/snapshot.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -501,10 +502,13 @@ catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *engine, const char *path, boo
     if (s->image >= 0 && r.file_length > 0 && r.file_length <= SIZE_MAX)
         s->view = cn_os_file_map(s->image, (size_t)r.file_length);
     if (!s->view) {
+        char text[100] = "";
+        int reason = errno;
         if (s->image >= 0 && r.file_length == 0)
             cn_fail(error, CATNAP_MALFORMED, "%s is empty: this is not a snapshot", path);
         else
-            cn_fail(error, CATNAP_IO, "%s cannot be read", path);
+            cn_fail(error, CATNAP_IO, "%s cannot be read: %s", path,
+                    strerror_r(reason, text, sizeof text));
         cn_snapshot_release(s);
         return NULL;
     }

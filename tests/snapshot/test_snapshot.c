@@ -1,5 +1,6 @@
 /* Snapshots: copies in memory, bytes, deltas, damage, suspended execution. */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -99,6 +100,25 @@ static void bytes_go_to_another_engine(void **state) {
     close_world(&other);
 }
 
+/* A snapshot does not take the place of a pipe or a device, which would be lost. */
+static void only_files_are_replaced(void **state) {
+    (void)state;
+    struct world world;
+    struct stat status;
+    char path[] = "/tmp/catnap-XXXXXX", pipe[40];
+    assert_non_null(mkdtemp(path));
+    snprintf(pipe, sizeof pipe, "%s/pipe", path);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    open_world(&world, false);
+    assert_error(catnap_store_save(world.store, pipe, NULL, NULL), CATNAP_IO, "created");
+    assert_int_equal(stat(pipe, &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    assert_error(catnap_store_save(world.store, path, NULL, NULL), CATNAP_IO, "directory");
+    unlink(pipe);
+    assert_int_equal(rmdir(path), 0);
+    close_world(&world);
+}
+
 static void files_are_mapped(void **state) {
     (void)state;
     struct world world;
@@ -133,6 +153,8 @@ static void files_are_mapped(void **state) {
     assert_null(catnap_snapshot_open(world.engine, "/nowhere", NULL, &error));
     assert_error(error, CATNAP_IO, "/nowhere");
     unlink(path);
+    assert_null(catnap_snapshot_open(world.engine, path, NULL, &error));
+    assert_error(error, CATNAP_IO, "No such file");
     close_world(&world);
 }
 
@@ -552,6 +574,7 @@ int main(void) {
         TEST(copies_are_alike_and_apart),
         TEST(bytes_go_to_another_engine),
         TEST(files_are_mapped),
+        TEST(only_files_are_replaced),
         TEST(deltas_need_their_base),
 #ifdef CATNAP_HAVE_ZSTD
         TEST(compressed_bytes_are_the_same_snapshot),
