@@ -260,8 +260,10 @@ bool cn_snapshot_identify(catnap_snapshot_t *s, struct error *error) {
 
 /* ---- The area ---- */
 
+/* Another thread may be restoring, and find the module. */
 static const uint8_t *module_bytes(const struct snap_module *module) {
-    return module->bytes ? module->bytes : module->shared ? module->shared->module->bytes : NULL;
+    const struct shared_module *shared = __atomic_load_n(&module->shared, __ATOMIC_ACQUIRE);
+    return module->bytes ? module->bytes : shared ? shared->module->bytes : NULL;
 }
 
 #ifdef CATNAP_HAVE_ZSTD
