@@ -1,6 +1,7 @@
 # For sh scripts that run tests in steps, count, and go on when something fails. Sourced.
 #
 #   step NAME COMMAND...    runs a command; what it counts, or that it fails, is added
+#   script NAME COMMAND...  the same for a script that has steps itself, whose last line is their sum
 #   skip NAME REASON        counts one that could not be run
 #   finish                  prints the sum as the last line and exits, with 1 when anything failed
 
@@ -14,9 +15,11 @@ trap 'exit 130' INT TERM
 # a set of the official suite before it. The 3.0 set shows a distance and does not count. A command
 # that fails without a failure in its log counts as one.
 count_log() {
-    awk -v status="$1" '
+    awk -v status="$1" -v sums="$2" '
         /^([a-z]+-[0-9.]+: )?[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ && !/^wasm-3/ {
             sub(/^[^ ]*: /, "")
+            if (sums)
+                passed = failed = skipped = 0
             passed += $1; failed += $3; skipped += $5
         }
         END {
@@ -28,6 +31,16 @@ count_log() {
 # The command runs in a process of its own, whose failure does not end the script; lines of make's are
 # left out unless it fails.
 step() {
+    step_sums=0
+    run_step "$@"
+}
+
+script() {
+    step_sums=1
+    run_step "$@"
+}
+
+run_step() {
     step_name=$1
     shift
     step_began=$(date +%s)
@@ -37,7 +50,7 @@ step() {
         "$@" 2>&1 || step_status=$?
         echo "$step_status" >"$steps_dir/status"
     } </dev/null | tee "$steps_dir/log" | grep --line-buffered -v '^  [A-Z]\{2,3\} *[^ ]*$' || true
-    count_log "$(cat "$steps_dir/status")" >"$steps_dir/count"
+    count_log "$(cat "$steps_dir/status")" "$step_sums" >"$steps_dir/count"
     read -r step_passed step_failed step_skipped <"$steps_dir/count"
     cat "$steps_dir/count" >>"$steps_dir/counts"
     [ "$step_failed" = 0 ] || echo "$step_name" >>"$steps_dir/failed"

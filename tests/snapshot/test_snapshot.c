@@ -423,8 +423,8 @@ static void a_base_without_identity_is_refused(void **state) {
 /* Two tables that say that they are the instance's second one. */
 static void a_part_that_is_there_twice_is_refused(void **state) {
     (void)state;
-    static const uint8_t two_tables[] = {0, 'a', 's', 'm', 1, 0,    0, 0, 4,
-                                         7, 2,   0x70, 0,  1, 0x70, 0, 1};
+    static const uint8_t two_tables[] = {0, 'a', 's',  'm', 1, 0,    0, 0, 4,
+                                         7, 2,   0x70, 0,   1, 0x70, 0, 1};
     const uint32_t first[3] = {OBJECT_TABLE, 1, 0}, second[3] = {OBJECT_TABLE, 1, 1};
     struct world world;
     catnap_error_t *error;
