@@ -124,7 +124,7 @@ static struct value *new_value(struct parser *s, enum kind kind) {
     return v;
 }
 
-/* \uXXXX outside the surrogates, as UTF-8. */
+/* \u and four digits, outside the surrogates, as UTF-8. */
 static int parse_unicode(struct parser *s) {
     uint32_t code = 0;
     for (int i = 0; i < 4; i++, s->p++) {

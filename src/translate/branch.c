@@ -296,7 +296,7 @@ void cn_translate_br_if(struct translator *t, uint32_t depth) {
     cn_begin_stretch(t);
 }
 
-/* Fills an entry of the table; a target that needs code on the way gets a stub, one for each
+/* Fills an entry of the table; a target that needs code on the way gets a detour, one for each
  * label. */
 static void translate_table_entry(struct translator *t, uint32_t table, uint32_t site,
                                   uint32_t depth) {
@@ -307,7 +307,7 @@ static void translate_table_entry(struct translator *t, uint32_t table, uint32_t
     }
     if (target->table != table) {
         target->table = table;
-        target->table_stub = (uint32_t)t->emit.count;
+        target->table_detour = (uint32_t)t->emit.count;
         cn_emit_label(&t->emit);
         if (target->construct == FUNCTION) {
             cn_emit_return(t);
@@ -316,7 +316,7 @@ static void translate_table_entry(struct translator *t, uint32_t table, uint32_t
             aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
         }
     }
-    cn_patch_branch(t, site, target->table_stub);
+    cn_patch_branch(t, site, target->table_detour);
 }
 
 /* The instruction without its entries; *cells says how many come before them. */

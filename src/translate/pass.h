@@ -58,11 +58,11 @@ struct control {
     int32_t base;    /* home slot of the first label value */
     uint32_t param_count, result_count;
     const valtype *params, *results;
-    valtype single;             /* storage for a type given inline */
-    uint32_t loop_cell;         /* where a loop's label is */
-    uint32_t fixups;            /* chain of branches to the end: site + 1, or 0 */
-    uint32_t else_fixup;        /* of an if: site, or 0 */
-    uint32_t table, table_stub; /* the stub of the br_table at cell `table` */
+    valtype single;               /* storage for a type given inline */
+    uint32_t loop_cell;           /* where a loop's label is */
+    uint32_t fixups;              /* chain of branches to the end: site + 1, or 0 */
+    uint32_t else_fixup;          /* of an if: site, or 0 */
+    uint32_t table, table_detour; /* the detour of the br_table at cell `table` */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
     struct condition test;

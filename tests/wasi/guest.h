@@ -34,7 +34,7 @@ struct guest {
     struct wasi_call call;
     uint8_t *memory; /* malloc()ed to size, so that a sanitizer sees what leaves it */
     uint32_t next;   /* where the next string goes */
-    char base[64];   /* a temporary directory; base/root is the pre-open, descriptor 3 */
+    char base[64];   /* a temporary directory; base/tree is the pre-open, descriptor 3 */
     char root[72];
     int interrupts[2]; /* a pipe: written to interrupt */
     bool interrupted;
@@ -109,7 +109,7 @@ static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags) {
     memset(g, 0, sizeof *g);
     strcpy(g->base, "/tmp/catnap-wasi-XXXXXX");
     assert_non_null(mkdtemp(g->base));
-    snprintf(g->root, sizeof g->root, "%s/root", g->base);
+    snprintf(g->root, sizeof g->root, "%s/tree", g->base);
     assert_int_equal(0, mkdir(g->root, 0777));
     assert_int_equal(0, pipe2(g->interrupts, O_CLOEXEC));
     g->memory = calloc(1, GUEST_MEMORY);

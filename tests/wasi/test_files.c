@@ -141,7 +141,7 @@ static void rights_decide(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
-    guest_write_file(g, "root/file", "text");
+    guest_write_file(g, "tree/file", "text");
     fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_wasi(WASI_NOTCAPABLE, guest_write(g, fd, "x"));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, fd_filestat_set_size, fd, 0));
@@ -164,8 +164,8 @@ static void directories_pass_rights_on(void **state) {
     struct guest *g = *state;
     uint32_t dir, fd;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/dir/file", "text");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/dir/file", "text");
     assert_wasi(WASI_SUCCESS,
                 CALL(g, path_open, 3, 0, STR(g, "dir"), WASI_OFLAG_DIRECTORY,
                      WASI_RIGHT_PATH_OPEN | WASI_RIGHT_FD_SEEK, WASI_RIGHT_FD_READ, 0, 0));
@@ -194,7 +194,7 @@ static void directories_pass_rights_on(void **state) {
 static void types_have_errors_of_their_own(void **state) {
     struct guest *g = *state;
 
-    guest_write_file(g, "root/file", "text");
+    guest_write_file(g, "tree/file", "text");
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_wasi(WASI_ISDIR, guest_read(g, 3, 1));
     assert_wasi(WASI_ISDIR, guest_write(g, 3, "x"));
@@ -239,14 +239,14 @@ static void open_flags(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "text");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "text");
     assert_wasi(WASI_EXIST, guest_open(g, "file", true, WASI_OFLAG_CREAT | WASI_OFLAG_EXCL,
                                        RIGHTS_READ, 0, &fd));
     assert_wasi(WASI_NOTDIR, guest_open(g, "file", true, WASI_OFLAG_DIRECTORY, 0, 0, &fd));
     assert_wasi(WASI_INVAL,
                 guest_open(g, "new", true, WASI_OFLAG_DIRECTORY | WASI_OFLAG_CREAT, 0, 0, &fd));
-    assert_false(guest_exists(g, "root/new"));
+    assert_false(guest_exists(g, "tree/new"));
     assert_wasi(WASI_INVAL, guest_open(g, "file", true, 16, 0, 0, &fd));
     assert_wasi(WASI_INVAL, guest_open(g, "file", true, 0, 0, 32, &fd));
     assert_wasi(WASI_INVAL, CALL(g, path_open, 3, 2, STR(g, "file"), 0, 0, 0, 0, 0));
@@ -255,7 +255,7 @@ static void open_flags(void **state) {
     assert_wasi(WASI_SUCCESS, guest_open(g, "file", true, WASI_OFLAG_TRUNC, 0, 0, &fd));
     assert_int_equal(0, rights_of(g, fd));
     struct stat st;
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &st));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &st));
     assert_int_equal(0, st.st_size);
 }
 
@@ -292,9 +292,9 @@ static void filestat(void **state) {
     struct guest *g = *state;
     struct stat st;
 
-    guest_write_file(g, "root/file", "12345");
-    guest_symlink(g, "file", "root/link");
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &st));
+    guest_write_file(g, "tree/file", "12345");
+    guest_symlink(g, "file", "tree/link");
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &st));
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_wasi(WASI_SUCCESS, CALL(g, fd_filestat_get, fd, 64));
     assert_int_equal(st.st_dev, guest_u64(g, 64));
@@ -319,7 +319,7 @@ static void filestat(void **state) {
 static void filestat_of_the_older_snapshot(void **state) {
     struct guest *g = *state;
 
-    guest_write_file(g, "root/file", "12345");
+    guest_write_file(g, "tree/file", "12345");
     g->call.layout = &cn_wasi_layout_unstable;
     memset(g->memory, 0xaa, 256);
     assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_get, 3, 0, STR(g, "file"), 64));
@@ -335,31 +335,31 @@ static void set_times(void **state) {
     struct guest *g = *state;
     struct stat st, link;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "");
-    guest_symlink(g, "../file", "root/dir/link");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "");
+    guest_symlink(g, "../file", "tree/dir/link");
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_wasi(WASI_SUCCESS, CALL(g, fd_filestat_set_times, fd, 1000000007, 2000000009,
                                    WASI_FST_ATIM | WASI_FST_MTIM));
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &st));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &st));
     assert_int_equal(1, st.st_atim.tv_sec);
     assert_int_equal(7, st.st_atim.tv_nsec);
     assert_int_equal(2, st.st_mtim.tv_sec);
     assert_int_equal(9, st.st_mtim.tv_nsec);
     assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_set_times, 3, 1, STR(g, "dir/link"), 0,
                                    UINT64_C(5000000000), WASI_FST_MTIM));
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &st));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &st));
     assert_int_equal(5, st.st_mtim.tv_sec);
     assert_int_equal(1, st.st_atim.tv_sec);
     assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_set_times, 3, 0, STR(g, "dir/link"), 0,
                                    UINT64_C(6000000000), WASI_FST_MTIM));
-    assert_int_equal(0, lstat(guest_host_path(g, "root/dir/link"), &link));
+    assert_int_equal(0, lstat(guest_host_path(g, "tree/dir/link"), &link));
     assert_int_equal(6, link.st_mtim.tv_sec);
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &st));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &st));
     assert_int_equal(5, st.st_mtim.tv_sec);
     assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_set_times, 3, 0, STR(g, "dir/"), 0,
                                    UINT64_C(7000000000), WASI_FST_MTIM));
-    assert_int_equal(0, stat(guest_host_path(g, "root/dir"), &st));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/dir"), &st));
     assert_int_equal(7, st.st_mtim.tv_sec);
     assert_wasi(WASI_NOTDIR,
                 CALL(g, path_filestat_set_times, 3, 0, STR(g, "file/"), 0, 0, WASI_FST_MTIM_NOW));
@@ -417,7 +417,7 @@ static void too_many_descriptors(void **state) {
     assert_wasi(WASI_MFILE, error);
     assert_true(last < WASI_MAX_FDS);
     assert_wasi(WASI_MFILE, guest_open(g, "new", true, WASI_OFLAG_CREAT, 0, 0, &fd));
-    assert_false(guest_exists(g, "root/new"));
+    assert_false(guest_exists(g, "tree/new"));
     assert_wasi(WASI_SUCCESS, CALL(g, fd_close, 100));
     assert_int_equal(100, guest_must_open(g, ".", 0, 0));
 }
@@ -444,7 +444,7 @@ static void prestat(void **state) {
 /* Each descriptor remembers where it came from, for whoever lists the state. */
 static void origin(void **state) {
     struct guest *g = *state;
-    guest_mkdir(g, "root/dir");
+    guest_mkdir(g, "tree/dir");
     uint32_t dir = guest_must_open(g, "dir", 0, WASI_RIGHT_PATH_OPEN | WASI_RIGHT_PATH_CREATE_FILE);
     assert_wasi(WASI_SUCCESS, CALL(g, path_open, dir, 0, STR(g, "x"), WASI_OFLAG_CREAT, 0, 0,
                                    WASI_FDFLAG_APPEND, 0));

@@ -49,10 +49,10 @@ static void assert_reads(struct guest *g, uint32_t fd, const char *text) {
 static void all_is_as_it_was(void **state) {
     struct guest *g = *state;
     uint32_t appending, directory;
-    guest_write_file(g, "root/read", "0123456789");
-    guest_write_file(g, "root/log", "so far");
-    guest_mkdir(g, "root/sub");
-    guest_write_file(g, "root/sub/file", "");
+    guest_write_file(g, "tree/read", "0123456789");
+    guest_write_file(g, "tree/log", "so far");
+    guest_mkdir(g, "tree/sub");
+    guest_write_file(g, "tree/sub/file", "");
     assert_no_error(catnap_wasi_add_argument(g->wasi, "program"));
     assert_no_error(catnap_wasi_add_argument(g->wasi, ""));
     assert_no_error(catnap_wasi_add_environment(g->wasi, "NAME", "a=b"));
@@ -87,7 +87,7 @@ static void all_is_as_it_was(void **state) {
 
 static void read_only_stays_so(void **state) {
     struct guest *g = *state;
-    guest_write_file(g, "root/file", "text");
+    guest_write_file(g, "tree/file", "text");
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_int_equal(0, save_and_restore(g).count);
     assert_reads(g, fd, "text");
@@ -97,11 +97,11 @@ static void read_only_stays_so(void **state) {
 
 static void what_is_gone_is_told(void **state) {
     struct guest *g = *state;
-    guest_write_file(g, "root/file", "text");
+    guest_write_file(g, "tree/file", "text");
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     wasm_byte_vec_t bytes = save(g), again;
     wasm_byte_vec_copy(&again, &bytes);
-    assert_int_equal(0, unlink(guest_host_path(g, "root/file")));
+    assert_int_equal(0, unlink(guest_host_path(g, "tree/file")));
     struct loss loss = restore(g, &bytes);
     assert_int_equal(1, loss.count);
     assert_int_equal(fd, loss.number);
@@ -110,7 +110,7 @@ static void what_is_gone_is_told(void **state) {
 
     /* What has its name now may be a way out. */
     guest_write_file(g, "secret", "");
-    guest_symlink(g, "../secret", "root/file");
+    guest_symlink(g, "../secret", "tree/file");
     loss = restore(g, &again);
     assert_int_equal(1, loss.count);
     assert_wasi(WASI_BADF, CALL(g, fd_close, fd));
@@ -150,7 +150,7 @@ static void wrong_use_is_told(void **state) {
 
 /* Some of everything that is kept. */
 static wasm_byte_vec_t save_samples(struct guest *g) {
-    guest_write_file(g, "root/file", "text");
+    guest_write_file(g, "tree/file", "text");
     assert_no_error(catnap_wasi_add_argument(g->wasi, "program"));
     assert_no_error(catnap_wasi_add_environment(g->wasi, "NAME", "value"));
     guest_must_open(g, "file", 0, RIGHTS_READ | RIGHTS_WRITE);

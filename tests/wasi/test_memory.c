@@ -128,7 +128,7 @@ static void scenario(struct guest *g) {
 static void each_allocation_fails(void **state) {
     struct guest *g = *state;
 
-    guest_write_file(g, "root/file", "");
+    guest_write_file(g, "tree/file", "");
     memcpy(g->memory + 64, "file", 4);
     for (int mode = 0; mode < 2; mode++) {
         for_ever = mode == 1;

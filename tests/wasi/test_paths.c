@@ -8,7 +8,7 @@
 static void make_and_remove_directories(void **state) {
     struct guest *g = *state;
 
-    guest_write_file(g, "root/file", "");
+    guest_write_file(g, "tree/file", "");
     assert_wasi(WASI_SUCCESS, CALL(g, path_create_directory, 3, STR(g, "dir")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_create_directory, 3, STR(g, "dir/nested/")));
     assert_wasi(WASI_EXIST, CALL(g, path_create_directory, 3, STR(g, "dir")));
@@ -27,15 +27,15 @@ static void make_and_remove_directories(void **state) {
     assert_wasi(WASI_NOENT, CALL(g, path_remove_directory, 3, STR(g, "no")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_remove_directory, 3, STR(g, "dir/nested/")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_remove_directory, 3, STR(g, "dir")));
-    assert_false(guest_exists(g, "root/dir"));
+    assert_false(guest_exists(g, "tree/dir"));
 }
 
 static void unlink_files(void **state) {
     struct guest *g = *state;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "");
-    guest_symlink(g, "dir", "root/link");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "");
+    guest_symlink(g, "dir", "tree/link");
     assert_wasi(WASI_ISDIR, CALL(g, path_unlink_file, 3, STR(g, "dir")));
     assert_wasi(WASI_ISDIR, CALL(g, path_unlink_file, 3, STR(g, "dir/")));
     assert_wasi(WASI_ISDIR, CALL(g, path_unlink_file, 3, STR(g, "dir/..")));
@@ -45,9 +45,9 @@ static void unlink_files(void **state) {
     assert_wasi(WASI_NOENT, CALL(g, path_unlink_file, 3, STR(g, "no/")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_unlink_file, 3, STR(g, "link")));
     assert_wasi(WASI_SUCCESS, CALL(g, path_unlink_file, 3, STR(g, "file")));
-    assert_true(guest_exists(g, "root/dir"));
-    assert_false(guest_exists(g, "root/link"));
-    assert_false(guest_exists(g, "root/file"));
+    assert_true(guest_exists(g, "tree/dir"));
+    assert_false(guest_exists(g, "tree/link"));
+    assert_false(guest_exists(g, "tree/file"));
 }
 
 static uint16_t rename_in(struct guest *g, const char *from, const char *to) {
@@ -57,11 +57,11 @@ static uint16_t rename_in(struct guest *g, const char *from, const char *to) {
 static void rename_things(void **state) {
     struct guest *g = *state;
 
-    guest_mkdir(g, "root/dir");
-    guest_mkdir(g, "root/full");
-    guest_write_file(g, "root/full/file", "");
-    guest_write_file(g, "root/file", "");
-    guest_symlink(g, "dir", "root/link");
+    guest_mkdir(g, "tree/dir");
+    guest_mkdir(g, "tree/full");
+    guest_write_file(g, "tree/full/file", "");
+    guest_write_file(g, "tree/file", "");
+    guest_symlink(g, "dir", "tree/link");
     assert_wasi(WASI_SUCCESS, rename_in(g, "dir/", "new"));
     assert_wasi(WASI_SUCCESS, rename_in(g, "new", "dir/"));
     assert_wasi(WASI_SUCCESS, rename_in(g, "dir/", "new/"));
@@ -78,9 +78,9 @@ static void rename_things(void **state) {
     assert_wasi(WASI_BUSY, rename_in(g, "full", "new/.."));
     assert_wasi(WASI_SUCCESS, rename_in(g, "file", "full/file"));
     assert_wasi(WASI_SUCCESS, rename_in(g, "link", "moved"));
-    assert_true(guest_exists(g, "root/moved"));
-    assert_true(guest_exists(g, "root/full/file"));
-    assert_false(guest_exists(g, "root/file"));
+    assert_true(guest_exists(g, "tree/moved"));
+    assert_true(guest_exists(g, "tree/full/file"));
+    assert_false(guest_exists(g, "tree/file"));
 }
 
 static uint16_t link_in(struct guest *g, uint32_t flags, const char *from, const char *to) {
@@ -91,13 +91,13 @@ static void hard_links(void **state) {
     struct guest *g = *state;
     struct stat one, two;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "");
-    guest_symlink(g, "../file", "root/dir/link");
-    guest_symlink(g, "missing", "root/dangling");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "");
+    guest_symlink(g, "../file", "tree/dir/link");
+    guest_symlink(g, "missing", "tree/dangling");
     assert_wasi(WASI_SUCCESS, link_in(g, 0, "file", "dir/hard"));
-    assert_int_equal(0, stat(guest_host_path(g, "root/file"), &one));
-    assert_int_equal(0, stat(guest_host_path(g, "root/dir/hard"), &two));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/file"), &one));
+    assert_int_equal(0, stat(guest_host_path(g, "tree/dir/hard"), &two));
     assert_int_equal(one.st_ino, two.st_ino);
     assert_wasi(WASI_EXIST, link_in(g, 0, "file", "dir/hard"));
     assert_wasi(WASI_EXIST, link_in(g, 0, "file", "file"));
@@ -112,10 +112,10 @@ static void hard_links(void **state) {
     assert_wasi(WASI_NOENT, link_in(g, 0, "no", "new"));
     assert_wasi(WASI_INVAL, link_in(g, 2, "file", "new"));
     assert_wasi(WASI_SUCCESS, link_in(g, 0, "dir/link", "dir/samelink"));
-    assert_int_equal(0, lstat(guest_host_path(g, "root/dir/samelink"), &two));
+    assert_int_equal(0, lstat(guest_host_path(g, "tree/dir/samelink"), &two));
     assert_true(S_ISLNK(two.st_mode));
     assert_wasi(WASI_SUCCESS, link_in(g, FOLLOW, "dir/link", "followed"));
-    assert_int_equal(0, lstat(guest_host_path(g, "root/followed"), &two));
+    assert_int_equal(0, lstat(guest_host_path(g, "tree/followed"), &two));
     assert_int_equal(one.st_ino, two.st_ino);
     assert_wasi(WASI_NOENT, link_in(g, FOLLOW, "dangling", "new"));
     assert_wasi(WASI_SUCCESS, link_in(g, 0, "dangling", "new"));
@@ -128,8 +128,8 @@ static uint16_t symlink_in(struct guest *g, const char *target, const char *path
 static void symbolic_links(void **state) {
     struct guest *g = *state;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "");
     assert_wasi(WASI_SUCCESS, symlink_in(g, "dir/target", "link"));
     memset(g->memory, '#', 32);
     assert_wasi(WASI_SUCCESS, CALL(g, path_readlink, 3, STR(g, "link"), 0, 20, 64));
@@ -150,7 +150,7 @@ static void symbolic_links(void **state) {
     assert_wasi(WASI_EXIST, symlink_in(g, "x", "dir/.."));
     assert_wasi(WASI_NOENT, symlink_in(g, "x", "new/"));
     assert_wasi(WASI_INVAL, CALL(g, path_symlink, guest_put(g, "a\0b", 3), 3, 3, STR(g, "new")));
-    assert_false(guest_exists(g, "root/new"));
+    assert_false(guest_exists(g, "tree/new"));
 }
 
 /* A read-only pre-open: what exists can be read, and nothing changes. */
@@ -158,9 +158,9 @@ static void read_only(void **state) {
     struct guest *g = *state;
     uint32_t fd;
 
-    guest_mkdir(g, "root/dir");
-    guest_write_file(g, "root/file", "text");
-    guest_symlink(g, "file", "root/link");
+    guest_mkdir(g, "tree/dir");
+    guest_write_file(g, "tree/file", "text");
+    guest_symlink(g, "file", "tree/link");
     assert_wasi(WASI_SUCCESS, guest_open(g, "link", true, 0, RIGHTS_READ, 0, &fd));
     assert_wasi(WASI_SUCCESS, guest_read(g, fd, 10));
     assert_string_equal("text", guest_text(g));
@@ -195,7 +195,7 @@ static void read_only(void **state) {
     assert_wasi(WASI_ROFS, CALL(g, path_link, 3, 0, STR(g, "file"), other, STR(g, "file")));
     assert_wasi(WASI_ROFS, CALL(g, path_rename, 3, STR(g, "file"), other, STR(g, "file")));
     assert_wasi(WASI_ROFS, CALL(g, path_rename, other, STR(g, "new"), 3, STR(g, "new")));
-    assert_false(guest_exists(g, "root/new"));
+    assert_false(guest_exists(g, "tree/new"));
     assert_false(guest_exists(g, "other/file"));
 }
 

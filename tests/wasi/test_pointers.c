@@ -102,9 +102,9 @@ static void fill_memory(struct guest *g, uint64_t *seed) {
 
 static void open_some(struct guest *g) {
     guest_new_state(g, CATNAP_WASI_DIR_READ_WRITE);
-    guest_write_file(g, "root/file", "some text");
-    if (!guest_exists(g, "root/dir"))
-        guest_mkdir(g, "root/dir");
+    guest_write_file(g, "tree/file", "some text");
+    if (!guest_exists(g, "tree/dir"))
+        guest_mkdir(g, "tree/dir");
     guest_must_open(g, "file", 0, RIGHTS_READ | RIGHTS_WRITE);
     guest_must_open(g, "dir", 0, WASI_RIGHTS_ALL & ~RIGHTS_WRITE);
     guest_must_open(g, "file", 0, RIGHTS_READ | RIGHTS_WRITE);
@@ -175,7 +175,7 @@ static void last_place_that_fits(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t arguments[WASI_MAX_PARAMETERS];
-        guest_write_file(g, "root/file", "text");
+        guest_write_file(g, "tree/file", "text");
         guest_must_open(g, "file", 0, RIGHTS_READ | RIGHTS_WRITE);
         memcpy(g->memory + 64, "file", 4);
         memcpy(arguments, cases[i].arguments, sizeof arguments);

@@ -127,7 +127,7 @@ static void clocks_that_cannot_be(void **state) {
 static void files_are_ready(void **state) {
     struct guest *g = *state;
 
-    guest_write_file(g, "root/file", "12345");
+    guest_write_file(g, "tree/file", "12345");
     uint32_t fd = guest_must_open(g, "file", 0, RIGHTS_READ);
     assert_wasi(WASI_SUCCESS, guest_read(g, fd, 2));
     assert_no_error(catnap_wasi_set_stdin_bytes(g->wasi, "abcd", 4));
@@ -304,14 +304,14 @@ static void wait_in_write(struct guest *g) {
 }
 
 static void wait_in_fifo(struct guest *g) {
-    assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
+    assert_int_equal(0, mkfifo(guest_host_path(g, "tree/fifo"), 0600));
     uint32_t fd = guest_must_open(g, "fifo", 0, RIGHTS_READ);
     assert_wasi(WASI_INTR, guest_read(g, fd, 10));
 }
 
 static void wait_in_open(struct guest *g) {
     uint32_t fd;
-    assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
+    assert_int_equal(0, mkfifo(guest_host_path(g, "tree/fifo"), 0600));
     assert_wasi(WASI_INTR, guest_open(g, "fifo", true, 0, WASI_RIGHT_FD_WRITE, 0, &fd));
 }
 
@@ -348,7 +348,7 @@ static void named_pipes(void **state) {
     struct guest *g = *state;
     uint32_t reader, writer;
 
-    assert_int_equal(0, mkfifo(guest_host_path(g, "root/fifo"), 0600));
+    assert_int_equal(0, mkfifo(guest_host_path(g, "tree/fifo"), 0600));
     assert_wasi(WASI_NXIO,
                 guest_open(g, "fifo", true, 0, WASI_RIGHT_FD_WRITE, WASI_FDFLAG_NONBLOCK, &writer));
     reader = guest_must_open(g, "fifo", 0, RIGHTS_READ);

@@ -40,7 +40,7 @@ static int read_once(struct guest *g, uint32_t fd, uint32_t size, uint64_t cooki
 static void make_entries(struct guest *g) {
     char path[64];
     for (int i = 0; i < ENTRIES; i++) {
-        snprintf(path, sizeof path, "root/file.%.*d", i % 30 + 1, i);
+        snprintf(path, sizeof path, "tree/file.%.*d", i % 30 + 1, i);
         guest_write_file(g, path, "");
     }
 }
@@ -199,7 +199,7 @@ static void large_directory(void **state) {
     assert_non_null(some);
     for (int i = 0; i < MANY; i++) {
         char path[32];
-        snprintf(path, sizeof path, "root/%d", i);
+        snprintf(path, sizeof path, "tree/%d", i);
         int fd = open(guest_host_path(g, path), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
         assert_true(fd >= 0);
         close(fd);
@@ -238,9 +238,9 @@ static void what_an_entry_says(void **state) {
     bool full;
     int seen = 0;
 
-    guest_mkdir(g, "root/dir");
-    guest_symlink(g, "dir", "root/link");
-    guest_write_file(g, "root/file", "");
+    guest_mkdir(g, "tree/dir");
+    guest_symlink(g, "dir", "tree/link");
+    guest_write_file(g, "tree/file", "");
     int count = read_once(g, 3, 4096, 0, entries, &full);
     assert_int_equal(5, count);
     for (int i = 0; i < count; i++) {
@@ -251,7 +251,7 @@ static void what_an_entry_says(void **state) {
         assert_int_equal(type, entries[i].type);
         if (!strcmp(entries[i].name, ".."))
             continue;
-        snprintf(path, sizeof path, "root/%s", entries[i].name);
+        snprintf(path, sizeof path, "tree/%s", entries[i].name);
         assert_int_equal(0, lstat(guest_host_path(g, path), &st));
         assert_int_equal(st.st_ino, entries[i].inode);
         seen++;
@@ -277,7 +277,7 @@ static void small_buffers_and_bad_cookies(void **state) {
 static void removed_directory(void **state) {
     struct guest *g = *state;
 
-    guest_mkdir(g, "root/dir");
+    guest_mkdir(g, "tree/dir");
     uint32_t fd = guest_must_open(g, "dir", 0, WASI_RIGHT_FD_READDIR);
     assert_wasi(WASI_SUCCESS, CALL(g, path_remove_directory, 3, STR(g, "dir")));
     assert_wasi(WASI_SUCCESS, CALL(g, fd_readdir, fd, BUFFER, 100, 0, 0));

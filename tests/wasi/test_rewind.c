@@ -25,14 +25,14 @@ static void assert_reads(struct guest *g, uint32_t fd, const char *text) {
 
 static uint32_t open_at_two(struct guest *g, const char *name) {
     guest_write_file(g, name, "abcdef");
-    uint32_t fd = guest_must_open(g, name + strlen("root/"), 0, RIGHTS_READ | RIGHTS_WRITE);
+    uint32_t fd = guest_must_open(g, name + strlen("tree/"), 0, RIGHTS_READ | RIGHTS_WRITE);
     assert_wasi(WASI_SUCCESS, guest_read(g, fd, 2));
     return fd;
 }
 
 static void files_go_back(void **state) {
     struct guest *g = *state;
-    uint32_t fd = open_at_two(g, "root/one"), other = open_at_two(g, "root/two");
+    uint32_t fd = open_at_two(g, "tree/one"), other = open_at_two(g, "tree/two");
     check_point(g);
     int before = count_descriptors();
     for (int round = 0; round < 8; round++) {
@@ -60,7 +60,7 @@ static void files_go_back(void **state) {
 
 static void flags_and_rights_go_back(void **state) {
     struct guest *g = *state;
-    uint32_t fd = open_at_two(g, "root/one");
+    uint32_t fd = open_at_two(g, "tree/one");
     check_point(g);
     for (int round = 0; round < 2; round++) {
         assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_set_flags, fd, WASI_FDFLAG_APPEND));
@@ -75,8 +75,8 @@ static void flags_and_rights_go_back(void **state) {
 
 static void directories_are_listed_anew(void **state) {
     struct guest *g = *state;
-    guest_write_file(g, "root/one", "");
-    guest_write_file(g, "root/two", "");
+    guest_write_file(g, "tree/one", "");
+    guest_write_file(g, "tree/two", "");
     assert_wasi(WASI_SUCCESS, CALL(g, fd_readdir, 3, 4096, 2000, 0, 0));
     uint32_t size = guest_u32(g, 0);
     check_point(g);
@@ -111,7 +111,7 @@ static void directories_opened_since_are_gone(void **state) {
 /* The table grows beyond its first size. */
 static void many_files_go_back(void **state) {
     struct guest *g = *state;
-    guest_write_file(g, "root/one", "abc");
+    guest_write_file(g, "tree/one", "abc");
     check_point(g);
     int before = count_descriptors();
     for (uint32_t i = 0; i < 40; i++)
@@ -124,7 +124,7 @@ static void many_files_go_back(void **state) {
 /* The new checkpoint's descriptors are those of now; what only the old one had is closed. */
 static void a_checkpoint_replaces_another(void **state) {
     struct guest *g = *state;
-    uint32_t fd = open_at_two(g, "root/one"), other = open_at_two(g, "root/two");
+    uint32_t fd = open_at_two(g, "tree/one"), other = open_at_two(g, "tree/two");
     check_point(g);
     int before = count_descriptors();
     assert_wasi(WASI_SUCCESS, CALL(g, fd_close, fd));
@@ -249,7 +249,7 @@ static void descriptors_of_the_host_stay_its_own(void **state) {
 
 static void a_saved_state_may_follow(void **state) {
     struct guest *g = *state;
-    uint32_t fd = open_at_two(g, "root/one");
+    uint32_t fd = open_at_two(g, "tree/one");
     wasm_byte_vec_t saved;
     assert_no_error(catnap_wasi_save(g->wasi, &saved));
     catnap_wasi_t *other = catnap_wasi_new();

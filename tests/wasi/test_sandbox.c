@@ -9,37 +9,37 @@
 
 #define FOLLOW WASI_LOOKUP_SYMLINK_FOLLOW
 
-/* base/outside holds what must not be reached, base/root what may. */
+/* base/outside holds what must not be reached, base/tree what may. */
 static void make_tree(const struct guest *g) {
     guest_mkdir(g, "outside");
     guest_write_file(g, "outside/secret", "secret");
-    guest_mkdir(g, "root/dir");
-    guest_mkdir(g, "root/dir/nested");
-    guest_write_file(g, "root/file", "file");
-    guest_write_file(g, "root/dir/file", "in dir");
-    guest_write_file(g, "root/dir/nested/file", "nested");
+    guest_mkdir(g, "tree/dir");
+    guest_mkdir(g, "tree/dir/nested");
+    guest_write_file(g, "tree/file", "file");
+    guest_write_file(g, "tree/dir/file", "in dir");
+    guest_write_file(g, "tree/dir/nested/file", "nested");
 
-    guest_symlink(g, "..", "root/up");
-    guest_symlink(g, "../outside", "root/out");
-    guest_symlink(g, "../outside/secret", "root/outfile");
-    guest_symlink(g, "/etc", "root/abs");
-    guest_symlink(g, "/etc/passwd", "root/absfile");
-    guest_symlink(g, guest_host_path(g, "root/file"), "root/absinside");
-    guest_symlink(g, "../../outside/secret", "root/dir/escape");
-    guest_symlink(g, "../file", "root/dir/back");
-    guest_symlink(g, "dir", "root/dirlink");
-    guest_symlink(g, "dir/", "root/dirslash");
-    guest_symlink(g, "file", "root/filelink");
-    guest_symlink(g, "chain2", "root/chain1");
-    guest_symlink(g, "dir/../chain3", "root/chain2");
-    guest_symlink(g, "dirlink/nested", "root/chain3");
-    guest_symlink(g, "loop", "root/loop");
-    guest_symlink(g, "loopb", "root/loopa");
-    guest_symlink(g, "loopa/x", "root/loopb");
-    guest_symlink(g, "missing", "root/dangling");
-    guest_symlink(g, "../outside/new", "root/danglingout");
-    guest_symlink(g, "dir/new", "root/danglingin");
-    guest_symlink(g, ".", "root/self");
+    guest_symlink(g, "..", "tree/up");
+    guest_symlink(g, "../outside", "tree/out");
+    guest_symlink(g, "../outside/secret", "tree/outfile");
+    guest_symlink(g, "/etc", "tree/abs");
+    guest_symlink(g, "/etc/passwd", "tree/absfile");
+    guest_symlink(g, guest_host_path(g, "tree/file"), "tree/absinside");
+    guest_symlink(g, "../../outside/secret", "tree/dir/escape");
+    guest_symlink(g, "../file", "tree/dir/back");
+    guest_symlink(g, "dir", "tree/dirlink");
+    guest_symlink(g, "dir/", "tree/dirslash");
+    guest_symlink(g, "file", "tree/filelink");
+    guest_symlink(g, "chain2", "tree/chain1");
+    guest_symlink(g, "dir/../chain3", "tree/chain2");
+    guest_symlink(g, "dirlink/nested", "tree/chain3");
+    guest_symlink(g, "loop", "tree/loop");
+    guest_symlink(g, "loopb", "tree/loopa");
+    guest_symlink(g, "loopa/x", "tree/loopb");
+    guest_symlink(g, "missing", "tree/dangling");
+    guest_symlink(g, "../outside/new", "tree/danglingout");
+    guest_symlink(g, "dir/new", "tree/danglingin");
+    guest_symlink(g, ".", "tree/self");
 }
 
 static int setup_kernel(void **state) {
@@ -73,9 +73,9 @@ static const struct {
     {"dir///", false, WASI_SUCCESS},
     {"..", false, WASI_NOTCAPABLE},
     {"../", false, WASI_NOTCAPABLE},
-    {"../root/file", false, WASI_NOTCAPABLE},
+    {"../tree/file", false, WASI_NOTCAPABLE},
     {"dir/../..", false, WASI_NOTCAPABLE},
-    {"dir/../../root/file", false, WASI_NOTCAPABLE},
+    {"dir/../../tree/file", false, WASI_NOTCAPABLE},
     {"dir/nested/../../../outside/secret", false, WASI_NOTCAPABLE},
     {"/", false, WASI_NOTCAPABLE},
     {"/etc/passwd", true, WASI_NOTCAPABLE},
@@ -91,7 +91,7 @@ static const struct {
     {"up", true, WASI_NOTCAPABLE},
     {"up/", false, WASI_NOTCAPABLE},
     {"up/outside/secret", false, WASI_NOTCAPABLE},
-    {"up/root/file", false, WASI_NOTCAPABLE},
+    {"up/tree/file", false, WASI_NOTCAPABLE},
     {"out", true, WASI_NOTCAPABLE},
     {"out/secret", false, WASI_NOTCAPABLE},
     {"outfile", true, WASI_NOTCAPABLE},
@@ -178,11 +178,11 @@ static void creating_stays_inside(void **state) {
     assert_wasi(WASI_LOOP, guest_open(g, "danglingin", false, create, RIGHTS_WRITE, 0, &fd));
     assert_wasi(WASI_EXIST,
                 guest_open(g, "danglingin", true, create | WASI_OFLAG_EXCL, RIGHTS_WRITE, 0, &fd));
-    assert_false(guest_exists(g, "root/dir/new"));
+    assert_false(guest_exists(g, "tree/dir/new"));
     assert_wasi(WASI_SUCCESS, guest_open(g, "danglingin", true, create, RIGHTS_WRITE, 0, &fd));
-    assert_true(guest_exists(g, "root/dir/new"));
+    assert_true(guest_exists(g, "tree/dir/new"));
     assert_wasi(WASI_ISDIR, guest_open(g, "newdir/", true, create, RIGHTS_WRITE, 0, &fd));
-    assert_false(guest_exists(g, "root/newdir"));
+    assert_false(guest_exists(g, "tree/newdir"));
     assert_wasi(WASI_ISDIR, guest_open(g, ".", true, create, RIGHTS_READ, 0, &fd));
     assert_wasi(WASI_NOTCAPABLE,
                 guest_open(g, "outfile", true, WASI_OFLAG_TRUNC, RIGHTS_WRITE, 0, &fd));
@@ -214,7 +214,7 @@ static void names_stay_inside(void **state) {
                 CALL(g, path_link, 3, FOLLOW, STR(g, "absfile"), 3, STR(g, "got")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_link, 3, 0, STR(g, "file"), 3, STR(g, "up/got")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_symlink, STR(g, "file"), 3, STR(g, "out/got")));
-    assert_wasi(WASI_NOTCAPABLE, CALL(g, path_readlink, 3, STR(g, "up/root/up"), 0, 100, 200));
+    assert_wasi(WASI_NOTCAPABLE, CALL(g, path_readlink, 3, STR(g, "up/tree/up"), 0, 100, 200));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_filestat_get, 3, 0, STR(g, "out/secret"), 0));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_filestat_get, 3, FOLLOW, STR(g, "outfile"), 0));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_filestat_get, 3, 0, STR(g, "out/"), 0));
@@ -225,7 +225,7 @@ static void names_stay_inside(void **state) {
     assert_wasi(WASI_LOOP, CALL(g, path_filestat_get, 3, FOLLOW, STR(g, "loop"), 0));
     assert_wasi(WASI_LOOP, CALL(g, path_link, 3, FOLLOW, STR(g, "loop"), 3, STR(g, "got")));
     assert_true(guest_exists(g, "outside/secret"));
-    assert_false(guest_exists(g, "root/got"));
+    assert_false(guest_exists(g, "tree/got"));
     assert_false(guest_exists(g, "outside/got"));
 }
 
@@ -234,7 +234,7 @@ static void absolute_links_are_not_made(void **state) {
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_symlink, STR(g, "/"), 3, STR(g, "new")));
     assert_wasi(WASI_NOTCAPABLE, CALL(g, path_symlink, STR(g, "/etc/passwd"), 3, STR(g, "new")));
     assert_wasi(WASI_NOENT, CALL(g, path_symlink, STR(g, ""), 3, STR(g, "new")));
-    assert_false(guest_exists(g, "root/new"));
+    assert_false(guest_exists(g, "tree/new"));
     assert_wasi(WASI_SUCCESS, CALL(g, path_symlink, STR(g, "../.."), 3, STR(g, "dir/new")));
     uint32_t fd;
     assert_wasi(WASI_NOTCAPABLE, guest_open(g, "dir/new", true, 0, WASI_RIGHT_FD_READ, 0, &fd));
@@ -247,7 +247,7 @@ static void magic_links_are_not_followed(void **state) {
     assert_no_error(
         catnap_wasi_preopen_dir(g->wasi, "/proc/self", "/proc", CATNAP_WASI_DIR_READ_ONLY));
     g->wasi->kernel_sandbox = kernel;
-    assert_int_not_equal(WASI_SUCCESS, CALL(g, path_open, 4, FOLLOW, STR(g, "root"), 0,
+    assert_int_not_equal(WASI_SUCCESS, CALL(g, path_open, 4, FOLLOW, STR(g, "tree"), 0,
                                             WASI_RIGHT_FD_READ, WASI_RIGHTS_ALL, 0, 0));
     assert_int_not_equal(WASI_SUCCESS, CALL(g, path_open, 4, FOLLOW, STR(g, "cwd/."), 0,
                                             WASI_RIGHT_FD_READ, WASI_RIGHTS_ALL, 0, 0));
@@ -296,9 +296,9 @@ static void many_links(void **state) {
     char path[64], target[64];
     uint32_t fd;
 
-    guest_symlink(g, "file", "root/l0");
+    guest_symlink(g, "file", "tree/l0");
     for (int i = 1; i <= 45; i++) {
-        snprintf(path, sizeof path, "root/l%d", i);
+        snprintf(path, sizeof path, "tree/l%d", i);
         snprintf(target, sizeof target, "l%d", i - 1);
         guest_symlink(g, target, path);
     }
@@ -359,15 +359,15 @@ struct race {
     atomic_bool stop;
 };
 
-/* Makes root/flip a directory and a link to the outside in turn, and moves root/dir/nested out. */
+/* Makes tree/flip a directory and a link to the outside in turn, and moves tree/dir/nested out. */
 static void *flip(void *env) {
     struct race *race = env;
     char real[96], link[96], flip[96], inside[96], outside[96];
 
-    snprintf(real, sizeof real, "%s/root/real", race->g->base);
-    snprintf(link, sizeof link, "%s/root/link", race->g->base);
-    snprintf(flip, sizeof flip, "%s/root/flip", race->g->base);
-    snprintf(inside, sizeof inside, "%s/root/dir/nested", race->g->base);
+    snprintf(real, sizeof real, "%s/tree/real", race->g->base);
+    snprintf(link, sizeof link, "%s/tree/link", race->g->base);
+    snprintf(flip, sizeof flip, "%s/tree/flip", race->g->base);
+    snprintf(inside, sizeof inside, "%s/tree/dir/nested", race->g->base);
     snprintf(outside, sizeof outside, "%s/outside/nested", race->g->base);
     while (!atomic_load(&race->stop)) {
         rename(real, flip);
@@ -397,9 +397,9 @@ static void renaming_meanwhile(void **state) {
     pthread_t thread;
     uint64_t end = now_ns() + UINT64_C(700000000);
 
-    guest_mkdir(g, "root/real");
-    guest_write_file(g, "root/real/secret", "fine");
-    guest_symlink(g, "../outside", "root/link");
+    guest_mkdir(g, "tree/real");
+    guest_write_file(g, "tree/real/secret", "fine");
+    guest_symlink(g, "../outside", "tree/link");
     assert_int_equal(0, pthread_create(&thread, NULL, flip, &race));
     while (now_ns() < end) {
         check_not_secret(g, "flip/secret", RIGHTS_READ, 0);
