@@ -30,6 +30,27 @@ static inline bool cn_read_u32(struct reader *r, uint32_t *value, bool *too_long
     return cn_read_u32_slow(r, value, too_long);
 }
 
+/* Where at least five bytes can be read: false when the encoding is too long or has unused bits. */
+static inline __attribute__((always_inline)) bool cn_u32_in_reach(const uint8_t **at,
+                                                                  uint32_t *value) {
+    const uint8_t *p = *at;
+    uint32_t result = *p++;
+    if (__builtin_expect(result >= 0x80, 0)) {
+        result &= 0x7F;
+        uint32_t shift = 7;
+        while (*p >= 0x80 && shift < 28) {
+            result |= (uint32_t)(*p++ & 0x7F) << shift;
+            shift += 7;
+        }
+        if (shift == 28 && *p > 0x0F)
+            return false;
+        result |= (uint32_t)*p++ << shift;
+    }
+    *at = p;
+    *value = result;
+    return true;
+}
+
 /* For validated bytes. */
 static inline uint32_t cn_u32_valid(const uint8_t **at) {
     uint32_t value = *(*at)++;

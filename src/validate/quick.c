@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "binary/opcodes.h"
+#include "binary/reader.h"
 #include "validate/lengths.h"
 
 #define STRETCH 16384u    /* bytes measured at a time: they stay in the processor's first cache */
@@ -188,25 +189,6 @@ struct look {
     int64_t simple;      /* blocks in it */
 };
 
-static bool read_u32(const uint8_t **at, uint32_t *value) {
-    const uint8_t *p = *at;
-    uint32_t result = *p++;
-    if (result >= 0x80) {
-        result &= 0x7F;
-        uint32_t shift = 7;
-        while (*p >= 0x80 && shift < 28) {
-            result |= (uint32_t)(*p++ & 0x7F) << shift;
-            shift += 7;
-        }
-        if (shift == 28 && *p > 0x0F)
-            return false;
-        result |= (uint32_t)*p++ << shift;
-    }
-    *at = p;
-    *value = result;
-    return true;
-}
-
 /* Steps over a signed number of so many bytes at most, of whose last the unused bits and the sign must
  * be all the same. */
 static bool skip_signed(const uint8_t **at, uint32_t most, uint8_t unused) {
@@ -321,7 +303,7 @@ static bool turn_else(struct look *l) {
 /* What a branch to the label at *at carries. */
 static bool read_label(const struct look *l, const uint8_t **at, uint8_t *carried) {
     uint32_t label;
-    if (!read_u32(at, &label) || label >= (size_t)(l->opcode - l->q->opcodes))
+    if (!cn_u32_in_reach(at, &label) || label >= (size_t)(l->opcode - l->q->opcodes))
         return false;
     const uint8_t *opcode = l->opcode - label;
     const struct frame *frame = l->frame;
@@ -347,7 +329,7 @@ static bool branch_table(struct look *l) {
     uint32_t count;
     uint8_t first, carried;
     l->at++;
-    if (!pop(l, VT_I32) || !read_u32(&l->at, &count) || !read_label(l, &l->at, &first))
+    if (!pop(l, VT_I32) || !cn_u32_in_reach(&l->at, &count) || !read_label(l, &l->at, &first))
         return false;
     for (; count > 0; count--)
         if (l->at >= l->end || !read_label(l, &l->at, &carried) || carried != first)
@@ -390,17 +372,18 @@ static bool call(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t func;
     l->at++;
-    return read_u32(&l->at, &func) && func < m->func_count && apply(l, module_func_type(m, func));
+    return cn_u32_in_reach(&l->at, &func) && func < m->func_count &&
+           apply(l, module_func_type(m, func));
 }
 
 static bool call_indirect(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t type, table = 0;
     l->at++;
-    if (!pop(l, VT_I32) || !read_u32(&l->at, &type) || type >= m->type_count)
+    if (!pop(l, VT_I32) || !cn_u32_in_reach(&l->at, &type) || type >= m->type_count)
         return false;
-    bool read =
-        m->features & CATNAP_FEATURE_REFERENCE_TYPES ? read_u32(&l->at, &table) : *l->at++ == 0;
+    bool read = m->features & CATNAP_FEATURE_REFERENCE_TYPES ? cn_u32_in_reach(&l->at, &table)
+                                                             : *l->at++ == 0;
     return read && table < m->table_count && m->tables[table].element == VT_FUNCREF &&
            apply(l, m->types[type]);
 }
@@ -408,7 +391,7 @@ static bool call_indirect(struct look *l) {
 static bool global(struct look *l, uint8_t opcode) {
     uint32_t index;
     l->at++;
-    if (!read_u32(&l->at, &index) || index >= l->q->m->global_count)
+    if (!cn_u32_in_reach(&l->at, &index) || index >= l->q->m->global_count)
         return false;
     const struct globaltype *type = &l->q->m->globals[index].type;
     if (opcode == OP_global_set)
@@ -420,7 +403,7 @@ static bool global(struct look *l, uint8_t opcode) {
 static bool local(struct look *l, uint8_t opcode) {
     uint32_t index;
     l->at++;
-    if (!read_u32(&l->at, &index) || index >= l->q->local_count)
+    if (!cn_u32_in_reach(&l->at, &index) || index >= l->q->local_count)
         return false;
     uint8_t type = l->q->local_types[index];
     if (opcode != OP_local_get && !pop(l, type))
@@ -433,12 +416,14 @@ static bool local(struct look *l, uint8_t opcode) {
 /* An alignment and an offset. */
 static bool skip_memarg(struct look *l, uint32_t natural) {
     uint32_t alignment, offset;
-    return read_u32(&l->at, &alignment) && alignment <= natural && read_u32(&l->at, &offset);
+    return cn_u32_in_reach(&l->at, &alignment) && alignment <= natural &&
+           cn_u32_in_reach(&l->at, &offset);
 }
 
 static bool skip_data_index(struct look *l) {
     uint32_t index;
-    return l->q->m->has_data_count && read_u32(&l->at, &index) && index < l->q->m->data_count;
+    return l->q->m->has_data_count && cn_u32_in_reach(&l->at, &index) &&
+           index < l->q->m->data_count;
 }
 
 static bool skip_lane(struct look *l, uint32_t lanes) {
@@ -507,7 +492,7 @@ static bool skip_immediates(struct look *l, uint32_t immediate) {
 static bool plain(struct look *l) {
     uint32_t opcode = *l->at++, second;
     if (opcode >= 0xFC) {
-        if (opcode > 0xFD || !read_u32(&l->at, &second) || second >= OPCODE_PREFIX_FC)
+        if (opcode > 0xFD || !cn_u32_in_reach(&l->at, &second) || second >= OPCODE_PREFIX_FC)
             return false;
         opcode = (opcode == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD) + second;
     }
@@ -709,10 +694,10 @@ static bool take_locals(struct quick *q, const struct functype *type, const uint
     q->local_count = 0;
     for (uint32_t i = 0; i < type->param_count; i++)
         add_locals(q, 1, (uint8_t)type->types[i]);
-    if (!read_u32(at, &runs))
+    if (!cn_u32_in_reach(at, &runs))
         return false;
     for (; runs > 0; runs--) {
-        if (*at >= end || !read_u32(at, &count) || count > MOST_LOCALS - q->local_count)
+        if (*at >= end || !cn_u32_in_reach(at, &count) || count > MOST_LOCALS - q->local_count)
             return false;
         uint8_t local = *(*at)++;
         if (!is_known(q, local))

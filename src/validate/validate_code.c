@@ -23,25 +23,6 @@ struct cursor {
 
 /* ---- Immediates ---- */
 
-STEP read_u32(const uint8_t **at, uint32_t *value) {
-    const uint8_t *p = *at;
-    uint32_t result = *p++;
-    if (__builtin_expect(result >= 0x80, 0)) {
-        result &= 0x7F;
-        uint32_t shift = 7;
-        while (*p >= 0x80 && shift < 28) {
-            result |= (uint32_t)(*p++ & 0x7F) << shift;
-            shift += 7;
-        }
-        if (shift == 28 && *p > 0x0F)
-            return false;
-        result |= (uint32_t)*p++ << shift;
-    }
-    *at = p;
-    *value = result;
-    return true;
-}
-
 /*
  * Numbers that are only stepped over, without a branch for each byte: how long one of several bytes
  * is cannot be foreseen. The byte that ends a number has bit 7 clear.
@@ -154,12 +135,12 @@ STEP step_plain(const struct validator *v, struct cursor *c, enum immediate imme
 
 STEP step_local_get(const struct validator *v, struct cursor *c) {
     uint32_t index;
-    return read_u32(&c->at, &index) && index < v->flat_count && push(c, v->flat[index]);
+    return cn_u32_in_reach(&c->at, &index) && index < v->flat_count && push(c, v->flat[index]);
 }
 
 STEP step_local_tee(const struct validator *v, struct cursor *c) {
     uint32_t index;
-    return read_u32(&c->at, &index) && index < v->flat_count && c->top[-1] == v->flat[index];
+    return cn_u32_in_reach(&c->at, &index) && index < v->flat_count && c->top[-1] == v->flat[index];
 }
 
 STEP step_local_set(const struct validator *v, struct cursor *c) {
@@ -171,13 +152,13 @@ STEP step_local_set(const struct validator *v, struct cursor *c) {
 
 STEP step_global_get(const struct validator *v, struct cursor *c) {
     uint32_t index;
-    return read_u32(&c->at, &index) && index < v->m->global_count &&
+    return cn_u32_in_reach(&c->at, &index) && index < v->m->global_count &&
            push(c, v->m->globals[index].type.type);
 }
 
 STEP step_global_set(const struct validator *v, struct cursor *c) {
     uint32_t index;
-    if (!read_u32(&c->at, &index) || index >= v->m->global_count ||
+    if (!cn_u32_in_reach(&c->at, &index) || index >= v->m->global_count ||
         !v->m->globals[index].type.is_mutable || c->top[-1] != v->m->globals[index].type.type)
         return false;
     c->top--;
@@ -203,7 +184,7 @@ STEP step_select(struct cursor *c) {
 /* The block that a branch goes to, when it carries at most one value. */
 STEP read_label(const struct validator *v, struct cursor *c, valtype *carried) {
     uint32_t label;
-    if (!read_u32(&c->at, &label) || label >= v->block_count)
+    if (!cn_u32_in_reach(&c->at, &label) || label >= v->block_count)
         return false;
     struct block block = v->blocks[v->block_count - 1 - label];
     *carried = block.kind == BLOCK_LOOP ? VT_BOTTOM : block.type;
@@ -229,7 +210,7 @@ STEP step_br(struct validator *v, struct cursor *c) {
 STEP step_br_table(struct validator *v, struct cursor *c) {
     uint32_t count;
     valtype first, carried;
-    if (!read_u32(&c->at, &count) || c->top[-1] != VT_I32 || !read_label(v, c, &first) ||
+    if (!cn_u32_in_reach(&c->at, &count) || c->top[-1] != VT_I32 || !read_label(v, c, &first) ||
         (first != VT_BOTTOM && c->top[-2] != first))
         return false;
     for (; count > 0; count--)
@@ -330,7 +311,7 @@ STEP same_before(const valtype *a_end, const valtype *b_end, uint32_t count) {
 
 STEP step_call(const struct validator *v, struct cursor *c) {
     uint32_t func;
-    if (!read_u32(&c->at, &func) || func >= v->m->func_count)
+    if (!cn_u32_in_reach(&c->at, &func) || func >= v->m->func_count)
         return false;
     const struct functype *type = module_func_type(v->m, func);
     if (type->result_count > 1 || c->top == c->limit ||
