@@ -29,12 +29,13 @@ struct value_stack {
 
 #define TRAP_NO_ADDRESS UINT64_MAX /* in trap_operand[0] */
 
-enum machine_event { /* why execution came back to C */
-                     EVENT_DONE,
-                     EVENT_TRAP, /* trap is set: an own trap of the host, or NULL and trap_code is set */
-                     EVENT_OUT_OF_FUEL,
-                     EVENT_INTERRUPTED,
-                     EVENT_NO_MEMORY /* at a call, whose function could not be translated */
+/* Why execution came back to C. */
+enum machine_event {
+    EVENT_DONE,
+    EVENT_TRAP, /* trap is set: an own trap of the host, or NULL and trap_code is set */
+    EVENT_OUT_OF_FUEL,
+    EVENT_INTERRUPTED,
+    EVENT_NO_MEMORY /* at a call, whose function could not be translated */
 };
 
 struct machine {
