@@ -8,54 +8,25 @@
 #include "invoke.h"
 #include "keep.h"
 #include "load.h"
+#include "rows.h"
 #include "session.h"
 #include "values.h"
 
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
 
 static const struct option resume_options[] = {
-    {.name = "invoke",
-     .kind = OPTION_STRING,
-     .metavar = "NAME",
-     FIELD(invoke),
+    {ROW_INVOKE, FIELD(invoke),
      .help =
          "call this exported function of the program with the arguments, and print its results"},
-    {.name = "fuel",
-     .kind = OPTION_NUMBER,
-     .metavar = "N",
-     FIELD(fuel),
+    {ROW_FUEL, FIELD(fuel),
      .help = "stop with code 122 once N more instructions have been executed"},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(timeout),
-     .help = "stop with code 124 after this time"},
-    {.name = "max-memory",
-     .kind = OPTION_SIZE,
-     .metavar = "SIZE",
-     FIELD(max_memory),
-     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
-    {.name = "snapshot-on",
-     .kind = OPTION_STRING,
-     .metavar = "EVENT",
-     FIELD(snapshot_on),
-     .help = "take another snapshot: see catnap run"},
-    {.name = "snapshot-every",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(snapshot_every),
+    {ROW_TIMEOUT, FIELD(timeout), .help = "stop with code 124 after this time"},
+    {ROW_MAX_MEMORY, FIELD(max_memory)},
+    {ROW_SNAPSHOT_ON, FIELD(snapshot_on), .help = "take another snapshot: see catnap run"},
+    {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),
      .help = "take another snapshot each time this has passed"},
-    {.name = "output",
-     .letter = 'o',
-     .kind = OPTION_STRING,
-     .metavar = "FILE",
-     .complete = COMPLETE_FILES,
-     FIELD(output),
-     .help = "the file that snapshots are written to"},
-    {.name = "compress",
-     .kind = OPTION_FLAG,
-     FIELD(compress),
-     .help = "compress snapshots: see catnap run"},
+    {ROW_OUTPUT, FIELD(output), .help = "the file that snapshots are written to"},
+    {ROW_COMPRESS, FIELD(compress), .help = "compress snapshots: see catnap run"},
 };
 
 /* What the engine has to check for, so that a suspended run can go on in it. */

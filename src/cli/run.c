@@ -7,32 +7,18 @@
 #include "keep.h"
 #include "load.h"
 #include "preload.h"
+#include "rows.h"
 #include "session.h"
 
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
 
 static const struct option run_options[] = {
-    {.name = "invoke",
-     .kind = OPTION_STRING,
-     .metavar = "NAME",
-     FIELD(invoke),
+    {ROW_INVOKE, FIELD(invoke),
      .help = "call this exported function with the arguments, and print its results"},
-    {.name = "dir",
-     .kind = OPTION_LIST,
-     .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES,
-     FIELD(directories),
+    {ROW_DIR, FIELD(directories),
      .help = "let the guest use a directory, under the name GUEST (repeatable)"},
-    {.name = "dir-ro",
-     .kind = OPTION_LIST,
-     .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES,
-     FIELD(directories),
-     .help = "the same, read-only (repeatable)"},
-    {.name = "env",
-     .kind = OPTION_LIST,
-     .metavar = "NAME[=VALUE]",
-     FIELD(environment),
+    {ROW_DIR_RO, FIELD(directories)},
+    {ROW_ENV, FIELD(environment),
      .help = "set a variable for the guest, or hand on the one that is set here (repeatable)"},
     {.name = "tcplisten",
      .kind = OPTION_LIST,
@@ -50,29 +36,14 @@ static const struct option run_options[] = {
      .metavar = "NAME",
      FIELD(argv0),
      .help = "the name under which the guest sees itself; the file's name otherwise"},
-    {.name = "preload",
-     .kind = OPTION_LIST,
-     .metavar = "NAME=FILE",
-     .complete = COMPLETE_FILES,
-     FIELD(preloads),
+    {ROW_PRELOAD, FIELD(preloads),
      .help = "first load another module, whose exports the program and later "
              "preloads can import from NAME (repeatable)"},
-    {.name = "fuel",
-     .kind = OPTION_NUMBER,
-     .metavar = "N",
-     FIELD(fuel),
-     .help = "stop with code 122 once N instructions have been executed"},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(timeout),
+    {ROW_FUEL, FIELD(fuel), .help = "stop with code 122 once N instructions have been executed"},
+    {ROW_TIMEOUT, FIELD(timeout),
      .help = "stop with code 124 after this time, such as 2s, 500ms or 1.5m; a number alone means "
              "seconds"},
-    {.name = "max-memory",
-     .kind = OPTION_SIZE,
-     .metavar = "SIZE",
-     FIELD(max_memory),
-     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
+    {ROW_MAX_MEMORY, FIELD(max_memory)},
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {.name = "max-depth",
      .kind = OPTION_NUMBER,
@@ -92,17 +63,13 @@ static const struct option run_options[] = {
      FIELD(unknown_imports),
      .help = "let functions that cannot be imported trap when they are called, instead of "
              "refusing the module"},
-    {.name = "eager",
-     .kind = OPTION_FLAG,
-     FIELD(eager),
+    {ROW_EAGER, FIELD(eager),
      .help = "translate every function when its module is loaded, not at its first call"},
     {.name = "lazy",
      .kind = OPTION_FLAG,
      FIELD(lazy),
      .help = "validate modules whole and translate each function at its first call (the default)"},
-    {.name = "deferred",
-     .kind = OPTION_FLAG,
-     FIELD(deferred),
+    {ROW_DEFERRED, FIELD(deferred),
      .help = "validate and translate each function at its first call; an invalid one then traps"},
     {.name = "threads",
      .kind = OPTION_NUMBER,
@@ -113,13 +80,7 @@ static const struct option run_options[] = {
      .kind = OPTION_FLAG,
      FIELD(no_cache),
      .help = "validate even what was validated before, and do not remember it"},
-    {.name = "bounds-checks",
-     .kind = OPTION_CHOICE,
-     .metavar = "auto|explicit",
-     .words = "auto explicit",
-     .complete = COMPLETE_WORDS,
-     FIELD(bounds_checks),
-     .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
+    {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
     {.name = "stats",
      .kind = OPTION_CHOICE,
      .argument_optional = true,
@@ -129,29 +90,16 @@ static const struct option run_options[] = {
      FIELD(stats),
      .help = "when the run has ended, write to standard error what was translated and how long "
              "each phase took"},
-    {.name = "snapshot-on",
-     .kind = OPTION_STRING,
-     .metavar = "EVENT",
-     FIELD(snapshot_on),
+    {ROW_SNAPSHOT_ON, FIELD(snapshot_on),
      .help = "take a snapshot into the file of -o at this event: exit, trap, fuel (it is used up), "
              "signal (SIGUSR1 goes on, SIGINT and SIGTERM end the run), or call:NAME (the program "
              "calls NAME, which it imports and nobody defines)"},
-    {.name = "snapshot-every",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(snapshot_every),
+    {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),
      .help = "take a snapshot into the file of -o each time this has passed"},
-    {.name = "output",
-     .letter = 'o',
-     .kind = OPTION_STRING,
-     .metavar = "FILE",
-     .complete = COMPLETE_FILES,
-     FIELD(output),
+    {ROW_OUTPUT, FIELD(output),
      .help =
          "the file that snapshots are written to, each replacing the one before when it is whole"},
-    {.name = "compress",
-     .kind = OPTION_FLAG,
-     FIELD(compress),
+    {ROW_COMPRESS, FIELD(compress),
      .help = "compress snapshots: smaller files that take longer to write and to wake"},
     {.name = "profile-ops",
      .kind = OPTION_FLAG,
@@ -252,10 +200,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         code = session.exit_code;
         session_close(&session);
     }
-    option_list_free(&settings.directories);
-    option_list_free(&settings.sockets);
-    option_list_free(&settings.environment);
-    option_list_free(&settings.preloads);
+    run_settings_free(&settings);
     return code;
 }
 

@@ -14,6 +14,13 @@
 /* A guest's exit code is what its parent process can see of it. */
 #define EXIT_CODE_MASK 0xff
 
+void run_settings_free(struct run_settings *settings) {
+    option_list_free(&settings->directories);
+    option_list_free(&settings->sockets);
+    option_list_free(&settings->environment);
+    option_list_free(&settings->preloads);
+}
+
 bool session_end(struct session *session, int exit_code) {
     session->exit_code = exit_code;
     return false;

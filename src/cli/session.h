@@ -13,7 +13,7 @@
 #include "diag.h"
 #include "options.h"
 
-/* What `catnap run` was told. */
+/* What `catnap run` was told, or another command that runs something. */
 struct run_settings {
     const char *invoke;
     const char *argv0;
@@ -31,6 +31,8 @@ struct run_settings {
     int stats;                                          /* 1: text, 2: json */
     bool profile_ops;
 };
+
+void run_settings_free(struct run_settings *);
 
 /* A module with its instance, as far as there is one. */
 struct loaded {

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "keep.h"
+#include "rows.h"
 #include "to_wasm.h"
 #include "values.h"
 
@@ -15,13 +16,7 @@ static const struct option snapshot_options[] = {
      FIELD(to_wasm),
      .help = "initialise the module FILE, or take the snapshot FILE, and write a module that "
              "begins where it is"},
-    {.name = "output",
-     .letter = 'o',
-     .kind = OPTION_STRING,
-     .metavar = "FILE",
-     .complete = COMPLETE_FILES,
-     FIELD(run.output),
-     .help = "the module to write"},
+    {ROW_OUTPUT, FIELD(run.output), .help = "the module to write"},
     {.name = "init-func",
      .letter = 'f',
      .kind = OPTION_STRING,
@@ -39,47 +34,21 @@ static const struct option snapshot_options[] = {
      .kind = OPTION_FLAG,
      FIELD(keep_init_func),
      .help = "go on exporting the functions that initialise"},
-    {.name = "dir",
-     .kind = OPTION_LIST,
-     .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES,
-     FIELD(run.directories),
+    {ROW_DIR, FIELD(run.directories),
      .help = "let the initialisation use a directory, under the name GUEST (repeatable)"},
-    {.name = "dir-ro",
-     .kind = OPTION_LIST,
-     .metavar = "HOST[::GUEST]",
-     .complete = COMPLETE_DIRECTORIES,
-     FIELD(run.directories),
-     .help = "the same, read-only (repeatable)"},
-    {.name = "env",
-     .kind = OPTION_LIST,
-     .metavar = "NAME[=VALUE]",
-     FIELD(run.environment),
+    {ROW_DIR_RO, FIELD(run.directories)},
+    {ROW_ENV, FIELD(run.environment),
      .help = "set a variable for the initialisation, or hand on the one that is set here "
              "(repeatable)"},
-    {.name = "preload",
-     .kind = OPTION_LIST,
-     .metavar = "NAME=FILE",
-     .complete = COMPLETE_FILES,
-     FIELD(run.preloads),
+    {ROW_PRELOAD, FIELD(run.preloads),
      .help = "first load another module, whose exports FILE can import from NAME; it does not "
              "become part of the new module (repeatable)"},
-    {.name = "fuel",
-     .kind = OPTION_NUMBER,
-     .metavar = "N",
-     FIELD(run.fuel),
+    {ROW_FUEL, FIELD(run.fuel),
      .help = "give up with code 122 once N instructions have been executed"},
-    {.name = "timeout",
-     .kind = OPTION_DURATION,
-     .metavar = "TIME",
-     FIELD(run.timeout),
-     .help = "give up with code 124 after this time"},
-    {.name = "max-memory",
-     .kind = OPTION_SIZE,
-     .metavar = "SIZE",
-     FIELD(run.max_memory),
-     .help = "bound for all linear memories together, in bytes or with K, M, G, T"},
+    {ROW_TIMEOUT, FIELD(run.timeout), .help = "give up with code 124 after this time"},
+    {ROW_MAX_MEMORY, FIELD(run.max_memory)},
 };
+
 static void print_info(const char *path, const catnap_snapshot_t *snapshot) {
     catnap_snapshot_info_t info;
     catnap_snapshot_module_t module;
@@ -191,9 +160,7 @@ static enum cli_exit snapshot_main(const struct command *self, struct diag *diag
             engine != NULL ? snapshot_action(diag, engine, operands, argv) : diag_no_memory(diag);
         wasm_engine_delete(engine);
     }
-    option_list_free(&settings.run.directories);
-    option_list_free(&settings.run.environment);
-    option_list_free(&settings.run.preloads);
+    run_settings_free(&settings.run);
     option_list_free(&settings.renames);
     return code;
 }

@@ -6,6 +6,7 @@
 
 #include "../../spec-tests/runner.h"
 #include "commands.h"
+#include "rows.h"
 #include "text.h"
 
 struct wast_settings {
@@ -16,21 +17,10 @@ struct wast_settings {
 #define FIELD(member) .offset = offsetof(struct wast_settings, member)
 
 static const struct option wast_options[] = {
-    {.name = "eager",
-     .kind = OPTION_FLAG,
-     FIELD(eager),
-     .help = "translate every function when its module is loaded"},
-    {.name = "deferred",
-     .kind = OPTION_FLAG,
-     FIELD(deferred),
+    {ROW_EAGER, FIELD(eager), .help = "translate every function when its module is loaded"},
+    {ROW_DEFERRED, FIELD(deferred),
      .help = "validate each function at its first call, or when a module must be refused"},
-    {.name = "bounds-checks",
-     .kind = OPTION_CHOICE,
-     .metavar = "auto|explicit",
-     .words = "auto explicit",
-     .complete = COMPLETE_WORDS,
-     FIELD(bounds_checks),
-     .help = "how memory accesses are checked: by guard pages where possible, or by comparison"},
+    {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
 };
 
 #ifdef CATNAP_HAVE_JSON

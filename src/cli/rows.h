@@ -1,0 +1,37 @@
+/*
+ * What rows of option tables have in common that stand in several of them: all but the field that is
+ * set and, where it is not the same everywhere, what help says.
+ */
+#ifndef CATNAP_CLI_ROWS_H
+#define CATNAP_CLI_ROWS_H
+
+#include "options.h"
+
+#define ROW_INVOKE .name = "invoke", .kind = OPTION_STRING, .metavar = "NAME"
+#define ROW_DIR                                                                                    \
+    .name = "dir", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]", .complete = COMPLETE_DIRECTORIES
+#define ROW_DIR_RO                                                                                 \
+    .name = "dir-ro", .kind = OPTION_LIST, .metavar = "HOST[::GUEST]",                             \
+    .complete = COMPLETE_DIRECTORIES, .help = "the same, read-only (repeatable)"
+#define ROW_ENV .name = "env", .kind = OPTION_LIST, .metavar = "NAME[=VALUE]"
+#define ROW_PRELOAD                                                                                \
+    .name = "preload", .kind = OPTION_LIST, .metavar = "NAME=FILE", .complete = COMPLETE_FILES
+#define ROW_FUEL .name = "fuel", .kind = OPTION_NUMBER, .metavar = "N"
+#define ROW_TIMEOUT .name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME"
+#define ROW_MAX_MEMORY                                                                             \
+    .name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                                  \
+    .help = "bound for all linear memories together, in bytes or with K, M, G, T"
+#define ROW_EAGER .name = "eager", .kind = OPTION_FLAG
+#define ROW_DEFERRED .name = "deferred", .kind = OPTION_FLAG
+#define ROW_BOUNDS_CHECKS                                                                          \
+    .name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",                    \
+    .words = "auto explicit", .complete = COMPLETE_WORDS,                                          \
+    .help = "how memory accesses are checked: by guard pages where possible, or by comparison"
+#define ROW_SNAPSHOT_ON .name = "snapshot-on", .kind = OPTION_STRING, .metavar = "EVENT"
+#define ROW_SNAPSHOT_EVERY .name = "snapshot-every", .kind = OPTION_DURATION, .metavar = "TIME"
+#define ROW_OUTPUT                                                                                 \
+    .name = "output", .letter = 'o', .kind = OPTION_STRING, .metavar = "FILE",                     \
+    .complete = COMPLETE_FILES
+#define ROW_COMPRESS .name = "compress", .kind = OPTION_FLAG
+
+#endif
