@@ -51,6 +51,20 @@ bool no_such_function(struct session *session, const struct loaded *loaded, cons
     return session_end(session, CLI_EXIT_USAGE);
 }
 
+WASM_OWN wasm_func_t *need_function(struct session *session, const struct loaded *loaded,
+                                    const char *name) {
+    char *complaint = NULL;
+    wasm_func_t *func = find_function(loaded, name);
+    if (func != NULL)
+        return func;
+    if (asprintf(&complaint, "there is no exported function '%s'", name) >= 0)
+        no_such_function(session, loaded, complaint);
+    else
+        session_end(session, diag_no_memory(session->diag));
+    free(complaint);
+    return NULL;
+}
+
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
 static bool wrong_count(struct session *session, const struct loaded *loaded, const char *name,
@@ -91,7 +105,7 @@ static bool parse_arguments(struct session *session, const struct loaded *loaded
 
 /* ---- The call -------------------------------------------------------------------------------- */
 
-static void finish_results(const catnap_val_t *results, size_t count) {
+void finish_results(const catnap_val_t *results, size_t count) {
     for (size_t i = 0; i < count; i++) {
         print_value(stdout, &results[i]);
         fputc('\n', stdout);
@@ -118,15 +132,9 @@ static bool call_with_text(struct session *session, const struct loaded *loaded,
 
 bool invoke(struct session *session, const struct loaded *loaded, const char *name, int argc,
             char **argv) {
-    wasm_func_t *func = find_function(loaded, name);
-    if (func == NULL) {
-        char *complaint = NULL;
-        if (asprintf(&complaint, "there is no exported function '%s'", name) < 0)
-            return session_end(session, diag_no_memory(session->diag));
-        no_such_function(session, loaded, complaint);
-        free(complaint);
+    wasm_func_t *func = need_function(session, loaded, name);
+    if (func == NULL)
         return false;
-    }
     wasm_functype_t *type = wasm_func_type(func);
     bool goes_on = type != NULL ? call_with_text(session, loaded, func, type, name, argc, argv)
                                 : session_end(session, diag_no_memory(session->diag));

@@ -214,11 +214,6 @@ static bool add_arguments(struct session *session, const char *path, int argc, c
 
 static bool configure_wasi(struct session *session, const char *path, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
-    for (int stream = 0; stream <= 2; stream++) {
-        catnap_error_t *error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
-        if (error != NULL)
-            return end_with_error(session, NULL, error);
-    }
     for (size_t i = 0; i < settings->directories.count; i++)
         if (!add_directory(session, &settings->directories.items[i]))
             return false;
@@ -233,14 +228,21 @@ static bool configure_wasi(struct session *session, const char *path, int argc, 
     return add_arguments(session, path, argc, argv);
 }
 
-bool session_open_wasi(struct session *session, const char *path, int argc, char **argv) {
+bool session_make_wasi(struct session *session) {
+    catnap_error_t *error = NULL;
     /* A guest that writes into a closed pipe gets EPIPE, as it would from any other engine. */
     signal(SIGPIPE, SIG_IGN);
     session->wasi = catnap_wasi_new();
     session->linker = catnap_linker_new(session->store);
     if (session->wasi == NULL || session->linker == NULL)
         return session_end(session, diag_no_memory(session->diag));
-    if (!configure_wasi(session, path, argc, argv))
+    for (int stream = 0; stream <= 2 && error == NULL; stream++)
+        error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
+    return error == NULL || end_with_error(session, NULL, error);
+}
+
+bool session_open_wasi(struct session *session, const char *path, int argc, char **argv) {
+    if (!session_make_wasi(session) || !configure_wasi(session, path, argc, argv))
         return false;
     if (session->settings->unknown_imports != 0)
         catnap_linker_trap_unknown_imports(session->linker, true);

@@ -63,8 +63,11 @@ struct session {
 /* Makes engine and store as the settings say. Ended or not, session_close() is due. */
 bool session_open(struct session *, const struct diag *, const struct run_settings *);
 
-/* Prepares WASI for a program with these arguments (its name first is session's to find) and makes
- * the linker. */
+/* Makes the linker, and WASI with the command's standard streams. */
+bool session_make_wasi(struct session *);
+
+/* The same, for a program with these arguments (its name first is session's to find): with what the
+ * settings let it use, and defined for the linker. */
 bool session_open_wasi(struct session *, const char *path, int argc, char **argv);
 
 /* Loads, decodes and validates a module; *out is the session's. At most one program and what the

@@ -93,14 +93,9 @@ static bool is_function(const struct conversion *c, const char *name) {
 }
 
 static bool check_function(struct conversion *c, const char *name) {
-    char *complaint = NULL;
-    if (is_function(c, name))
-        return true;
-    if (asprintf(&complaint, "there is no exported function '%s'", name) < 0)
-        return session_end(&c->session, diag_no_memory(c->session.diag));
-    no_such_function(&c->session, c->program, complaint);
-    free(complaint);
-    return false;
+    wasm_func_t *func = need_function(&c->session, c->program, name);
+    wasm_func_delete(func);
+    return func != NULL;
 }
 
 static bool check_renames(struct conversion *c) {
