@@ -1,6 +1,5 @@
 /* catnap resume: wakes a snapshot. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,6 @@
 #include "load.h"
 #include "rows.h"
 #include "session.h"
-#include "values.h"
 
 #define FIELD(member) .offset = offsetof(struct run_settings, member)
 
@@ -29,9 +27,24 @@ static const struct option resume_options[] = {
     {ROW_COMPRESS, FIELD(compress), .help = "compress snapshots: see catnap run"},
 };
 
+/* A suspended run can be stopped only by what it has been checking for from its start. */
+static bool check_bounds(struct session *session, const catnap_snapshot_info_t *info,
+                         const char *path) {
+    const struct run_settings *settings = session->settings;
+    bool fuel = settings->fuel.given && !info->fuel_enabled;
+    bool interrupted = (settings->timeout.given || keep_wanted(settings)) && !info->interruptible;
+    if (info->frames == 0 || (!fuel && !interrupted))
+        return true;
+    return session_end(session,
+                       diag_fail(session->diag, CLI_EXIT_USAGE, path,
+                                 "the program was started without %s, and what is "
+                                 "suspended cannot be given %s now",
+                                 fuel ? "--fuel" : "a way to interrupt it", fuel ? "any" : "one"));
+}
+
 /* What the engine has to check for, so that a suspended run can go on in it. */
-static bool look_ahead(struct session *session, const struct diag *diag,
-                       struct run_settings *settings, const char *path) {
+static bool look_ahead(struct session *session, struct run_settings *settings, const char *path) {
+    const struct diag *diag = session->diag;
     catnap_snapshot_t *snapshot = NULL;
     catnap_snapshot_info_t info;
     wasm_engine_t *engine = wasm_engine_new();
@@ -40,10 +53,12 @@ static bool look_ahead(struct session *session, const struct diag *diag,
     catnap_snapshot_info(snapshot, &info);
     catnap_snapshot_delete(snapshot);
     wasm_engine_delete(engine);
+    if (code != CLI_EXIT_OK)
+        return session_end(session, code);
     settings->same_checks = info.frames > 0;
-    settings->checks_fuel = info.fuel_enabled;
-    settings->checks_interruption = info.interruptible;
-    return code == CLI_EXIT_OK || session_end(session, code);
+    settings->checks_fuel = settings->same_checks && info.fuel_enabled;
+    settings->checks_interruption = settings->same_checks && info.interruptible;
+    return check_bounds(session, &info, path);
 }
 
 static void tell_lost(void *env, uint32_t number, const char *path) {
@@ -57,15 +72,10 @@ static void tell_lost(void *env, uint32_t number, const char *path) {
 static bool restore_wasi(struct session *session, const catnap_snapshot_t *snapshot,
                          struct kept_data *data) {
     catnap_error_t *error = NULL;
-    signal(SIGPIPE, SIG_IGN);
-    session->wasi = catnap_wasi_new();
-    session->linker = catnap_linker_new(session->store);
-    if (session->wasi == NULL || session->linker == NULL)
-        return session_end(session, diag_no_memory(session->diag));
-    for (int stream = 0; stream <= 2 && error == NULL; stream++)
-        error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
     *data = (struct kept_data){0};
-    if (error == NULL && keep_read_data(snapshot, data))
+    if (!session_make_wasi(session))
+        return false;
+    if (keep_read_data(snapshot, data))
         error =
             catnap_wasi_restore(session->wasi, data->wasi, data->wasi_length, tell_lost, session);
     if (error == NULL)
@@ -77,32 +87,23 @@ static bool restore_wasi(struct session *session, const catnap_snapshot_t *snaps
 /* The modules that the snapshot has with it, as the session's. */
 static bool load_modules(struct session *session, const catnap_snapshot_t *snapshot,
                          const char *call, wasm_module_t **modules, size_t *count) {
-    catnap_snapshot_module_t module;
+    catnap_snapshot_module_t found;
     catnap_error_t *error = NULL;
-    for (*count = 0; catnap_snapshot_module(snapshot, *count, &module); ++*count) {
-        if (module.bytes == NULL)
+    for (size_t i = 0; catnap_snapshot_module(snapshot, i, &found); i++) {
+        if (found.bytes == NULL)
             continue;
-        modules[*count] =
-            catnap_module_new(session->store, module.bytes, (size_t)module.length, NULL, &error);
-        if (modules[*count] == NULL)
+        wasm_module_t *module =
+            catnap_module_new(session->store, found.bytes, (size_t)found.length, NULL, &error);
+        if (module == NULL)
             return session_end(session, diag_error(session->diag, NULL, error));
-        if (!keep_define(session, modules[*count], NULL) ||
-            !keep_define(session, modules[*count], call))
+        modules[(*count)++] = module;
+        if (!keep_define(session, module, NULL) || !keep_define(session, module, call))
             return false;
     }
     return true;
 }
 
-/* Prints the results of what was called by --invoke when it was suspended. */
-static void print_results(const catnap_val_t *results, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        print_value(stdout, &results[i]);
-        fputc('\n', stdout);
-        if (wasm_valkind_is_ref(results[i].kind))
-            wasm_ref_delete(results[i].of.ref);
-    }
-}
-
+/* There are results of what was called by --invoke when it was suspended. */
 static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run_t *run) {
     size_t count = wasm_func_result_arity(catnap_run_function(run));
     catnap_val_t *results = calloc(count + 1, sizeof(*results));
@@ -112,23 +113,23 @@ static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run
     }
     bool ok = keep_call(session, path, run, results, count);
     if (ok)
-        print_results(results, count);
+        finish_results(results, count);
     free(results);
     return ok;
 }
 
-static bool wake(struct session *session, const catnap_snapshot_t *snapshot, const char *path,
-                 const catnap_restore_options_t *options, int argc, char **argv) {
-    catnap_run_t *run = NULL;
+/* Makes the instances, of which the program is the last, and the run if there is one. */
+static bool restore(struct session *session, const catnap_snapshot_t *snapshot, const char *path,
+                    const catnap_restore_options_t *options, catnap_run_t **run) {
     size_t count = catnap_snapshot_instance_count(snapshot);
     wasm_instance_t **instances = calloc(count + 1, sizeof(*instances));
     if (instances == NULL)
         return session_end(session, diag_no_memory(session->diag));
     catnap_error_t *error =
-        catnap_snapshot_restore(snapshot, session->linker, options, instances, &run);
-    if (error == NULL && count > 0) { /* the program was made last */
-        session->loaded[0] = (struct loaded){.path = path, .instance = instances[count - 1]};
-        session->loaded[0].module = catnap_instance_module(instances[--count]);
+        catnap_snapshot_restore(snapshot, session->linker, options, instances, run);
+    if (error == NULL && count > 0) {
+        session->loaded[0] = (struct loaded){.path = path, .instance = instances[--count]};
+        session->loaded[0].module = catnap_instance_module(session->loaded[0].instance);
         session->loaded_count = 1;
     }
     while (count > 0)
@@ -136,11 +137,27 @@ static bool wake(struct session *session, const catnap_snapshot_t *snapshot, con
     free(instances);
     if (error != NULL)
         return session_end(session, diag_error(session->diag, path, error));
-    if (session->settings->fuel.given || session->settings->checks_fuel)
-        error = catnap_store_set_fuel(session->store, session->settings->fuel.given
-                                                          ? session->settings->fuel.value
-                                                          : UINT64_MAX);
-    catnap_error_delete(error);
+    return session->loaded_count == 0 || session->loaded[0].module != NULL ||
+           session_end(session, diag_no_memory(session->diag));
+}
+
+/* What the snapshot has left does not count: there is a new bound, or none. */
+static bool fill_up(struct session *session) {
+    const struct run_settings *settings = session->settings;
+    if (!settings->fuel.given && !settings->checks_fuel)
+        return true;
+    catnap_error_t *error = catnap_store_set_fuel(
+        session->store, settings->fuel.given ? settings->fuel.value : UINT64_MAX);
+    return error == NULL || session_end(session, diag_error(session->diag, NULL, error));
+}
+
+static bool wake(struct session *session, const catnap_snapshot_t *snapshot, const char *path,
+                 const catnap_restore_options_t *options, int argc, char **argv) {
+    catnap_run_t *run = NULL;
+    if (!restore(session, snapshot, path, options, &run) || !fill_up(session)) {
+        catnap_run_delete(run);
+        return false;
+    }
     if (run != NULL && session->settings->invoke == NULL)
         return go_on(session, path, run);
     catnap_run_delete(run);
@@ -166,13 +183,8 @@ static bool resume(struct session *session, const char *path, int argc, char **a
          load_modules(session, snapshot, data.call, modules, &count) &&
          session_start_clock(session);
     if (ok) {
-        size_t known = 0;
-        for (size_t i = 0; i < count; i++)
-            if (modules[i] != NULL)
-                modules[known++] = modules[i];
         catnap_restore_options_t options = {.modules = (const wasm_module_t *const *)modules,
-                                            .module_count = known};
-        count = known;
+                                            .module_count = count};
         ok = wake(session, snapshot, path, &options, argc, argv);
     }
     for (size_t i = 0; modules != NULL && i < count; i++)
@@ -194,7 +206,7 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no snapshot to resume");
         return CLI_EXIT_USAGE;
     }
-    if (!keep_check(&session) || !look_ahead(&session, diag, &settings, argv[0]))
+    if (!keep_check(&session) || !look_ahead(&session, &settings, argv[0]))
         return session.exit_code;
     if (session_open(&session, diag, &settings))
         resume(&session, argv[0], operands - 1, argv + 1);
