@@ -10,11 +10,13 @@ typedef void print_option_t(FILE *, const struct command *, const struct option 
 
 /* Calls `print` for each option that help shows: the command's own and the common ones. */
 static void each_option(FILE *out, const struct command *command, print_option_t *print) {
-    for (size_t i = 0; i < command->option_count; i++)
-        if (command->options[i].help != NULL)
-            print(out, command, &command->options[i]);
-    for (size_t i = 0; i < common_option_count; i++)
-        print(out, command, &common_options[i]);
+    for (size_t i = 0; i < command->option_count + common_option_count; i++) {
+        const struct option *option = i < command->option_count
+                                          ? &command->options[i]
+                                          : &common_options[i - command->option_count];
+        if (option->help != NULL)
+            print(out, command, option);
+    }
 }
 
 static void print_command_names(FILE *out, const char *separator) {

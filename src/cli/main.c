@@ -53,10 +53,6 @@ static enum cli_exit dispatch(struct diag *diag, int argc, char **argv) {
     while (first + 1 < argc && strcmp(argv[first], "--json") == 0)
         first++;
     const char *word = argv[first];
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        print_version(stdout);
-        return CLI_EXIT_OK;
-    }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         print_help(stdout);
         return CLI_EXIT_OK;

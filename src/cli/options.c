@@ -22,6 +22,10 @@ const struct option common_options[] = {
      .kind = OPTION_FLAG,
      .offset = offsetof(struct common_settings, help),
      .help = "show this help"},
+    {.name = "version",
+     .letter = 'V',
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct common_settings, version)}, /* of the command as a whole */
 };
 const size_t common_option_count = sizeof(common_options) / sizeof(*common_options);
 
@@ -324,6 +328,10 @@ enum parse_result options_parse(const struct command *command, struct diag *diag
             return result;
         if (p.common.help) {
             print_command_help(stdout, command);
+            return PARSE_DONE;
+        }
+        if (p.common.version) {
+            print_version(stdout);
             return PARSE_DONE;
         }
     }

@@ -34,7 +34,7 @@ struct option {
     const char *words;      /* of a choice, separated by spaces */
     enum option_complete complete;
     size_t offset;    /* of the field in the settings */
-    const char *help; /* NULL: another spelling, not shown */
+    const char *help; /* NULL: not shown, being another spelling or told of elsewhere */
 };
 
 struct option_number {
@@ -58,7 +58,7 @@ void option_list_free(struct option_list *);
 /* What all subcommands understand. */
 struct common_settings {
     bool json;
-    bool help;
+    bool help, version;
 };
 
 extern const struct option common_options[];
@@ -85,7 +85,7 @@ const struct command *find_command(const char *name);
 /* What options_parse() found. */
 enum parse_result {
     PARSE_OK,
-    PARSE_DONE, /* help was asked for and given */
+    PARSE_DONE, /* help or the version was asked for and given */
     PARSE_ERROR /* told the user; exit with CLI_EXIT_USAGE */
 };
 
