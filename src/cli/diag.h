@@ -58,6 +58,7 @@ const struct exit_code *exit_code_at(size_t index);
 /* How to tell. */
 struct diag {
     bool json;
+    bool no_output; /* standard output was closed from the start */
 };
 
 /* What a diagnostic is about beyond its message; zero-initialise and set what applies. */

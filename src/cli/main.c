@@ -22,14 +22,15 @@ const struct command *find_command(const char *name) {
 }
 
 /* Descriptors 0 to 2 are standard streams even when the caller closed them: nothing that is opened
- * later may be taken for one. */
-static void occupy_standard_streams(void) {
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR | O_NOCTTY);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
+ * later may be taken for one. Results that nobody gets are an error, so that standard output, other
+ * than the guest's, is one that cannot be written. */
+static void occupy_standard_streams(struct diag *diag) {
+    diag->no_output = fcntl(STDOUT_FILENO, F_GETFD) < 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int mode = fd == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode | O_NOCTTY) < 0)
+            return;
+    }
 }
 
 /* A file that is not there may be a misspelt command. */
@@ -70,7 +71,7 @@ static enum cli_exit dispatch(struct diag *diag, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     struct diag diag = {0};
-    occupy_standard_streams();
+    occupy_standard_streams(&diag);
     /* Each diagnostic is flushed when it is whole, so that it comes out in one piece. */
     setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
     return (int)diag_finish_output(&diag, dispatch(&diag, argc, argv));

@@ -236,8 +236,10 @@ bool session_make_wasi(struct session *session) {
     session->linker = catnap_linker_new(session->store);
     if (session->wasi == NULL || session->linker == NULL)
         return session_end(session, diag_no_memory(session->diag));
+    /* Where there is no standard output, what a guest writes is dropped, as it is unless told. */
     for (int stream = 0; stream <= 2 && error == NULL; stream++)
-        error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
+        if (stream != STDOUT_FILENO || !session->diag->no_output)
+            error = catnap_wasi_set_stdio_fd(session->wasi, stream, stream);
     return error == NULL || end_with_error(session, NULL, error);
 }
 
