@@ -254,8 +254,16 @@ bool session_open_wasi(struct session *session, const char *path, int argc, char
 
 /* ---- Modules and calls ----------------------------------------------------------------------- */
 
+static uint64_t cache_hits(const struct session *session) {
+    catnap_cache_stats_t stats = {0};
+    if (session->cache != NULL)
+        catnap_cache_stats(session->cache, &stats);
+    return stats.memory_hits + stats.disk_hits;
+}
+
 bool session_load(struct session *session, const char *path, struct loaded **out) {
     struct loaded *loaded = &session->loaded[session->loaded_count];
+    uint64_t hits = cache_hits(session);
     struct bytes bytes;
     *loaded = (struct loaded){.path = path};
     *out = loaded;
@@ -263,6 +271,7 @@ bool session_load(struct session *session, const char *path, struct loaded **out
         load_module(session->diag, session->store, session->cache, path, &loaded->module, &bytes);
     if (code != CLI_EXIT_OK)
         return session_end(session, code);
+    loaded->cached = cache_hits(session) > hits;
     session->loaded_count++;
     return true;
 }

@@ -37,6 +37,7 @@ void run_settings_free(struct run_settings *);
 /* A module with its instance, as far as there is one. */
 struct loaded {
     const char *path;
+    bool cached; /* it was found in the cache, and not validated */
     wasm_module_t *module;
     wasm_instance_t *instance;
 };

@@ -95,6 +95,8 @@ static void print_text(const struct session *session, const struct run_stats *ru
         fputs("catnap: statistics of ", stderr);
         print_safe(stderr, name, strlen(name));
         fputc('\n', stderr);
+        if (session->loaded[i].cached)
+            fputs("  validated before: it was in the cache\n", stderr);
         print_text_fields(&module, ROWS(module_fields));
     }
     fputs("catnap: statistics of the run\n", stderr);
@@ -109,7 +111,7 @@ static void print_json(const struct session *session, const struct run_stats *ru
         catnap_module_stats(session->loaded[i].module, &module);
         fprintf(stderr, "%s{\"file\":", i > 0 ? "," : "");
         print_json_string(stderr, name, strlen(name));
-        fputc(',', stderr);
+        fprintf(stderr, ",\"cached\":%s,", session->loaded[i].cached ? "true" : "false");
         print_json_fields(&module, ROWS(module_fields));
         fputc('}', stderr);
     }
