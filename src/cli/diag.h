@@ -22,7 +22,7 @@
  */
 #define CLI_EXIT_CODES(X)                                                                          \
     X(OK, 0, "ok", "", "success; after a run, the guest's own exit code is passed through")        \
-    X(FAILED, 1, "failed", "", "an assertion of a test script failed")                             \
+    X(FAILED, 1, "failed", "", "a test script failed, snapshots differ, or a cache was damaged")   \
     X(USAGE, 64, "usage", "", "the command line is wrong, or there is no such function to run")    \
     X(MALFORMED, 65, "malformed", "malformed module", "the file is not a WebAssembly module")      \
     X(UNREADABLE, 66, "unreadable", "cannot read", "a file or directory cannot be read")           \
