@@ -160,6 +160,15 @@ static void tell_progress(const char *path, const struct timespec *start) {
     fflush(stderr);
 }
 
+static enum cli_exit not_saved(const struct session *session, WASM_OWN catnap_error_t *error) {
+    const char *path = session->settings->output;
+    if (catnap_error_status(error) != CATNAP_IO)
+        return diag_error(session->diag, path, error);
+    diag_fail(session->diag, CLI_EXIT_IO, path, "%s", catnap_error_message(error));
+    catnap_error_delete(error);
+    return CLI_EXIT_IO;
+}
+
 /* Writes the snapshot. run is NULL when nothing is suspended. */
 static bool save(struct session *session, catnap_run_t *run) {
     wasm_byte_vec_t data;
@@ -176,7 +185,7 @@ static bool save(struct session *session, catnap_run_t *run) {
         wasm_byte_vec_delete(&data);
     }
     if (error != NULL)
-        return session_end(session, diag_error(session->diag, path, error));
+        return session_end(session, not_saved(session, error));
     tell_progress(path, &start);
     return true;
 }
