@@ -278,7 +278,8 @@ static catnap_error_t *make_ready(catnap_pool_t *pool, struct catnap_pool_slot_t
         error = make(pool, slot);
     else if (slot->kept && slot->tenant != tenant)
         error = take_over(pool, slot);
-    slot->tenant = tenant;
+    if (!error) /* else its place may be somebody else's by now */
+        slot->tenant = tenant;
     return error;
 }
 

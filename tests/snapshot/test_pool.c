@@ -5,6 +5,7 @@
 #include "pool_modules.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -1566,6 +1567,71 @@ static void threads_share_a_pool(void **state) {
     }
 }
 
+/* ---- Places that somebody failed to fill ---- */
+
+#define FILLINGS 500
+
+struct filling {
+    catnap_pool_t *pool;
+    uint64_t tenant;
+    int filled, failed;
+};
+
+static catnap_error_t *prepare_by_chance(void *env, catnap_pool_slot_t *slot) {
+    _Atomic unsigned *count = env;
+    (void)slot;
+    return atomic_fetch_add(count, 1) % 3 ? catnap_error_new(CATNAP_TRAP, "not ready") : NULL;
+}
+
+static void *fill(void *env) {
+    struct filling *filling = env;
+    for (int i = 0; i < FILLINGS; i++) {
+        catnap_error_t *error;
+        catnap_pool_slot_t *slot =
+            catnap_pool_acquire(filling->pool, filling->tenant, UINT64_MAX, &error);
+        if (!slot) {
+            assert_error(error, CATNAP_TRAP, "not ready");
+            filling->failed++;
+            continue;
+        }
+        for (int j = 0; j < 20; j++) {
+            sched_yield();
+            assert_int_equal(catnap_pool_slot_tenant(slot), filling->tenant);
+        }
+        filling->filled++;
+        assert_no_error(catnap_pool_discard(slot));
+    }
+    return NULL;
+}
+
+/* Whoever fails to make a slot has nothing to do with the one that comes in its place. */
+static void failures_leave_others_their_slots(void **state) {
+    _Atomic unsigned count = 0;
+    catnap_pool_options_t options = defaults();
+    options.prepare = prepare_by_chance;
+    options.env = &count;
+    options.max_slots = THREADS; /* nobody waits */
+    catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
+    pthread_t threads[THREADS];
+    struct filling fillings[THREADS];
+    for (uint32_t i = 0; i < THREADS; i++) {
+        fillings[i] = (struct filling){.pool = pool, .tenant = i + 1};
+        assert_int_equal(pthread_create(&threads[i], NULL, fill, &fillings[i]), 0);
+    }
+    uint64_t filled = 0, failed = 0;
+    for (uint32_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        filled += (uint64_t)fillings[i].filled;
+        failed += (uint64_t)fillings[i].failed;
+    }
+    catnap_pool_stats_t stats = stats_of(pool);
+    assert_int_equal(filled + failed, THREADS * FILLINGS);
+    assert_int_equal(stats.acquired, filled);
+    assert_int_equal(stats.failures, failed);
+    assert_int_equal(stats.busy, 0);
+    catnap_pool_delete(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_release_resets),
@@ -1606,6 +1672,7 @@ int main(void) {
         TEST(the_end_of_a_pool_is_told),
         TEST(exhausted_memory_loses_nothing),
         TEST(threads_share_a_pool),
+        TEST(failures_leave_others_their_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
