@@ -772,7 +772,6 @@ bool cn_quick_new(const struct module *m, struct quick **quick) {
     q->by_byte[0x40] &= ~TYPED;
     *quick = q;
     return true;
-    return q;
 }
 
 void cn_quick_drop(struct quick *q) {

@@ -392,8 +392,9 @@ static __attribute__((preserve_none, noinline)) void leave_steps(STEPPER_PARAMS)
 #define DEFINE_STEPPER(id, taken)                                                                  \
     static __attribute__((preserve_none)) void step_on_##id(STEPPER_PARAMS) {                      \
         struct cursor after = {at + 1, top, limit}, *c = &after;                                   \
-        if (__builtin_expect(!(taken), 0)) __attribute__                                           \
-            ((musttail)) return leave_steps(v, at, top, limit, stop);                              \
+        if (__builtin_expect(!(taken), 0)) {                                                       \
+            __attribute__((musttail)) return leave_steps(v, at, top, limit, stop);                 \
+        }                                                                                          \
         if (__builtin_expect(after.at >= stop, 0)) {                                               \
             bool past = after.at > v->d.r.end; /* that is for an error */                          \
             __attribute__((musttail)) return leave_steps(v, past ? at : after.at,                  \
