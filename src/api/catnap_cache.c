@@ -446,15 +446,24 @@ static void visit(void *env, struct cache_found *found) {
         walk->entry(walk->env, &entry);
 }
 
+/* A directory that no cache has open. */
+static catnap_error_t *open_directory(const char *path, struct alloc *alloc,
+                                      struct cache_directory *out) {
+    struct error error;
+    if (!path)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    cn_alloc_init_default(alloc);
+    *out = (struct cache_directory){-1, 0, alloc};
+    return cn_cache_directory_open(out, path, false, &error) ? NULL : cn_error_own(&error);
+}
+
 static catnap_error_t *walk(const char *path, struct walk *walk) {
     struct error error;
     struct alloc alloc;
-    if (!path)
-        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
-    cn_alloc_init_default(&alloc);
-    struct cache_directory directory = {-1, 0, &alloc};
-    if (!cn_cache_directory_open(&directory, path, false, &error))
-        return cn_error_own(&error);
+    struct cache_directory directory;
+    catnap_error_t *failure = open_directory(path, &alloc, &directory);
+    if (failure)
+        return failure;
     walk->directory = &directory;
     bool walked = cn_cache_walk(&directory, visit, walk, &error);
     cn_cache_directory_close(&directory);
@@ -478,15 +487,13 @@ catnap_error_t *catnap_cache_verify(wasm_engine_t *engine, const char *directory
 catnap_error_t *catnap_cache_clear(const char *path, uint64_t *removed) {
     struct error error;
     struct alloc alloc;
+    struct cache_directory directory;
     uint64_t count = 0;
     if (removed)
         *removed = 0;
-    if (!path)
-        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
-    cn_alloc_init_default(&alloc);
-    struct cache_directory directory = {-1, 0, &alloc};
-    if (!cn_cache_directory_open(&directory, path, false, &error))
-        return cn_error_own(&error);
+    catnap_error_t *failure = open_directory(path, &alloc, &directory);
+    if (failure)
+        return failure;
     bool cleared = cn_cache_clear(&directory, &count, &error);
     cn_cache_directory_close(&directory);
     if (removed)

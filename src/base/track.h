@@ -13,10 +13,8 @@
  * one is. */
 enum track_kind {
     TRACK_NONE,
-    TRACK_WRITE_PROTECT, /* the kernel notes the first write to a protected page
-                        */
-    TRACK_COPY_ON_WRITE, /* a page of a private mapping that is no longer the
-                          file's was written */
+    TRACK_WRITE_PROTECT, /* the kernel notes the first write to a protected page */
+    TRACK_COPY_ON_WRITE, /* a page of a private mapping that is no longer the file's was written */
     TRACK_COMPARE        /* nobody knows: compare */
 };
 
@@ -42,6 +40,9 @@ void cn_tracker_unwatch(const struct tracker *, void *start, size_t size);
 typedef void (*written_pages)(void *env, size_t from, size_t to);
 bool cn_tracker_written(const struct tracker *, uint8_t *start, size_t size, bool protect,
                         written_pages, void *env);
+
+/* The same, protecting, where nobody wants to know which they were. */
+bool cn_tracker_protect(const struct tracker *, uint8_t *start, size_t size);
 
 /* Gives the pages that were ever touched, others being zero when no image is behind them. False
  * when nobody knows. */

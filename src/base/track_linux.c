@@ -133,6 +133,16 @@ bool cn_tracker_written(const struct tracker *tracker, uint8_t *start, size_t si
                : read_entries(tracker, start, size, ENTRY_OF_FILE, found, env);
 }
 
+static void nothing(void *env, size_t from, size_t to) {
+    (void)env;
+    (void)from;
+    (void)to;
+}
+
+bool cn_tracker_protect(const struct tracker *tracker, uint8_t *start, size_t size) {
+    return cn_tracker_written(tracker, start, size, true, nothing, NULL);
+}
+
 bool cn_tracker_populated(const struct tracker *tracker, uint8_t *start, size_t size,
                           written_pages found, void *env) {
     return tracker->kind != TRACK_COMPARE && read_entries(tracker, start, size, 0, found, env);
@@ -142,8 +152,7 @@ bool cn_tracker_populated(const struct tracker *tracker, uint8_t *start, size_t 
 
 #define TRIAL_PAGES 4
 
-/* Pages 0 and 1 are written before, 1 and 2 after; all but the last are in use.
- */
+/* Pages 0 and 1 are written before, 1 and 2 after; all but the last are in use. */
 static bool try_pages(const struct tracker *tracker, uint8_t *pages, size_t page) {
     unsigned before = 0, after = 0;
     volatile uint8_t *bytes = pages;

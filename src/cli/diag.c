@@ -213,14 +213,18 @@ enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
     return code;
 }
 
+/* The text, or NULL when there is no memory for it. */
+static char *make_text(const char *format, va_list arguments) {
+    char *text;
+    return vasprintf(&text, format, arguments) >= 0 ? text : NULL;
+}
+
 enum cli_exit diag_fail(const struct diag *diag, enum cli_exit code, const char *subject,
                         const char *format, ...) {
     struct diag_detail detail = {.subject = subject};
-    char *message = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&message, format, arguments) < 0)
-        message = NULL;
+    char *message = make_text(format, arguments);
     va_end(arguments);
     diag_report(diag, code, &detail, message != NULL ? message : format);
     free(message);
@@ -230,11 +234,9 @@ enum cli_exit diag_fail(const struct diag *diag, enum cli_exit code, const char 
 void diag_hint(const struct diag *diag, const char *format, ...) {
     if (diag->json)
         return;
-    char *message = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&message, format, arguments) < 0)
-        message = NULL;
+    char *message = make_text(format, arguments);
     va_end(arguments);
     if (message != NULL) {
         print_safe_lines(stderr, message);

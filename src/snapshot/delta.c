@@ -3,19 +3,26 @@
 
 #include <string.h>
 
-/* The page of a snapshot, NULL when it is zero. *at goes on from the run that was looked at last:
+/* The run of a snapshot that has the page, or NULL. *at goes on from the one that was looked at last:
  * pages are asked for in order. */
-static const uint8_t *page_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
-                              uint64_t page) {
+static const struct snap_run *run_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
+                                     uint64_t page) {
     while (*at < s->run_count) {
         const struct snap_run *run = &s->runs[*at];
         if (run->object > object || (run->object == object && run->first > page))
             return NULL;
         if (run->object == object && page < run->first + run->count)
-            return run->bytes ? run->bytes + (page - run->first) * SNAP_PAGE : NULL;
+            return run;
         ++*at;
     }
     return NULL;
+}
+
+/* The page itself, NULL when it is zero. */
+static const uint8_t *page_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
+                              uint64_t page) {
+    const struct snap_run *run = run_of(s, at, object, page);
+    return run && run->bytes ? run->bytes + (page - run->first) * SNAP_PAGE : NULL;
 }
 
 /* Appends a page to runs that are being made; consecutive ones share one where their bytes do. */
@@ -113,20 +120,6 @@ void cn_snapshot_diff(const catnap_snapshot_t *a, const catnap_snapshot_t *b,
         }
         memory += end > 0;
     }
-}
-
-/* Whether a run of the delta covers the page; *at as in page_of(). */
-static const struct snap_run *run_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
-                                     uint64_t page) {
-    while (*at < s->run_count) {
-        const struct snap_run *run = &s->runs[*at];
-        if (run->object > object || (run->object == object && run->first > page))
-            return NULL;
-        if (run->object == object && page < run->first + run->count)
-            return run;
-        ++*at;
-    }
-    return NULL;
 }
 
 static bool merge(const catnap_snapshot_t *s, const catnap_snapshot_t *base,

@@ -49,10 +49,6 @@ struct marking {
     size_t page;
 };
 
-static bool is_zero(const uint8_t *page, size_t size) {
-    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
-}
-
 static bool is_present(const struct original_memory *memory, size_t index) {
     return memory->present[index / 64] >> (index % 64) & 1;
 }
@@ -61,7 +57,7 @@ static void mark_pages(void *env, size_t from, size_t to) {
     const struct marking *marking = env;
     size_t page = marking->page;
     for (size_t i = from / page; i < to / page; i++)
-        if (!is_zero(marking->pages + i * page, page))
+        if (!is_zero_page(marking->pages + i * page, page))
             marking->memory->present[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
@@ -170,12 +166,6 @@ static bool is_same(const struct original_memory *from, const struct shadow *sha
                   shadow->page) == 0;
 }
 
-static void nothing(void *env, size_t from, size_t to) {
-    (void)env;
-    (void)from;
-    (void)to;
-}
-
 /* Pages of the memory, and of its shadow, become the original's. New mappings are to be watched. */
 static bool lay_run(const struct original_memory *from, wasm_memory_t *memory, size_t first,
                     size_t count) {
@@ -186,7 +176,7 @@ static bool lay_run(const struct original_memory *from, wasm_memory_t *memory, s
     if (!cn_os_image_map(from->file, offset, shadow->pages + offset, size) ||
         !cn_os_image_map(from->file, offset, start, size) ||
         !cn_tracker_watch(shadow->tracker, start, size) ||
-        !cn_tracker_written(shadow->tracker, start, size, true, nothing, NULL))
+        !cn_tracker_protect(shadow->tracker, start, size))
         return false;
     shadow->copied -= count;
     return true;

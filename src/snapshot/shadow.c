@@ -46,15 +46,11 @@ static void clear_pages(struct shadow *shadow, uint64_t size) {
     shadow->count = 0;
 }
 
-static bool is_zero(const uint8_t *page, size_t size) {
-    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
-}
-
 /* A memory may be an image's already, whose pages are nobody's writes. */
 static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory) {
     size_t end = pages_of(shadow, memory->size), page = shadow->page;
     for (size_t i = 0; i < end; i++)
-        if (!is_zero(memory->base + i * page, page))
+        if (!is_zero_page(memory->base + i * page, page))
             add_page(shadow, i);
 }
 
@@ -125,12 +121,6 @@ static void compare(wasm_memory_t *memory, struct shadow *shadow) {
             add_page(shadow, i);
 }
 
-static void nothing(void *env, size_t from, size_t to) {
-    (void)env;
-    (void)from;
-    (void)to;
-}
-
 static void add_new_pages(void *env, size_t from, size_t to) {
     struct shadow *shadow = env;
     add_pages(shadow, (size_t)shadow->watched + from, (size_t)shadow->watched + to);
@@ -145,7 +135,7 @@ static bool collect_new(wasm_memory_t *memory, struct error *error) {
     if (!cn_tracker_watch(shadow->tracker, start, size))
         return cn_fail(error, CATNAP_IO, "the system refuses to watch a memory's pages");
     if (!cn_tracker_written(shadow->tracker, start, size, false, add_new_pages, shadow) ||
-        !cn_tracker_written(shadow->tracker, start, size, true, nothing, NULL))
+        !cn_tracker_protect(shadow->tracker, start, size))
         return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
     shadow->watched = memory->size;
     return true;
@@ -168,8 +158,7 @@ bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error)
 
 /* ---- Taking ---- */
 
-/* Pages that the shadow had at the checkpoint before, of those that may differ.
- */
+/* Pages that the shadow had at the checkpoint before, of those that may differ. */
 static size_t count_old_pages(const struct shadow *shadow) {
     size_t end = pages_of(shadow, shadow->size), count = 0;
     if (shadow->count == 0)
@@ -358,6 +347,5 @@ void cn_shadow_restore(wasm_memory_t *memory) {
         become_image(memory, shadow);
     clear_pages(shadow, memory->size);
     if (count > FEW_PAGES && shadow->tracker->kind == TRACK_WRITE_PROTECT)
-        cn_tracker_written(shadow->tracker, memory->base, (size_t)memory->size, true, nothing,
-                           NULL);
+        cn_tracker_protect(shadow->tracker, memory->base, (size_t)memory->size);
 }

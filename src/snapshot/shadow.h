@@ -9,6 +9,8 @@
 #ifndef CN_SNAPSHOT_SHADOW_H
 #define CN_SNAPSHOT_SHADOW_H
 
+#include <string.h>
+
 #include "runtime/objects.h"
 
 /* What a checkpoint overwrote in a shadow. */
@@ -56,6 +58,10 @@ bool cn_shadow_lock(wasm_memory_t *, uint64_t size, struct error *);
 void cn_shadow_unlock(wasm_memory_t *, uint64_t size);
 /* After cn_shadow_collect() and cn_shadow_lock(): the memory becomes what the shadow is. */
 void cn_shadow_restore(wasm_memory_t *);
+
+static inline bool is_zero_page(const uint8_t *page, size_t size) {
+    return page[0] == 0 && memcmp(page, page + 1, size - 1) == 0;
+}
 
 /* Bytes that the first checkpoint copied. */
 uint64_t cn_shadow_copies(const wasm_memory_t *);
