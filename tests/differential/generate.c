@@ -1,8 +1,9 @@
 /*
  * A walk over the instruction set that keeps track of the types on the stack: at each step some
- * instruction that is valid there, with what it still needs pushed first. So values stay pending over
- * other instructions, branches leave values behind, blocks take and give several, and unreachable
- * code follows branches: the shapes that a translator from stack to registers must get right.
+ * instruction that is valid there, with what it still needs pushed first. So values stay pending
+ * over other instructions, branches leave values behind, blocks take and give several, and
+ * unreachable code follows branches: the shapes that a translator from stack to registers must get
+ * right.
  */
 #include "generate.h"
 
@@ -11,7 +12,8 @@
 
 #define STACK 400
 #define DEPTH 8
-#define ARITY 3
+#define ARITY 6
+#define USUAL_ARITY 3
 #define ADDRESSES 0x1FF8 /* mask of most addresses */
 #define BUDGET 2000      /* loops and calls of a run */
 
@@ -334,9 +336,36 @@ static void bulk_memory(struct generator *g) {
     }
 }
 
+/* Three operands: to or from, a value or from, and how many. */
+static void bulk_table(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t which = below(g, 4);
+    if (which == 3) { /* segments that are dropped are empty; the others still serve */
+        PUT(f, 0xFC, chance(g, 50) ? 13 : 9, 1);
+        return;
+    }
+    masked_i32(g, 3);
+    pushed(g, I32);
+    if (which == 0) {
+        push_value(g, FUNCREF);
+    } else {
+        push_value(g, I32);
+        PUT(f, 0x41, 3, 0x71);
+    }
+    push_value(g, I32);
+    PUT(f, 0x41, 3, 0x71);
+    if (which == 0)
+        PUT(f, 0xFC, 17, 0); /* table.fill */
+    else if (which == 1)
+        PUT(f, 0xFC, 14, 0, 0); /* table.copy */
+    else
+        PUT(f, 0xFC, 12, 2, 0); /* table.init */
+    popped(g, 3);
+}
+
 static void table_op(struct generator *g) {
     struct bytes *f = &g->body;
-    switch (below(g, 5)) {
+    switch (below(g, 6)) {
     case 0:
         PUT(f, 0xFC, 16, 0); /* table.size */
         pushed(g, I32);
@@ -358,6 +387,9 @@ static void table_op(struct generator *g) {
         PUT(f, 0xD1);
         popped(g, 1);
         pushed(g, I32);
+        break;
+    case 4:
+        bulk_table(g);
         break;
     default:
         need_one(g, FUNCREF);
@@ -511,7 +543,7 @@ static void branch_table(struct generator *g) {
 }
 
 static uint32_t any_types(struct generator *g, uint8_t *types, uint32_t most) {
-    uint32_t count = below(g, most + 1);
+    uint32_t count = below(g, (most > USUAL_ARITY && chance(g, 90) ? USUAL_ARITY : most) + 1);
     for (uint32_t i = 0; i < count; i++)
         types[i] = chance(g, 96) ? any_type(g) : FUNCREF;
     return count;
@@ -798,12 +830,19 @@ static void declare_state(struct generator *g) {
     put_u(b, g->leaf_count);
     for (uint32_t i = 0; i < g->leaf_count; i++)
         put_u(b, i);
-    put_u(&m->sections[DATA_COUNT], 1);
+    for (uint32_t segment = 1; segment < 3; segment++) { /* to drop; for table.init */
+        b = add_item(m, ELEMS);
+        PUT(b, 1, 0, 6);
+        for (uint32_t i = 0; i < 6; i++)
+            put_u(b, i % g->leaf_count);
+    }
+    put_u(&m->sections[DATA_COUNT], 2);
     m->counts[DATA_COUNT] = 1;
     b = add_item(m, DATAS);
     PUT(b, 1, 64);
     for (uint32_t i = 0; i < 64; i++)
         put(b, (uint8_t)next_random(&g->random));
+    PUT(add_item(m, DATAS), 1, 1, 0); /* to drop */
     export_item(m, "memory", 2, 0);
 }
 

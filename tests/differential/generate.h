@@ -14,7 +14,8 @@ struct generator_options {
     bool no_growth; /* no table.grow, whose outcome depends on memory */
 };
 
-/* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is mutable. */
+/* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is
+ * mutable. */
 #define GENERATED_RUNS 5
 
 /* Every run ends, in a result or in a trap, after a bounded number of instructions. Results do not

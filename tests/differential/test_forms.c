@@ -1,18 +1,20 @@
 /*
- * Generated programs give the same results, traps and memories, for the same fuel, in every form that
- * the engine can run them in.
+ * Generated programs give the same results, traps and memories, for the same fuel, in every form
+ * that the engine can run them in.
  *
- * usage: test_forms                          the cmocka tests
- *        test_forms --print FIRST COUNT      outcomes as text, for comparison with other builds
- *        test_forms --write DIRECTORY FIRST COUNT    the modules as files
+ * usage: test_forms                                the cmocka tests
+ *        test_forms --print KIND FIRST COUNT       outcomes as text, to compare with other builds
+ *        test_forms --write KIND FIRST COUNT DIRECTORY    the modules as files
+ *
+ * KIND is `random` or `shapes`; there are as many of the latter as there are.
  */
 #include "../hostile/hostile.h"
-#include "generate.h"
+#include "shapes.h"
 
 #define FUEL 1000000
 #define CASES 400
 
-enum manner { PLAIN, WHOLE_RUN, SLICED, INTERRUPTED };
+enum manner { PLAIN, RELAYED, WHOLE_RUN, SLICED, INTERRUPTED };
 
 static const struct variant {
     const char *name;
@@ -21,6 +23,7 @@ static const struct variant {
     uint32_t padding;
 } variants[] = {
     {"plain", {0}, PLAIN, 0},
+    {"through another instance", {0}, RELAYED, 0},
     {"explicit", {.explicit_checks = true}, PLAIN, 0},
     {"eager", {.eager = true}, PLAIN, 0},
     {"deferred", {.deferred = true}, PLAIN, 0},
@@ -38,6 +41,12 @@ static const struct variant {
     {"fuel, far", {.fuel = true, .interruptible = true}, SLICED, 32760},
 };
 
+/* Which module: a random one, or one of shapes. */
+struct program {
+    bool shapes;
+    uint64_t seed;
+};
+
 struct outcome {
     catnap_trap_code_t trap; /* CATNAP_TRAP_HOST: none */
     uint64_t result, fuel;
@@ -48,7 +57,41 @@ struct history {
     uint64_t memory;                         /* a hash of it */
 };
 
+static struct bytes build(struct program p, uint32_t padding) {
+    return p.shapes ? generate_shapes((uint32_t)p.seed, padding)
+                    : generate((struct generator_options){.seed = p.seed, .padding = padding});
+}
+
+/* The name of an export. */
+static const char *run_name(uint32_t i) {
+    static const char *const names[] = {"run0", "run1", "run2", "run3", "run4", "state"};
+    _Static_assert(COUNT(names) == GENERATED_RUNS + 1, "all runs have names");
+    return names[i];
+}
+
 /* ---- Running ---- */
+
+/* An instance that hands calls on to this one. */
+static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance) {
+    struct module m = {0};
+    wasm_extern_t *imports[GENERATED_RUNS + 1];
+    uint32_t type = add_type(&m, "", "I");
+    for (uint32_t i = 0; i < COUNT(imports); i++) {
+        imports[i] = catnap_instance_export(instance, run_name(i), strlen(run_name(i)));
+        import_func(&m, "", run_name(i), type);
+    }
+    for (uint32_t i = 0; i < COUNT(imports); i++) {
+        struct bytes f = {0};
+        PUT(&f, 0, CALL, (uint8_t)i, END);
+        add_func(&m, run_name(i), type, &f);
+    }
+    struct bytes b = finish(&m);
+    wasm_instance_t *relay = instantiate(store, &b, imports, COUNT(imports));
+    drop_bytes(&b);
+    for (uint32_t i = 0; i < COUNT(imports); i++)
+        wasm_extern_delete(imports[i]);
+    return relay;
+}
 
 static void note_trap(struct outcome *o, wasm_trap_t *trap) {
     o->trap = trap ? catnap_trap_code(trap) : CATNAP_TRAP_HOST;
@@ -97,13 +140,15 @@ static struct outcome run_export(wasm_store_t *store, const wasm_instance_t *ins
     wasm_func_t *func = get_func(instance, name);
     uint64_t given = FUEL;
     if (v->form.fuel)
-        assert_null(catnap_store_set_fuel(store, v->manner == PLAIN ? FUEL : 0));
-    if (v->manner == PLAIN)
+        assert_null(catnap_store_set_fuel(store, v->manner <= RELAYED ? FUEL : 0));
+    if (v->manner <= RELAYED)
         call_plainly(func, &o);
     else
         given = call_in_slices(store, func, v->manner, &o);
     if (v->form.fuel)
         o.fuel = given - catnap_store_fuel(store);
+    if (v->manner == RELAYED && o.trap != CATNAP_TRAP_HOST)
+        o.frames--;
     wasm_func_delete(func);
     return o;
 }
@@ -128,12 +173,11 @@ static struct history run_module(const struct bytes *b, const struct variant *v)
     struct world w;
     open_world(&w, v->form);
     w.instance = instantiate(w.store, b, NULL, 0);
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "run%u", i);
-        h.runs[i] = run_export(w.store, w.instance, i < GENERATED_RUNS ? name : "state", v);
-    }
+    wasm_instance_t *relay = v->manner == RELAYED ? relay_to(w.store, w.instance) : NULL;
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
+        h.runs[i] = run_export(w.store, relay ? relay : w.instance, run_name(i), v);
     h.memory = hash_memory(w.instance);
+    wasm_instance_delete(relay);
     close_world(&w);
     return h;
 }
@@ -158,11 +202,11 @@ static void print_history(const char *name, const struct history *h) {
 }
 
 /* The plain form is what all others are compared with, and the first with fuel those with fuel. */
-static bool check_seed(uint64_t seed) {
+static bool check_program(struct program p) {
     struct history plain, with_fuel = {.runs = {{.fuel = 0}}};
     for (size_t i = 0; i < COUNT(variants); i++) {
         const struct variant *v = &variants[i];
-        struct bytes b = generate((struct generator_options){.seed = seed, .padding = v->padding});
+        struct bytes b = build(p, v->padding);
         struct history h = run_module(&b, v);
         drop_bytes(&b);
         if (i == 0)
@@ -171,7 +215,7 @@ static bool check_seed(uint64_t seed) {
             with_fuel = h;
         if (same_history(&h, &plain) && (!v->form.fuel || same_history(&h, &with_fuel)))
             continue;
-        print_message("seed %llu:\n", (unsigned long long)seed);
+        print_message("%s %llu:\n", p.shapes ? "shapes" : "seed", (unsigned long long)p.seed);
         print_history(v->name, &h);
         print_history("plain", &plain);
         print_history("with fuel", &with_fuel);
@@ -187,29 +231,51 @@ static void every_form_agrees(void **state) {
     uint64_t start = first ? strtoull(first, NULL, 10) : 1;
     uint64_t end = start + (count ? strtoull(count, NULL, 10) : CASES);
     for (uint64_t seed = start; seed < end; seed++)
-        good &= check_seed(seed);
+        good &= check_program((struct program){false, seed});
     assert_true(good);
+}
+
+static void every_form_agrees_on_shapes(void **state) {
+    (void)state;
+    bool good = true;
+    uint32_t count = count_shape_modules();
+    assert_true(count > 0);
+    for (uint32_t i = 0; i < count; i++)
+        good &= check_program((struct program){true, i});
+    assert_true(good);
+}
+
+/* A shape that traps would hide those behind it. */
+static void shapes_do_not_trap(void **state) {
+    (void)state;
+    for (uint32_t i = 0, count = count_shape_modules(); i < count; i++) {
+        struct bytes b = build((struct program){true, i}, 0);
+        struct history h = run_module(&b, &variants[0]);
+        drop_bytes(&b);
+        for (uint32_t run = 0; run <= GENERATED_RUNS; run++)
+            assert_int_equal(h.runs[run].trap, CATNAP_TRAP_HOST);
+    }
 }
 
 /* ---- For the script ---- */
 
 /* A line for each run, as other engines print it. */
-static void print_seed(uint64_t seed) {
-    struct bytes b = generate((struct generator_options){.seed = seed});
+static void print_outcomes(struct program p) {
+    struct bytes b = build(p, 0);
     struct history h = run_module(&b, &variants[0]);
     for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
         if (h.runs[i].trap == CATNAP_TRAP_HOST)
-            printf("%llu %u i64:%llu\n", (unsigned long long)seed, i,
+            printf("%llu %u i64:%llu\n", (unsigned long long)p.seed, i,
                    (unsigned long long)h.runs[i].result);
         else
-            printf("%llu %u trap\n", (unsigned long long)seed, i);
+            printf("%llu %u trap\n", (unsigned long long)p.seed, i);
     drop_bytes(&b);
 }
 
-static void write_seed(const char *directory, uint64_t seed) {
+static void write_module(struct program p, const char *directory) {
     char path[4096];
-    struct bytes b = generate((struct generator_options){.seed = seed});
-    snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)seed);
+    struct bytes b = build(p, 0);
+    snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)p.seed);
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(b.data, 1, b.size, file) != b.size || fclose(file) != 0) {
         perror(path);
@@ -219,18 +285,23 @@ static void write_seed(const char *directory, uint64_t seed) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form_agrees)};
-    bool print = argc == 4 && strcmp(argv[1], "--print") == 0;
-    bool write = argc == 5 && strcmp(argv[1], "--write") == 0;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form_agrees),
+                                       cmocka_unit_test(every_form_agrees_on_shapes),
+                                       cmocka_unit_test(shapes_do_not_trap)};
+    bool print = argc == 5 && strcmp(argv[1], "--print") == 0;
+    bool write = argc == 6 && strcmp(argv[1], "--write") == 0;
     note_fault_handler();
     if (!print && !write)
         return cmocka_run_group_tests(tests, NULL, NULL);
-    uint64_t first = strtoull(argv[argc - 2], NULL, 10), count = strtoull(argv[argc - 1], NULL, 10);
-    for (uint64_t seed = first; seed < first + count; seed++) {
+    struct program p = {strcmp(argv[2], "shapes") == 0, strtoull(argv[3], NULL, 10)};
+    uint64_t end = p.seed + strtoull(argv[4], NULL, 10);
+    if (p.shapes && end > count_shape_modules())
+        end = count_shape_modules();
+    for (; p.seed < end; p.seed++) {
         if (write)
-            write_seed(argv[2], seed);
+            write_module(p, argv[5]);
         else
-            print_seed(seed);
+            print_outcomes(p);
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
- * Every plain instruction of the opcode table, with its operands in every place where a value can be
- * (a parameter, a local, a temporary, the accumulator, a constant, a global), its result consumed in
- * every way, in frames of every size around the reach of a 16-bit slot: all against the same
- * instruction in its plainest form.
+ * Every plain instruction of the opcode table, with its operands in every place where a value can
+ * be (a parameter, a local, a temporary, the accumulator, a constant, a global), its result
+ * consumed in every way, in frames of every size around the reach of a 16-bit slot: all against the
+ * same instruction in its plainest form.
  */
 #include "../hostile/hostile.h"
 

@@ -1,6 +1,6 @@
 /*
- * What the hostile tests share: an allocator that counts, caps and fails on request, engines of each
- * form, and programs that run with a C stack of 256 KiB. Only the two public headers are used.
+ * What the hostile tests share: an allocator that counts, caps and fails on request, engines of
+ * each form, and programs that run with a C stack of 256 KiB. Only the two public headers are used.
  */
 #ifndef TESTS_HOSTILE_HOSTILE_H
 #define TESTS_HOSTILE_HOSTILE_H
@@ -61,11 +61,11 @@ static inline void *ledger_realloc(void *env, void *pointer, size_t old_size, si
 /* ---- Engines ---- */
 
 struct form {
-    bool explicit_checks, eager, deferred, fuel, interruptible;
+    bool explicit_checks, eager, deferred, fuel, interruptible, profile_ops;
 };
 
-/* The engine installs its handler for faults once, and cmocka its own for each test: every new engine
- * puts the engine's back. */
+/* The engine installs its handler for faults once, and cmocka its own for each test: every new
+ * engine puts the engine's back. */
 static struct sigaction engine_fault_handler;
 static inline void note_fault_handler(void) {
     wasm_engine_t *engine = wasm_engine_new();
@@ -95,6 +95,7 @@ static inline wasm_engine_t *new_engine(struct form form, struct ledger *ledger)
         catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
     catnap_config_set_fuel(config, form.fuel);
     catnap_config_set_interruptible(config, form.interruptible);
+    catnap_config_set_profile_ops(config, form.profile_ops);
     return wasm_engine_new_with_config(config);
 }
 
