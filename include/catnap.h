@@ -478,8 +478,8 @@ typedef struct catnap_background_t catnap_background_t;
 typedef struct catnap_background_options {
     const uint32_t *functions; /* by index; such as catnap_module_profile() of an earlier run */
     size_t function_count;
-    const char *const
-        *exports; /* exported functions with all that they call, directly or further */
+    /* Exported functions with all that they call, directly or further. */
+    const char *const *exports;
     size_t export_count;
     bool all_exports; /* likewise all of them */
     bool everything;  /* what is left, in the module's order */
@@ -520,8 +520,8 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
 typedef struct catnap_cache_t catnap_cache_t;
 
 typedef struct catnap_cache_options {
-    const char
-        *directory; /* made, for the user alone, when it is not there; NULL: memory only [NULL] */
+    /* Made, for the user alone, when it is not there; NULL: memory only. [NULL] */
+    const char *directory;
     uint64_t disk_bytes;   /* of all entries; those longest unused go first [1 GiB] */
     uint64_t memory_bytes; /* of the binaries of modules kept in memory, likewise [64 MiB] */
 } catnap_cache_options_t;
@@ -553,9 +553,8 @@ WASM_API_EXTERN own wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *, 
 
 typedef struct catnap_cache_stats {
     uint64_t memory_hits, disk_hits, misses;
-    uint64_t
-        damaged; /* entries that were found and could not be used; also those of other versions */
-    uint64_t stored;                   /* on disk */
+    uint64_t damaged; /* entries that could not be used; also those of other versions */
+    uint64_t stored;  /* on disk */
     uint64_t modules_kept, bytes_kept; /* in memory now */
 } catnap_cache_stats_t;
 

@@ -94,8 +94,8 @@ struct wasm_memory_t {
     bool guarded;           /* every 32-bit address + 32-bit offset is inside the reservation */
     bool imaged;           /* a mapped image is behind its pages: untouched ones need not be zero */
     struct shadow *shadow; /* of checkpoints, or NULL */
-    void (*drop_shadow)(
-        wasm_memory_t *); /* set: there is or was one, and may have mapped pages anew */
+    /* Set: there is or was one, and may have mapped pages anew. */
+    void (*drop_shadow)(wasm_memory_t *);
     /* Of a memory whose address space somebody wants back: whether it was taken. */
     bool (*give_back)(wasm_memory_t *);
     bool is_lent; /* in use for another time, with all that was mapped */
@@ -122,17 +122,17 @@ struct wasm_instance_t {
     struct wasm_ref_t ref;
     struct module *module;
     struct machine *machine; /* of the store */
-    /* What the handlers use, by index in the module's index spaces. */
-    _Atomic uint64_t
-        *code; /* module->code, or its twin with explicit bounds checks: by defined index */
+    /* What the handlers use, by index in the module's index spaces; code, which is the module's or
+     * its twin with explicit bounds checks, by defined index. */
+    _Atomic uint64_t *code;
     wasm_memory_t **memories;
     wasm_table_t **tables;
     uint64_t **globals;  /* the cells */
     wasm_func_t **funcs; /* NULL until somebody needs the reference; imported ones always set */
     uint64_t *cells;     /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
-    wasm_global_t *
-        *global_objects;      /* NULL until somebody needs the object; imported ones always set */
+    /* NULL until somebody needs the object; imported ones always set. */
+    wasm_global_t **global_objects;
     uint64_t **elem_items;    /* a passive segment's references, once table.init used it */
     struct wasm_ref_t *parts; /* the functions and globals of it that are objects, by `next` */
     struct shared_module *shared;

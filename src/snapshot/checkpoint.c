@@ -16,8 +16,8 @@ struct saved_memory {
     wasm_memory_t *memory;
     bool has_undo;     /* the level below has it too */
     struct undo *undo; /* the shadow as it was before this checkpoint; NULL without has_undo */
-    struct undo
-        *later; /* the shadow at this checkpoint, when it is that of a later, forgotten one */
+    /* The shadow at this checkpoint, when it is that of a later, forgotten one. */
+    struct undo *later;
 };
 
 /* The elements of a table; levels share equal ones. */
