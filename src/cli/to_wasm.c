@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "invoke.h"
@@ -172,9 +173,12 @@ static bool start_module(struct conversion *c, int argc, char **argv) {
 
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
+/* Only a regular file can be one: what is read from a pipe here would be missing later. */
 static bool is_snapshot(const char *path) {
     char magic[MAGIC_LENGTH];
-    int fd = strcmp(path, "-") != 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    struct stat status;
+    bool regular = strcmp(path, "-") != 0 && stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    int fd = regular ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     bool found = fd >= 0 && read(fd, magic, sizeof(magic)) == (ssize_t)sizeof(magic) &&
                  memcmp(magic, SNAPSHOT_MAGIC, sizeof(magic)) == 0;
     if (fd >= 0)
