@@ -811,8 +811,9 @@ typedef struct catnap_pool_options {
      * Defines what the module imports in the linker of a new slot, and configures its WASI state; may
      * instantiate other modules there. */
     own catnap_error_t *(*link)(void *env, catnap_pool_slot_t *, catnap_linker_t *);
-    /* Makes the new instance, whose start function has run, ready: calls an initialisation export, sets fuel,
-     * takes handles that the slot is to keep. What the store is after it, a reset brings back. */
+    /* Makes the new instance, whose start function has run, ready: calls an initialisation export,
+     * sets fuel, takes handles that the slot is to keep. What the store is after it, a reset brings
+     * back. */
     own catnap_error_t *(*prepare)(void *env, catnap_pool_slot_t *);
     /* The slot is about to go, or could not be made: drops the handles that `prepare` took, and what
      * catnap_pool_slot_data() points at. Called once for each slot that was given to `link`, or would

@@ -1,7 +1,7 @@
 /*
  * The file of an entry: a header of fixed size, the key if there is one, zeros, from ENTRY_BYTES_AT on
- * the module's bytes, and behind them the tables that decoding made of it. Numbers are in the machine's order: a cache does not move
- * between machines, and one that did would not be of this version.
+ * the module's bytes, and behind them the tables that decoding made of it. Numbers are in the machine's
+ * order: a cache does not move between machines, and one that did would not be of this version.
  */
 #ifndef CN_CACHE_ENTRY_H
 #define CN_CACHE_ENTRY_H

@@ -25,7 +25,8 @@ enum cli_exit load_file(const struct diag *, const char *path, enum load_form, s
 
 void bytes_free(struct bytes *);
 
-/* Loads, decodes and validates `path`, through the cache unless that is NULL. The module owns the bytes; where they are is told, too. */
+/* Loads, decodes and validates `path`, through the cache unless that is NULL. The module owns the
+ * bytes; where they are is told, too. */
 enum cli_exit load_module(const struct diag *, wasm_store_t *, catnap_cache_t *, const char *path,
                           WASM_OWN wasm_module_t **out, struct bytes *borrowed);
 
