@@ -20,6 +20,8 @@ static const struct option resume_options[] = {
      .help = "stop with code 122 once N more instructions have been executed"},
     {ROW_TIMEOUT, FIELD(timeout), .help = "stop with code 124 after this time"},
     {ROW_MAX_MEMORY, FIELD(max_memory)},
+    {ROW_MAX_DEPTH, FIELD(max_depth)},
+    {ROW_MAX_STACK, FIELD(max_stack)},
     {ROW_SNAPSHOT_ON, FIELD(snapshot_on), .help = "take another snapshot: see catnap run"},
     {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),
      .help = "take another snapshot each time this has passed"},
@@ -135,8 +137,13 @@ static bool restore(struct session *session, const catnap_snapshot_t *snapshot, 
     while (count > 0)
         wasm_instance_delete(instances[--count]);
     free(instances);
-    if (error != NULL)
-        return session_end(session, diag_error(session->diag, path, error));
+    if (error != NULL) {
+        enum cli_exit code = diag_error(session->diag, path, error);
+        if (code == CLI_EXIT_LIMIT)
+            diag_hint(session->diag, "Bounds that the program was started with can be given again, "
+                                     "such as --max-depth.");
+        return session_end(session, code);
+    }
     return session->loaded_count == 0 || session->loaded[0].module != NULL ||
            session_end(session, diag_no_memory(session->diag));
 }

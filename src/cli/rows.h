@@ -21,6 +21,12 @@
 #define ROW_MAX_MEMORY                                                                             \
     .name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                                  \
     .help = "bound for all linear memories together, in bytes or with K, M, G, T"
+#define ROW_MAX_DEPTH                                                                              \
+    .name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N",                                    \
+    .help = "bound for the depth of calls, by default 200000"
+#define ROW_MAX_STACK                                                                              \
+    .name = "max-stack", .kind = OPTION_SIZE, .metavar = "SIZE",                                   \
+    .help = "bound for the stack of values, by default 64M or what --max-depth needs"
 #define ROW_EAGER .name = "eager", .kind = OPTION_FLAG
 #define ROW_DEFERRED .name = "deferred", .kind = OPTION_FLAG
 #define ROW_BOUNDS_CHECKS                                                                          \

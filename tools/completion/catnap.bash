@@ -34,6 +34,8 @@ _catnap()
         resume:--fuel) offer=(-W '') ;;
         resume:--timeout) offer=(-W '') ;;
         resume:--max-memory) offer=(-W '') ;;
+        resume:--max-depth) offer=(-W '') ;;
+        resume:--max-stack) offer=(-W '') ;;
         resume:--snapshot-on) offer=(-W '') ;;
         resume:--snapshot-every) offer=(-W '') ;;
         resume:--output) offer=(-f) ;;
@@ -55,7 +57,7 @@ _catnap()
             options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --fuel --timeout --max-memory --snapshot-on --snapshot-every --output --compress --json --help'
+            options=' --invoke --fuel --timeout --max-memory --max-depth --max-stack --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
             options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --fuel --timeout --max-memory --json --help'

@@ -44,6 +44,8 @@ complete -c catnap -n '__catnap_is resume' -l invoke -x -d 'call this exported f
 complete -c catnap -n '__catnap_is resume' -l fuel -x -d 'stop with code 122 once N more instructions have been executed'
 complete -c catnap -n '__catnap_is resume' -l timeout -x -d 'stop with code 124 after this time'
 complete -c catnap -n '__catnap_is resume' -l max-memory -x -d 'bound for all linear memories together, in bytes or with K, M, G, T'
+complete -c catnap -n '__catnap_is resume' -l max-depth -x -d 'bound for the depth of calls, by default 200000'
+complete -c catnap -n '__catnap_is resume' -l max-stack -x -d 'bound for the stack of values, by default 64M or what --max-depth needs'
 complete -c catnap -n '__catnap_is resume' -l snapshot-on -x -d 'take another snapshot: see catnap run'
 complete -c catnap -n '__catnap_is resume' -l snapshot-every -x -d 'take another snapshot each time this has passed'
 complete -c catnap -n '__catnap_is resume' -l output -s o -r -F -d 'the file that snapshots are written to'
