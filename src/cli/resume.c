@@ -217,6 +217,7 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
         return session.exit_code;
     if (session_open(&session, diag, &settings))
         resume(&session, argv[0], operands - 1, argv + 1);
+    session_hint_stack(&session);
     int code = session.exit_code;
     session_close(&session);
     return code;

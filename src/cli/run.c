@@ -170,16 +170,6 @@ static bool check_modes(const struct diag *diag, const struct run_settings *sett
     return false;
 }
 
-/* Before the first call, nothing takes as much as the stack for calls. */
-static void hint_stack(const struct session *session) {
-    catnap_store_stats_t stats = {0};
-    if (session->store == NULL || session->exited || session->exit_code != CLI_EXIT_NO_MEMORY)
-        return;
-    catnap_store_stats(session->store, &stats);
-    if (stats.value_stack_bytes == 0)
-        diag_hint(session->diag, "A smaller stack for calls may do: try --max-stack 1M.");
-}
-
 static enum cli_exit run_main(const struct command *self, struct diag *diag, int argc,
                               char **argv) {
     struct run_settings settings = {0};
@@ -195,7 +185,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         if (session_open(&session, diag, &settings))
             run_program(&session, operands, argv);
         deadline_stop(&session.deadline);
-        hint_stack(&session);
+        session_hint_stack(&session);
         if (settings.stats != 0)
             print_stats(&session);
         if (settings.profile_ops)
