@@ -15,8 +15,9 @@ enum { SUM, STEPPED_I32, STEPPED_I64 };                   /* globals */
 enum { X, Y, Z, D, E, ROLES }; /* locals of each type: operands, results */
 enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
 
-/* What an operation can take without a trap or a NaN, and so that comparisons go both ways. */
-enum range { ANY, SMALL, ODD, ADDRESS, POSITIVE, LANES32, LANES64 };
+/* What an operation can take without a trap, or a NaN as its result, and so that comparisons go both
+ * ways. */
+enum range { ANY, SMALL, COMPARED, ODD, ADDRESS, POSITIVE, LANES32, LANES64 };
 
 struct writer {
     struct bytes f;
@@ -56,13 +57,14 @@ static bool is_compare(uint32_t opcode) {
 }
 
 static void tame_integer(struct bytes *f, bool wide, enum range range) {
-    static const int32_t masks[] = {[SMALL] = 3, [ODD] = 0xFF, [ADDRESS] = 0xFF8, [POSITIVE] = 63};
+    static const int32_t masks[] = {
+        [SMALL] = 3, [COMPARED] = 3, [ODD] = 0xFF, [ADDRESS] = 0xFF8, [POSITIVE] = 63};
     if (range == ANY)
         return;
     put(f, wide ? 0x42 : 0x41);
     put_s(f, masks[range]);
     put(f, wide ? 0x83 : 0x71); /* and */
-    if (range == SMALL)
+    if (range == SMALL || range == COMPARED)
         PUT(f, wide ? 0x42 : 0x41, 1, wide ? 0x7D : 0x6B); /* less one */
     if (range == ODD)
         PUT(f, wide ? 0x42 : 0x41, 1, wide ? 0x84 : 0x72); /* or one */
@@ -102,6 +104,8 @@ static void refresh(struct writer *w, uint8_t type, enum range range, uint32_t l
         PUT(f, 0xB2, 0x43, 0, 0, 0x80, 0x3E, 0x94); /* f32.convert_i32_s times 0.25 */
     if (type == F64)
         PUT(f, 0xB7, 0x44, 0, 0, 0, 0, 0, 0, 0xD0, 0x3F, 0xA2);
+    if (range == COMPARED && below(w, 2))
+        put(f, type == F32 ? 0x91 : 0x9F); /* its root: what is compared may be a NaN */
     local_op(w, LOCAL_SET, local);
 }
 
@@ -110,6 +114,7 @@ static int64_t any_constant(struct writer *w, enum range range) {
     int64_t n = below(w, 0x10000);
     switch (range) {
     case SMALL:
+    case COMPARED:
         return n % 4 - 1;
     case ODD:
         return n % 256 | 1;
@@ -345,7 +350,10 @@ static enum range operand_range(const struct shape *s, unsigned k, bool small) {
         return ADDRESS;
     if (s->kind == PAIR && range == ANY)
         range = range_of(s->second, 0);
-    return small && (range == ANY || range == SMALL) ? SMALL : range == SMALL ? ANY : range;
+    if (range != ANY && range != SMALL)
+        return range;
+    bool is_float = s->kind == ONE && cn_op_info[s->first].operands[k] <= F32;
+    return !small ? ANY : is_float && is_compare(s->first) ? COMPARED : SMALL;
 }
 
 static void put_one_or_pair(struct writer *w) {
