@@ -7,12 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "catnap.h"
-
-#define PAGE 4096u
-#define MIB (UINT64_C(1) << 20)
+#include "measure.h"
 
 /* (module
  *   (memory (export "m") 16) (global $n (mut i32) (i32.const 0))
@@ -33,31 +29,6 @@ static const uint8_t program[] = {
     0x23, 0x00, 0x41, 0x01, 0x6a, 0x24, 0x00, 0x23, 0x00, 0x0b, 0x04, 0x00, 0x20, 0x00, 0x0b,
 };
 
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-/* Of the process: throughput is per processor, whatever else runs. */
-static double cpu_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static void check(catnap_error_t *error) {
-    if (!error)
-        return;
-    fprintf(stderr, "%s\n", catnap_error_message(error));
-    exit(1);
-}
-
-static void row(const char *what, double value, const char *unit, const char *target) {
-    printf("| %-58s | %10.2f %-7s | %-14s |\n", what, value, unit, target);
-    fflush(stdout);
-}
-
 static size_t resident_kib(void) {
     FILE *file = fopen("/proc/self/statm", "r");
     unsigned long total = 0, resident = 0;
@@ -66,29 +37,6 @@ static size_t resident_kib(void) {
     if (file)
         fclose(file);
     return resident * 4;
-}
-
-/* ---- Medians --------------------------------------------------------------------------------- */
-
-#define MOST 50000
-static double samples[MOST];
-static size_t sample_count;
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(void) {
-    qsort(samples, sample_count, sizeof *samples, compare);
-    double result = sample_count ? samples[sample_count / 2] : 0;
-    sample_count = 0;
-    return result;
-}
-
-static void sample(double us) {
-    if (sample_count < MOST)
-        samples[sample_count++] = us;
 }
 
 /* ---- Pools ----------------------------------------------------------------------------------- */

@@ -7,33 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "catnap.h"
-
-#define PAGE 4096u
-#define MIB (UINT64_C(1) << 20)
-
-static double now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-/* Of the process: throughput is per processor, whatever else runs. */
-static double cpu_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static void check(catnap_error_t *error) {
-    if (!error)
-        return;
-    fprintf(stderr, "%s\n", catnap_error_message(error));
-    exit(1);
-}
+#include "measure.h"
 
 /* (module (memory (export "m") PAGES) (global (mut i32) (i32.const 0))
  *   (func (export "f") (param i32 i32) (result i32)
@@ -95,34 +71,6 @@ static void close_guest(struct guest *guest) {
 static void touch(char *data, size_t size, unsigned pages, unsigned turn) {
     for (unsigned i = 0; i < pages; i++)
         data[(size / pages * i + (size_t)turn % 7 * PAGE) / PAGE * PAGE] = (char)(turn + i);
-}
-
-/* ---- Medians --------------------------------------------------------------------------------- */
-
-#define MOST 20000
-static double samples[MOST];
-static size_t sample_count;
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(void) {
-    qsort(samples, sample_count, sizeof *samples, compare);
-    double result = sample_count ? samples[sample_count / 2] : 0;
-    sample_count = 0;
-    return result;
-}
-
-static void sample(double us) {
-    if (sample_count < MOST)
-        samples[sample_count++] = us;
-}
-
-static void row(const char *what, double value, const char *unit, const char *target) {
-    printf("| %-58s | %10.2f %-7s | %-14s |\n", what, value, unit, target);
-    fflush(stdout);
 }
 
 /* ---- In place -------------------------------------------------------------------------------- */

@@ -81,25 +81,26 @@ static inline void assert_trap(wasm_trap_t *trap, catnap_trap_code_t code, const
     wasm_trap_delete(trap);
 }
 
-static inline void assert_error(catnap_error_t *error, catnap_status_t status, const char *text) {
+/* Whether an error has this status and this text in its message. */
+static inline void assert_says(const catnap_error_t *error, catnap_status_t status,
+                               const char *text) {
     assert_non_null(error);
     if (!strstr(catnap_error_message(error), text) || catnap_error_status(error) != status)
         print_message("status %d: %s\n", (int)catnap_error_status(error),
                       catnap_error_message(error));
     assert_int_equal(catnap_error_status(error), status);
     assert_non_null(strstr(catnap_error_message(error), text));
+}
+
+/* The same; deletes it. */
+static inline void assert_error(catnap_error_t *error, catnap_status_t status, const char *text) {
+    assert_says(error, status, text);
     catnap_error_delete(error);
 }
 
 static inline void assert_last_error(const wasm_store_t *store, catnap_status_t status,
                                      const char *text) {
-    const catnap_error_t *error = catnap_store_last_error(store);
-    assert_non_null(error);
-    if (!strstr(catnap_error_message(error), text) || catnap_error_status(error) != status)
-        print_message("status %d: %s\n", (int)catnap_error_status(error),
-                      catnap_error_message(error));
-    assert_int_equal(catnap_error_status(error), status);
-    assert_non_null(strstr(catnap_error_message(error), text));
+    assert_says(catnap_store_last_error(store), status, text);
 }
 
 static inline wasm_module_t *load(wasm_store_t *store, const uint8_t *bytes, size_t size) {

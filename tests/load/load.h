@@ -102,8 +102,58 @@ static inline wasm_engine_t *new_engine(const struct engine_form *form) {
     if (form->injector)
         catnap_config_set_allocator(config,
                                     &(catnap_allocator_t){injected_realloc, form->injector});
-    wasm_engine_t *engine = wasm_engine_new_with_config(config);
-    return engine;
+    return wasm_engine_new_with_config(config);
+}
+
+/* Loads with the injector at work, from allocation `fail_at` after the making of the store on: whether
+ * it loaded. Otherwise memory is to blame, and all of it comes back. */
+typedef wasm_module_t *(*loading)(wasm_store_t *, const struct bytes *, catnap_error_t **);
+static inline wasm_module_t *load_whole(wasm_store_t *store, const struct bytes *b,
+                                        catnap_error_t **error) {
+    return catnap_module_new(store, b->data, b->size, NULL, error);
+}
+static inline bool loads_starved(struct engine_form form, const struct bytes *b, loading how,
+                                 uint64_t fail_at, bool once) {
+    struct injector injector = {.fail_at = UINT64_MAX, .once = once};
+    form.injector = &injector;
+    wasm_engine_t *engine = new_engine(&form);
+    wasm_store_t *store = wasm_store_new(engine);
+    catnap_error_t *error;
+    injector.fail_at = injector.count + fail_at;
+    wasm_module_t *module = how(store, b, &error);
+    bool loaded = module != NULL;
+    if (!module)
+        assert_error(error, CATNAP_NO_MEMORY, "memory");
+    wasm_module_delete(module);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+    assert_int_equal(injector.held, 0);
+    return loaded;
+}
+
+/* The sample with every single byte changed in some ways: what `how` makes of it, from a module or an
+ * error, is an error where one look at the whole finds one. */
+static inline void load_changed_samples(struct bytes sample,
+                                        catnap_error_t *(*how)(wasm_store_t *, const struct bytes *,
+                                                               size_t turn)) {
+    static const uint8_t changes[] = {0x01, 0x80, 0xFF, 0x55};
+    wasm_engine_t *engine = wasm_engine_new();
+    wasm_store_t *store = wasm_store_new(engine);
+    size_t errors = 0, turns = sample.size * COUNT(changes);
+    for (size_t i = 0; i < turns; i++) {
+        uint8_t change = changes[i % COUNT(changes)];
+        sample.data[i / COUNT(changes)] ^= change;
+        catnap_error_t *expected = catnap_module_validate(engine, sample.data, sample.size);
+        catnap_error_t *error = how(store, &sample, i);
+        assert_int_equal(error == NULL, expected == NULL);
+        errors += expected != NULL;
+        catnap_error_delete(expected);
+        catnap_error_delete(error);
+        sample.data[i / COUNT(changes)] ^= change;
+    }
+    assert_true(errors > 0 && errors < turns);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
 }
 
 #endif

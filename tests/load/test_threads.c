@@ -42,22 +42,9 @@ static void memory_runs_out(void **state) {
     struct bytes b = many_functions(FUNCTIONS, UINT32_MAX, UINT32_MAX);
     bool loaded = false;
     (void)state;
-    for (uint64_t fail_at = 0; !loaded || fail_at < 60; fail_at++) {
-        struct injector injector = {.fail_at = UINT64_MAX, .once = fail_at % 2};
-        wasm_engine_t *engine =
-            new_engine(&(struct engine_form){.threads = 3, .injector = &injector});
-        wasm_store_t *store = wasm_store_new(engine);
-        injector.fail_at = injector.count + fail_at / 2;
-        catnap_error_t *error;
-        wasm_module_t *module = catnap_module_new(store, b.data, b.size, NULL, &error);
-        loaded = module != NULL;
-        if (!module)
-            assert_error(error, CATNAP_NO_MEMORY, "memory");
-        wasm_module_delete(module);
-        wasm_store_delete(store);
-        wasm_engine_delete(engine);
-        assert_int_equal(injector.held, 0);
-    }
+    for (uint64_t turn = 0; !loaded || turn < 60; turn++)
+        loaded =
+            loads_starved((struct engine_form){.threads = 3}, &b, load_whole, turn / 2, turn % 2);
     drop_bytes(&b);
 }
 

@@ -3,6 +3,7 @@
  * exhausted memory. */
 #include "../api/helpers.h"
 #include "modules.h"
+#include "starving.h"
 
 #include <sys/mman.h>
 
@@ -328,17 +329,6 @@ static void pairs_hold_memory_constant(void **state) {
 }
 
 /* ---- Exhausted memory: the failure is told, and nothing has changed ---- */
-
-static int64_t allocations_left;
-static void *failing_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
-    (void)env;
-    (void)old_size;
-    if (new_size == 0) {
-        free(pointer);
-        return NULL;
-    }
-    return allocations_left-- > 0 ? realloc(pointer, new_size) : NULL;
-}
 
 static void exhausted_memory_changes_nothing(void **state) {
     (void)state;

@@ -489,20 +489,7 @@ static uint64_t in_slices(int32_t loops, uint64_t slice, int64_t expected, uint6
         if (status == CATNAP_OK)
             break;
         assert_int_equal(status, CATNAP_OUT_OF_FUEL);
-        catnap_snapshot_t *snapshot = take(&world, run);
-        wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
-        catnap_snapshot_delete(snapshot);
-        catnap_run_delete(run);
-        wasm_instance_delete(instance);
-        close_world(&world);
-        open_world(&world, true);
-        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
-                                        &error);
-        assert_no_error(error);
-        instance = restore(snapshot, &world, &run);
-        assert_non_null(run);
-        catnap_snapshot_delete(snapshot);
-        wasm_byte_vec_delete(&bytes);
+        instance = wake_anew(&world, true, instance, &run);
     }
     assert_true(result.of.i64 == expected);
     assert_true(hash_memory(instance) == memory);

@@ -1,6 +1,7 @@
 /* Runs that stopped inside calls: a host function that waits, however it was called, and a function
  * that memory did not suffice to translate. They go on in place and from bytes, with the same end. */
 #include "modules.h"
+#include "starving.h"
 #include "world.h"
 
 #define LOOPS 12
@@ -24,18 +25,6 @@ static wasm_trap_t *wait_and_note(void *env, catnap_caller_t *caller, const catn
     }
     interrupted_once = false;
     return note(env, caller, arguments, results);
-}
-
-static int64_t allocations_left;
-
-static void *failing_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
-    (void)env;
-    (void)old_size;
-    if (new_size == 0) {
-        free(pointer);
-        return NULL;
-    }
-    return allocations_left-- > 0 ? realloc(pointer, new_size) : NULL;
 }
 
 static const catnap_allocator_t failing = {failing_realloc, NULL};
@@ -75,19 +64,7 @@ static int64_t run_to_end(const uint8_t *module, size_t size, catnap_status_t st
         ++*stops;
         if (!anew)
             continue;
-        catnap_snapshot_t *snapshot = take(&world, run);
-        wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
-        catnap_snapshot_delete(snapshot);
-        catnap_run_delete(run);
-        wasm_instance_delete(instance);
-        close_world(&world);
-        open_world(&world, false);
-        snapshot = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL,
-                                        &error);
-        assert_no_error(error);
-        instance = restore(snapshot, &world, &run);
-        catnap_snapshot_delete(snapshot);
-        wasm_byte_vec_delete(&bytes);
+        instance = wake_anew(&world, false, instance, &run);
     }
     *memory = hash_memory(instance);
     catnap_run_delete(run);

@@ -103,4 +103,25 @@ static inline uint64_t hash_memory(const wasm_instance_t *instance) {
     return hash;
 }
 
+/* The world ends, with its run stopped, and a new one wakes from its bytes. */
+static inline wasm_instance_t *wake_anew(struct world *world, bool fuel, wasm_instance_t *instance,
+                                         catnap_run_t **run) {
+    catnap_error_t *error;
+    catnap_snapshot_t *snapshot = take(world, *run);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    catnap_run_delete(*run);
+    wasm_instance_delete(instance);
+    close_world(world);
+    open_world(world, fuel);
+    snapshot =
+        catnap_snapshot_read(world->engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    assert_no_error(error);
+    instance = restore(snapshot, world, run);
+    assert_non_null(*run);
+    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_delete(&bytes);
+    return instance;
+}
+
 #endif

@@ -68,4 +68,17 @@ static inline void expect(struct loader *l, const struct bytes *b, catnap_status
                  part ? part : "", found, l->error.message, (unsigned long long)l->error.offset);
 }
 
+/* Expects this of a module of the preamble and these bytes. */
+static inline void expect_tail(struct loader *l, catnap_status_t status, const char *part,
+                               const uint8_t *tail, size_t size) {
+    struct bytes b = {0};
+    put_preamble(&b);
+    put_bytes(&b, tail, size);
+    expect(l, &b, status, part);
+    drop_bytes(&b);
+}
+#define MODULE(l, status, part, ...)                                                               \
+    expect_tail(l, status, part, (const uint8_t[]){__VA_ARGS__},                                   \
+                sizeof((const uint8_t[]){__VA_ARGS__}))
+
 #endif

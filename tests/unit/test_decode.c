@@ -1,18 +1,4 @@
-#include "load.h"
-#include "sample.h"
-
-static void module(struct loader *l, catnap_status_t status, const char *part, const uint8_t *tail,
-                   size_t size) {
-    struct bytes b = {0};
-    put_preamble(&b);
-    put_bytes(&b, tail, size);
-    expect(l, &b, status, part);
-    drop_bytes(&b);
-}
-
-/* Expects this of a module of the preamble and these bytes. */
-#define MODULE(l, status, part, ...)                                                               \
-    module(l, status, part, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#include "loaded.h"
 
 static void preambles(void **state) {
     (void)state;
@@ -178,12 +164,9 @@ static bool is(const struct module *m, struct span span, const char *text) {
 
 static void the_sample_is_decoded(void **state) {
     (void)state;
-    struct loader l;
-    loader_init(&l);
-    struct bytes b = sample_module();
-    struct module *m = load_in_place(&l, b.data, b.size);
-    if (!m)
-        fail_msg("%s at %llu", l.error.message, (unsigned long long)l.error.offset);
+    struct loaded s;
+    open_sample(&s);
+    struct module *m = s.m;
     assert_int_equal(m->type_count, 5);
     assert_int_equal(m->import_count, 4);
     assert_int_equal(m->func_count, 6);
@@ -218,43 +201,36 @@ static void the_sample_is_decoded(void **state) {
     assert_int_equal(body.length, 14);
     cn_module_retain(m);
     cn_module_release(m);
-    cn_module_release(m);
-    drop_bytes(&b);
-    loader_destroy(&l);
+    close_sample(&s);
 }
 
 static void functions_have_names(void **state) {
     (void)state;
-    struct loader l;
-    loader_init(&l);
-    struct bytes b = sample_module();
-    struct module *m = load_in_place(&l, b.data, b.size);
-    assert_non_null(m);
+    struct loaded s;
+    open_sample(&s);
+    const struct module *m = s.m;
     assert_true(is(m, m->module_name, "sample"));
     assert_true(is(m, cn_module_func_name(m, 0), "imp"));
     assert_true(is(m, cn_module_func_name(m, 2), "a")); /* from the export */
     assert_true(is(m, cn_module_func_name(m, 3), "\xC3\xA9"));
     assert_int_equal(cn_module_func_name(m, 4).length, 0);
-    cn_module_release(m);
-    drop_bytes(&b);
-    loader_destroy(&l);
+    close_sample(&s);
 }
 
 /* A broken name section is as good as none, however it is broken. */
 static void broken_names_are_ignored(void **state) {
     (void)state;
-    struct loader l;
-    loader_init(&l);
-    struct bytes whole = sample_module();
-    struct module *m = load_in_place(&l, whole.data, whole.size);
-    struct span names = m->name_section;
-    cn_module_release(m);
+    struct loaded s;
+    open_sample(&s);
+    const struct bytes whole = s.b;
+    struct span names = s.m->name_section;
+    assert_true(names.length > 0);
     for (uint32_t i = 0; i < names.length; i++)
         for (uint32_t value = 0; value < 256; value++) {
             uint8_t *copy = malloc(whole.size);
             memcpy(copy, whole.data, whole.size);
             copy[names.offset + i] = (uint8_t)value;
-            m = load_in_place(&l, copy, whole.size);
+            struct module *m = load_in_place(&s.l, copy, whole.size);
             assert_non_null(m);
             for (uint32_t func = 0; func < 8; func++) {
                 struct span name = cn_module_func_name(m, func);
@@ -264,8 +240,7 @@ static void broken_names_are_ignored(void **state) {
             cn_module_release(m);
             free(copy);
         }
-    drop_bytes(&whole);
-    loader_destroy(&l);
+    close_sample(&s);
 }
 
 int main(void) {

@@ -1,7 +1,6 @@
 /* Input that is cut, changed, starved of memory, or large in one dimension. Whatever happens, there
  * must be an answer, all memory must come back, and the C stack must not grow with the module. */
-#include "load.h"
-#include "sample.h"
+#include "loaded.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -67,30 +66,27 @@ static bool validate_slowly(const struct module *m, uint32_t func, struct error 
 /* The fast loop is a shortcut: it must come to the very same answer. */
 static void fast_and_careful_paths_agree(void **state) {
     (void)state;
-    struct loader l;
-    loader_init(&l);
-    struct bytes b = sample_module();
-    struct module *m = load_in_place(&l, b.data, b.size);
-    assert_non_null(m);
+    struct loaded s;
+    open_sample(&s);
+    const struct module *m = s.m;
+    uint8_t *data = s.b.data;
     for (uint32_t func = m->imported_func_count; func < m->func_count; func++) {
         struct span body = cn_module_body(m, func);
         for (uint32_t i = 0; i < body.length; i++) {
-            uint8_t kept = b.data[body.offset + i];
+            uint8_t kept = data[body.offset + i];
             for (uint32_t value = 0; value < 256; value++) {
                 struct error fast = {0}, slow = {0};
-                b.data[body.offset + i] = (uint8_t)value;
+                data[body.offset + i] = (uint8_t)value;
                 bool valid = cn_validate_body(m, func, cn_module_body(m, func), &fast);
                 assert_int_equal(validate_slowly(m, func, &slow), valid);
                 assert_int_equal(fast.status, slow.status);
                 assert_true(fast.offset == slow.offset);
                 assert_string_equal(fast.message, slow.message);
             }
-            b.data[body.offset + i] = kept;
+            data[body.offset + i] = kept;
         }
     }
-    cn_module_release(m);
-    drop_bytes(&b);
-    loader_destroy(&l);
+    close_sample(&s);
 }
 
 /* A mapping that cannot be written and ends where the module ends. */

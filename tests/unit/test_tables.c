@@ -1,6 +1,5 @@
 /* What decoding made of a module, saved and loaded again. */
-#include "load.h"
-#include "sample.h"
+#include "loaded.h"
 
 #include "cache/tables.h"
 
@@ -62,21 +61,16 @@ static void assert_same(const struct module *a, const struct module *b) {
 
 static void modules_come_back(void **state) {
     (void)state;
-    struct loader l;
-    loader_init(&l);
-    struct bytes b = sample_module();
-    struct module *m = load_in_place(&l, b.data, b.size);
-    assert_non_null(m);
-    struct saved saved = save(m);
-    struct module *again = load_saved(&l, &b, &saved);
+    struct loaded s;
+    open_sample(&s);
+    struct saved saved = save(s.m);
+    struct module *again = load_saved(&s.l, &s.b, &saved);
     assert_non_null(again);
-    assert_same(m, again);
-    assert_true(cn_validate_bodies(again, &l.error));
-    cn_module_release(m);
+    assert_same(s.m, again);
+    assert_true(cn_validate_bodies(again, &s.l.error));
     cn_module_release(again);
     free(saved.tables);
-    drop_bytes(&b);
-    loader_destroy(&l);
+    close_sample(&s);
 }
 
 static void damage_is_no_exhausted_memory(void **state) {

@@ -2,16 +2,6 @@
 
 /* ---- Declarations ---- */
 
-static void module(struct loader *l, catnap_status_t status, const char *part, const uint8_t *tail,
-                   size_t size) {
-    struct bytes b = {0};
-    put_preamble(&b);
-    put_bytes(&b, tail, size);
-    expect(l, &b, status, part);
-    drop_bytes(&b);
-}
-#define MODULE(l, status, part, ...)                                                               \
-    module(l, status, part, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 #define INVALID(part, ...) MODULE(&l, CATNAP_INVALID, part, __VA_ARGS__)
 #define VALID(...) MODULE(&l, CATNAP_OK, NULL, __VA_ARGS__)
 

@@ -235,6 +235,17 @@ static inline const char *guest_text(const struct guest *g) {
     return (const char *)g->memory + 2048;
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
+
+/* A thread that interrupts the guest's waiting. */
+static inline void *interrupt_soon(void *env) {
+    const struct guest *g = env;
+    usleep(20000);
+    if (write(g->interrupts[1], "x", 1) != 1)
+        abort();
+    return NULL;
+}
+
 static inline uint64_t now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

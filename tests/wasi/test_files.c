@@ -457,8 +457,6 @@ static void origin(void **state) {
     assert_int_equal(FD_CLOEXEC, fcntl(fd->host, F_GETFD));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(read_what_was_written),

@@ -163,7 +163,7 @@ static void the_older_name(void **state) {
     assert_int_equal(WASI_SPIPE, result);
 }
 
-static void *interrupt_soon(void *env) {
+static void *interrupt_call_soon(void *env) {
     struct program *p = env;
     usleep(20000);
     catnap_store_interrupt(p->store, p->call_id);
@@ -176,7 +176,7 @@ static void interrupting(void **state) {
     int32_t result;
 
     p->call_id = catnap_store_call_id(p->store);
-    assert_int_equal(0, pthread_create(&thread, NULL, interrupt_soon, p));
+    assert_int_equal(0, pthread_create(&thread, NULL, interrupt_call_soon, p));
     uint64_t begin = now_ns();
     wasm_trap_t *trap = call(p, "sleep", &result);
     assert_non_null(trap);
@@ -242,12 +242,13 @@ static void types_are_checked(void **state) {
     assert_status(CATNAP_MISUSE, catnap_linker_define_wasi(NULL, p->wasi));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(printing),         TEST(exiting),         TEST(the_older_name),    TEST(interrupting),
-        TEST(without_a_caller), TEST(all_are_defined), TEST(types_are_checked),
+        LINK_TEST(printing),          LINK_TEST(exiting),          LINK_TEST(the_older_name),
+        LINK_TEST(interrupting),      LINK_TEST(without_a_caller), LINK_TEST(all_are_defined),
+        LINK_TEST(types_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

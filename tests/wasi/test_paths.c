@@ -199,8 +199,6 @@ static void read_only(void **state) {
     assert_false(guest_exists(g, "other/file"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(make_and_remove_directories),

@@ -215,12 +215,13 @@ static int setup(void **state) {
     return write(g->interrupts[1], "x", 1) == 1 ? 0 : -1; /* nothing that waits, waits */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, guest_teardown)
+#define POINTER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, guest_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(anything_at_all),      TEST(anything_in_the_older_snapshot), TEST(no_memory_at_all),
-        TEST(last_place_that_fits), TEST(vectors_beyond_the_end),
+        POINTER_TEST(anything_at_all),        POINTER_TEST(anything_in_the_older_snapshot),
+        POINTER_TEST(no_memory_at_all),       POINTER_TEST(last_place_that_fits),
+        POINTER_TEST(vectors_beyond_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,14 +266,6 @@ static void writing_all_of_it(void **state) {
 
 /* ---- Interrupts ------------------------------------------------------------------------------ */
 
-static void *interrupt_soon(void *env) {
-    struct guest *g = env;
-    usleep(20000);
-    if (write(g->interrupts[1], "x", 1) != 1)
-        abort();
-    return NULL;
-}
-
 /* Each of these would wait for ever. */
 static void wait_in_poll(struct guest *g) {
     subscribe_clock(g, 0, 1, WASI_CLOCK_MONOTONIC, UINT64_MAX, 0);
@@ -361,8 +353,6 @@ static void named_pipes(void **state) {
     assert_wasi(WASI_SUCCESS, guest_read(g, reader, 100));
     assert_int_equal(0, guest_u32(g, 0));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -284,8 +284,6 @@ static void removed_directory(void **state) {
     assert_int_equal(0, guest_u32(g, 0));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_entry_once),

@@ -135,14 +135,6 @@ static void datagrams(void **state) {
     close(fds[1]);
 }
 
-static void *interrupt_soon(void *env) {
-    struct guest *g = env;
-    usleep(20000);
-    if (write(g->interrupts[1], "x", 1) != 1)
-        abort();
-    return NULL;
-}
-
 static void interrupts_end_waiting(void **state) {
     struct guest *g = *state;
     struct sockaddr_in address;
@@ -166,8 +158,6 @@ static void interrupts_end_waiting(void **state) {
     close(fds[1]);
     close(listener);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

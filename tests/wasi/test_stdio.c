@@ -269,8 +269,6 @@ static void the_end(void **state) {
     assert_wasi(WASI_SUCCESS, CALL(g, sched_yield, 0));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(streams_at_first),     TEST(stdin_from_bytes),
