@@ -13,6 +13,7 @@
  *   mem   base of the instance's memory 0    inst  the frame's instance
  *   vm    the machine                        acc, facc  accumulators: integers; floats in lane 0
  *   p, q  copies of the slots FRAME_PIN_P and FRAME_PIN_Q
+ *   lp    where the latest branch back went: BRANCH()
  */
 #ifndef CN_EXEC_DISPATCH_H
 #define CN_EXEC_DISPATCH_H
@@ -33,8 +34,8 @@ typedef float vacc __attribute__((vector_size(16)));
 #define HANDLER_PARAMS                                                                             \
     const uint64_t *pc, uint64_t *fp, MAYBE uint8_t *mem, MAYBE struct wasm_instance_t *inst,      \
         struct machine *vm, MAYBE uint64_t acc, MAYBE uint64_t p, MAYBE uint64_t q,                \
-        MAYBE vacc facc
-#define HANDLER_ARGS pc, fp, mem, inst, vm, acc, p, q, facc
+        MAYBE const uint64_t *lp, MAYBE vacc facc
+#define HANDLER_ARGS pc, fp, mem, inst, vm, acc, p, q, lp, facc
 typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 
 #define HANDLER(name)                                                                              \
@@ -69,14 +70,46 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
         DISPATCH();                                                                                \
     } while (0)
 
-/* Takes a branch. The displacement is in bytes and from the instruction itself, so that the next pc is
- * a load and an addition away: in a short loop that chain is what a turn costs. */
+/* Takes a branch, whose displacement is in bytes and from the instruction itself. The next pc is then a
+ * load and an addition away, and in a short loop that chain would be what a turn costs. A branch back
+ * therefore compares the sum with the target of the latest one, in lp, and goes there when they are the
+ * same: the comparison is foreseen like any branch, and the processor need not wait for the load. */
+#define FROM_HERE(bytes) ((const uint64_t *)(const void *)((const char *)pc + (bytes)))
+#if CN_DISPATCH_TAIL
 #define BRANCH()                                                                                   \
     do {                                                                                           \
+        int64_t by = W;                                                                            \
+        if (by > 0) {                                                                              \
+            pc = FROM_HERE(by);                                                                    \
+            KEEP_BRANCH();                                                                         \
+            DISPATCH();                                                                            \
+        }                                                                                          \
+        BRANCH_BACK(by);                                                                           \
+    } while (0)
+/* For branches that nearly always go back; right for all. The compiler must not see that `latest` is
+ * what pc is known to be. */
+#define BRANCH_BACK(by)                                                                            \
+    do {                                                                                           \
+        const uint64_t *latest = lp;                                                               \
+        __asm__ volatile("" : "+r"(latest));                                                       \
+        pc = FROM_HERE(by);                                                                        \
+        if (likely(pc == lp)) {                                                                    \
+            pc = latest;                                                                           \
+            DISPATCH();                                                                            \
+        }                                                                                          \
         KEEP_BRANCH();                                                                             \
-        pc = (const uint64_t *)(const void *)((const char *)pc + W);                               \
+        lp = pc;                                                                                   \
         DISPATCH();                                                                                \
     } while (0)
+#else
+#define BRANCH_BACK(by)                                                                            \
+    do {                                                                                           \
+        KEEP_BRANCH();                                                                             \
+        pc = FROM_HERE(by);                                                                        \
+        DISPATCH();                                                                                \
+    } while (0)
+#define BRANCH() BRANCH_BACK(W)
+#endif
 
 /* Back to C, with the place recorded; STOP() alone where it is already. */
 #define LEAVE(why)                                                                                 \

@@ -89,7 +89,7 @@ const uint64_t *cn_handlers(void) { return handler_table(); }
 static void run(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *inst) {
     ((handler)(uintptr_t)*pc)(pc, fp, cn_instance_base(inst), inst, vm, 0, fp[FRAME_PIN_P],
-                              fp[FRAME_PIN_Q], (vacc){0});
+                              fp[FRAME_PIN_Q], NULL, (vacc){0});
 }
 
 #else
