@@ -101,5 +101,5 @@ uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *code) {
     const char *table = strpbrk(format, "tT");
     if (table)
         return (*table == 't' ? 2 : 3) + ((uint32_t)(code[1] >> 32) + 2) / 2;
-    return strpbrk(format, "yg+") ? 4 : strpbrk(format, "xhlHL") ? 3 : *format ? 2 : 1;
+    return strpbrk(format, "yg+") ? 4 : strpbrk(format, "xfhlHL") ? 3 : *format ? 2 : 1;
 }

@@ -104,15 +104,24 @@ static void stop_first_call(struct machine *vm, uint32_t func, const struct erro
                            func, place, error->message);
 }
 
-bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index) {
+const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *instance,
+                                 uint32_t defined_index) {
+    uint64_t word = instance->code[defined_index];
+    if (!(word & CODE_UNTRANSLATED))
+        return code_of_word(word);
     struct error error;
     struct translation_config config = cn_instance_translation(instance);
     uint32_t func = defined_index + instance->module->imported_func_count;
     cn_translators_await(instance->module, func);
-    if (cn_code_get(instance->module, instance->code, func, &config, &error))
-        return true;
-    stop_first_call(vm, func, &error);
-    return false;
+    struct code *code = cn_code_get(instance->module, instance->code, func, &config, &error);
+    if (!code)
+        stop_first_call(vm, func, &error);
+    return code;
+}
+
+bool cn_first_call_of(struct machine *vm, struct wasm_func_t *f) {
+    f->code = cn_first_call(vm, f->instance, f->defined_index);
+    return f->code != NULL;
 }
 
 /* Translates `code` again and gives the entry of the instruction that holds pc. */
@@ -126,13 +135,13 @@ static bool find_source(struct module *module, const struct code *code, const ui
     struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
     bool found = false;
     if (again) {
-        uint32_t cell = (uint32_t)(pc - code->cells);
+        uint32_t cell = cn_cell_of(code, pc);
         for (size_t i = 0; i < map.count && map.entries[i].cell <= cell; i++) {
             *out = map.entries[i];
             found = true;
         }
         if (found && out->fuel_cell != UINT32_MAX)
-            *fuel_total = (uint32_t)(again->cells[out->fuel_cell + 1] >> 32);
+            *fuel_total = (uint32_t)(cn_cell_at(again, out->fuel_cell)[1] >> 32);
         cn_free(module->alloc, again, again->size);
     }
     cn_source_map_free(&map);

@@ -1,6 +1,6 @@
 /*
- * A translated function: the register bytecode and what a call needs to know of it. Immutable once
- * published in its module's code table.
+ * A translated function: the register bytecode and what a call needs to know of it. Once published in its
+ * module's code table only the targets of its calls change: CALL_UNBOUND.
  */
 #ifndef CN_EXEC_CODE_H
 #define CN_EXEC_CODE_H
@@ -16,16 +16,26 @@ struct code {
     uint32_t frame_bytes; /* the same in bytes */
     struct span body;
     uint32_t size_offset; /* of the body's size field, in the module */
+    uint32_t first_cell; /* how the translator counts cells[0]: it may have left the prologue out */
     uint32_t cell_count;
-    uint32_t size;         /* of this allocation, bytes */
-    bool explicit_checks;  /* translated for memories without guard pages */
-    const uint64_t *entry; /* the first instruction: in cells */
-    const uint16_t
-        *profile_ids; /* bytecode by cell when operations are profiled: behind the cells */
-    uint64_t cells[];
+    uint32_t size;        /* of this allocation, bytes */
+    bool explicit_checks; /* translated for memories without guard pages */
+    /* Bytecode by cell when operations are profiled: behind the cells. */
+    const uint16_t *profile_ids;
+    uint64_t cells[]; /* a call goes to the first */
 };
 
+static inline uint32_t cn_cell_of(const struct code *code, const uint64_t *pc) {
+    return (uint32_t)(pc - code->cells) + code->first_cell;
+}
+static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell) {
+    return code->cells + cell - code->first_cell;
+}
+
 #define CODE_UNTRANSLATED 1u /* low bit of a code word */
+/* What a call has in cell 2: twice the function's number, counted without the imported ones, and this;
+ * from its first execution on the function's code. Threads may share the cell. */
+#define CALL_UNBOUND 1u
 
 /* What translation depends on besides the module: nothing else may. */
 struct translation_config {

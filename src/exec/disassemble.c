@@ -161,7 +161,7 @@ static void add_slot(struct line *line, int64_t slot) {
 
 static void add_bytecode(struct line *line, const struct code *code, uint32_t cell,
                          enum bytecode bytecode) {
-    const uint64_t *pc = code->cells + cell;
+    const uint64_t *pc = cn_cell_at(code, cell);
     const char *format = cn_bytecode_info[bytecode].format;
     add(line, "%5u %s", cell, cn_bytecode_info[bytecode].name);
     for (; *format; format++) {
@@ -192,6 +192,7 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
                                                 sizeof type));
             break;
         }
+        case 'f': add(line, " 0x%" PRIx64, pc[2] >> 1); break;
         case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
         case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
         case 't':
@@ -234,7 +235,9 @@ static void write_body(const struct module *module, const struct code *code,
         cn_u32_valid(&at);
         cn_s64_valid(&at);
     }
-    /* What belongs to no instruction comes first: the prologue. */
+    /* What belongs to no instruction comes first: the prologue, if there is one. */
+    while (entry < map->count && map->entries[entry].cell < code->first_cell)
+        entry++;
     for (; entry < map->count && map->entries[entry].offset < (uint32_t)(at - module->bytes);
          entry++) {
         add_bytecode(&right, code, map->entries[entry].cell,

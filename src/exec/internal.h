@@ -11,8 +11,12 @@
 void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *instance);
 
-/* exec/code.c: translates a defined function. On failure the event is set; false. */
-bool cn_first_call(struct machine *vm, struct wasm_instance_t *instance, uint32_t defined_index);
+/* exec/code.c: the code of a defined function, which is translated now if nobody has called it
+ * before. On failure the event is set; NULL. */
+const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *instance,
+                                 uint32_t defined_index);
+/* The same for an object, which then has it. */
+bool cn_first_call_of(struct machine *vm, struct wasm_func_t *);
 /* exec/machine.c: calls a host function from WebAssembly; vm->pc and vm->fp say where, at an
  * instruction of so many cells. On a trap the event is set; false. */
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,

@@ -198,13 +198,9 @@ struct wasm_trap_t *cn_take_trap(struct machine *vm) {
 CALL_INLINE bool enter(struct machine *vm, struct wasm_func_t *f, uint64_t *record,
                        const uint64_t **pc, uint64_t **fp) {
     struct wasm_instance_t *instance = f->instance;
-    uint64_t word = instance->code[f->defined_index];
-    if (unlikely(word & CODE_UNTRANSLATED)) {
-        if (!cn_first_call(vm, instance, f->defined_index))
-            return false;
-        word = instance->code[f->defined_index];
-    }
-    const struct code *code = (const struct code *)(uintptr_t)word;
+    if (unlikely(!f->code) && !cn_first_call_of(vm, f))
+        return false;
+    const struct code *code = f->code;
     uint64_t *callee = record + ENTRY_RECORD_SLOTS + f->type->param_slots;
     if (unlikely((uintptr_t)callee + code->frame_bytes > (uintptr_t)vm->stack_limit ||
                  vm->depth_left == 0)) {
@@ -217,7 +213,7 @@ CALL_INLINE bool enter(struct machine *vm, struct wasm_func_t *f, uint64_t *reco
     callee[FRAME_CALLER] = (uint64_t)(uintptr_t)record;
     callee[FRAME_CODE] = (uint64_t)(uintptr_t)code;
     callee[FRAME_INSTANCE] = (uint64_t)(uintptr_t)instance;
-    *pc = code->entry;
+    *pc = code->cells;
     *fp = callee;
     return true;
 }

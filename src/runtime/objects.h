@@ -77,6 +77,7 @@ struct wasm_func_t {
     struct wasm_instance_t *instance; /* NULL: a function of the host */
     uint32_t index;                   /* in the module's index space */
     uint32_t defined_index;           /* the same, not counting imported functions */
+    const struct code *code; /* once it was called by reference, from elsewhere or by the host */
     /* Of the host: */
     host_callback callback;
     void *user_callback; /* the embedder's function, cast by `callback` */

@@ -72,7 +72,7 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at, b
     const struct code *code = code_of(at->fp);
     wasm_instance_t *instance = instance_of(at->fp);
     struct translation_config config = cn_instance_translation(instance);
-    struct probe probe = {.by_cell = true, .cell = (uint32_t)(at->pc - code->cells)};
+    struct probe probe = {.by_cell = true, .cell = cn_cell_of(code, at->pc)};
     wasm_func_t *func = cn_instance_func(instance, code->func_index);
     if (!func)
         return cn_fail_memory(error);
@@ -189,7 +189,7 @@ static void write_header(struct rebuild *r, wasm_instance_t *instance, const str
 }
 
 static bool stands(const struct probe *probe, const struct code *code, bool innermost) {
-    return (innermost || probe->place == PLACE_CALL) && probe->cell < code->cell_count;
+    return (innermost || probe->place == PLACE_CALL) && probe->cell - code->first_cell < code->cell_count;
 }
 
 /* Builds frame `i` at r->fp, which becomes that of its callee. */
@@ -218,7 +218,7 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     if (ok) {
         write_header(r, instance, code, caller, back, i == 0);
         ok = write_values(r, &probe, frame, innermost);
-        r->pc = code->cells + probe.cell;
+        r->pc = cn_cell_at(code, probe.cell);
         r->called = probe.callee_type;
         if (ok && !innermost)
             r->fp += probe.callee;

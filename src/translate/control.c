@@ -192,8 +192,9 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
 void cn_translate_call(struct translator *t) {
     uint32_t func = cn_u32_valid(&t->at);
     bool imported = func < t->module->imported_func_count;
+    uint64_t defined = func - t->module->imported_func_count;
     emit_call(t, imported ? BC_call_import : BC_call, module_func_type(t->module, func), 0,
-              imported ? func : func - t->module->imported_func_count, 0);
+              imported ? func : defined << 1 | CALL_UNBOUND, 0);
 }
 
 void cn_translate_call_indirect(struct translator *t) {

@@ -255,8 +255,10 @@ static void count_operations(struct translator *t, struct code *code) {
     uint16_t *ids = (uint16_t *)(code->cells + code->cell_count);
     for (size_t i = 0; i < t->emit.map->count; i++) {
         const struct source_map_entry *entry = &t->emit.map->entries[i];
-        ids[entry->cell] = entry->bytecode;
-        code->cells[entry->cell] = t->emit.handlers[BC_profile];
+        if (entry->cell < code->first_cell)
+            continue;
+        ids[entry->cell - code->first_cell] = entry->bytecode;
+        code->cells[entry->cell - code->first_cell] = t->emit.handlers[BC_profile];
     }
     code->profile_ids = ids;
 }
@@ -279,7 +281,7 @@ static int32_t find_cleared(const struct translator *t, int32_t *fours) {
 }
 
 /* Now that all reads of locals are known: what the call clears, and where its pins come from. The cell
- * that it begins at. */
+ * that the code begins with. */
 static uint32_t end_prologue(struct translator *t) {
     int32_t fours, first = find_cleared(t, &fours);
     const int32_t *params = t->pinned_params;
@@ -299,8 +301,8 @@ static uint32_t end_prologue(struct translator *t) {
 
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
-    uint32_t entry = end_prologue(t);
-    size_t count = t->emit.count;
+    uint32_t first = end_prologue(t);
+    size_t count = t->emit.count - first;
     size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
                   (t->config->profile_ops ? count * sizeof(uint16_t) : 0);
     struct code *code = cn_alloc(t->emit.alloc, size);
@@ -315,12 +317,12 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .frame_slots = t->emit.max_slot,
         .frame_bytes = t->emit.max_slot * (uint32_t)sizeof(uint64_t),
         .body = body,
-        .cell_count = (uint32_t)t->emit.count,
+        .first_cell = first,
+        .cell_count = (uint32_t)count,
         .size = (uint32_t)size,
         .explicit_checks = t->config->explicit_checks,
     };
-    memcpy(code->cells, t->emit.cells, count * sizeof(uint64_t));
-    code->entry = code->cells + entry;
+    memcpy(code->cells, t->emit.cells + first, count * sizeof(uint64_t));
     if (t->config->profile_ops)
         count_operations(t, code);
     return code;
