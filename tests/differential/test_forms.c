@@ -291,7 +291,12 @@ int main(int argc, char **argv) {
     bool print = argc == 5 && strcmp(argv[1], "--print") == 0;
     bool write = argc == 6 && strcmp(argv[1], "--write") == 0;
     note_fault_handler();
-    if (!print && !write)
+    if (argc > 1 && !print && !write) {
+        fprintf(stderr, "usage: %s [--print KIND FIRST COUNT | --write KIND FIRST COUNT DIR]\n",
+                argv[0]);
+        return 2;
+    }
+    if (argc == 1)
         return cmocka_run_group_tests(tests, NULL, NULL);
     struct program p = {strcmp(argv[2], "shapes") == 0, strtoull(argv[3], NULL, 10)};
     uint64_t end = p.seed + strtoull(argv[4], NULL, 10);
