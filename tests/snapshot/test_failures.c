@@ -731,6 +731,7 @@ static void try_once(const struct operation *operation, uint64_t fail_at) {
     assert_true(!error || fault.fired);
     if (error)
         assert_status(error);
+    operation->check(&scene, !error);
     catnap_error_delete(error);
     close_scene(&scene);
     assert_int_equal(fault.held, 0);
