@@ -340,7 +340,7 @@ static void bulk_memory(struct generator *g) {
 static void bulk_table(struct generator *g) {
     struct bytes *f = &g->body;
     uint32_t which = below(g, 4);
-    if (which == 3) { /* segments that are dropped are empty; the others still serve */
+    if (which == 3 && chance(g, 50)) { /* from then on it is empty; the other ones still serve */
         PUT(f, 0xFC, chance(g, 50) ? 13 : 9, 1);
         return;
     }
@@ -350,11 +350,13 @@ static void bulk_table(struct generator *g) {
         push_value(g, FUNCREF);
     } else {
         push_value(g, I32);
-        PUT(f, 0x41, 3, 0x71);
+        PUT(f, 0x41, which == 3 ? 0 : 3, 0x71);
     }
     push_value(g, I32);
-    PUT(f, 0x41, 3, 0x71);
-    if (which == 0)
+    PUT(f, 0x41, which == 3 ? 1 : 3, 0x71);
+    if (which == 3)
+        PUT(f, 0xFC, chance(g, 50) ? 12 : 8, 1, 0); /* of what may be dropped */
+    else if (which == 0)
         PUT(f, 0xFC, 17, 0); /* table.fill */
     else if (which == 1)
         PUT(f, 0xFC, 14, 0, 0); /* table.copy */
@@ -365,7 +367,7 @@ static void bulk_table(struct generator *g) {
 
 static void table_op(struct generator *g) {
     struct bytes *f = &g->body;
-    switch (below(g, 6)) {
+    switch (below(g, 9)) {
     case 0:
         PUT(f, 0xFC, 16, 0); /* table.size */
         pushed(g, I32);
@@ -389,14 +391,14 @@ static void table_op(struct generator *g) {
         pushed(g, I32);
         break;
     case 4:
-        bulk_table(g);
-        break;
-    default:
         need_one(g, FUNCREF);
         push_value(g, I32);
         PUT(f, 0x41, g->no_growth ? 0 : 1, 0x71, 0xFC, 15, 0); /* table.grow */
         popped(g, 2);
         pushed(g, I32);
+        break;
+    default:
+        bulk_table(g);
     }
 }
 
@@ -664,9 +666,9 @@ static void step(struct generator *g, uint32_t *steps) {
         branch(g);
     } else if (pick < 93) {
         branch_table(g);
-    } else if (pick < 97) {
+    } else if (pick < 96) {
         call(g);
-    } else if (pick < 99) {
+    } else if (pick < 98) {
         bulk_memory(g);
     } else {
         table_op(g);
@@ -800,6 +802,10 @@ static void state_function(struct generator *g, uint32_t type) {
     mix(g, I32);
     PUT(f, 0xFC, 16, 0); /* table.size */
     mix(g, I32);
+    for (uint8_t i = 0; i < 8; i++) {
+        PUT(f, 0x41, i, 0x25, 0); /* table.get */
+        mix(g, FUNCREF);
+    }
     PUT(f, LOOP, EMPTY, LOCAL_GET, 4, 0x29, 0, 0);
     mix(g, I64);
     PUT(f, LOCAL_GET, 4, 0x41, 8, I32_ADD, LOCAL_TEE, 4);
@@ -832,9 +838,9 @@ static void declare_state(struct generator *g) {
         put_u(b, i);
     for (uint32_t segment = 1; segment < 3; segment++) { /* to drop; for table.init */
         b = add_item(m, ELEMS);
-        PUT(b, 1, 0, 6);
+        PUT(b, 5, FUNCREF, 6);
         for (uint32_t i = 0; i < 6; i++)
-            put_u(b, i % g->leaf_count);
+            PUT(b, i % 3 ? 0xD2 : 0xD0, i % 3 ? (uint8_t)(i % g->leaf_count) : FUNCREF, END);
     }
     put_u(&m->sections[DATA_COUNT], 2);
     m->counts[DATA_COUNT] = 1;

@@ -20,6 +20,13 @@ enum goal {
     NOWHERE = THEN_BR + TO_BR_IF
 };
 
+/* How a function returns: where it ends, from a block whose end is its end, and that with the value
+ * in a local. */
+enum way { AT_THE_END, FROM_A_BLOCK, IN_A_LOCAL, WAYS };
+
+enum carrier { BY_BR, BY_BR_IF, BY_BR_TABLE, CARRIERS };
+#define MOST_CARRIED 6
+
 enum kind {
     ONE,    /* `first` of places[] */
     PAIR,   /* `second` of that and, if it takes two operands, `other` */
@@ -27,7 +34,9 @@ enum kind {
     MOVE,   /* places[0] to `goal`, then perhaps places[1] to `other` */
     CHOICE, /* select */
     PASS,   /* a call with places[] */
-    GIVE,   /* a call of a function that returns what is in places[0] there */
+    GIVE,   /* a call of a function that returns what is in places[0] there, by way of `other` */
+    CARRY,  /* `first` values by a branch of the kind `other` to where they are not yet */
+    AROUND, /* a loop with `first` values that begins with a test of places[0] and ends in a step */
     SWITCH, /* br_table of places[0], loaded by `first` if not 0, plus a constant if `other` */
     GLOBAL, /* a global += (exchanged: -=) a constant, perhaps seen in `goal`; or places[0] to it */
 };

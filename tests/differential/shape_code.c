@@ -10,19 +10,28 @@
 #define LOADED 0x1000 /* where pairs load from: small numbers that nothing changes */
 #define MEMORY 0x2200
 
-enum { NEXT, MIX, CALLED_1, CALLED_2, CALLED_3, GIVING }; /* functions; the last: three by type */
-enum { SUM, STEPPED_I32, STEPPED_I64 };                   /* globals */
-enum { X, Y, Z, D, E, ROLES }; /* locals of each type: operands, results */
+enum {
+    NEXT,
+    MIX,
+    CALLED_1,
+    CALLED_2,
+    CALLED_3,
+    GIVING
+}; /* functions; the last: by type, way, place */
+enum { SUM, STEPPED_I32, STEPPED_I64 }; /* globals */
+enum { X, Y, Z, D, E, ROLES };          /* locals of each type: operands, results */
 enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
 
-/* What an operation can take without a trap, or a NaN as its result, and so that comparisons go both
- * ways. */
+/* What an operation can take without a trap, or a NaN as its result, and so that comparisons go
+ * both ways. */
 enum range { ANY, SMALL, COMPARED, ODD, ADDRESS, POSITIVE, LANES32, LANES64 };
 
 struct writer {
     struct bytes f;
     uint64_t random;
     uint32_t padding;
+    uint32_t carried_types,
+        loop_types; /* of blocks with one result and more, loops with none and more */
     const struct shape *shape;
 };
 
@@ -468,8 +477,77 @@ static void put_give(struct writer *w) {
     const struct shape *s = w->shape;
     refresh_operand(w, s->type, IN_SLOT, X, ANY);
     put_operand(w, s->type, IN_SLOT, X, ANY);
-    op_u(&w->f, CALL, GIVING + 3 * (uint32_t)(I32 - s->type) + s->places[0]);
+    op_u(&w->f, CALL, GIVING + ((uint32_t)(I32 - s->type) * WAYS + s->other) * 3u + s->places[0]);
     close_goal(w, TO_SLOT, s->type);
+}
+
+/* Types of what branches carry: constants where they can be, or locals, or what was just
+ * computed. */
+static const uint8_t carried[MOST_CARRIED] = {I32, I64, F64, I32, V128, I64};
+
+static void put_carried(struct writer *w, uint32_t count, bool plain) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t place = plain || (carried[i] == V128 && w->shape->places[0] == IN_CONST)
+                            ? IN_SLOT
+                            : w->shape->places[0];
+        put_operand(w, carried[i], place, i / 2 % 2 ? Y : X, ANY);
+    }
+}
+
+static void put_carry(struct writer *w) {
+    const struct shape *s = w->shape;
+    struct bytes *f = &w->f;
+    for (uint32_t i = 0; i < COUNT(carried); i++)
+        refresh(w, carried[i], ANY, local_of(carried[i], i / 2 % 2 ? Y : X));
+    op_u(f, BLOCK, w->carried_types + s->first - 1);
+    PUT(f, BLOCK, EMPTY, CALL, NEXT, 0xA7, 0x41, 3, 0x71, 0x45, BR_IF, 0); /* or the other way */
+    PUT(f, CALL, NEXT); /* is below the values, and in their way */
+    put_carried(w, s->first, false);
+    PUT(f, CALL, NEXT, 0xA7, 0x41, 3, 0x71);
+    if (s->other == BY_BR)
+        PUT(f, DROP, BR, 1);
+    else if (s->other == BY_BR_IF)
+        PUT(f, BR_IF, 1, BR, 1);
+    else
+        PUT(f, 0x0E, 2, 1, 1, 1);
+    put(f, END);
+    put_carried(w, s->first, true);
+    put(f, END);
+    for (uint32_t i = s->first; i-- > 0;) {
+        local_op(w, LOCAL_SET, local_of(carried[i], D));
+        mix_local(w, carried[i], local_of(carried[i], D));
+    }
+}
+
+static void put_around(struct writer *w) {
+    const struct shape *s = w->shape;
+    struct bytes *f = &w->f;
+    uint32_t counter = operand_local(I32, s->places[0], Z);
+    for (uint32_t i = 0; i < COUNT(carried); i++)
+        refresh(w, carried[i], ANY, local_of(carried[i], i / 2 % 2 ? Y : X));
+    PUT(f, CALL, NEXT, 0xA7, 0x41, 3, 0x71);
+    local_op(w, LOCAL_SET, counter);
+    PUT(f, BLOCK, EMPTY);
+    put_carried(w, s->first, true);
+    op_u(f, LOOP, w->loop_types + s->first);
+    local_op(w, LOCAL_GET, counter); /* how the test is written */
+    if (s->other == 0)
+        PUT(f, 0x45, BR_IF, 1);
+    else if (s->other == 1)
+        PUT(f, 0x41, 1, 0x48, BR_IF, 1); /* i32.lt_s */
+    else
+        PUT(f, IF, EMPTY, ELSE, BR, 2, END);
+    for (uint32_t i = s->first; i-- > 0;) {
+        local_op(w, LOCAL_SET, local_of(carried[i], D));
+        mix_local(w, carried[i], local_of(carried[i], D));
+        refresh(w, carried[i], ANY, local_of(carried[i], i / 2 % 2 ? Y : X));
+    }
+    put_carried(w, s->first, true);
+    local_op(w, LOCAL_GET, counter);
+    PUT(f, 0x41, 1, I32_SUB);
+    local_op(w, LOCAL_SET, counter);
+    PUT(f, BR, 0, END, END);
+    mix_constant(w);
 }
 
 static void put_switch(struct writer *w) {
@@ -521,7 +599,8 @@ static void put_shape(struct writer *w) {
     static void (*const put_kind[])(struct writer *) = {
         [ONE] = put_one_or_pair, [PAIR] = put_one_or_pair, [STEP] = put_step,
         [MOVE] = put_move,       [CHOICE] = put_choice,    [PASS] = put_pass,
-        [GIVE] = put_give,       [SWITCH] = put_switch,    [GLOBAL] = put_global};
+        [GIVE] = put_give,       [CARRY] = put_carry,      [AROUND] = put_around,
+        [SWITCH] = put_switch,   [GLOBAL] = put_global};
     put_kind[w->shape->kind](w);
 }
 
@@ -597,22 +676,42 @@ static void add_helpers(struct module *m) {
     add_func(m, NULL, add_type(m, "iii", "i"), &f);
 }
 
-/* Of each type a function that returns its parameter, a constant, and what is in the accumulator.
- * */
+/* A parameter, a constant, or what is in the accumulator. */
+static void put_given(struct writer *w, uint8_t type, uint8_t place) {
+    if (place == IN_CONST && type != V128) {
+        put_constant(w, type, ANY);
+        return;
+    }
+    PUT(&w->f, LOCAL_GET, 0);
+    if (place == IN_ACC)
+        put_unchanged(&w->f, type, ANY);
+}
+
+static void put_returning(struct writer *w, uint8_t type, enum way way, uint8_t place) {
+    struct bytes *f = &w->f;
+    PUT(f, 1, 1, type);
+    if (way != AT_THE_END) {
+        PUT(f, BLOCK, way == FROM_A_BLOCK ? type : EMPTY, BLOCK, EMPTY);
+        PUT(f, CALL, NEXT, 0xA7, 0x41, 3, 0x71, 0x45, BR_IF, 0);
+        put_given(w, type, place);
+        if (way == IN_A_LOCAL)
+            PUT(f, LOCAL_SET, 1);
+        PUT(f, BR, 1, END);
+    }
+    put_given(w, type, way == AT_THE_END ? place : IN_SLOT);
+    if (way == IN_A_LOCAL)
+        PUT(f, LOCAL_SET, 1, END, LOCAL_GET, 1);
+    else if (way == FROM_A_BLOCK)
+        put(f, END);
+    put(f, END);
+}
+
 static void add_returns(struct module *m, struct writer *w) {
     for (unsigned i = 0; i < 5; i++) {
         uint8_t type = (uint8_t)(I32 - i);
         uint32_t signature = add_type_n(m, &type, 1, &type, 1);
-        for (uint8_t place = IN_SLOT; place <= IN_ACC; place++) {
-            put(&w->f, 0);
-            if (place == IN_CONST && type != V128) {
-                put_constant(w, type, ANY);
-            } else {
-                PUT(&w->f, LOCAL_GET, 0);
-                if (place == IN_ACC)
-                    put_unchanged(&w->f, type, ANY);
-            }
-            put(&w->f, END);
+        for (unsigned k = 0; k < WAYS * 3; k++) {
+            put_returning(w, type, (enum way)(k / 3), (uint8_t)(k % 3));
             add_func(m, NULL, signature, &w->f);
         }
     }
@@ -670,6 +769,12 @@ struct bytes generate_shapes(uint32_t index, uint32_t padding) {
         first = end_of_run(&all, first);
     add_helpers(&m);
     add_returns(&m, &w);
+    w.carried_types = m.counts[TYPES];
+    for (size_t i = 1; i <= COUNT(carried); i++)
+        add_type_n(&m, NULL, 0, carried, i);
+    w.loop_types = m.counts[TYPES];
+    for (size_t i = 0; i <= COUNT(carried); i++)
+        add_type_n(&m, carried, i, NULL, 0);
     uint32_t type = add_type(&m, "", "I");
     for (uint32_t i = 0; i < GENERATED_RUNS; i++) {
         char name[8];

@@ -192,11 +192,32 @@ static void list_calls(struct shapes *all) {
 }
 
 static void list_returns(struct shapes *all, uint8_t type) {
-    for (uint8_t place = IN_SLOT; place <= IN_ACC; place++) {
-        struct shape s = {.kind = GIVE, .type = type, .places = {place}};
-        if (fits_place(&s, place, type))
+    static const uint8_t bases[] = {3, WAYS};
+    uint8_t d[2] = {0};
+    do {
+        struct shape s = {.kind = GIVE, .type = type, .places = {d[0]}, .other = d[1]};
+        if (fits_place(&s, s.places[0], type))
             add_shape(all, s);
-    }
+    } while (advance(d, bases, COUNT(bases)));
+}
+
+static void list_carriers(struct shapes *all) {
+    static const uint8_t bases[] = {MOST_CARRIED, CARRIERS, 3};
+    uint8_t d[3] = {0};
+    do {
+        struct shape s = {.kind = CARRY, .first = d[0] + 1u, .other = d[1], .places = {d[2]}};
+        add_shape(all, s);
+    } while (advance(d, bases, COUNT(bases)));
+}
+
+static void list_loops(struct shapes *all) {
+    static const uint8_t bases[] = {4, 3, 3}, counters[] = {IN_SLOT, IN_P, IN_Q};
+    uint8_t d[3] = {0};
+    do {
+        struct shape s = {.kind = AROUND, .first = d[0], .places = {counters[d[1]]}, .other = d[2]};
+        if (fits_place(&s, s.places[0], I32))
+            add_shape(all, s);
+    } while (advance(d, bases, COUNT(bases)));
 }
 
 static void list_switches(struct shapes *all) {
@@ -299,6 +320,8 @@ struct shapes list_shapes(void) {
         list_returns(&all, types[i]);
     }
     list_calls(&all);
+    list_carriers(&all);
+    list_loops(&all);
     list_switches(&all);
     list_globals(&all, I32);
     list_globals(&all, I64);

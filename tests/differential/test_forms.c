@@ -51,6 +51,7 @@ struct outcome {
     catnap_trap_code_t trap; /* CATNAP_TRAP_HOST: none */
     uint64_t result, fuel;
     size_t frames;
+    uint64_t places; /* of the trap and the calls around it, in one number; 0: not comparable */
 };
 struct history {
     struct outcome runs[GENERATED_RUNS + 1]; /* the last: state */
@@ -71,7 +72,8 @@ static const char *run_name(uint32_t i) {
 
 /* ---- Running ---- */
 
-/* An instance that hands calls on to this one. */
+/* An instance that hands calls on to this one, and adds a zero of its own memory when they
+ * return. */
 static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance) {
     struct module m = {0};
     wasm_extern_t *imports[GENERATED_RUNS + 1];
@@ -82,9 +84,10 @@ static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance)
     }
     for (uint32_t i = 0; i < COUNT(imports); i++) {
         struct bytes f = {0};
-        PUT(&f, 0, CALL, (uint8_t)i, END);
+        PUT(&f, 0, CALL, (uint8_t)i, 0x41, 8, 0x29, 0, 0, I64_ADD, END); /* i64.load */
         add_func(&m, run_name(i), type, &f);
     }
+    add_memory(&m, 1, 1);
     struct bytes b = finish(&m);
     wasm_instance_t *relay = instantiate(store, &b, imports, COUNT(imports));
     drop_bytes(&b);
@@ -93,21 +96,28 @@ static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance)
     return relay;
 }
 
-static void note_trap(struct outcome *o, wasm_trap_t *trap) {
+/* Without frames of a relay. */
+static void note_trap(struct outcome *o, wasm_trap_t *trap, const struct variant *v) {
+    catnap_frame_t frame;
     o->trap = trap ? catnap_trap_code(trap) : CATNAP_TRAP_HOST;
-    o->frames = trap ? catnap_trap_frame_count(trap) : 0;
+    o->frames = trap ? catnap_trap_frame_count(trap) - (v->manner == RELAYED) : 0;
+    for (size_t i = 0; i < o->frames && v->padding == 0; i++) {
+        assert_true(catnap_trap_frame(trap, i, &frame));
+        o->places = (o->places + 1) * 1000003 + frame.func_index * 65537u + frame.func_offset;
+    }
     wasm_trap_delete(trap);
 }
 
-static void call_plainly(wasm_func_t *func, struct outcome *o) {
+static void call_plainly(wasm_func_t *func, const struct variant *v, struct outcome *o) {
     catnap_val_t out;
-    note_trap(o, catnap_func_call(func, NULL, 0, &out, 1));
+    note_trap(o, catnap_func_call(func, NULL, 0, &out, 1), v);
     o->result = (uint64_t)out.of.i64;
 }
 
 /* Resumes a run until it ends; returns the fuel that it was given. */
-static uint64_t call_in_slices(wasm_store_t *store, wasm_func_t *func, enum manner manner,
+static uint64_t call_in_slices(wasm_store_t *store, wasm_func_t *func, const struct variant *v,
                                struct outcome *o) {
+    enum manner manner = v->manner;
     catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
     uint64_t given = 0, random = 1;
     catnap_status_t status;
@@ -128,7 +138,7 @@ static uint64_t call_in_slices(wasm_store_t *store, wasm_func_t *func, enum mann
         assert_true(catnap_run_backtrace(run, NULL, 0) > 0);
     }
     assert_int_equal(status, trap ? CATNAP_TRAP : CATNAP_OK);
-    note_trap(o, trap);
+    note_trap(o, trap, v);
     o->result = (uint64_t)out.of.i64;
     catnap_run_delete(run);
     return given;
@@ -142,13 +152,11 @@ static struct outcome run_export(wasm_store_t *store, const wasm_instance_t *ins
     if (v->form.fuel)
         assert_null(catnap_store_set_fuel(store, v->manner <= RELAYED ? FUEL : 0));
     if (v->manner <= RELAYED)
-        call_plainly(func, &o);
+        call_plainly(func, v, &o);
     else
-        given = call_in_slices(store, func, v->manner, &o);
+        given = call_in_slices(store, func, v, &o);
     if (v->form.fuel)
         o.fuel = given - catnap_store_fuel(store);
-    if (v->manner == RELAYED && o.trap != CATNAP_TRAP_HOST)
-        o.frames--;
     wasm_func_delete(func);
     return o;
 }
@@ -187,6 +195,7 @@ static struct history run_module(const struct bytes *b, const struct variant *v)
 static bool same_history(const struct history *a, const struct history *b) {
     for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
         if (a->runs[i].trap != b->runs[i].trap || a->runs[i].frames != b->runs[i].frames ||
+            (a->runs[i].places && b->runs[i].places && a->runs[i].places != b->runs[i].places) ||
             (a->runs[i].trap == CATNAP_TRAP_HOST && a->runs[i].result != b->runs[i].result) ||
             (a->runs[i].fuel && b->runs[i].fuel && a->runs[i].fuel != b->runs[i].fuel))
             return false;
@@ -259,16 +268,21 @@ static void shapes_do_not_trap(void **state) {
 
 /* ---- For the script ---- */
 
-/* A line for each run, as other engines print it. */
+/* A line for each run: what other engines print, and what other builds do, too. */
 static void print_outcomes(struct program p) {
     struct bytes b = build(p, 0);
-    struct history h = run_module(&b, &variants[0]);
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
-        if (h.runs[i].trap == CATNAP_TRAP_HOST)
-            printf("%llu %u i64:%llu\n", (unsigned long long)p.seed, i,
-                   (unsigned long long)h.runs[i].result);
+    static const struct variant with_fuel = {"fuel, run", {.fuel = true}, WHOLE_RUN, 0};
+    struct history h = run_module(&b, &variants[0]), paid = run_module(&b, &with_fuel);
+    for (uint32_t i = 0; i <= GENERATED_RUNS; i++) {
+        const struct outcome *o = &h.runs[i];
+        printf("%llu %u ", (unsigned long long)p.seed, i);
+        if (o->trap == CATNAP_TRAP_HOST)
+            printf("i64:%llu", (unsigned long long)o->result);
         else
-            printf("%llu %u trap\n", (unsigned long long)p.seed, i);
+            printf("trap");
+        printf("; code %d, %zu frames, places %llx, fuel %llu\n", (int)o->trap, o->frames,
+               (unsigned long long)o->places, (unsigned long long)paid.runs[i].fuel);
+    }
     drop_bytes(&b);
 }
 

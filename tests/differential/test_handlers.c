@@ -13,7 +13,8 @@
 
 #define SEEDS 300
 
-/* What no program executes, as regular expressions of names; or none where something is not built. */
+/* What no program executes, as regular expressions of names; or none where something is not
+ * built. */
 enum form_of_library { ANY_FORM, WITHOUT_PINS, WITHOUT_ACCUMULATOR };
 static const struct {
     const char *names, *why;
