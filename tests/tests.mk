@@ -1,8 +1,8 @@
 # Testing and measuring; part of the Makefile.
 #
-# A test is tests/DIRECTORY/test_NAME.c (a cmocka program of its own; other .c files of the directory
-# are linked to each), spec-tests/tests/NAME_test.c, or tests/DIRECTORY/run-tests (a script that gets
-# the path of the command).
+# A test is tests/DIRECTORY/test_NAME.c (a cmocka program of its own; other .c files of the
+# directory are linked to each), spec-tests/tests/NAME_test.c, or tests/DIRECTORY/run-tests (a script
+# that gets the path of the command).
 
 SUITES ?= $(filter-out fuzz $(WITHOUT),$(patsubst tests/%/.,%,$(wildcard tests/*/.)) spec-tests)
 TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
@@ -10,8 +10,8 @@ TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)
 TEST_SCRIPTS := $(foreach s,$(SUITES),$(wildcard tests/$(s)/run-tests))
 
-# Helpers of a test: the other files of its directory; the runner's parts for the runner's tests; the
-# generator of programs for those that change them.
+# Helpers of a test: the other files of its directory; the runner's parts for the runner's tests;
+# the generator of programs for those that change them.
 helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) \
                          $(if $(filter tests/hostile/% tests/snapshot/test_random.c tests/snapshot/test_to_module.c,$(1)),\
                            tests/differential/generate.c))
@@ -80,8 +80,8 @@ $(BUILD)/bench/snapshot/pool: $(BUILD)/bench/snapshot/pool.o $(BUILD)/libcatnap.
 
 # ---- Coverage ------------------------------------------------------------------------------------
 
-# Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes its
-# profile when it ends). Prints a table for each file; the pages are in BUILD/coverage/html.
+# Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes
+# its profile when it ends). Prints a table for each file; the pages are in BUILD/coverage/html.
 LLVM ?= 22
 COVERED = $(BUILD)/coverage
 COVERAGE_MAKE = $(MAKE) --no-print-directory BUILD=$(COVERED) CC=clang-$(LLVM) COVERAGE=1 OPTIMIZE=-O1
@@ -100,7 +100,8 @@ coverage:
 
 # ---- Fuzzing -------------------------------------------------------------------------------------
 
-# tests/fuzz/fuzz_NAME.c starts from tests/fuzz/corpus/NAME; what is found on the way stays in BUILD.
+# tests/fuzz/fuzz_NAME.c starts from tests/fuzz/corpus/NAME; what is found on the way stays in
+# BUILD.
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ = $(BUILD)/fuzz
 SECONDS ?= 60

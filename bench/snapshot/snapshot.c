@@ -403,8 +403,8 @@ static void close_racer(const struct racer *racer) {
 
 #define RACES 41
 
-/* Runs by turns without a checkpoint and with one, after the first touch of each page; in one store, as
- * where the system puts pages makes more of a difference. */
+/* Runs by turns without a checkpoint and with one, after the first touch of each page; in one
+ * store, as where the system puts pages makes more of a difference. */
 static void race_pairs(wasm_engine_t *engine, const char *name, int32_t count) {
     struct racer racer;
     double with = 0;

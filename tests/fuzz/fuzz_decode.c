@@ -3,8 +3,8 @@
  * -fsanitize=fuzzer,address,undefined; the corpus is tests/fuzz/corpus/decode.
  *
  * Besides what the sanitizers see it holds that memory comes back, that every refusal has a reason
- * and a place, that the validator's fast loop and its careful path agree on every body, and that the
- * quick look finds no body valid that they do not.
+ * and a place, that the validator's fast loop and its careful path agree on every body, and that
+ * the quick look finds no body valid that they do not.
  */
 #include <stdlib.h>
 #include <string.h>

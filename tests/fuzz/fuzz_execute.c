@@ -1,12 +1,12 @@
 /*
- * libFuzzer target: any bytes are loaded, linked with something of the right types, and everything that
- * they export is called, with little fuel and within limits. Built with
+ * libFuzzer target: any bytes are loaded, linked with something of the right types, and everything
+ * that they export is called, with little fuel and within limits. Built with
  * -fsanitize=fuzzer,address,undefined; the corpus is tests/fuzz/corpus/execute.
  *
- * It is done twice, in two forms that have least in common. Besides what the sanitizers see it holds
- * that both come to the same end for the same fuel, that memory comes back, that none needs more of it
- * than the module's size and the limits allow, and that modules made of instances are valid and their
- * own modules.
+ * It is done twice, in two forms that have least in common. Besides what the sanitizers see it
+ * holds that both come to the same end for the same fuel, that memory comes back, that none needs
+ * more of it than the module's size and the limits allow, and that modules made of instances are
+ * valid and their own modules.
  */
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 /*
- * libFuzzer target: snapshots from anywhere. Reading and restoring must end in an error or in working
- * instances, of which another snapshot can be taken, and modules that are valid be made. The corpus is
- * tests/fuzz/corpus/snapshot.
+ * libFuzzer target: snapshots from anywhere. Reading and restoring must end in an error or in
+ * working instances, of which another snapshot can be taken, and modules that are valid be made.
+ * The corpus is tests/fuzz/corpus/snapshot.
  *
  * Lengths and checksums are made right, since nothing else would get past them.
  */

@@ -25,7 +25,8 @@ static uint64_t get64(const uint8_t *at) {
     return value;
 }
 
-/* Without the gap before the area, which readers do not insist on: the target mends the checksum. */
+/* Without the gap before the area, which readers do not insist on: the target mends the
+ * checksum. */
 static size_t close_gap(uint8_t *bytes, size_t size) {
     uint64_t area = get64(bytes + HEAD_AREA), end = HEAD_SIZE + get64(bytes + HEAD_PARTS_LENGTH);
     memmove(bytes + end, bytes + area, size - area);

@@ -1,5 +1,5 @@
-/* Any module is linked with something of the right type, and everything that it exports is used. For
- * tests that change modules at random; only the public headers. */
+/* Any module is linked with something of the right type, and everything that it exports is used.
+ * For tests that change modules at random; only the public headers. */
 #ifndef TESTS_HOSTILE_STUBS_H
 #define TESTS_HOSTILE_STUBS_H
 

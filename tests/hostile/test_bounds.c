@@ -1,6 +1,6 @@
-/* Accesses at every boundary: each load and store of the opcode table at the memory's end and beyond
- * it, with every kind of offset, before and after growth; bulk and table instructions against a model;
- * growth to the limit and past it. With guard pages and with explicit checks. */
+/* Accesses at every boundary: each load and store of the opcode table at the memory's end and
+ * beyond it, with every kind of offset, before and after growth; bulk and table instructions
+ * against a model; growth to the limit and past it. With guard pages and with explicit checks. */
 #include "hostile.h"
 
 #include <inttypes.h>

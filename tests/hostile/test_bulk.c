@@ -1,4 +1,5 @@
-/* Bulk memory instructions that take seconds are interrupted half-way, and go on where they were. */
+/* Bulk memory instructions that take seconds are interrupted half-way, and go on where they
+ * were. */
 #include "hostile.h"
 
 #include <pthread.h>

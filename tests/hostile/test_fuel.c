@@ -1,5 +1,5 @@
-/* Fuel to the last unit: what programs cost, that so much suffices and one less does not, that slices,
- * traps and host calls change nothing, and what running out looks like from everywhere. */
+/* Fuel to the last unit: what programs cost, that so much suffices and one less does not, that
+ * slices, traps and host calls change nothing, and what running out looks like from everywhere. */
 #include "hostile.h"
 
 #include "../differential/generate.h"

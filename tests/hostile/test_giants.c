@@ -1,6 +1,6 @@
 /* Functions that are as large in one dimension as the limits allow, and then give the right answer:
- * locals, parameters, results, branch tables, nesting, operands. Everything on a C stack of 256 KiB,
- * in the plain form and with every addition that a form knows. */
+ * locals, parameters, results, branch tables, nesting, operands. Everything on a C stack of 256
+ * KiB, in the plain form and with every addition that a form knows. */
 #include "hostile.h"
 
 static const struct form forms[] = {

@@ -274,8 +274,8 @@ struct worker {
     uint64_t sums[GENERATED_RUNS + 1];
 };
 
-/* Every thread translates and runs the same functions in a store of its own, and gives up its handles
- * while others take theirs. */
+/* Every thread translates and runs the same functions in a store of its own, and gives up its
+ * handles while others take theirs. */
 static void *work(void *argument) {
     struct worker *worker = argument;
     for (unsigned round = 0; round < 3; round++) {

@@ -1,6 +1,6 @@
 /* Callers that break the rules: nothing given where something is wanted, objects of another store,
- * deletion in every order, runs and stores that are dropped while they are at work. None of it may be
- * undefined; what can fail says so. */
+ * deletion in every order, runs and stores that are dropped while they are at work. None of it may
+ * be undefined; what can fail says so. */
 #include "hostile.h"
 
 static const struct form form = {.fuel = true, .interruptible = true};

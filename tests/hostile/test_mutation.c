@@ -1,6 +1,6 @@
-/* Modules that are cut off or changed anywhere: whatever still loads is linked, called, disassembled
- * and asked for backtraces. All memory comes back, and little is needed. Some tests load from
- * read-only pages that end where the module ends. */
+/* Modules that are cut off or changed anywhere: whatever still loads is linked, called,
+ * disassembled and asked for backtraces. All memory comes back, and little is needed. Some tests
+ * load from read-only pages that end where the module ends. */
 #include "hostile.h"
 
 #include <sys/mman.h>

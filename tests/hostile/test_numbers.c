@@ -1,7 +1,7 @@
 /*
  * Every numeric instruction against a reference that is computed another way: integers with wide
- * arithmetic and loops, floating point with twice the precision or bit by bit. At all boundaries, in
- * all their pairs, and at random. NaNs must be quiet, and canonical where their operands are.
+ * arithmetic and loops, floating point with twice the precision or bit by bit. At all boundaries,
+ * in all their pairs, and at random. NaNs must be quiet, and canonical where their operands are.
  */
 #include "hostile.h"
 

@@ -1,6 +1,6 @@
 /* Calls that never return: through WebAssembly, tables, other instances, host functions, start
- * functions and runs. Each ends in a trap that says so, and the store goes on as if nothing had been;
- * all on a C stack of 256 KiB. */
+ * functions and runs. Each ends in a trap that says so, and the store goes on as if nothing had
+ * been; all on a C stack of 256 KiB. */
 #include "hostile.h"
 
 static const struct form forms[] = {
@@ -29,7 +29,8 @@ static void limit(wasm_store_t *store, uint64_t stack_bytes, uint32_t depth, uin
 /* ---- Within one instance ---- */
 
 /* "forever" calls itself; "mutual" another that calls it back, through the table; "down" counts its
- * argument down to the bottom, and up again as a result; "wide" has 300 parameters and 300 results. */
+ * argument down to the bottom, and up again as a result; "wide" has 300 parameters and 300
+ * results. */
 static void add_recursion(struct module *m) {
     struct bytes f = {0};
     uint8_t codes[300];

@@ -1,8 +1,9 @@
 /*
- * Allocations that fail while programs run: generated programs with each allocation failing in turn,
- * once or from then on, from the making of the engine to its end. What happens is either as it is with
- * memory, or a failure that says that memory is exhausted; then nothing has leaked, and a stopped run
- * goes on to the same end. Large functions are tried under a cap that rises step by step.
+ * Allocations that fail while programs run: generated programs with each allocation failing in
+ * turn, once or from then on, from the making of the engine to its end. What happens is either as
+ * it is with memory, or a failure that says that memory is exhausted; then nothing has leaked, and
+ * a stopped run goes on to the same end. Large functions are tried under a cap that rises step by
+ * step.
  */
 #include "hostile.h"
 
@@ -132,8 +133,8 @@ static struct history run_starved(const struct bytes *b, struct form form, bool 
 
 /* ---- What may differ ---- */
 
-/* What came before the first report is as it always is; so is all, when there is no report at all. A
- * stopped run counts as none. */
+/* What came before the first report is as it always is; so is all, when there is no report at all.
+ * A stopped run counts as none. */
 static void compare(const struct history *starved, const struct history *well,
                     const struct ledger *ledger) {
     if (starved->reported)

@@ -105,8 +105,8 @@ static inline wasm_engine_t *new_engine(const struct engine_form *form) {
     return wasm_engine_new_with_config(config);
 }
 
-/* Loads with the injector at work, from allocation `fail_at` after the making of the store on: whether
- * it loaded. Otherwise memory is to blame, and all of it comes back. */
+/* Loads with the injector at work, from allocation `fail_at` after the making of the store on:
+ * whether it loaded. Otherwise memory is to blame, and all of it comes back. */
 typedef wasm_module_t *(*loading)(wasm_store_t *, const struct bytes *, catnap_error_t **);
 static inline wasm_module_t *load_whole(wasm_store_t *store, const struct bytes *b,
                                         catnap_error_t **error) {
@@ -131,8 +131,8 @@ static inline bool loads_starved(struct engine_form form, const struct bytes *b,
     return loaded;
 }
 
-/* The sample with every single byte changed in some ways: what `how` makes of it, from a module or an
- * error, is an error where one look at the whole finds one. */
+/* The sample with every single byte changed in some ways: what `how` makes of it, from a module or
+ * an error, is an error where one look at the whole finds one. */
 static inline void load_changed_samples(struct bytes sample,
                                         catnap_error_t *(*how)(wasm_store_t *, const struct bytes *,
                                                                size_t turn)) {

@@ -102,8 +102,8 @@ static void modules_choose_for_themselves(void **state) {
     drop_bytes(&bad);
 }
 
-/* What eager validation says of the whole, deferred validation says of the declarations at once and of
- * the bodies when they are translated. */
+/* What eager validation says of the whole, deferred validation says of the declarations at once and
+ * of the bodies when they are translated. */
 static catnap_error_t *load_later(wasm_store_t *store, const struct bytes *b, size_t turn) {
     catnap_module_options_t later = {.set_translation = true,
                                      .translation = CATNAP_TRANSLATION_DEFERRED};

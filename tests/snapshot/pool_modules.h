@@ -7,7 +7,8 @@
 /* What a guest sees of WASI, a byte at a time.
  * (module
  *   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
- *   (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ (param i32 i32) (result i32)))
+ *   (import "wasi_snapshot_preview1" "environ_sizes_get"
+ *     (func $environ (param i32 i32) (result i32)))
  *   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
  *   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
  *   (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
@@ -23,7 +24,8 @@
  *   (func (export "read") (param i32) (result i32)
  *     (if (call $read (local.get 0) (i32.const 0) (i32.const 1) (i32.const 16))
  *       (then (return (i32.const -2))))
- *     (if (result i32) (i32.load (i32.const 16)) (then (i32.load8_u (i32.const 64))) (else (i32.const -1))))
+ *     (if (result i32) (i32.load (i32.const 16))
+ *       (then (i32.load8_u (i32.const 64))) (else (i32.const -1))))
  *   (func (export "write") (param i32 i32) (result i32)
  *     (i32.store (i32.const 64) (local.get 1))
  *     (call $write (local.get 0) (i32.const 0) (i32.const 1) (i32.const 16)))
@@ -78,7 +80,8 @@ static const uint8_t wasi_module[] = {
  *   (memory (export "m") 1 8)
  *   (global $ready (mut i32) (i32.const 0))
  *   (global $x (mut externref) (ref.null extern))
- *   (func (export "init") (global.set $ready (i32.const 1)) (i32.store (i32.const 0) (i32.const 77)))
+ *   (func (export "init") (global.set $ready (i32.const 1))
+ *     (i32.store (i32.const 0) (i32.const 77)))
  *   (func (export "ready") (result i32) (global.get $ready))
  *   (func (export "call") (param i32) (result i32) (call $f (local.get 0)))
  *   (func (export "keep") (param externref) (global.set $x (local.get 0)))

@@ -162,7 +162,7 @@ static void random_program(catnap_tracking_t tracking, uint32_t seed, int steps)
     struct picture pictures[MAX_LEVELS + 1];
     uint32_t level = 0;
     if (!open_guest(&guest, tracking))
-        return;
+        skip();
     for (int i = 0; i < steps; i++) {
         uint32_t choice = next_random(&seed) % 100;
         if (choice < 12 && level < MAX_LEVELS) {

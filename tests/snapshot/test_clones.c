@@ -1,5 +1,5 @@
-/* Copies of a snapshot, one after the other and at once: each is as it should be, whatever the former
- * ones have done with the address space that they had. */
+/* Copies of a snapshot, one after the other and at once: each is as it should be, whatever the
+ * former ones have done with the address space that they had. */
 #include <pthread.h>
 #include <sys/mman.h>
 

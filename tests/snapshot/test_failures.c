@@ -1,7 +1,7 @@
 /*
- * Allocations and system calls that fail, each in turn: an operation on snapshots or checkpoints ends
- * in an error and nothing has changed, or in the exact result. Nothing may leak: no memory, no mapping,
- * no descriptor, no file.
+ * Allocations and system calls that fail, each in turn: an operation on snapshots or checkpoints
+ * ends in an error and nothing has changed, or in the exact result. Nothing may leak: no memory, no
+ * mapping, no descriptor, no file.
  */
 #include <dirent.h>
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* Pools: every policy, everything that one tenant could leave for the next, bounds, waiting, failures
- * of memory at each allocation, and several threads. */
+/* Pools: every policy, everything that one tenant could leave for the next, bounds, waiting,
+ * failures of memory at each allocation, and several threads. */
 #include "../startup/inject.h"
 #include "modules.h"
 #include "pool_modules.h"
@@ -1095,7 +1095,8 @@ static void limits_hold_for_each_slot(void **state) {
     catnap_pool_delete(pool);
 }
 
-/* Two pages, and tables of five elements, for each; memories are empty, so that there are no copies. */
+/* Two pages, and tables of five elements, for each; memories are empty, so that there are no
+ * copies. */
 #define TABLE_BYTES (5 * 8)
 #define SLOT_BYTES (2 * 65536 + TABLE_BYTES)
 

@@ -158,7 +158,8 @@ static void release(struct life *life) {
     life->levels = level > 0 ? level - 1 : 0;
 }
 
-/* The clone lives on, after a life of the original that does not concern it, or the other way round. */
+/* The clone lives on, after a life of the original that does not concern it, or the other way
+ * round. */
 static void clone(struct life *life) {
     catnap_snapshot_t *snapshot = take(&life->world, life->run);
     struct life other = {.world = {.engine = life->world.engine}, .run = life->run};

@@ -313,8 +313,8 @@ static size_t area_of(const uint8_t *bytes) {
     return (size_t)area;
 }
 
-/* Each byte becomes others, and the end is cut off at each length. Compressed pages have bits without a
- * meaning: their contents are checked, so that what can still be read is right. */
+/* Each byte becomes others, and the end is cut off at each length. Compressed pages have bits
+ * without a meaning: their contents are checked, so that what can still be read is right. */
 static void damage_everywhere(struct world *world, const wasm_byte_vec_t *good, unsigned values) {
     static const uint8_t changes[] = {0x01, 0xff, 0x80, 0x10, 0x7f};
     uint8_t *copy = malloc(good->size);

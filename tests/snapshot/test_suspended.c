@@ -1,5 +1,6 @@
 /* Runs that stopped inside calls: a host function that waits, however it was called, and a function
- * that memory did not suffice to translate. They go on in place and from bytes, with the same end. */
+ * that memory did not suffice to translate. They go on in place and from bytes, with the same
+ * end. */
 #include "modules.h"
 #include "starving.h"
 #include "world.h"

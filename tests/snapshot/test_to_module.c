@@ -413,7 +413,8 @@ static void names_what_it_imports(void **state) {
     struct bytes made = convert(w.instance);
     wasm_instance_t *copy = instantiate(w.store, &made, imports, 3);
     assert_same_state(w.instance, copy);
-    /* A function as an external reference is not what ref.func gives, and not the other way round. */
+    /* A function as an external reference is not what ref.func gives, and not the other way
+     * round. */
     values[1].of.ref = wasm_func_as_ref(func);
     assert_null(call_values(w.instance, "put", values, NULL));
     assert_refused(w.instance, CATNAP_UNSUPPORTED, "element 0 of table 1");
@@ -744,8 +745,8 @@ static void declares_functions(void **state) {
     close_world(&w);
 }
 
-/* Segments keep their indices: alive ones as they are, whatever code does with them, and others empty
- * and of their type, so that code that names them is valid. */
+/* Segments keep their indices: alive ones as they are, whatever code does with them, and others
+ * empty and of their type, so that code that names them is valid. */
 static void keeps_indices(void **state) {
     (void)state;
     static const uint8_t wanted[] = {5,       1, 0,    0, 5,   EXTERNREF, 0,    1, 0,   1, 0, 5,

@@ -1,4 +1,5 @@
-/* An allocator that fails on demand, and repeats a scenario with each allocation failing in turn. */
+/* An allocator that fails on demand, and repeats a scenario with each allocation failing in
+ * turn. */
 #ifndef TESTS_STARTUP_INJECT_H
 #define TESTS_STARTUP_INJECT_H
 

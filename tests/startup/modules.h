@@ -19,7 +19,8 @@
  *     (global.set $g (i32.const 70)) (global.set $f (ref.null func))
  *     (data.drop $more) (elem.drop $more) (i32.const 1))
  *   (func (export "wipe") (param i32) (result i32)
- *     (memory.fill (i32.const 0) (local.get 0) (i32.shl (memory.size) (i32.const 16))) (i32.const 1))
+ *     (memory.fill (i32.const 0) (local.get 0) (i32.shl (memory.size) (i32.const 16)))
+ *     (i32.const 1))
  *   (func (export "look") (result i32) (local i32)
  *     (local.set 0 (i32.load (i32.const 4)))
  *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (i32.load (i32.const 500000))))
@@ -29,8 +30,10 @@
  *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (table.size 0)))
  *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (global.get $g)))
  *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (ref.is_null (global.get $f))))
- *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (ref.is_null (table.get 0 (i32.const 3)))))
- *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31)) (call_indirect (result i32) (i32.const 0))))
+ *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31))
+ *       (ref.is_null (table.get 0 (i32.const 3)))))
+ *     (local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 31))
+ *       (call_indirect (result i32) (i32.const 0))))
  *     (memory.init $more (i32.const 600000) (i32.const 0) (i32.const 4))
  *     (table.init 0 $more (i32.const 2) (i32.const 0) (i32.const 2))
  *     (local.get 0))) */
@@ -64,7 +67,8 @@ static const uint8_t state_module[] = {
 };
 
 /* (module
- *   (import "host" "f" (func $f)) (import "host" "m" (memory 1)) (import "host" "g" (global $at i32))
+ *   (import "host" "f" (func $f)) (import "host" "m" (memory 1))
+ *   (import "host" "g" (global $at i32))
  *   (global $n (mut i32) (i32.const 0))
  *   (data (global.get $at) "abc")
  *   (func (export "call") (result i32) (call $f) (i32.load8_u (i32.const 8)))
@@ -94,7 +98,8 @@ static const uint8_t trap_module[] = {
     0x01, 0x0a, 0x00, 0x41, 0x00, 0x41, 0x01, 0x36, 0x02, 0x00, 0x00, 0x0b,
 };
 
-/* (module (import "host" "f" (func $f)) (memory 1) (func (export "call") (result i32) (call $f) (i32.const 1))) */
+/* (module (import "host" "f" (func $f)) (memory 1)
+ *   (func (export "call") (result i32) (call $f) (i32.const 1))) */
 static const uint8_t back_module[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x60, 0x00, 0x00, 0x60,
     0x00, 0x01, 0x7f, 0x02, 0x0a, 0x01, 0x04, 0x68, 0x6f, 0x73, 0x74, 0x01, 0x66, 0x00, 0x00,

@@ -9,8 +9,8 @@
 #define CHAIN 400u
 #define LONE CHAIN /* a function that nobody calls */
 
-/* f0 calls f1, and so on; the last gives 7. Each has some more to translate. `invalid` is the index of a
- * body that does not validate, or none. */
+/* f0 calls f1, and so on; the last gives 7. Each has some more to translate. `invalid` is the index
+ * of a body that does not validate, or none. */
 static struct bytes chain(uint32_t invalid) {
     struct module m = {0};
     uint32_t type = add_type(&m, "i", "i");

@@ -433,7 +433,8 @@ static void entries_do_not_pass_for_others(void **state) {
 
 /* ---- Large modules ---- */
 
-/* The module of a number with so many bytes of custom section behind it, `change` at one of them. */
+/* The module of a number with so many bytes of custom section behind it, `change` at one of
+ * them. */
 static uint8_t *large_module(uint32_t number, size_t extra, size_t at, uint8_t change) {
     uint8_t *bytes = calloc(1, MODULE_BYTES + 6 + extra);
     assert_non_null(bytes);

@@ -81,8 +81,8 @@ static void many_at_once_are_apart(void **state) {
 }
 
 /* Every byte, not only those that the module looks at. */
-/* The module's image is behind the memories of slots: it counts as contents in checkpoints, snapshots and
- * after both. */
+/* The module's image is behind the memories of slots: it counts as contents in checkpoints,
+ * snapshots and after both. */
 static void slots_have_checkpoints_and_snapshots(void **state) {
     (void)state;
     static const catnap_tracking_t ways[] = {CATNAP_TRACKING_AUTO, CATNAP_TRACKING_COPY_ON_WRITE,

@@ -1,4 +1,5 @@
-/* The quick look at bodies: that it takes the usual ones, and no body that the validator refuses. */
+/* The quick look at bodies: that it takes the usual ones, and no body that the validator
+ * refuses. */
 #include "load.h"
 
 #include "validate/quick.h"
@@ -16,7 +17,8 @@ static void need_the_quick_look(void) {
  *   0: the body, of type (i32, i64) -> (i32)    1: () -> (i32)    2: (f64, f32, i64, i32) -> ()
  *   3: with nine parameters i32, result i64
  *
- * with a memory, a table of functions, a mutable global i32, an immutable one i64 and a data segment. */
+ * with a memory, a table of functions, a mutable global i32, an immutable one i64 and a data
+ * segment. */
 static struct bytes module_of(const uint8_t *code, size_t size) {
     struct bytes b = {0}, s = {0}, f = {0};
     put_preamble(&b);

@@ -1,4 +1,5 @@
-/* The state as bytes and back: all of it, what cannot be had again, and bytes that somebody changed. */
+/* The state as bytes and back: all of it, what cannot be had again, and bytes that somebody
+ * changed. */
 #include "guest.h"
 
 #include <sys/socket.h>

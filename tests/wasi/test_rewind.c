@@ -1,4 +1,5 @@
-/* Checkpoint and rollback of a state: descriptors, strings, streams, and who owns what meanwhile. */
+/* Checkpoint and rollback of a state: descriptors, strings, streams, and who owns what
+ * meanwhile. */
 #include "guest.h"
 
 static void check_point(struct guest *g) {
