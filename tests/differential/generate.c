@@ -263,6 +263,10 @@ static void mask_address(struct generator *g) {
         return;
     i32_const(&g->body, ADDRESSES);
     put(&g->body, 0x71);
+    if (chance(g, 75))
+        return;
+    i32_const(&g->body, (int32_t)below(g, 64));
+    put(&g->body, I32_ADD);
 }
 
 static void memory_argument(struct generator *g, const struct op_info *info) {

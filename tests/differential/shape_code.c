@@ -24,7 +24,7 @@ enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
 
 /* What an operation can take without a trap, or a NaN as its result, and so that comparisons go
  * both ways. */
-enum range { ANY, SMALL, COMPARED, ODD, ADDRESS, POSITIVE, LANES32, LANES64 };
+enum range { ANY, SMALL, COMPARED, ODD, ADDRESS, BELOW, ABOVE, POSITIVE, LANES32, LANES64 };
 
 struct writer {
     struct bytes f;
@@ -67,12 +67,15 @@ static bool is_compare(uint32_t opcode) {
 
 static void tame_integer(struct bytes *f, bool wide, enum range range) {
     static const int32_t masks[] = {
-        [SMALL] = 3, [COMPARED] = 3, [ODD] = 0xFF, [ADDRESS] = 0xFF8, [POSITIVE] = 63};
+        [SMALL] = 3,     [COMPARED] = 3,  [ODD] = 0xFF,   [ADDRESS] = 0xFF8,
+        [BELOW] = 0x7F8, [ABOVE] = 0x7F8, [POSITIVE] = 63};
     if (range == ANY)
         return;
     put(f, wide ? 0x42 : 0x41);
     put_s(f, masks[range]);
-    put(f, wide ? 0x83 : 0x71); /* and */
+    put(f, wide ? 0x83 : 0x71);           /* and */
+    if (range == BELOW || range == ABOVE) /* both together are an address */
+        PUT(f, 0x41, 0x80, range == BELOW ? 0x70 : 0x10, I32_ADD);
     if (range == SMALL || range == COMPARED)
         PUT(f, wide ? 0x42 : 0x41, 1, wide ? 0x7D : 0x6B); /* less one */
     if (range == ODD)
@@ -129,6 +132,10 @@ static int64_t any_constant(struct writer *w, enum range range) {
         return n % 256 | 1;
     case ADDRESS:
         return n & 0xFF8;
+    case BELOW:
+        return (n & 0x7F8) - 0x800;
+    case ABOVE:
+        return (n & 0x7F8) + 0x800;
     case POSITIVE:
         return n % 64;
     default:
@@ -356,7 +363,7 @@ static void close_goal(struct writer *w, uint8_t goal, uint8_t type) {
 static enum range operand_range(const struct shape *s, unsigned k, bool small) {
     enum range range = range_of(s->first, k);
     if (s->kind == PAIR && cn_op_info[s->second].immediate >= IMM_MEM0)
-        return ADDRESS;
+        return k == 0 ? BELOW : ABOVE;
     if (s->kind == PAIR && range == ANY)
         range = range_of(s->second, 0);
     if (range != ANY && range != SMALL)

@@ -193,6 +193,59 @@ static void runs_with_failing_allocations(void **state) {
     starve_generated(true, 32750);
 }
 
+/* ---- A call that is made again when memory did not suffice for its function ---- */
+
+/* Copies just before it belong to one instruction with it, and have one read what the other writes. */
+static struct bytes copies_before_a_call(uint8_t first, uint8_t second) {
+    struct module m = {0};
+    struct bytes f = {0};
+    PUT(&f, 0, END);
+    uint32_t nothing = add_func(&m, NULL, add_type(&m, "", ""), &f);
+    PUT(&f, 0, LOCAL_GET, first, LOCAL_SET, first - 1, LOCAL_GET, second, LOCAL_SET, second - 1);
+    op_u(&f, CALL, nothing);
+    PUT(&f, LOCAL_GET, 0, 0x41, 10, I32_MUL, LOCAL_GET, 1, I32_ADD, 0x41, 10, I32_MUL);
+    PUT(&f, LOCAL_GET, 2, I32_ADD, END);
+    add_func(&m, "run", add_type(&m, "iii", "i"), &f);
+    return finish(&m);
+}
+
+static void check_copies(uint8_t first, uint8_t second, int32_t expected) {
+    struct bytes b = copies_before_a_call(first, second);
+    const catnap_val_t arguments[] = {VAL_I32(1), VAL_I32(2), VAL_I32(3)};
+    uint64_t stops = 0;
+    for (uint64_t fail_at = 1, failed = 1; failed; fail_at++) {
+        struct world w;
+        catnap_val_t result;
+        wasm_trap_t *trap;
+        open_world(&w, (struct form){0});
+        w.instance = instantiate(w.store, &b, NULL, 0);
+        wasm_func_t *func = get_func(w.instance, "run");
+        catnap_run_t *run = catnap_run_new(func, arguments, 3, NULL);
+        assert_non_null(run);
+        w.ledger.fail_at = w.ledger.count + fail_at;
+        catnap_status_t status = catnap_run_resume(run, &result, 1, &trap);
+        failed = w.ledger.failures;
+        if (status == CATNAP_NO_MEMORY) {
+            stops++;
+            assert_null(trap);
+            status = catnap_run_resume(run, &result, 1, &trap);
+        }
+        assert_int_equal(status, CATNAP_OK);
+        assert_int_equal(result.of.i32, expected);
+        catnap_run_delete(run);
+        wasm_func_delete(func);
+        close_world(&w);
+    }
+    assert_true(stops > 0);
+    drop_bytes(&b);
+}
+
+static void calls_are_made_again(void **state) {
+    (void)state;
+    check_copies(1, 2, 233);
+    check_copies(2, 1, 333);
+}
+
 /* ---- Functions at the limits, with as much memory as it takes and less ---- */
 
 /* Locals, blocks with many values, a large table, deep nesting: everything that grows by itself. */
@@ -311,6 +364,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_with_failing_allocations),
         cmocka_unit_test(runs_with_failing_allocations),
+        cmocka_unit_test(calls_are_made_again),
         cmocka_unit_test(large_functions_under_a_cap),
         cmocka_unit_test(growth_without_memory),
     };
