@@ -10,14 +10,8 @@
 #define LOADED 0x1000 /* where pairs load from: small numbers that nothing changes */
 #define MEMORY 0x2200
 
-enum {
-    NEXT,
-    MIX,
-    CALLED_1,
-    CALLED_2,
-    CALLED_3,
-    GIVING
-}; /* functions; the last: by type, way, place */
+/* Functions; from GIVING on by type, way and place. */
+enum { NEXT, MIX, CALLED_1, CALLED_2, CALLED_3, GIVING };
 enum { SUM, STEPPED_I32, STEPPED_I64 }; /* globals */
 enum { X, Y, Z, D, E, ROLES };          /* locals of each type: operands, results */
 enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
@@ -30,8 +24,8 @@ struct writer {
     struct bytes f;
     uint64_t random;
     uint32_t padding;
-    uint32_t carried_types,
-        loop_types; /* of blocks with one result and more, loops with none and more */
+    uint32_t carried_types; /* of blocks with one result and more */
+    uint32_t loop_types;    /* of loops with no parameter and more */
     const struct shape *shape;
 };
 
