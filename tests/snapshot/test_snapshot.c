@@ -158,6 +158,24 @@ static void files_are_mapped(void **state) {
     close_world(&world);
 }
 
+/* It is the same snapshot as the other, and wakes with this memory. */
+static void assert_same_snapshot(const struct world *world, const catnap_snapshot_t *snapshot,
+                                 const catnap_snapshot_t *other, uint64_t memory,
+                                 void (*assert_more)(wasm_instance_t *)) {
+    catnap_snapshot_info_t a, b;
+    catnap_snapshot_info(snapshot, &a);
+    catnap_snapshot_info(other, &b);
+    assert_memory_equal(a.identity, b.identity, sizeof a.identity);
+    struct world anew = {.engine = world->engine};
+    open_store(&anew);
+    wasm_instance_t *copy = restore(snapshot, &anew, NULL);
+    assert_true(hash_memory(copy) == memory);
+    if (assert_more)
+        assert_more(copy);
+    wasm_instance_delete(copy);
+    close_store(&anew);
+}
+
 static void deltas_need_their_base(void **state) {
     (void)state;
     struct world world;
@@ -186,16 +204,7 @@ static void deltas_need_their_base(void **state) {
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, &open, &error);
     assert_no_error(error);
     catnap_snapshot_delete(base);
-    catnap_snapshot_info_t a, b;
-    catnap_snapshot_info(delta, &a);
-    catnap_snapshot_info(full, &b);
-    assert_true(a.identity[0] == b.identity[0] && a.identity[1] == b.identity[1]);
-    struct world other = {.engine = world.engine};
-    open_store(&other);
-    wasm_instance_t *copy = restore(delta, &other, NULL);
-    assert_true(hash_memory(copy) == before);
-    wasm_instance_delete(copy);
-    close_store(&other);
+    assert_same_snapshot(&world, delta, full, before, NULL);
     catnap_snapshot_delete(delta);
     catnap_snapshot_delete(full);
     wasm_byte_vec_delete(&bytes);
@@ -229,17 +238,7 @@ static void compressed_bytes_are_the_same_snapshot(void **state) {
         catnap_snapshot_t *read = catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data,
                                                        bytes.size, &open, &error);
         assert_no_error(error);
-        catnap_snapshot_info_t a, b;
-        catnap_snapshot_info(full, &a);
-        catnap_snapshot_info(read, &b);
-        assert_memory_equal(a.identity, b.identity, sizeof a.identity);
-        struct world other = {.engine = world.engine};
-        open_store(&other);
-        wasm_instance_t *copy = restore(read, &other, NULL);
-        assert_true(hash_memory(copy) == before);
-        assert_changed(copy);
-        wasm_instance_delete(copy);
-        close_store(&other);
+        assert_same_snapshot(&world, read, full, before, assert_changed);
         catnap_snapshot_delete(read);
         wasm_byte_vec_delete(&bytes);
         wasm_byte_vec_delete(&plain);
