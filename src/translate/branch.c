@@ -223,18 +223,18 @@ static const struct rule *rule_of_family(enum bytecode family) {
 }
 
 struct condition cn_pop_condition(struct translator *t) {
-    struct value value = cn_pop_value(t);
+    const struct value *value = cn_pop_value(t);
     const struct producer *last = &t->emit.last;
-    if (value.where == TEMP && last->cell != NO_CELL && last->slot == value.home &&
+    if (value->where == TEMP && last->cell != NO_CELL && last->slot == value->home &&
         !last->in_local && last->compare != BC_NONE && last->end == t->emit.count) {
         struct condition c = {rule_of_family(last->compare), last->a, last->b};
         cn_emit_rollback(&t->emit, last->cell);
         return c;
     }
     struct operand zero = {CLASS_K, 0, 0};
-    if (value.where == LOCAL && last->cell != NO_CELL)
+    if (value->where == LOCAL && last->cell != NO_CELL)
         t->emit.before = *last; /* a step of what is tested may join */
-    return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, &value), zero};
+    return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, value), zero};
 }
 
 uint32_t cn_emit_condition(struct translator *t, const struct condition *c, bool holds) {

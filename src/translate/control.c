@@ -200,7 +200,7 @@ void cn_translate_call(struct translator *t) {
 void cn_translate_call_indirect(struct translator *t) {
     const struct functype *type = t->module->types[cn_u32_valid(&t->at)];
     uint32_t table = cn_u32_valid(&t->at);
-    struct value index = cn_pop_value(t);
+    struct value index = *cn_pop_value(t);
     /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
     cn_settle(t, type->param_count);
     int32_t slot = cn_in_near_slot(t, &index, 0);

@@ -4,7 +4,6 @@
 
 /* Displacements are 32 bits of bytes. The buffer grows by half, so that it may be passed by that. */
 #define MAX_CELLS (UINT32_C(1) << 27)
-#define NEAR_LIMIT INT16_MAX
 
 void cn_source_map_free(struct source_map *map) {
     cn_free(map->alloc, map->entries, map->capacity * sizeof *map->entries);
@@ -79,15 +78,7 @@ int32_t cn_near(struct emitter *e, int32_t slot, bool wide, unsigned which) {
     return scratch;
 }
 
-int32_t cn_to_begin(struct emitter *e, int32_t slot, bool wide) {
-    uint32_t end = slot < 0 ? 0 : (uint32_t)slot + (wide ? 2 : 1);
-    if (end > e->max_slot)
-        e->max_slot = end;
-    if (slot == e->last.slot)
-        e->last.cell = NO_CELL; /* what it produced is written over */
-    e->far_to = 0;
-    if (is_near(slot))
-        return slot;
+int32_t cn_far_begin(struct emitter *e, int32_t slot, bool wide) {
     if (!e->scratch) {
         e->needs_scratch = true;
         return 0;
@@ -97,9 +88,7 @@ int32_t cn_to_begin(struct emitter *e, int32_t slot, bool wide) {
     return e->scratch + 6;
 }
 
-void cn_to_end(struct emitter *e) {
-    if (!e->far_to)
-        return;
+void cn_far_end(struct emitter *e) {
     cn_emit(e, e->far_wide ? BC_far_set2 : BC_far_set, 2)[1] =
         cn_fields_w(e->scratch + 6, 0, (uint32_t)e->far_to);
     e->far_to = 0;
@@ -259,18 +248,4 @@ void cn_sync_pin(struct emitter *e, int32_t slot) {
         return;
     }
     cn_emit(e, slot == FRAME_PIN_P ? BC_reload_p : BC_reload_q, 1);
-}
-
-void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
-    e->last.cell = NO_CELL;
-    if (e->far_to || e->exhausted)
-        return;
-    e->last = (struct producer){
-        .cell = cell,
-        .end = (uint32_t)e->count,
-        .slot = to,
-        .to_acc = to_acc != BC_NONE && e->handlers[to_acc] ? to_acc : BC_NONE,
-        .offset = e->offset,
-        .fuel_so_far = e->fuel_cost,
-    };
 }

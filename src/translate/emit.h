@@ -10,6 +10,7 @@
 #include "translate/translate.h"
 
 #define NO_CELL UINT32_MAX
+#define NEAR_LIMIT INT16_MAX /* slots that 16 bits can name */
 
 /* Where an operand is: a slot of the frame, a constant, the accumulator, or one of the pinned locals,
  * whose slot is right as well. In the order of the letters in exec/pins.h. */
@@ -93,9 +94,22 @@ static inline uint64_t cn_fields_w(int32_t o0, int32_t o1, uint32_t w) {
 /* The slot, or scratch slot `which` (0 to 2) with its value copied there when 16 bits cannot name
  * the slot. `wide`: a v128. */
 int32_t cn_near(struct emitter *, int32_t slot, bool wide, unsigned which);
+int32_t cn_far_begin(struct emitter *, int32_t slot, bool wide);
+void cn_far_end(struct emitter *);
 /* Brackets an instruction that writes a slot: the near slot to name, then the copy out if needed. */
-int32_t cn_to_begin(struct emitter *, int32_t slot, bool wide);
-void cn_to_end(struct emitter *);
+static inline int32_t cn_to_begin(struct emitter *e, int32_t slot, bool wide) {
+    uint32_t end = slot < 0 ? 0 : (uint32_t)slot + (wide ? 2 : 1);
+    if (end > e->max_slot)
+        e->max_slot = end;
+    if (slot == e->last.slot)
+        e->last.cell = NO_CELL; /* what it produced is written over */
+    e->far_to = 0;
+    return slot <= NEAR_LIMIT ? slot : cn_far_begin(e, slot, wide);
+}
+static inline void cn_to_end(struct emitter *e) {
+    if (e->far_to)
+        cn_far_end(e);
+}
 
 /* slot <- slot; slot <- constant; likewise for the slot of a pin */
 void cn_emit_copy(struct emitter *, int32_t to, int32_t from, bool wide);
@@ -109,9 +123,14 @@ static inline bool cn_is_move(const struct emitter *e, enum bytecode bytecode) {
 }
 void cn_emit_replace(struct emitter *, uint32_t cell, enum bytecode);
 
-/* Families of bytecode.def. `commutes`: operands may be exchanged. wide_const: of a 64-bit type. */
-void cn_emit_bin(struct emitter *, enum bytecode, bool commutes, bool wide_const, int32_t to,
-                 struct operand a, struct operand b, bool is_compare);
+/* An operation of two operands, small enough for one register: its family of bytecode.def and its
+ * destination. wide_const: of a 64-bit type. */
+struct operation {
+    uint16_t family;
+    bool commutes : 1, wide_const : 1, compares : 1;
+    int32_t to;
+};
+void cn_emit_bin(struct emitter *, struct operation, struct operand a, struct operand b);
 void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
 /* Appends a compare-and-branch and returns its cell. */
 uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
@@ -126,7 +145,19 @@ void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct opera
                    struct operand address, uint32_t offset);
 
 /* Notes the instruction at `cell`, just emitted, as the latest producer. */
-void cn_produced(struct emitter *, uint32_t cell, int32_t to, enum bytecode to_acc);
+static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
+    e->last.cell = NO_CELL;
+    if (e->far_to || e->exhausted)
+        return;
+    e->last = (struct producer){
+        .cell = cell,
+        .end = (uint32_t)e->count,
+        .slot = to,
+        .to_acc = to_acc != BC_NONE && e->handlers[to_acc] ? to_acc : BC_NONE,
+        .offset = e->offset,
+        .fuel_so_far = e->fuel_cost,
+    };
+}
 /* Whether the value in `slot` was just produced and the accumulator may carry it. */
 bool cn_can_accumulate(const struct emitter *, int32_t slot);
 /* Makes it so: the latest producer writes the accumulator instead of its slot. */

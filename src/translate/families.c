@@ -104,10 +104,13 @@ static void can_be_first(struct emitter *e, enum bytecode family, bool commutes,
     e->last.b = b;
 }
 
-void cn_emit_bin(struct emitter *e, enum bytecode family, bool commutes, bool wide_const,
-                 int32_t to, struct operand a, struct operand b, bool is_compare) {
+void cn_emit_bin(struct emitter *e, struct operation operation, struct operand a,
+                 struct operand b) {
+    enum bytecode family = (enum bytecode)operation.family;
+    bool commutes = operation.commutes, wide_const = operation.wide_const;
+    int32_t to = operation.to;
     struct operand a_was = a, b_was = b;
-    if (is_compare && e->last.cell != NO_CELL)
+    if (operation.compares && e->last.cell != NO_CELL)
         e->before = e->last;
     enum bytecode bytecode = choose_pins(e, family, commutes, CLASS_S, &a, &b);
     bool pinned = bytecode != BC_NONE;
@@ -132,7 +135,7 @@ void cn_emit_bin(struct emitter *e, enum bytecode family, bool commutes, bool wi
                 pinned ? pin_variant(e, family, CLASS_A, a.class_, b.class_)
                        : (enum bytecode)(bytecode + SRC_COUNT));
     if (e->last.cell == cell) {
-        if (is_compare) {
+        if (operation.compares) {
             e->last.compare = family;
             e->last.a = a_was;
             e->last.b = b_was;

@@ -24,51 +24,53 @@ static bool goes_to_pin(const struct translator *t) {
 }
 
 void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t result) {
-    struct value second = cn_pop_value(t);
-    struct value first;
-    if (second.where == CONST && rule->bytecode == BC_i32_sub) {
+    struct value zero = {.where = CONST}, *second = cn_pop_value(t), *first;
+    if (second->where == CONST && rule->bytecode == BC_i32_sub) {
         rule = &cn_rules[OP_i32_add]; /* one form for steps down and up */
-        second.constant = (uint32_t)-(uint32_t)second.constant;
-    } else if (second.where == CONST && rule->bytecode == BC_i64_sub) {
+        second->constant = (uint32_t)-(uint32_t)second->constant;
+    } else if (second->where == CONST && rule->bytecode == BC_i64_sub) {
         rule = &cn_rules[OP_i64_add];
-        second.constant = -second.constant;
+        second->constant = -second->constant;
     }
     if (rule->kind == RULE_EQZ) {
         first = second;
-        second = (struct value){.where = CONST};
+        second = &zero;
     } else {
         first = cn_pop_value(t);
     }
-    if (first.where == CONST && second.where == CONST) {
-        cn_in_slot(t, &first);
-        first.where = TEMP;
+    if (first->where == CONST && second->where == CONST) {
+        cn_in_slot(t, first);
+        first->where = TEMP;
     }
-    if (second.where == CONST && rule->bytecode == BC_i32_add && *t->at == OP_br_table &&
+    if (second->where == CONST && rule->bytecode == BC_i32_add && *t->at == OP_br_table &&
         t->emit.handlers[BC_br_table_add_s]) {
         t->at++;
         t->emit.fuel_cost += t->config->fuel;
-        cn_translate_br_table(t, &first, (uint32_t)second.constant);
+        cn_translate_br_table(t, first, (uint32_t)second->constant);
         return;
     }
     int32_t home = next_home(t);
-    if (rule->branch == 0 && !goes_to_pin(t) && fuse_bin(t, rule, &first, &second, home)) {
+    if (rule->branch == 0 && !goes_to_pin(t) && fuse_bin(t, rule, first, second, home)) {
         cn_push_temp(t, result);
         return;
     }
-    struct operand a = cn_as_operand(t, &first), b = cn_as_operand(t, &second);
+    struct operand a = cn_as_operand(t, first), b = cn_as_operand(t, second);
     if (rule->swap) {
         struct operand other = a;
         a = b;
         b = other;
     }
-    cn_emit_bin(&t->emit, (enum bytecode)rule->bytecode, rule->commutes, rule->wide_const, home, a,
-                b, rule->branch != 0);
+    struct operation operation = {.family = rule->bytecode,
+                                  .commutes = rule->commutes,
+                                  .wide_const = rule->wide_const,
+                                  .compares = rule->branch != 0,
+                                  .to = home};
+    cn_emit_bin(&t->emit, operation, a, b);
     cn_push_temp(t, result);
 }
 
 void cn_translate_un(struct translator *t, const struct rule *rule, uint8_t result) {
-    struct value value = cn_pop_value(t);
-    struct operand a = cn_as_slot_operand(t, &value);
+    struct operand a = cn_as_slot_operand(t, cn_pop_value(t));
     cn_emit_un(&t->emit, (enum bytecode)rule->bytecode, next_home(t), a);
     cn_push_temp(t, result);
 }
@@ -82,11 +84,11 @@ void cn_translate_load(struct translator *t, const struct rule *rule, uint8_t re
     uint32_t offset = cn_read_memarg(t);
     enum bytecode family = (enum bytecode)rule->bytecode;
     bool explicit_ = t->config->explicit_checks;
-    struct value address = cn_pop_value(t);
+    const struct value *address = cn_pop_value(t);
     int32_t home = next_home(t);
-    if (address.where != TEMP || goes_to_pin(t) ||
-        !cn_fuse_load(&t->emit, family, explicit_, address.home, home, offset)) {
-        struct operand a = cn_as_register_operand(t, &address);
+    if (address->where != TEMP || goes_to_pin(t) ||
+        !cn_fuse_load(&t->emit, family, explicit_, address->home, home, offset)) {
+        struct operand a = cn_as_register_operand(t, address);
         cn_emit_load(&t->emit, family, explicit_, home, a, offset);
     }
     cn_push_temp(t, result);
@@ -94,12 +96,12 @@ void cn_translate_load(struct translator *t, const struct rule *rule, uint8_t re
 
 void cn_translate_store(struct translator *t, const struct rule *rule) {
     uint32_t offset = cn_read_memarg(t);
-    struct value value = cn_pop_value(t), address = cn_pop_value(t);
+    const struct value *value = cn_pop_value(t), *address = cn_pop_value(t);
     /* A constant address goes to a slot first: cn_as_operand() below may rely on what is last. */
-    int32_t address_slot = address.where == CONST ? cn_in_slot(t, &address) : 0;
-    struct operand a = address.where == CONST ? (struct operand){CLASS_S, address_slot, 0}
-                                              : cn_as_operand(t, &address);
-    struct operand v = cn_as_operand(t, &value);
+    int32_t address_slot = address->where == CONST ? cn_in_slot(t, address) : 0;
+    struct operand a = address->where == CONST ? (struct operand){CLASS_S, address_slot, 0}
+                                               : cn_as_operand(t, address);
+    struct operand v = cn_as_operand(t, value);
     cn_emit_store(&t->emit, (enum bytecode)rule->bytecode, t->config->explicit_checks, v, a,
                   offset);
 }
@@ -114,7 +116,7 @@ static void translate_plain(struct translator *t, enum bytecode bytecode, unsign
     int32_t fields[3] = {0};
     unsigned first = result ? 1 : 0;
     for (unsigned i = count; i-- > 0;)
-        values[i] = cn_pop_value(t);
+        values[i] = *cn_pop_value(t);
     for (unsigned i = 0; i < count; i++)
         fields[first + i] = cn_in_near_slot(t, &values[i], i);
     int32_t home = next_home(t);

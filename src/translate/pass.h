@@ -88,7 +88,7 @@ struct translator {
     size_t control_capacity;
     int32_t first_temp;       /* home of the bottom value */
     int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
-    struct value spare_value; /* written to, and never read, once memory is exhausted */
+    struct value spare_value; /* written to, and of no meaning, once memory is exhausted */
     struct control spare_control;
     uint32_t serials;   /* given to constructs so far */
     bool live;          /* the instruction under way can be reached */
@@ -128,14 +128,78 @@ static inline struct control *label(struct translator *t, uint32_t depth) {
 
 /* ---- stack.c ---- */
 
-void cn_push_temp(struct translator *, uint8_t type);
-void cn_push_temps(struct translator *, const valtype *types, uint32_t count);
-void cn_push_const(struct translator *, uint8_t type, uint64_t constant);
-void cn_push_local(struct translator *, uint32_t index);
-struct value cn_pop_value(struct translator *);
-void cn_pop_to_height(struct translator *, uint32_t height);
+/* Short, and asked for by nearly every instruction: */
+bool cn_grow_stack(struct translator *);
+
+static inline struct value *cn_push(struct translator *t, enum where where, uint8_t type) {
+    if (t->height == t->stack_capacity && !cn_grow_stack(t))
+        return &t->spare_value;
+    int32_t home = next_home(t);
+    struct value *value = &t->stack[t->height++];
+    *value = (struct value){.where = (uint8_t)where, .type = type, .home = home, .link = NO_LINK};
+    return value;
+}
+
+static inline void cn_push_temp(struct translator *t, uint8_t type) {
+    struct value *value = cn_push(t, TEMP, type);
+    uint32_t end = (uint32_t)(value->home + 2);
+    if (end > t->emit.max_slot)
+        t->emit.max_slot = end;
+}
+
+static inline void cn_push_const(struct translator *t, uint8_t type, uint64_t constant) {
+    cn_push(t, CONST, type)->constant = constant;
+}
+
 /* Notes a read or write of a local, for what a call must clear. */
-void cn_touch_local(struct translator *, uint32_t index, bool write);
+static inline void cn_touch_local(struct translator *t, uint32_t index, bool write) {
+    struct local *local = &t->locals[index];
+    if (local->start == MUST_CLEAR || (local->start == ASSIGNED && local->construct < t->depth &&
+                                       t->controls[local->construct].serial == local->serial))
+        return;
+    local->start = write ? ASSIGNED : MUST_CLEAR;
+    local->construct = t->depth - 1;
+    local->serial = top_control(t)->serial;
+}
+
+static inline void cn_push_local(struct translator *t, uint32_t index) {
+    cn_touch_local(t, index, false);
+    struct value *value = cn_push(t, LOCAL, t->locals[index].type);
+    value->local = index;
+    value->link = t->locals[index].readers;
+    t->locals[index].readers = t->height - 1;
+}
+
+/* Forgets that the topmost value at `index` reads its local. */
+static inline void cn_unlink_local(struct translator *t, uint32_t index) {
+    if (t->stack[index].where == LOCAL)
+        t->locals[t->stack[index].local].readers = t->stack[index].link;
+}
+
+/* What it gives lies there until the next push: a copy would be made of what was just written. */
+static inline struct value *cn_pop_value(struct translator *t) {
+    if (t->height == 0) { /* only after memory was exhausted */
+        t->spare_value = (struct value){0};
+        return &t->spare_value;
+    }
+    t->height--;
+    cn_unlink_local(t, t->height);
+    if (t->flushed > t->height)
+        t->flushed = t->height;
+    return &t->stack[t->height];
+}
+
+/* The slot of a local, or its pin. */
+static inline struct operand cn_in_pin_or_slot(const struct translator *t, int32_t slot) {
+    if (t->emit.pins && slot == FRAME_PIN_P)
+        return (struct operand){CLASS_P, slot, 0};
+    if (t->emit.pins && slot == FRAME_PIN_Q)
+        return (struct operand){CLASS_Q, slot, 0};
+    return (struct operand){CLASS_S, slot, 0};
+}
+
+void cn_push_temps(struct translator *, const valtype *types, uint32_t count);
+void cn_pop_to_height(struct translator *, uint32_t height);
 /* Puts a value into `slot`, wherever it is. */
 void cn_move_to(struct translator *, const struct value *, int32_t slot);
 /* Brings the `count` topmost values home. */
@@ -154,8 +218,6 @@ struct operand cn_as_register_operand(struct translator *, const struct value *)
 struct operand cn_as_slot_operand(struct translator *, const struct value *);
 /* A popped value as an operand that no accumulator is asked for. */
 struct operand cn_as_plain_operand(const struct translator *, const struct value *);
-/* The slot of a local, or its pin. */
-struct operand cn_in_pin_or_slot(const struct translator *, int32_t slot);
 /* Appends an instruction that no peephole knows. */
 uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 

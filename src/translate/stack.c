@@ -1,7 +1,7 @@
 /* The compile-time stack: where each value of the operand stack is, and bringing it elsewhere. */
 #include "translate/pass.h"
 
-static __attribute__((noinline)) bool grow_stack(struct translator *t) {
+bool cn_grow_stack(struct translator *t) {
     void *stack = t->stack;
     if (!cn_grow(t->emit.alloc, &stack, &t->stack_capacity, (size_t)t->height + 1,
                  sizeof *t->stack)) {
@@ -12,63 +12,9 @@ static __attribute__((noinline)) bool grow_stack(struct translator *t) {
     return true;
 }
 
-static struct value *push(struct translator *t, enum where where, uint8_t type) {
-    if (t->height == t->stack_capacity && !grow_stack(t))
-        return &t->spare_value;
-    int32_t home = next_home(t);
-    struct value *value = &t->stack[t->height++];
-    *value = (struct value){.where = (uint8_t)where, .type = type, .home = home, .link = NO_LINK};
-    return value;
-}
-
-void cn_push_temp(struct translator *t, uint8_t type) {
-    struct value *value = push(t, TEMP, type);
-    uint32_t end = (uint32_t)(value->home + 2);
-    if (end > t->emit.max_slot)
-        t->emit.max_slot = end;
-}
-
 void cn_push_temps(struct translator *t, const valtype *types, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         cn_push_temp(t, (uint8_t)types[i]);
-}
-
-void cn_push_const(struct translator *t, uint8_t type, uint64_t constant) {
-    push(t, CONST, type)->constant = constant;
-}
-
-void cn_touch_local(struct translator *t, uint32_t index, bool write) {
-    struct local *local = &t->locals[index];
-    if (local->start == MUST_CLEAR || (local->start == ASSIGNED && local->construct < t->depth &&
-                                       t->controls[local->construct].serial == local->serial))
-        return;
-    local->start = write ? ASSIGNED : MUST_CLEAR;
-    local->construct = t->depth - 1;
-    local->serial = top_control(t)->serial;
-}
-
-void cn_push_local(struct translator *t, uint32_t index) {
-    cn_touch_local(t, index, false);
-    struct value *value = push(t, LOCAL, t->locals[index].type);
-    value->local = index;
-    value->link = t->locals[index].readers;
-    t->locals[index].readers = t->height - 1;
-}
-
-/* Forgets that the topmost value at `index` reads its local. */
-static void unlink_local(struct translator *t, uint32_t index) {
-    if (t->stack[index].where == LOCAL)
-        t->locals[t->stack[index].local].readers = t->stack[index].link;
-}
-
-struct value cn_pop_value(struct translator *t) {
-    if (t->height == 0)
-        return (struct value){0}; /* only after memory was exhausted */
-    t->height--;
-    unlink_local(t, t->height);
-    if (t->flushed > t->height)
-        t->flushed = t->height;
-    return t->stack[t->height];
 }
 
 void cn_pop_to_height(struct translator *t, uint32_t height) {
@@ -94,7 +40,7 @@ static void bring_home(struct translator *t, uint32_t index) {
 /* Brings the `count` topmost values home. */
 void cn_settle(struct translator *t, uint32_t count) {
     for (uint32_t i = t->height; i-- > t->height - count;) {
-        unlink_local(t, i);
+        cn_unlink_local(t, i);
         bring_home(t, i);
     }
 }
@@ -128,15 +74,6 @@ int32_t cn_in_slot(struct translator *t, const struct value *value) {
 }
 int32_t cn_in_near_slot(struct translator *t, const struct value *value, unsigned which) {
     return cn_near(&t->emit, cn_in_slot(t, value), is_wide(value->type), which);
-}
-
-/* The slot of a local, or its pin. */
-struct operand cn_in_pin_or_slot(const struct translator *t, int32_t slot) {
-    if (t->emit.pins && slot == FRAME_PIN_P)
-        return (struct operand){CLASS_P, slot, 0};
-    if (t->emit.pins && slot == FRAME_PIN_Q)
-        return (struct operand){CLASS_Q, slot, 0};
-    return (struct operand){CLASS_S, slot, 0};
 }
 
 /* A popped value as an operand of the classes that families know. */

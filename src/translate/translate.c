@@ -40,7 +40,7 @@ static void translate_special(struct translator *t, enum opcode opcode) {
         cn_translate_br_if(t, cn_u32_valid(&t->at));
         break;
     case OP_br_table:
-        value = cn_pop_value(t);
+        value = *cn_pop_value(t);
         cn_translate_br_table(t, &value, 0);
         break;
     case OP_return_:

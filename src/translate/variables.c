@@ -23,16 +23,15 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
 
 void cn_translate_local_set(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
-    struct value value = cn_pop_value(t);
-    set_local(t, index, &value);
+    set_local(t, index, cn_pop_value(t));
 }
 
 void cn_translate_local_tee(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
-    struct value value = cn_pop_value(t);
-    set_local(t, index, &value);
-    if (value.where == CONST)
-        cn_push_const(t, value.type, value.constant);
+    const struct value *value = cn_pop_value(t);
+    set_local(t, index, value);
+    if (value->where == CONST)
+        cn_push_const(t, value->type, value->constant);
     else
         cn_push_local(t, index);
 }
@@ -117,7 +116,7 @@ void cn_translate_global_get(struct translator *t) {
 
 void cn_translate_global_set(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
-    struct value value = cn_pop_value(t);
+    struct value value = *cn_pop_value(t);
     if (value.where == TEMP && cn_fuse_global_set(&t->emit, value.home, index))
         return;
     int32_t from = cn_in_near_slot(t, &value, 0);
@@ -159,7 +158,7 @@ static bool select_constants(struct translator *t, const struct value *first,
 }
 
 void cn_translate_select(struct translator *t) {
-    struct value condition = cn_pop_value(t), second = cn_pop_value(t), first = cn_pop_value(t);
+    struct value condition = *cn_pop_value(t), second = *cn_pop_value(t), first = *cn_pop_value(t);
     bool wide = is_wide(first.type);
     if (!wide && select_constants(t, &first, &second, &condition))
         return;

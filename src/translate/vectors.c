@@ -87,7 +87,7 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     uint64_t x = 0, y = 0;
     uint32_t w = 0, cells = 2;
     for (unsigned i = info->operand_count; i-- > 0;)
-        values[i] = cn_pop_value(t);
+        values[i] = *cn_pop_value(t);
     if (rule->swap)
         exchange_values(values);
     if (fuse_vector(t, rule, info, values)) {
