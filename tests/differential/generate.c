@@ -344,9 +344,11 @@ static void bulk_memory(struct generator *g) {
 static void bulk_table(struct generator *g) {
     struct bytes *f = &g->body;
     uint32_t which = below(g, 4);
+    bool of_table = chance(g, 50);
     if (which == 3 && chance(g, 50)) { /* from then on it is empty; the other ones still serve */
-        PUT(f, 0xFC, chance(g, 50) ? 13 : 9, 1);
-        return;
+        PUT(f, 0xFC, of_table ? 13 : 9, 1);
+        if (chance(g, 50))
+            return;
     }
     masked_i32(g, 3);
     pushed(g, I32);
@@ -359,7 +361,7 @@ static void bulk_table(struct generator *g) {
     push_value(g, I32);
     PUT(f, 0x41, which == 3 ? 1 : 3, 0x71);
     if (which == 3)
-        PUT(f, 0xFC, chance(g, 50) ? 12 : 8, 1, 0); /* of what may be dropped */
+        PUT(f, 0xFC, of_table ? 12 : 8, 1, 0); /* of what may be dropped */
     else if (which == 0)
         PUT(f, 0xFC, 17, 0); /* table.fill */
     else if (which == 1)

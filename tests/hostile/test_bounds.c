@@ -35,65 +35,105 @@ static bool is_store(const struct op_info *info) {
     return info->result == OPT_NOTHING;
 }
 
-static void put_accesses(struct module *m, uint32_t opcode) {
-    const struct op_info *info = &cn_op_info[opcode];
-    uint32_t type = add_type(m, "i", "");
-    for (size_t i = 0; i < COUNT(offsets); i++) {
-        struct bytes f = {0};
-        char name[24];
-        PUT(&f, 0, LOCAL_GET, 0);
-        switch (info->operands[1]) {
-        case I32:
-            i32_const(&f, -1);
-            break;
-        case I64:
-            i64_const(&f, -1);
-            break;
-        case F32:
-            PUT(&f, 0x43, 255, 255, 255, 255);
-            break;
-        case F64:
-            PUT(&f, 0x44, 255, 255, 255, 255, 255, 255, 255, 255);
-            break;
-        case V128:
-            v128_const(&f, UINT64_MAX, UINT64_MAX);
-            break;
-        default:
-            break; /* a load has no more */
-        }
-        if (opcode < OPCODE_PREFIX_FD) {
-            put(&f, (uint8_t)opcode);
-        } else {
-            simd(&f, opcode - OPCODE_PREFIX_FD);
-        }
-        put(&f, 0);
-        put_u(&f, offsets[i]);
-        if (info->immediate >= IMM_MEM0_LANE)
-            put(&f, 0);
-        if (!is_store(info))
-            put(&f, DROP);
-        put(&f, END);
-        snprintf(name, sizeof name, "%u/%zu", opcode, i);
-        add_func(m, name, type, &f);
+/* What is around an access, with which it may be one instruction: nothing, a sum that is its
+ * address, a loop that its address is pinned in, an operation on what was loaded, a test of that. */
+enum way { ALONE, OF_A_SUM, IN_A_LOOP, THEN_COMBINED, THEN_TESTED, WAYS };
+#define ADDEND 12345
+
+static void put_stored(struct bytes *f, uint8_t type) {
+    switch (type) {
+    case I32:
+        i32_const(f, -1);
+        break;
+    case I64:
+        i64_const(f, -1);
+        break;
+    case F32:
+        PUT(f, 0x43, 255, 255, 255, 255);
+        break;
+    case F64:
+        PUT(f, 0x44, 255, 255, 255, 255, 255, 255, 255, 255);
+        break;
+    case V128:
+        v128_const(f, UINT64_MAX, UINT64_MAX);
+        break;
+    default:
+        break; /* a load has no more */
     }
+}
+
+static void put_use(struct bytes *f, uint8_t type, enum way way) {
+    if (way == THEN_TESTED && type == I32) {
+        PUT(f, IF, EMPTY, END);
+        return;
+    }
+    if (way == THEN_COMBINED && type == I32)
+        PUT(f, 0x41, 7, 0x71);
+    else if (way == THEN_COMBINED && type == I64)
+        PUT(f, 0x42, 7, 0x83);
+    else if (way == THEN_COMBINED && type == F64)
+        PUT(f, 0x44, 0, 0, 0, 0, 0, 0, 0, 0, 0xA0); /* f64.add */
+    else if (way == THEN_COMBINED && type == V128)
+        PUT(f, LOCAL_GET, 1, 0xFD, 78); /* v128.and */
+    put(f, DROP);
+}
+
+static const char *access_name(uint32_t opcode, size_t offset, enum way way) {
+    static char name[32];
+    snprintf(name, sizeof name, "%u/%zu/%u", opcode, offset, way);
+    return name;
+}
+
+static void put_access(struct bytes *f, uint32_t opcode, uint32_t offset, enum way way) {
+    const struct op_info *info = &cn_op_info[opcode];
+    PUT(f, 1, 1, V128);
+    if (way == IN_A_LOOP)
+        PUT(f, LOOP, EMPTY, LOCAL_GET, 0, LOCAL_SET, 0); /* so much used that it is pinned */
+    PUT(f, LOCAL_GET, 0);
+    if (way == OF_A_SUM) {
+        i32_const(f, ADDEND);
+        put(f, I32_ADD);
+    }
+    put_stored(f, info->operands[1]);
+    if (opcode < OPCODE_PREFIX_FD)
+        put(f, (uint8_t)opcode);
+    else
+        simd(f, opcode - OPCODE_PREFIX_FD);
+    put(f, 0);
+    put_u(f, offset);
+    if (info->immediate >= IMM_MEM0_LANE)
+        put(f, 0);
+    if (!is_store(info))
+        put_use(f, info->result, way);
+    if (way == IN_A_LOOP)
+        put(f, END);
+    put(f, END);
+}
+
+static void put_accesses(struct module *m, uint32_t opcode) {
+    uint32_t type = add_type(m, "i", "");
+    for (size_t i = 0; i < COUNT(offsets); i++)
+        for (unsigned way = 0; way < WAYS; way++) {
+            struct bytes f = {0};
+            put_access(&f, opcode, offsets[i], (enum way)way);
+            add_func(m, access_name(opcode, i, (enum way)way), type, &f);
+        }
 }
 
 /* One access to the effective address. */
 static void check_access(const struct world *w, uint8_t *base, uint64_t size, uint32_t opcode,
-                         size_t i, uint64_t effective) {
+                         size_t i, enum way way, uint64_t effective) {
     const struct op_info *info = &cn_op_info[opcode];
     uint32_t width = width_of(info);
     bool fits = effective + width <= size;
-    char name[24];
     uint64_t ignored;
     if (effective < offsets[i] || effective - offsets[i] > UINT32_MAX)
         return;
-    int64_t address = (int64_t)(effective - offsets[i]);
-    snprintf(name, sizeof name, "%u/%zu", opcode, i);
-    wasm_trap_t *trap = call_bits(w->instance, name, &address, &ignored);
+    int64_t address = (uint32_t)(effective - offsets[i] - (way == OF_A_SUM ? ADDEND : 0));
+    wasm_trap_t *trap = call_bits(w->instance, access_name(opcode, i, way), &address, &ignored);
     if (!trap != fits)
-        print_message("%s at %" PRIx64 " with offset %x, size %" PRIx64 "\n", info->name, effective,
-                      offsets[i], size);
+        print_message("%s at %" PRIx64 " with offset %x, size %" PRIx64 ", way %u\n", info->name,
+                      effective, offsets[i], size, way);
     assert_int_equal(!trap, fits);
     if (trap) {
         wasm_message_t message;
@@ -132,8 +172,8 @@ static void check_accesses(const struct world *w, uint32_t opcode) {
                                UINT64_C(2) * UINT32_MAX};
     for (size_t i = 0; i < COUNT(offsets); i++)
         for (size_t k = 0; k < COUNT(places); k++)
-            if (places[k] < UINT64_MAX - 16)
-                check_access(w, base, size, opcode, i, places[k]);
+            for (unsigned way = 0; way < WAYS && places[k] < UINT64_MAX - 16; way++)
+                check_access(w, base, size, opcode, i, (enum way)way, places[k]);
     wasm_memory_delete(memory);
 }
 
@@ -172,11 +212,10 @@ static void a_memory_without_pages(void **state) {
         put_accesses(&m, OP_i64_store);
         put_accesses(&m, OPCODE_PREFIX_FD); /* v128.load */
         enter_module(&w, &m);
-        char name[24];
-        for (size_t i = 0; i < COUNT(offsets); i++) {
+        for (size_t i = 0; i < COUNT(offsets) * WAYS; i++) {
             static const uint32_t opcodes[] = {OP_i32_load8_u, OP_i64_store, OPCODE_PREFIX_FD};
             for (size_t k = 0; k < COUNT(opcodes); k++) {
-                snprintf(name, sizeof name, "%u/%zu", opcodes[k], i);
+                const char *name = access_name(opcodes[k], i / WAYS, (enum way)(i % WAYS));
                 assert_int_equal(CALL_TRAP(w.instance, name, 0), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
                 assert_int_equal(CALL_TRAP(w.instance, name, -1), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);
             }
