@@ -21,8 +21,8 @@ enum goal {
 };
 
 /* How a function returns: where it ends, from a block whose end is its end, and that with the value
- * in a local. */
-enum way { AT_THE_END, FROM_A_BLOCK, IN_A_LOCAL, WAYS };
+ * in a local, set last or before another. */
+enum way { AT_THE_END, FROM_A_BLOCK, IN_A_LOCAL, BEFORE_ANOTHER, WAYS };
 
 enum carrier { BY_BR, BY_BR_IF, BY_BR_TABLE, CARRIERS };
 #define MOST_CARRIED 6
@@ -30,6 +30,7 @@ enum carrier { BY_BR, BY_BR_IF, BY_BR_TABLE, CARRIERS };
 enum kind {
     ONE,    /* `first` of places[] */
     PAIR,   /* `second` of that and, if it takes two operands, `other` */
+    APART,  /* a PAIR with a move of something else between the two */
     STEP,   /* places[0] += places[1], and a comparison of it with `other` */
     MOVE,   /* places[0] to `goal`, then perhaps places[1] to `other` */
     CHOICE, /* select */

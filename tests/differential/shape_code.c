@@ -13,7 +13,7 @@
 /* Functions; from GIVING on by type, way and place. */
 enum { NEXT, MIX, CALLED_1, CALLED_2, CALLED_3, GIVING };
 enum { SUM, STEPPED_I32, STEPPED_I64 }; /* globals */
-enum { X, Y, Z, D, E, ROLES };          /* locals of each type: operands, results */
+enum { X, Y, Z, D, E, ASIDE, ROLES };   /* locals of each type: operands, results */
 enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
 
 /* What an operation can take without a trap, or a NaN as its result, and so that comparisons go
@@ -356,9 +356,9 @@ static void close_goal(struct writer *w, uint8_t goal, uint8_t type) {
 
 static enum range operand_range(const struct shape *s, unsigned k, bool small) {
     enum range range = range_of(s->first, k);
-    if (s->kind == PAIR && cn_op_info[s->second].immediate >= IMM_MEM0)
+    if (s->kind != ONE && cn_op_info[s->second].immediate >= IMM_MEM0)
         return k == 0 ? BELOW : ABOVE;
-    if (s->kind == PAIR && range == ANY)
+    if (s->kind != ONE && range == ANY)
         range = range_of(s->second, 0);
     if (range != ANY && range != SMALL)
         return range;
@@ -366,13 +366,20 @@ static enum range operand_range(const struct shape *s, unsigned k, bool small) {
     return !small ? ANY : is_float && is_compare(s->first) ? COMPARED : SMALL;
 }
 
+/* A move that belongs to neither of two operations. */
+static void put_aside(struct writer *w) {
+    local_op(w, LOCAL_GET, local_of(I32, E));
+    local_op(w, LOCAL_SET, local_of(I32, ASIDE));
+}
+
 static void put_one_or_pair(struct writer *w) {
     const struct shape *s = w->shape;
     const struct op_info *one = &cn_op_info[s->first], *two = &cn_op_info[s->second];
-    bool small = is_compare(s->kind == PAIR ? s->second : s->first) || one->operands[0] == V128;
-    bool has_other = s->kind == PAIR && two->operand_count == 2;
+    bool pair = s->kind != ONE;
+    bool small = is_compare(pair ? s->second : s->first) || one->operands[0] == V128;
+    bool has_other = pair && two->operand_count == 2;
     uint8_t other_type = has_other ? two->operands[!s->exchanged] : 0;
-    uint32_t offset = below(w, 64) + (s->kind == PAIR ? LOADED : 0);
+    uint32_t offset = below(w, 64) + (pair ? LOADED : 0);
     small = small && below(w, 4) > 0;
     enum range ranges[3], other = small ? SMALL : ANY;
     for (unsigned k = 0; k < one->operand_count; k++) {
@@ -386,18 +393,24 @@ static void put_one_or_pair(struct writer *w) {
             other = range_of(s->second, 0);
         refresh_operand(w, other_type, s->other, Z, other);
     }
+    if (s->kind == APART)
+        refresh(w, I32, ANY, local_of(I32, E));
     open_goal(w, s->goal);
     if (has_other && s->exchanged)
         put_operand(w, other_type, s->other, Z, other);
     for (unsigned k = 0; k < one->operand_count; k++)
         put_operand(w, one->operands[k], s->places[k], k, ranges[k]);
     put_operation(w, s->first, offset);
+    if (s->kind == APART)
+        put_aside(w);
     if (has_other && !s->exchanged)
         put_operand(w, other_type, s->other, Z, other);
-    if (s->kind == PAIR)
+    if (pair)
         put_operation(w, s->second, offset);
     if (one->result) {
-        close_goal(w, s->goal, s->kind == PAIR ? two->result : one->result);
+        close_goal(w, s->goal, pair ? two->result : one->result);
+        if (s->kind == APART)
+            mix_local(w, I32, local_of(I32, ASIDE));
         return;
     }
     for (unsigned i = 0; i < 2; i++) { /* what was stored */
@@ -598,10 +611,10 @@ static void put_global(struct writer *w) {
 
 static void put_shape(struct writer *w) {
     static void (*const put_kind[])(struct writer *) = {
-        [ONE] = put_one_or_pair, [PAIR] = put_one_or_pair, [STEP] = put_step,
-        [MOVE] = put_move,       [CHOICE] = put_choice,    [PASS] = put_pass,
-        [GIVE] = put_give,       [CARRY] = put_carry,      [AROUND] = put_around,
-        [SWITCH] = put_switch,   [GLOBAL] = put_global};
+        [ONE] = put_one_or_pair, [PAIR] = put_one_or_pair, [APART] = put_one_or_pair,
+        [STEP] = put_step,       [MOVE] = put_move,        [CHOICE] = put_choice,
+        [PASS] = put_pass,       [GIVE] = put_give,        [CARRY] = put_carry,
+        [AROUND] = put_around,   [SWITCH] = put_switch,    [GLOBAL] = put_global};
     put_kind[w->shape->kind](w);
 }
 
@@ -690,17 +703,21 @@ static void put_given(struct writer *w, uint8_t type, uint8_t place) {
 
 static void put_returning(struct writer *w, uint8_t type, enum way way, uint8_t place) {
     struct bytes *f = &w->f;
-    PUT(f, 1, 1, type);
+    PUT(f, 1, 2, type);
     if (way != AT_THE_END) {
         PUT(f, BLOCK, way == FROM_A_BLOCK ? type : EMPTY, BLOCK, EMPTY);
         PUT(f, CALL, NEXT, 0xA7, 0x41, 3, 0x71, 0x45, BR_IF, 0);
-        put_given(w, type, place);
-        if (way == IN_A_LOCAL)
+        if (way == BEFORE_ANOTHER) {
+            put_given(w, type, IN_ACC);
             PUT(f, LOCAL_SET, 1);
+        }
+        put_given(w, type, place);
+        if (way != FROM_A_BLOCK)
+            PUT(f, LOCAL_SET, way == IN_A_LOCAL ? 1 : 2);
         PUT(f, BR, 1, END);
     }
     put_given(w, type, way == AT_THE_END ? place : IN_SLOT);
-    if (way == IN_A_LOCAL)
+    if (way == IN_A_LOCAL || way == BEFORE_ANOTHER)
         PUT(f, LOCAL_SET, 1, END, LOCAL_GET, 1);
     else if (way == FROM_A_BLOCK)
         put(f, END);

@@ -111,8 +111,13 @@ static void list_pair(struct shapes *all, uint32_t first, uint32_t second) {
         if (s.goal != TO_P && s.goal != TO_Q && s.places[0] != IN_CONST &&
             (s.places[0] != IN_ACC || s.places[1] != IN_ACC) &&
             fits_place(&s, s.places[1], one->operands[1]) &&
-            fits_place(&s, s.other, two->operands[!s.exchanged]))
+            fits_place(&s, s.other, two->operands[!s.exchanged])) {
             add_shape(all, s);
+            s.kind = APART;
+            if (s.goal == TO_SLOT && s.places[0] == IN_SLOT && s.places[1] == IN_SLOT &&
+                !s.exchanged)
+                add_shape(all, s);
+        }
     } while (advance(d, bases, COUNT(bases)));
 }
 
