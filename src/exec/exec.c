@@ -1,4 +1,10 @@
 /* The executor: all handlers, in the form that dispatch.h chooses, and the way into them. */
+/* In one function of all handlers gcc takes what makes a vector of an accumulator to where that comes
+ * from, which is before each handler: a square root, for one. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-slp-vectorize")
+#endif
+
 #include <string.h>
 
 #include "base/access.h"
