@@ -1,6 +1,6 @@
 /*
- * Translated functions: made at the first call, published once, found again by pc. This is the one
- * file that needs both translator and executor, and the validator for modules that put it off.
+ * Translated functions: made at the first call, published once, found again by pc. This is where
+ * translator and executor meet, and the validator for modules that put it off.
  */
 #include "exec/code.h"
 

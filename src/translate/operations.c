@@ -108,26 +108,51 @@ void cn_translate_store(struct translator *t, const struct rule *rule) {
 
 /* ---- instructions with slots o0.. and indices, and nothing to choose ---- */
 
-/* Pops `count` operands into o0.. (o1.. when there is a result) and appends the instruction; w is o3
- * when there are three. */
-static void translate_plain(struct translator *t, enum bytecode bytecode, unsigned count,
-                            uint8_t result, uint32_t w, uint64_t x, uint64_t y, uint32_t cells) {
+/* How many operands are popped into o0.., or into o1.. when there is a result, which is in o0. The first
+ * index is in w (o3 behind three slots), or, where there are more than two cells, in x, and the second
+ * in y. */
+struct plain {
+    uint16_t opcode, bytecode;
+    uint8_t operands, result, cells;
+};
+static const struct plain plains[] = {
+    {OP_ref_func, BC_ref_func, 0, VT_FUNCREF, 2},   {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
+    {OP_memory_size, BC_memory_size, 0, VT_I32, 2}, {OP_memory_grow, BC_memory_grow, 1, VT_I32, 2},
+    {OP_memory_copy, BC_memory_copy, 3, 0, 2},      {OP_memory_fill, BC_memory_fill, 3, 0, 2},
+    {OP_memory_init, BC_memory_init, 3, 0, 3},      {OP_data_drop, BC_data_drop, 0, 0, 2},
+    {OP_table_get, BC_table_get, 1, 0, 2}, /* the result is of the table's type */
+    {OP_table_set, BC_table_set, 2, 0, 2},          {OP_table_size, BC_table_size, 0, VT_I32, 2},
+    {OP_table_grow, BC_table_grow, 2, VT_I32, 3},   {OP_table_fill, BC_table_fill, 3, 0, 3},
+    {OP_table_copy, BC_table_copy, 3, 0, 4},        {OP_table_init, BC_table_init, 3, 0, 4},
+    {OP_elem_drop, BC_elem_drop, 0, 0, 2},
+};
+
+/* Every opcode that comes here has a row. */
+static const struct plain *find_plain(enum opcode opcode) {
+    size_t i = 0, last = sizeof plains / sizeof *plains - 1;
+    while (i < last && plains[i].opcode != opcode)
+        i++;
+    return &plains[i];
+}
+
+static void translate_plain(struct translator *t, const struct plain *plain, uint8_t result,
+                            uint32_t w, uint32_t x, uint32_t y) {
     struct value values[3];
     int32_t fields[3] = {0};
     unsigned first = result ? 1 : 0;
-    for (unsigned i = count; i-- > 0;)
+    for (unsigned i = plain->operands; i-- > 0;)
         values[i] = *cn_pop_value(t);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < plain->operands; i++)
         fields[first + i] = cn_in_near_slot(t, &values[i], i);
     int32_t home = next_home(t);
     if (result)
         fields[0] = cn_to_begin(&t->emit, home, false);
-    uint64_t *at = cn_emit_plain(t, bytecode, cells);
-    at[1] = count + first > 2 ? cn_fields(fields[0], fields[1], fields[2], (int32_t)w)
-                              : cn_fields_w(fields[0], fields[1], w);
-    if (cells > 2)
+    uint64_t *at = cn_emit_plain(t, (enum bytecode)plain->bytecode, plain->cells);
+    at[1] = plain->operands + first > 2 ? cn_fields(fields[0], fields[1], fields[2], (int32_t)w)
+                                        : cn_fields_w(fields[0], fields[1], w);
+    if (plain->cells > 2)
         at[2] = x;
-    if (cells > 3)
+    if (plain->cells > 3)
         at[3] = y;
     if (result) {
         cn_to_end(&t->emit);
@@ -137,78 +162,34 @@ static void translate_plain(struct translator *t, enum bytecode bytecode, unsign
 
 /* memory.copy and memory.fill: interrupted half-way they put what is left into their operands. These
  * are at home for that, and not in copies of homes that are far. */
-static void translate_long(struct translator *t, enum bytecode bytecode) {
-    bool divisible =
-        t->config->interruptible && t->height > 0 && t->stack[t->height - 1].home <= INT16_MAX;
-    translate_plain(t, bytecode, 3, 0, divisible, 0, 0, 2);
+static bool is_divisible(const struct translator *t) {
+    return t->config->interruptible && t->height > 0 && t->stack[t->height - 1].home <= INT16_MAX;
 }
 
-void cn_translate_state(struct translator *t, enum opcode opcode) {
-    uint32_t i = 0, j = 0;
+static unsigned count_indices(enum opcode opcode) {
     switch (cn_op_info[opcode].immediate) {
     case IMM_NONE:
-        break;
+        return 0;
     case IMM_MEMORY_INIT:
     case IMM_MEMORY_COPY:
     case IMM_TABLE_INIT:
     case IMM_TABLE_COPY:
-        i = cn_u32_valid(&t->at);
-        j = cn_u32_valid(&t->at);
-        break;
+        return 2;
     default:
-        i = cn_u32_valid(&t->at);
-        break;
+        return 1;
     }
-    switch (opcode) {
-    case OP_ref_func:
-        translate_plain(t, BC_ref_func, 0, VT_FUNCREF, i, 0, 0, 2);
-        break;
-    case OP_ref_is_null:
-        translate_plain(t, BC_ref_is_null, 1, VT_I32, 0, 0, 0, 2);
-        break;
-    case OP_memory_size:
-        translate_plain(t, BC_memory_size, 0, VT_I32, i, 0, 0, 2);
-        break;
-    case OP_memory_grow:
-        translate_plain(t, BC_memory_grow, 1, VT_I32, i, 0, 0, 2);
-        break;
-    case OP_memory_copy:
-        translate_long(t, BC_memory_copy);
-        break;
-    case OP_memory_fill:
-        translate_long(t, BC_memory_fill);
-        break;
-    case OP_memory_init:
-        translate_plain(t, BC_memory_init, 3, 0, 0, i, 0, 3);
-        break;
-    case OP_data_drop:
-        translate_plain(t, BC_data_drop, 0, 0, i, 0, 0, 2);
-        break;
-    case OP_table_get:
-        translate_plain(t, BC_table_get, 1, (uint8_t)t->module->tables[i].element, i, 0, 0, 2);
-        break;
-    case OP_table_set:
-        translate_plain(t, BC_table_set, 2, 0, i, 0, 0, 2);
-        break;
-    case OP_table_size:
-        translate_plain(t, BC_table_size, 0, VT_I32, i, 0, 0, 2);
-        break;
-    case OP_table_grow:
-        translate_plain(t, BC_table_grow, 2, VT_I32, 0, i, 0, 3);
-        break;
-    case OP_table_fill:
-        translate_plain(t, BC_table_fill, 3, 0, 0, i, 0, 3);
-        break;
-    case OP_table_copy:
-        translate_plain(t, BC_table_copy, 3, 0, 0, i, j, 4);
-        break;
-    case OP_table_init:
-        translate_plain(t, BC_table_init, 3, 0, 0, i, j, 4);
-        break;
-    case OP_elem_drop:
-        translate_plain(t, BC_elem_drop, 0, 0, i, 0, 0, 2);
-        break;
-    default:
-        break; /* no other opcode comes here */
-    }
+}
+
+void cn_translate_state(struct translator *t, enum opcode opcode) {
+    const struct plain *plain = find_plain(opcode);
+    uint32_t indices[2] = {0};
+    for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
+        indices[i] = cn_u32_valid(&t->at);
+    uint32_t w = plain->cells == 2 ? indices[0] : 0;
+    if (opcode == OP_memory_copy || opcode == OP_memory_fill)
+        w = is_divisible(t);
+    uint8_t result = plain->result;
+    if (opcode == OP_table_get)
+        result = (uint8_t)t->module->tables[indices[0]].element;
+    translate_plain(t, plain, result, w, indices[0], indices[1]);
 }

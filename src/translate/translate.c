@@ -8,7 +8,7 @@
 
 /* ---- the loop ---- */
 
-static void translate_special(struct translator *t, enum opcode opcode) {
+static void translate_control(struct translator *t, enum opcode opcode) {
     struct value value;
     switch (opcode) {
     case OP_unreachable:
@@ -53,6 +53,13 @@ static void translate_special(struct translator *t, enum opcode opcode) {
     case OP_call_indirect:
         cn_translate_call_indirect(t);
         break;
+    default:
+        break;
+    }
+}
+
+static void translate_values(struct translator *t, enum opcode opcode) {
+    switch (opcode) {
     case OP_drop:
         cn_pop_value(t);
         break;
@@ -105,6 +112,13 @@ static void translate_special(struct translator *t, enum opcode opcode) {
         cn_translate_state(t, opcode);
         break;
     }
+}
+
+static void translate_special(struct translator *t, enum opcode opcode) {
+    if (opcode <= OP_call_indirect)
+        translate_control(t, opcode);
+    else
+        translate_values(t, opcode);
 }
 
 static void translate_instruction(struct translator *t, enum opcode opcode) {
@@ -160,7 +174,7 @@ static void translate_body(struct translator *t) {
         if (t->config->fuel && costs_fuel(opcode))
             t->emit.fuel_cost++;
         if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
-            cn_settle(t, 3); /* translate_long() */
+            cn_settle(t, 3); /* is_divisible() */
         if (t->emit.map && pays_for_length(opcode))
             cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
         translate_instruction(t, opcode);
