@@ -189,7 +189,8 @@ static void write_header(struct rebuild *r, wasm_instance_t *instance, const str
 }
 
 static bool stands(const struct probe *probe, const struct code *code, bool innermost) {
-    return (innermost || probe->place == PLACE_CALL) && probe->cell - code->first_cell < code->cell_count;
+    return (innermost || probe->place == PLACE_CALL) &&
+           probe->cell - code->first_cell < code->cell_count;
 }
 
 /* Builds frame `i` at r->fp, which becomes that of its callee. */

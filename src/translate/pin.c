@@ -1,5 +1,14 @@
+/*
+ * Weighs the locals of a function by what its loops do with them. The walk has few jumps that cannot be
+ * foreseen, as validate/quick.c has: every instruction adds to some weight, if only nothing to the first;
+ * and where the next one begins is known from lengths found beforehand.
+ */
 #include "translate/pin.h"
 
+#include <string.h>
+
+#include "binary/instruction.h"
+#include "binary/lengths.h"
 #include "binary/skip.h"
 
 /* Constructs deeper than this are not told apart: what is in them counts as where they are. */
@@ -10,93 +19,135 @@
  * a loop carries from one turn to the next is what a slot makes slow. */
 #define LOOP_FACTOR_SHIFT 3
 #define WRITE_WEIGHT 3
-#define ELIGIBLE 1u /* low bit: an integer */
-#define WRITTEN 2u
-#define COUNT_SHIFT 2
+#define WRITTEN (UINT64_C(1) << 63)
 
-struct nesting {
-    uint64_t is_loop; /* bit per construct, innermost lowest */
+#define STRETCH 1024u /* bytes whose lengths are found at a time */
+
+struct walk {
+    uint64_t *weights;
+    uint64_t read, write; /* what these weigh here */
+    uint64_t written;     /* the mark, in loops */
+    uint64_t is_loop;     /* bit per construct, innermost lowest */
     uint32_t depth, loops;
+    uint8_t bytes[STRETCH + LENGTHS_SLACK], lengths[STRETCH + LENGTHS_SLACK];
 };
 
-static void enter(struct nesting *n, bool loop) {
-    if (n->depth++ < NESTING_SEEN) {
-        n->is_loop = n->is_loop << 1 | loop;
-        n->loops += loop;
+static void enter(struct walk *w, bool loop) {
+    if (w->depth++ < NESTING_SEEN) {
+        w->is_loop = w->is_loop << 1 | loop;
+        w->loops += loop;
     }
 }
 
-static void leave(struct nesting *n) {
-    if (n->depth == 0 || --n->depth >= NESTING_SEEN)
+static void leave(struct walk *w) {
+    if (w->depth == 0 || --w->depth >= NESTING_SEEN)
         return;
-    n->loops -= n->is_loop & 1;
-    n->is_loop >>= 1;
+    w->loops -= w->is_loop & 1;
+    w->is_loop >>= 1;
 }
 
-static void count(uint32_t *local, uint32_t loops, bool write) {
-    uint32_t shift = LOOP_FACTOR_SHIFT * ((loops < LOOPS_SEEN ? loops : LOOPS_SEEN) - 1);
-    uint32_t weight = (write ? WRITE_WEIGHT : 1u) << shift;
-    if (!(*local & ELIGIBLE))
-        return;
-    if (*local >> COUNT_SHIFT < (UINT32_MAX >> COUNT_SHIFT) - weight)
-        *local += weight << COUNT_SHIFT;
-    if (write)
-        *local |= WRITTEN;
+static void take_construct(struct walk *w, uint8_t opcode) {
+    if (opcode == OP_end)
+        leave(w);
+    else
+        enter(w, opcode == OP_loop);
+    uint32_t loops = w->loops < LOOPS_SEEN ? w->loops : LOOPS_SEEN;
+    w->read = loops ? UINT64_C(1) << LOOP_FACTOR_SHIFT * (loops - 1) : 0;
+    w->write = w->read * WRITE_WEIGHT;
+    w->written = loops ? WRITTEN : 0;
 }
 
-static void count_accesses(const uint8_t *at, const uint8_t *end, uint32_t *locals) {
-    struct nesting nesting = {0};
-    while (at < end) {
-        enum opcode opcode = cn_opcode_valid(&at);
-        switch (opcode) {
-        case OP_block:
-        case OP_loop:
-        case OP_if_:
-            enter(&nesting, opcode == OP_loop);
-            cn_s64_valid(&at);
-            break;
-        case OP_end:
-            leave(&nesting);
-            break;
-        case OP_local_get:
-        case OP_local_set:
-        case OP_local_tee: {
-            uint32_t index = cn_u32_valid(&at);
-            if (nesting.loops)
-                count(&locals[index], nesting.loops, opcode != OP_local_get);
-            break;
+/* What is taken of the byte behind the opcode, of the weights and of the mark. */
+struct effect {
+    uint8_t index, read, write, construct;
+};
+static const struct effect effects[256] = {
+    [OP_block] = {.construct = 1},
+    [OP_loop] = {.construct = 1},
+    [OP_if_] = {.construct = 1},
+    [OP_end] = {.construct = 1},
+    [OP_local_get] = {.index = 0xFF, .read = 1},
+    [OP_local_set] = {.index = 0xFF, .write = 1},
+    [OP_local_tee] = {.index = 0xFF, .write = 1},
+};
+
+static void add(struct walk *w, uint32_t index, struct effect effect) {
+    uint64_t weight = w->weights[index];
+    weight += (w->read & -(uint64_t)effect.read) + (w->write & -(uint64_t)effect.write);
+    w->weights[index] = weight | (w->written & -(uint64_t)effect.write);
+}
+
+/* An instruction whose length was not found. */
+static const uint8_t *take_other(struct walk *w, const uint8_t *at) {
+    uint8_t opcode = *at;
+    enum immediate immediate = (enum immediate)cn_op_info[cn_opcode_valid(&at)].immediate;
+    const uint8_t *index = at;
+    cn_skip_immediates(&at, immediate);
+    if (immediate == IMM_LOCAL)
+        add(w, cn_u32_valid(&index), effects[opcode]);
+    else if (effects[opcode].construct)
+        take_construct(w, opcode);
+    return at;
+}
+
+static const uint8_t *take_stretch(struct walk *w, find_lengths find, const uint8_t *at,
+                                   size_t left) {
+    size_t size = left < STRETCH ? left : STRETCH;
+    size_t seen = left < sizeof w->bytes ? left : sizeof w->bytes;
+    memcpy(w->bytes, at, seen);
+    memset(w->bytes + seen, 0, sizeof w->bytes - seen);
+    find(w->lengths, w->bytes, size);
+    size_t i = 0;
+    while (i < size) {
+        uint8_t length = w->lengths[i] & (uint8_t)~LENGTH_SPECIAL, opcode = w->bytes[i];
+        struct effect effect = effects[opcode];
+        if (length == 0) {
+            i = (size_t)(take_other(w, at + i) - at);
+            continue;
         }
-        default:
-            if (opcode >= OP_i32_eqz && opcode <= OP_i64_extend32_s)
-                break; /* these have no immediates */
-            cn_skip_immediates(&at, (enum immediate)cn_op_info[opcode].immediate);
-            break;
-        }
+        add(w, w->bytes[i + 1] & effect.index, effect);
+        if (effect.construct)
+            take_construct(w, opcode);
+        i += length;
     }
+    return at + i;
 }
 
-static uint32_t weight_of(uint32_t local) {
-    return local & WRITTEN ? local >> COUNT_SHIFT : local >> COUNT_SHIFT >> 2;
+void cn_weigh_locals(const uint8_t *at, const uint8_t *end, uint64_t *weights) {
+    struct walk walk;
+    find_lengths find = cn_find_lengths();
+    memset(&walk, 0, offsetof(struct walk, bytes));
+    walk.weights = weights;
+    while (at < end)
+        at = take_stretch(&walk, find, at, (size_t)(end - at));
 }
 
-void cn_choose_pins(const uint8_t *code, const uint8_t *end, uint32_t *locals, uint32_t local_count,
-                    uint32_t pins[2]) {
+bool cn_may_loop(const uint8_t *at, const uint8_t *end) {
+    while ((at = memchr(at, OP_loop, (size_t)(end - at)))) {
+        at++; /* there is an `end` behind everything */
+        if (*at == (BLOCK_EMPTY & 0x7F) || vt_is_num(*at) || *at == VT_V128 || vt_is_ref(*at))
+            return true;
+    }
+    return false;
+}
+
+/* What no loop writes need not be in a register as badly. */
+static uint64_t need_of(uint64_t weight) {
+    return weight & WRITTEN ? weight & ~WRITTEN : weight >> 2;
+}
+
+void cn_choose_pins(const uint64_t *weights, uint32_t count, uint32_t pins[2]) {
+    uint64_t most = 0, second = 0;
     pins[0] = pins[1] = NO_PIN;
-    if (!memchr(code, OP_loop, (size_t)(end - code)))
-        return; /* surely no loop */
-    for (uint32_t i = 0; i < local_count; i++)
-        locals[i] = locals[i] == VT_I32 || locals[i] == VT_I64 ? ELIGIBLE : 0;
-    count_accesses(code, end, locals);
-    uint32_t most = 0, second = 0;
-    for (uint32_t i = 0; i < local_count; i++) {
-        uint32_t weight = weight_of(locals[i]);
-        if (weight > most) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t need = need_of(weights[i]);
+        if (need > most) {
             second = most;
             pins[1] = pins[0];
-            most = weight;
+            most = need;
             pins[0] = i;
-        } else if (weight > second) {
-            second = weight;
+        } else if (need > second) {
+            second = need;
             pins[1] = i;
         }
     }

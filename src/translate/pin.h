@@ -1,4 +1,5 @@
-/* Which two locals of a function are to be pinned (exec/bytecode_pins.def). */
+/* Which two locals of a function are to be pinned (exec/bytecode_pins.def): those that its loops use
+ * most. All this takes the code of a valid body, behind the declaration of locals. */
 #ifndef CN_TRANSLATE_PIN_H
 #define CN_TRANSLATE_PIN_H
 
@@ -6,10 +7,11 @@
 
 #define NO_PIN UINT32_MAX
 
-/* Looks through the code of a valid body (behind the declaration of locals) and picks the integer
- * locals that its loops use most, those first that they write; NO_PIN where there is none.
- * `locals` holds the locals' value types on entry and is used up. */
-void cn_choose_pins(const uint8_t *code, const uint8_t *end, uint32_t *locals, uint32_t local_count,
-                    uint32_t pins[2]);
+/* False: there is no loop, or only such as take or give several values. */
+bool cn_may_loop(const uint8_t *code, const uint8_t *end);
+/* Adds to each local's weight what loops do with it: zeros on entry. */
+void cn_weigh_locals(const uint8_t *code, const uint8_t *end, uint64_t *weights);
+/* The two that weigh most, those first that are written; NO_PIN where there is none. */
+void cn_choose_pins(const uint64_t *weights, uint32_t count, uint32_t pins[2]);
 
 #endif

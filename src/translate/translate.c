@@ -162,8 +162,19 @@ static bool pays_for_length(enum opcode opcode) {
            opcode == OP_table_copy || opcode == OP_table_init;
 }
 
+/* What only code that can be stopped, or that is recorded, needs. */
+static void watch(struct translator *t, enum opcode opcode) {
+    if (t->config->fuel && costs_fuel(opcode))
+        t->emit.fuel_cost++;
+    if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
+        cn_settle(t, 3); /* is_divisible() */
+    if (t->emit.map && pays_for_length(opcode))
+        cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+}
+
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
+    bool watched = t->config->fuel || t->config->interruptible || t->emit.map;
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         t->emit.offset = (uint32_t)(t->at - start);
         enum opcode opcode = cn_opcode_valid(&t->at);
@@ -171,12 +182,8 @@ static void translate_body(struct translator *t) {
             cn_translate_dead(t, opcode);
             continue;
         }
-        if (t->config->fuel && costs_fuel(opcode))
-            t->emit.fuel_cost++;
-        if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
-            cn_settle(t, 3); /* is_divisible() */
-        if (t->emit.map && pays_for_length(opcode))
-            cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+        if (watched)
+            watch(t, opcode);
         translate_instruction(t, opcode);
     }
 }
@@ -190,17 +197,29 @@ static int32_t first_local_slot(const struct translator *t) {
 }
 
 /* Gives the two most used locals the slots that registers hold copies of. */
+#ifdef CATNAP_SMALL
+static bool pin_locals(struct translator *t, struct error *error) {
+    (void)t, (void)error; /* this form has no variants with pins */
+    return true;
+}
+#else
 static bool pin_locals(struct translator *t, struct error *error) {
     static const int32_t slots[2] = {FRAME_PIN_P, FRAME_PIN_Q};
     uint32_t pins[2];
     if (!t->emit.handlers[BC_pin_i32_add_p_ps])
         return true; /* this build has no variants with pins */
-    uint32_t *weights = cn_calloc(t->emit.alloc, (size_t)t->local_count + 1, sizeof *weights);
+    if (!cn_may_loop(t->at, t->end))
+        return true;
+    size_t size = ((size_t)t->local_count + 1) * sizeof(uint64_t);
+    uint64_t *weights = cn_calloc(t->emit.alloc, 1, size);
     if (!weights)
         return cn_fail_memory(error);
+    cn_weigh_locals(t->at, t->end, weights);
     for (uint32_t i = 0; i < t->local_count; i++)
-        weights[i] = t->locals[i].type;
-    cn_choose_pins(t->at, t->end, weights, t->local_count, pins);
+        if (t->locals[i].type != VT_I32 && t->locals[i].type != VT_I64)
+            weights[i] = 0;
+    cn_choose_pins(weights, t->local_count, pins);
+    cn_free(t->emit.alloc, weights, size);
     for (unsigned pin = 0; pin < 2; pin++) {
         if (pins[pin] == NO_PIN)
             continue;
@@ -208,9 +227,9 @@ static bool pin_locals(struct translator *t, struct error *error) {
         t->locals[pins[pin]].slot = slots[pin];
         t->emit.pins = true;
     }
-    cn_free(t->emit.alloc, weights, ((size_t)t->local_count + 1) * sizeof *weights);
     return true;
 }
+#endif
 
 /* Lays out parameters below the frame pointer and locals above the header. */
 static bool lay_out_locals(struct translator *t, struct error *error) {

@@ -23,7 +23,7 @@
 
 #include "binary/opcodes.h"
 #include "binary/reader.h"
-#include "validate/lengths.h"
+#include "binary/lengths.h"
 
 #define STRETCH 16384u    /* bytes measured at a time: they stay in the processor's first cache */
 #define MOST_BLOCKS 8192u /* open where a stretch begins, which opens half of its bytes at most */

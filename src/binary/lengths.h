@@ -1,6 +1,6 @@
 /* How long instructions are, whose first bytes are known, found for all places at once. */
-#ifndef CN_VALIDATE_LENGTHS_H
-#define CN_VALIDATE_LENGTHS_H
+#ifndef CN_BINARY_LENGTHS_H
+#define CN_BINARY_LENGTHS_H
 
 #include <stddef.h>
 #include <stdint.h>

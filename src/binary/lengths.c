@@ -1,5 +1,5 @@
 /* Lengths of instructions, as many at a time as the processor's vectors hold. */
-#include "validate/lengths.h"
+#include "binary/lengths.h"
 
 #include <string.h>
 
@@ -10,15 +10,15 @@
 
 #define WIDTH 16
 #define WITH
-#include "validate/lengths.inc"
+#include "binary/lengths.inc"
 
 #ifdef __x86_64__
 #define WIDTH 32
 #define WITH __attribute__((target("avx2")))
-#include "validate/lengths.inc"
+#include "binary/lengths.inc"
 #define WIDTH 64
 #define WITH __attribute__((target("avx512bw")))
-#include "validate/lengths.inc"
+#include "binary/lengths.inc"
 #endif
 
 find_lengths cn_find_lengths(void) {
