@@ -123,9 +123,6 @@ enum bytecode {
 #undef STORE
 #undef OP
     BC_COUNT,
-#ifdef CATNAP_SMALL
-    BC_pin_i32_add_p_ps = BC_NONE, /* there are none: see pin_locals() in translate.c */
-#endif
 };
 
 struct bytecode_info {
