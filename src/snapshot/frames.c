@@ -39,6 +39,8 @@ static bool step_out(const struct machine *vm, struct stand *at) {
 static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
                        const struct probe_value *from, struct snap_value *to, struct error *error) {
     const uint64_t *cell = from->where == VALUE_CONST ? &from->constant : fp + from->slot;
+    if (from->dead)
+        return true; /* zeros: what lies there is older than the frame */
     if (vt_is_ref(from->type))
         return cn_snap_ref_of(snapshot, *cell, &to->ref, error);
     to->bits[0] = cell[0];

@@ -157,7 +157,7 @@ static bool note_call(struct translator *t, bool indirect, int32_t index_slot) {
         struct probe *probe = t->emit.map->probe;
         struct probe_value *index = &probe->values[probe->count - 1];
         if (index->where != VALUE_LOCAL || index->slot != index_slot)
-            *index = (struct probe_value){VALUE_SLOT, (uint8_t)VT_I32, index_slot, 0};
+            *index = (struct probe_value){VALUE_SLOT, (uint8_t)VT_I32, index_slot, false, 0};
     }
     t->height -= indirect;
     return noted;
@@ -172,7 +172,7 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
     if ((uint32_t)start + most > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)start + most;
-    uint64_t *at = bytecode == BC_call ? cn_fuse_call(&t->emit) : NULL;
+    uint64_t *at = bytecode == BC_call ? cn_fuse_call(&t->emit, start, type->param_slots) : NULL;
     if (!at)
         at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
     if (noted && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */

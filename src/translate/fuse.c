@@ -422,7 +422,11 @@ uint32_t cn_emit_jump(struct emitter *e) {
 
 /* ---- calls ---- */
 
-uint64_t *cn_fuse_call(struct emitter *e) {
+static bool is_argument(uint64_t slot, int32_t first, uint32_t count) {
+    return (int16_t)slot >= first && (int16_t)slot < first + (int64_t)count;
+}
+
+uint64_t *cn_fuse_call(struct emitter *e, int32_t first, uint32_t count) {
     bool two = cn_is_move(e, BC_copy_pair);
     enum bytecode bytecode = two ? BC_call_copy_pair : BC_call_copy;
     if ((!two && !cn_is_move(e, BC_copy)) || !e->handlers[bytecode])
@@ -430,6 +434,8 @@ uint64_t *cn_fuse_call(struct emitter *e) {
     uint64_t fields = e->cells[e->move.cell + 1];
     uint64_t to = fields & 0xFFFF, from = fields >> 16 & 0xFFFF;
     uint64_t to2 = fields >> 32 & 0xFFFF, from2 = fields >> 48;
+    if (!is_argument(to, first, count) || (two && !is_argument(to2, first, count)))
+        return NULL; /* what a copy was made from may be gone when the call is made again */
     if (two && (to == from2 || to2 == from))
         return NULL; /* when the call is made again, so are the copies */
     cn_emit_rollback(e, e->move.cell);

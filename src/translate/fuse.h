@@ -30,8 +30,8 @@ uint64_t *cn_fuse_table(struct emitter *, int32_t x, uint32_t addend, uint32_t e
 /* Appends an unconditional branch, together with the instruction before it when that is a move or an
  * addition, and returns its cell. */
 uint32_t cn_emit_jump(struct emitter *);
-/* The call that follows one or two copies of arguments: takes them back and appends both, but for
- * the cells of the plain call. NULL when there are none. */
-uint64_t *cn_fuse_call(struct emitter *);
+/* The call that follows one or two copies into its arguments, which are so many slots from `first` on:
+ * takes them back and appends both, but for the cells of the plain call. NULL when there are none. */
+uint64_t *cn_fuse_call(struct emitter *, int32_t first, uint32_t count);
 
 #endif

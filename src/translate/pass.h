@@ -151,11 +151,16 @@ static inline void cn_push_const(struct translator *t, uint8_t type, uint64_t co
     cn_push(t, CONST, type)->constant = constant;
 }
 
+/* Whether a write at the level of a construct that is still open came before. */
+static inline bool cn_is_assigned(const struct translator *t, const struct local *local) {
+    return local->start == ASSIGNED && local->construct < t->depth &&
+           t->controls[local->construct].serial == local->serial;
+}
+
 /* Notes a read or write of a local, for what a call must clear. */
 static inline void cn_touch_local(struct translator *t, uint32_t index, bool write) {
     struct local *local = &t->locals[index];
-    if (local->start == MUST_CLEAR || (local->start == ASSIGNED && local->construct < t->depth &&
-                                       t->controls[local->construct].serial == local->serial))
+    if (local->start == MUST_CLEAR || cn_is_assigned(t, local))
         return;
     local->start = write ? ASSIGNED : MUST_CLEAR;
     local->construct = t->depth - 1;
@@ -225,6 +230,7 @@ uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 
 /* The next cell is a place of this kind. True when it is the one that is asked for. */
 bool cn_note_place(struct translator *, enum probe_place, uint32_t offset);
+void cn_settle_places(const struct translator *);
 void cn_begin_stretch(struct translator *);
 void cn_end_stretch(struct translator *);
 void cn_check_interrupt(struct translator *);

@@ -24,10 +24,22 @@ static void answer(struct translator *t, struct probe *probe) {
     probe->local_count = t->local_count;
     probe->count = count;
     for (uint32_t i = 0; i < t->local_count; i++)
-        probe->values[i] = (struct probe_value){
-            .where = VALUE_SLOT, .type = t->locals[i].type, .slot = t->locals[i].slot};
+        probe->values[i] = (struct probe_value){.where = VALUE_SLOT,
+                                                .type = t->locals[i].type,
+                                                .slot = t->locals[i].slot,
+                                                .dead = i >= t->type->param_count &&
+                                                        !cn_is_assigned(t, &t->locals[i])};
     for (uint32_t i = 0; i < t->height; i++)
         probe->values[t->local_count + i] = value_at(t, &t->stack[i]);
+}
+
+/* At the end of the function: of the locals that were not assigned there, those that a call clears have
+ * a value. */
+void cn_settle_places(const struct translator *t) {
+    struct probe *probe = t->emit.map ? t->emit.map->probe : NULL;
+    for (uint32_t i = 0; probe && probe->found && i < t->local_count; i++)
+        if (t->locals[i].start == MUST_CLEAR)
+            probe->values[i].dead = false;
 }
 
 /* The next cell is a place of this kind. True when it is the one that is asked for. */

@@ -335,6 +335,7 @@ static uint32_t end_prologue(struct translator *t) {
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
     uint32_t first = end_prologue(t);
+    cn_settle_places(t);
     size_t count = t->emit.count - first;
     size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
                   (t->config->profile_ops ? count * sizeof(uint16_t) : 0);

@@ -21,6 +21,7 @@ struct probe_value {
     enum { VALUE_SLOT, VALUE_LOCAL, VALUE_CONST } where; /* LOCAL: an operand in a local's slot */
     uint8_t type;                                        /* low byte of its valtype */
     int32_t slot;                                        /* from the frame pointer */
+    bool dead; /* a local that is written before it is read: in its slot may be anything */
     uint64_t constant;
 };
 

@@ -118,8 +118,78 @@ static void exhausted_memory_is_a_place_to_stand(void **state) {
     host_note = note;
 }
 
+/* The copy before the call is not one of its arguments, and what it is made from is gone. */
+static void copies_before_a_call_are_not_made_again(void **state) {
+    (void)state;
+    uint64_t memory;
+    unsigned stops;
+    host_note = starve_and_note;
+    host_allocator = &failing;
+    starves = true;
+    for (int anew = 0; anew <= 1; anew++) {
+        allocations_left = INT64_MAX;
+        assert_int_equal(run_to_end(leaves_module, sizeof leaves_module, CATNAP_NO_MEMORY, anew,
+                                    &stops, &memory),
+                         78);
+        assert_int_equal(stops, 1);
+    }
+    host_allocator = NULL;
+    host_note = note;
+}
+
+static wasm_trap_t *suspend_and_note(void *env, catnap_caller_t *caller,
+                                     const catnap_val_t *arguments, catnap_val_t *results) {
+    catnap_caller_suspend(caller);
+    return note(env, caller, arguments, results);
+}
+
+/* A run that stands in a call, on a stack that others have used before. */
+static void snapshot_on_used_stack(int64_t left, wasm_byte_vec_t *out) {
+    struct world world;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t argument = {.kind = WASM_I64, .of.i64 = left}, result;
+    world.engine = wasm_engine_new(); /* one that clears no locals without need */
+    host_note = suspend_and_note;
+    open_store(&world);
+    wasm_instance_t *instance = start(&world, leaves_module, sizeof leaves_module);
+    wasm_func_t *func = EXPORT(func, instance, "dirty");
+    assert_no_trap(catnap_func_call(func, &argument, 1, &result, 1));
+    assert_int_equal(result.of.i64, 4 * left);
+    wasm_func_delete(func);
+    func = EXPORT(func, instance, "run");
+    argument = (catnap_val_t){.kind = WASM_I32, .of.i32 = LOOPS};
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    wasm_func_delete(func);
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_INTERRUPTED);
+    catnap_snapshot_options_t options = {.run = run};
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(world.store, &options, &error);
+    assert_non_null(snapshot);
+    assert_no_error(catnap_snapshot_write(snapshot, NULL, out));
+    catnap_snapshot_delete(snapshot);
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OK);
+    assert_int_equal(result.of.i64, 78);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    close_world(&world);
+    host_note = note;
+}
+
+static void nothing_of_other_frames_is_kept(void **state) {
+    (void)state;
+    wasm_byte_vec_t one, other;
+    snapshot_on_used_stack(0x1111111111111111, &one);
+    snapshot_on_used_stack(0x2222222222222222, &other);
+    assert_int_equal(one.size, other.size);
+    assert_memory_equal(one.data, other.data, one.size);
+    wasm_byte_vec_delete(&one);
+    wasm_byte_vec_delete(&other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(copies_before_a_call_are_not_made_again),
+        TEST(nothing_of_other_frames_is_kept),
         TEST(waiting_calls_are_made_again),
         TEST(exhausted_memory_is_a_place_to_stand),
     };
