@@ -134,14 +134,17 @@ void cn_emit_return(struct translator *t) {
 /* ---- labels where the function ends ---- */
 
 /* Whether nothing follows the construct that ends here but the function's end; perhaps after a local
- * was taken for the result, which is the slot then. */
-static bool ends_function(const struct translator *t, const struct control *c, int32_t *result) {
+ * was taken for the result, which is the slot then, and the local is *local. */
+static bool ends_function(const struct translator *t, const struct control *c, int32_t *result,
+                          uint32_t *local) {
     const uint8_t *at = t->at;
     *result = c->base;
+    *local = NO_LINK;
     if (t->type->result_count == 1 && c->result_count == 0 && *at == OP_local_get &&
         !t->config->fuel) {
         at++;
-        *result = t->locals[cn_u32_valid(&at)].slot;
+        *local = cn_u32_valid(&at);
+        *result = t->locals[*local].slot;
     } else if (c->result_count != t->type->result_count) {
         return false;
     }
@@ -174,8 +177,14 @@ static bool make_return(struct translator *t, const struct control *c, uint32_t 
 void cn_bind_as_returns(struct translator *t, struct control *c) {
     uint32_t link = c->fixups;
     int32_t result;
-    if (t->emit.exhausted || !ends_function(t, c, &result))
+    uint32_t local;
+    if (t->emit.exhausted || !ends_function(t, c, &result, &local))
         return;
+    if (local != NO_LINK) { /* a jump reads it, after no more than what was before the construct */
+        t->depth--;
+        cn_touch_local(t, local, false);
+        t->depth++;
+    }
     c->fixups = 0;
     while (link) {
         uint32_t site = link - 1;
