@@ -22,6 +22,7 @@ struct translation_config cn_translation(const wasm_engine_t *engine, bool expli
         .fuel = engine->config.fuel,
         .interruptible = engine->config.interruptible,
         .explicit_checks = explicit_checks,
+        .profile_ops = engine->config.profile_ops,
     };
 }
 
