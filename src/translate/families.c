@@ -49,7 +49,7 @@ static bool is_pin(struct operand o) { return o.class_ == CLASS_P || o.class_ ==
  * letters: the destination of a BIN, whether a LOAD or STORE checks bounds, nothing (0) of a CMP. */
 static enum bytecode pin_variant(const struct emitter *e, enum bytecode family, uint32_t selector,
                                  enum operand_class first, enum operand_class second) {
-    uint32_t base = e->pins ? pin_families[family] : BC_NONE;
+    uint32_t base = e->pins && family < BC_COUNT ? pin_families[family] : BC_NONE;
     uint32_t index =
         (selector * PIN_LETTERS + (uint32_t)first) * PIN_LETTERS + (uint32_t)second;
     if (base == BC_NONE || !e->handlers[base + 1 + index])

@@ -92,9 +92,17 @@ static void count_form(struct form form, uint32_t padding, uint64_t seeds) {
     close_world(&w);
 }
 
+static bool has_pins(void) {
+#ifdef CATNAP_SMALL
+    return false; /* not so much as their names */
+#else
+    return cn_handlers()[BC_pin_i32_add_p_ps] != 0;
+#endif
+}
+
 static bool is_form(enum form_of_library form) {
     const uint64_t *handlers = cn_handlers();
-    return form == WITHOUT_PINS          ? !handlers[BC_pin_i32_add_p_ps]
+    return form == WITHOUT_PINS          ? !has_pins()
            : form == WITHOUT_ACCUMULATOR ? !handlers[BC_i32_add_a_ss]
                                          : true;
 }
