@@ -167,19 +167,7 @@ static enum bytecode vector_pair(enum bytecode first, enum bytecode second) {
         uint16_t first, second, pair;
     } pairs[] = {
         {BC_NONE, BC_NONE, BC_NONE}, /* the small form has no others */
-#define VUN(name, T, forms, ...)
-#define VBIN(name, T, forms, ...)
-#define VTERN(name, T, ...)
-#define VSHUFFLE(name, T, ...)
-#define VSHIFT(name, T, ...)
-#define VTEST(name, T, ...)
-#define VSPLAT(name, R, T)
-#define VEXTRACT(name, lane, R)
-#define VREPLACE(name, T)
-#define VLOAD(name, access, T, ...)
-#define VSTORE(name)
-#define VLOAD_LANE(name, T)
-#define VSTORE_LANE(name, lane)
+#define V_PAIRS_ONLY
 #define VPAIR(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
 #define VPAIR_TEST(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
 #define VPAIR_LOAD(name, second, T, e2) {BC_v128_load, BC_##second, BC_##name},

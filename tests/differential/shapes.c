@@ -261,19 +261,7 @@ static void list_pairs(struct shapes *all) {
 #define SECOND_F64(second) OP_f64_##second
 #define LOAD_PAIR(load, T, access, second, e2) {OP_##load, SECOND_##T(second)},
 #include "exec/bytecode_pairs.def"
-#define VUN(name, T, forms, ...)
-#define VBIN(name, T, forms, ...)
-#define VTERN(name, T, ...)
-#define VSHUFFLE(name, T, ...)
-#define VSHIFT(name, T, ...)
-#define VTEST(name, T, ...)
-#define VSPLAT(name, R, T)
-#define VEXTRACT(name, lane, R)
-#define VREPLACE(name, T)
-#define VLOAD(name, access, T, ...)
-#define VSTORE(name)
-#define VLOAD_LANE(name, T)
-#define VSTORE_LANE(name, lane)
+#define V_PAIRS_ONLY
 #define VPAIR(name, first, second, T, e1, e2) {OP_##first, OP_##second},
 #define VPAIR_TEST(name, first, second, T, e1, e2) {OP_##first, OP_##second},
 #define VPAIR_LOAD(name, second, T, e2) {OP_v128_load, OP_##second},
