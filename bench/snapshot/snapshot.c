@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../tests/temporary.h"
 #include "measure.h"
 
 /* (module (memory (export "m") PAGES) (global (mut i32) (i32.const 0))
@@ -190,8 +191,11 @@ static void measure_clones(void) {
 static void measure_files(void) {
     struct guest guest;
     catnap_error_t *error;
-    char path[] = "/tmp/catnap-bench-XXXXXX";
-    close(mkstemp(path));
+    char path[TEMPORARY_PATH];
+    if (!temporary_file(path, sizeof path)) {
+        perror("a temporary file");
+        exit(1);
+    }
     catnap_save_options_t save = {.with_modules = true};
     open_guest(&guest, 1024, MIB);
     check(catnap_store_save(guest.store, path, NULL, &save));

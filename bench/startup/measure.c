@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../tests/temporary.h"
 #include "catnap.h"
 
 #define MOST_ROUNDS 1000
@@ -272,7 +273,7 @@ static void measure_instances(long count) {
 }
 
 int main(int argc, char **argv) {
-    char made[] = "/tmp/catnap-startup-XXXXXX";
+    char made[TEMPORARY_PATH];
     const char *directory = NULL, *only = NULL;
     int rounds = 9, option;
     long instances = 0;
@@ -291,8 +292,10 @@ int main(int argc, char **argv) {
     if (rounds < 1 || rounds > MOST_ROUNDS)
         fail("-r", "1 to 1000 rounds");
     bool own = !directory;
-    if (own && !(directory = mkdtemp(made)))
-        fail(made, "cannot be made");
+    if (own && !temporary_directory(made, sizeof made))
+        fail("a temporary directory", "cannot be made");
+    if (own)
+        directory = made;
     for (int i = optind; i < argc; i++) {
         struct file file = map_file(argv[i]);
         measure_file(&file, rounds, directory, only);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../temporary.h"
 #include "modules.h"
 #include "world.h"
 
@@ -211,7 +212,7 @@ void *calloc(size_t count, size_t size) {
 
 /* ---- Stores and what they are ---- */
 
-static char directory[] = "/tmp/catnap-failures-XXXXXX", path[64];
+static char directory[TEMPORARY_PATH], path[TEMPORARY_PATH + 8];
 static catnap_tracking_t tracking;
 
 /* A store with a changed instance of each module, one of which has a run that is stopped. */
@@ -801,7 +802,7 @@ int main(void) {
         TEST(allocations_fail),      TEST(calls_fail),    TEST(calls_fail_from_there_on),
         TEST(calls_are_interrupted), TEST(calls_do_half),
     };
-    if (!mkdtemp(directory))
+    if (!temporary_directory(directory, sizeof directory))
         return 1;
     snprintf(path, sizeof path, "%s/file", directory);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* Pools: every policy, everything that one tenant could leave for the next, bounds, waiting,
  * failures of memory at each allocation, and several threads. */
 #include "../startup/inject.h"
+#include "../temporary.h"
 #include "modules.h"
 #include "pool_modules.h"
 
@@ -614,7 +615,7 @@ static void pools_leave_each_other_nothing(void **state) {
 /* ---- The state of WASI ---- */
 
 struct directory {
-    char path[64], file[80];
+    char path[TEMPORARY_PATH], file[TEMPORARY_PATH + 8];
 };
 
 static catnap_error_t *link_wasi(void *env, catnap_pool_slot_t *slot, catnap_linker_t *linker) {
@@ -680,8 +681,8 @@ static void change_wasi(catnap_pool_slot_t *slot, int round) {
 }
 
 static void wasi_goes_back(void **state) {
-    struct directory directory = {.path = "/tmp/catnap-pool-XXXXXX"};
-    assert_non_null(mkdtemp(directory.path));
+    struct directory directory;
+    assert_true(temporary_directory(directory.path, sizeof directory.path));
     snprintf(directory.file, sizeof directory.file, "%s/file", directory.path);
     int file = open(directory.file, O_CREAT | O_WRONLY, 0600);
     assert_int_equal(write(file, "abc", 3), 3);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../differential/generate.h"
+#include "../temporary.h"
 #undef CALL /* an opcode there */
 #include "world.h"
 
@@ -207,7 +208,7 @@ static void by_bytes(struct life *life) {
     life->earlier = snapshot;
 }
 
-static char path[] = "/tmp/catnap-random-XXXXXX";
+static char path[TEMPORARY_PATH];
 
 /* By a file, into another engine. */
 static void by_file(struct life *life) {
@@ -310,10 +311,8 @@ static void eventful_lives_end_like_plain_ones(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {TEST(eventful_lives_end_like_plain_ones)};
-    int file = mkstemp(path);
-    if (file < 0)
+    if (!temporary_file(path, sizeof path))
         return 1;
-    close(file);
     if (argc == 3) {
         first = strtoull(argv[1], NULL, 10);
         count = strtoull(argv[2], NULL, 10);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "../temporary.h"
 #include "modules.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshot.h"
@@ -105,8 +106,8 @@ static void only_files_are_replaced(void **state) {
     (void)state;
     struct world world;
     struct stat status;
-    char path[] = "/tmp/catnap-XXXXXX", pipe[40];
-    assert_non_null(mkdtemp(path));
+    char path[TEMPORARY_PATH], pipe[TEMPORARY_PATH + 8];
+    assert_true(temporary_directory(path, sizeof path));
     snprintf(pipe, sizeof pipe, "%s/pipe", path);
     assert_int_equal(mkfifo(pipe, 0600), 0);
     open_world(&world, false);
@@ -122,10 +123,8 @@ static void only_files_are_replaced(void **state) {
 static void files_are_mapped(void **state) {
     (void)state;
     struct world world;
-    char path[] = "/tmp/catnap-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    char path[TEMPORARY_PATH];
+    assert_true(temporary_file(path, sizeof path));
     open_world(&world, false);
     wasm_instance_t *instance = START(&world, state_module);
     change_everything(instance);

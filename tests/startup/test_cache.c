@@ -1,4 +1,5 @@
 /* The cache of validated modules. */
+#include "../temporary.h"
 #include "inject.h"
 
 #include <dirent.h>
@@ -25,14 +26,13 @@ static void write_module(uint8_t bytes[MODULE_BYTES], uint32_t number) {
 }
 
 struct place {
-    char path[64]; /* of the cache's directory, which is not there yet */
-    char base[48];
+    char path[TEMPORARY_PATH + 8]; /* of the cache's directory, which is not there yet */
+    char base[TEMPORARY_PATH];
 };
 
 static int make_place(void **state) {
     struct place *place = calloc(1, sizeof *place);
-    strcpy(place->base, "/tmp/catnap-cache-test-XXXXXX");
-    if (!mkdtemp(place->base))
+    if (!temporary_directory(place->base, sizeof place->base))
         return -1;
     snprintf(place->path, sizeof place->path, "%s/a/b", place->base);
     *state = place;
@@ -41,7 +41,7 @@ static int make_place(void **state) {
 
 static int drop_place(void **state) {
     struct place *place = *state;
-    char command[96];
+    char command[TEMPORARY_PATH + 16];
     snprintf(command, sizeof command, "rm -rf '%s'", place->base);
     int status = system(command);
     free(place);

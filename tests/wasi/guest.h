@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../temporary.h"
 #include "catnap.h"
 #include "wasi/state.h"
 
@@ -32,10 +33,10 @@
 struct guest {
     catnap_wasi_t *wasi;
     struct wasi_call call;
-    uint8_t *memory; /* malloc()ed to size, so that a sanitizer sees what leaves it */
-    uint32_t next;   /* where the next string goes */
-    char base[64];   /* a temporary directory; base/tree is the pre-open, descriptor 3 */
-    char root[72];
+    uint8_t *memory;           /* malloc()ed to size, so that a sanitizer sees what leaves it */
+    uint32_t next;             /* where the next string goes */
+    char base[TEMPORARY_PATH]; /* a temporary directory; base/tree is the pre-open, descriptor 3 */
+    char root[TEMPORARY_PATH + 8];
     int interrupts[2]; /* a pipe: written to interrupt */
     bool interrupted;
 };
@@ -107,8 +108,7 @@ static inline void guest_new_state(struct guest *g, catnap_wasi_dir_flags_t flag
 
 static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags) {
     memset(g, 0, sizeof *g);
-    strcpy(g->base, "/tmp/catnap-wasi-XXXXXX");
-    assert_non_null(mkdtemp(g->base));
+    assert_true(temporary_directory(g->base, sizeof g->base));
     snprintf(g->root, sizeof g->root, "%s/tree", g->base);
     assert_int_equal(0, mkdir(g->root, 0777));
     assert_int_equal(0, pipe2(g->interrupts, O_CLOEXEC));
