@@ -111,7 +111,7 @@ static catnap_cache_stats_t load_alone(const char *path, uint32_t number) {
 }
 
 /* The first entry there, in full. */
-static bool find_entry(const char *path, char file[128]) {
+static bool find_entry(const char *path, char file[192]) {
     DIR *directory = opendir(path);
     bool found = false;
     for (struct dirent *item; !found && directory && (item = readdir(directory));)
@@ -323,7 +323,7 @@ static uint8_t *read_whole(const char *file, size_t *size) {
 
 /* How large an entry of such a module is. */
 static size_t entry_bytes(const char *path) {
-    char file[128];
+    char file[192];
     size_t size;
     load_alone(path, 0);
     assert_true(find_entry(path, file));
@@ -340,7 +340,7 @@ static void write_whole(const char *file, const uint8_t *bytes, size_t size) {
 }
 
 static void every_damaged_byte_is_noticed(void **state) {
-    char file[128];
+    char file[192];
     size_t size;
     load_alone(PATH(state), 9);
     assert_true(find_entry(PATH(state), file));
@@ -361,7 +361,7 @@ static void every_damaged_byte_is_noticed(void **state) {
 }
 
 static void every_truncation_is_noticed(void **state) {
-    char file[128];
+    char file[192];
     size_t size;
     load_alone(PATH(state), 9);
     assert_true(find_entry(PATH(state), file));
@@ -381,7 +381,7 @@ static void every_truncation_is_noticed(void **state) {
 /* A key's bytes are not compared with anything: their hash must tell. What was made of them can be
  * made again. */
 static void damage_under_a_key_is_noticed(void **state) {
-    char file[128];
+    char file[192];
     size_t size;
     uint8_t module_bytes[MODULE_BYTES];
     uint64_t damaged = 0;
@@ -418,7 +418,7 @@ static void damage_under_a_key_is_noticed(void **state) {
 
 /* An entry that lies under another module's name is not that module's. */
 static void entries_do_not_pass_for_others(void **state) {
-    char file[128], other[128];
+    char file[192], other[192];
     load_alone(PATH(state), 1);
     assert_true(find_entry(PATH(state), file));
     strcpy(other, file);
@@ -495,7 +495,7 @@ static void assert_refused(const char *path, const char *text) {
 
 static void only_own_directories_are_trusted(void **state) {
     const char *path = PATH(state);
-    char other[80];
+    char other[TEMPORARY_PATH + 16];
     load_alone(path, 7);
     struct stat status;
     assert_int_equal(stat(path, &status), 0);
@@ -516,7 +516,7 @@ static void only_own_directories_are_trusted(void **state) {
 }
 
 static void only_own_entries_are_trusted(void **state) {
-    char file[128], other[128];
+    char file[192], other[192];
     load_alone(PATH(state), 7);
     assert_true(find_entry(PATH(state), file));
     chmod(file, 0622);
@@ -542,7 +542,7 @@ static void oldest_entries_go_first(void **state) {
         load_number(&user, i);
         usleep(20000); /* the clock of files is coarse */
     }
-    char file[128];
+    char file[192];
     assert_true(find_entry(PATH(state), file)); /* one of them was used last */
     assert_int_equal(utimensat(AT_FDCWD, file, NULL, 0), 0);
     for (uint32_t i = 3; i < 5; i++)
@@ -597,7 +597,7 @@ static void directories_are_looked_after(void **state) {
     assert_error(catnap_cache_clear(path, &removed), CATNAP_NOT_FOUND, "No such file");
     struct user user = open_user(path, 1 << 20, 0);
     load_number(&user, 1);
-    char file[128], stranger[128];
+    char file[192], stranger[192];
     assert_true(find_entry(path, file));
     load_number(&user, 2);
     write_module(bytes, 5);
@@ -640,7 +640,7 @@ static void race(const char *path, unsigned seed) {
 
 static void spoil(const char *path) {
     for (int i = 0; i < RACE_ROUNDS; i++) {
-        char file[128];
+        char file[192];
         if (find_entry(path, file)) {
             if (i % 3 == 0)
                 unlink(file);

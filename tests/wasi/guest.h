@@ -122,7 +122,7 @@ static inline void guest_make(struct guest *g, catnap_wasi_dir_flags_t flags) {
 }
 
 static inline void guest_free(struct guest *g) {
-    char command[192];
+    char command[2 * TEMPORARY_PATH + 32];
 
     catnap_wasi_delete(g->wasi);
     free(g->memory);

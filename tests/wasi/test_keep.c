@@ -8,7 +8,7 @@
 
 struct loss {
     uint32_t count, number;
-    char path[64];
+    char path[TEMPORARY_PATH + 16];
 };
 
 static void note_loss(void *env, uint32_t number, const char *path) {

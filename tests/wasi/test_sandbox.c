@@ -362,7 +362,8 @@ struct race {
 /* Makes tree/flip a directory and a link to the outside in turn, and moves tree/dir/nested out. */
 static void *flip(void *env) {
     struct race *race = env;
-    char real[96], link[96], flip[96], inside[96], outside[96];
+    char real[TEMPORARY_PATH + 32], link[TEMPORARY_PATH + 32], flip[TEMPORARY_PATH + 32],
+        inside[TEMPORARY_PATH + 32], outside[TEMPORARY_PATH + 32];
 
     snprintf(real, sizeof real, "%s/tree/real", race->g->base);
     snprintf(link, sizeof link, "%s/tree/link", race->g->base);
