@@ -11,7 +11,7 @@
 #include "cache/directory.h"
 
 #define ENTRY_MAGIC "\0catnapV"
-#define ENTRY_FORMAT 3u
+#define ENTRY_FORMAT 4u
 #define ENTRY_BYTES_AT 4096u
 #define ENTRY_SMALLEST ENTRY_BYTES_AT
 

@@ -31,8 +31,9 @@
 #define MOST_LOCALS 1024u /* of a function */
 #define MOST_SPILLED 256u /* words of operands */
 
-/* Below the other operands in the word, where there are more of them in memory. */
-#define SPILLED 2u
+/* Below the other operands in the word, where there are more of them in memory. It has more than one bit,
+ * and so do types: no flag of the highest byte, which has one, can cancel an eighth operand. */
+#define SPILLED 3u
 
 /*
  * The word's highest byte is for what must not be. That is an eighth operand, and by what the byte
@@ -646,7 +647,9 @@ static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end)
         int64_t simple = l.simple;
         int32_t length;
         at = l.at;
-        while ((length = *(const int8_t *)((uintptr_t)at + to_lengths)) > 0) {
+        /* A br_table ends anywhere, also far behind what was measured. */
+        length = 0;
+        while (at < q->end && (length = *(const int8_t *)((uintptr_t)at + to_lengths)) > 0) {
             const struct entry *entry = &entries[at[0]];
             uint64_t by_byte = q->by_byte[at[1]];
             uint64_t expected = entry->expected | (by_byte & entry->by_byte);

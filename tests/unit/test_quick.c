@@ -2,6 +2,7 @@
  * refuses. */
 #include "load.h"
 
+#include "binary/opcodes.h"
 #include "validate/quick.h"
 
 #define BEHIND 256u /* bytes behind the module, which the quick look may read */
@@ -199,6 +200,105 @@ static void deep_bodies_are_left_alone(void **state) {
     loader_destroy(&l);
 }
 
+/* Of a body of the module above: its locals, and whatever else is to be written. */
+static uint32_t verdicts_on(struct loader *l, struct bytes *code) {
+    struct bytes b = module_of(code->data, code->size);
+    uint32_t found = verdicts(l, &b);
+    drop_bytes(&b);
+    drop_bytes(code);
+    return found;
+}
+
+static void put_times(struct bytes *b, size_t count, uint8_t byte) {
+    for (; count > 0; count--)
+        put(b, byte);
+}
+
+/* A br_table with all labels 0, of as many bytes as are left up to `end`. */
+static void put_table_up_to(struct bytes *code, size_t end) {
+    size_t labels = end - code->size - 8;
+    PUT(code, 0x41, 0, 0x0E);
+    for (uint32_t i = 0; i < 4; i++)
+        put(code, (uint8_t)((labels >> 7 * i & 0x7F) | (i < 3 ? 0x80 : 0)));
+    while (code->size < end)
+        put(code, 0);
+}
+
+/* Tables that end at and around 16 KiB and multiples of it, and far behind; bodies begin anywhere. */
+static void long_tables_are_taken(void **state) {
+    (void)state;
+    need_the_quick_look();
+    struct loader l;
+    loader_init(&l);
+    for (uint32_t kib = 16; kib <= 256; kib *= 2) {
+        for (uint32_t more = 0; more < 300; more += kib == 16 ? 1 : 37) {
+            struct bytes code = {0};
+            PUT(&code, 0, 0x02, 0x40);
+            put_times(&code, more * 7 % 100, 0x01);
+            put_table_up_to(&code, kib * 1024 - 150 + more);
+            PUT(&code, 0x0B, 0x41, 0, 0x0B);
+            assert_int_equal(verdicts_on(&l, &code), 3);
+        }
+    }
+    loader_destroy(&l);
+}
+
+/*
+ * Behind the table something invalid, at a place that is to be taken for the lengths of instructions if
+ * any place behind them were: one where open blocks are noted, of which each is 2, or 3 for a loop.
+ */
+static void nothing_invalid_hides_behind_tables(void **state) {
+    (void)state;
+    need_the_quick_look();
+    struct loader l;
+    loader_init(&l);
+    for (uint8_t opcode = 0x02; opcode <= 0x03; opcode++) {
+        for (uint32_t place = 1; place < 2000; place += 11) {
+            struct bytes code = {0};
+            put(&code, 0);
+            for (uint32_t i = 0; i < 2000; i++)
+                PUT(&code, opcode, 0x40);
+            put_table_up_to(&code, 16384 + 64 + place);
+            PUT(&code, 0x0B, 0x01, 0xD2, 0x00, 0x24, 0x00); /* ref.func into a global i32 */
+            put_times(&code, 2000, 0x01);
+            put_times(&code, 1999, 0x0B);
+            PUT(&code, 0x41, 0, 0x0B);
+            assert_int_equal(verdicts_on(&l, &code), 0);
+        }
+    }
+    loader_destroy(&l);
+}
+
+/* Accesses of any alignment above any number of operands. */
+static void no_alignment_hides_among_operands(void **state) {
+    (void)state;
+    need_the_quick_look();
+    struct loader l;
+    loader_init(&l);
+    for (uint32_t below = 0; below < 24; below++) {
+        for (uint8_t opcode = 0x28; opcode <= 0x3E; opcode++) {
+            for (uint32_t alignment = 0; alignment < 0x80; alignment++) {
+                struct bytes code = {0};
+                const struct op_info *info = &cn_op_info[opcode];
+                put(&code, 0);
+                for (uint32_t i = 0; i < below; i++)
+                    PUT(&code, 0x41, 0);
+                for (uint32_t i = 0; i < info->operand_count; i++) {
+                    static const uint8_t constants[] = {0x44, 0x43, 0x42, 0x41}; /* f64 to i32 */
+                    put(&code, constants[info->operands[i] - VT_F64]);
+                    put_times(&code, (const uint8_t[]){8, 4, 1, 1}[info->operands[i] - VT_F64], 0);
+                }
+                PUT(&code, opcode, (uint8_t)alignment, 0);
+                put_times(&code, below + (info->result != OPT_NOTHING), 0x1A);
+                PUT(&code, 0x41, 0, 0x0B);
+                assert_int_equal(verdicts_on(&l, &code),
+                                 alignment <= info->immediate - (uint32_t)IMM_MEM0 ? 3 : 0);
+            }
+        }
+    }
+    loader_destroy(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(usual_bodies_are_taken),
@@ -206,6 +306,9 @@ int main(void) {
         cmocka_unit_test(shuffled_bodies_are_not_taken_wrongly),
         cmocka_unit_test(features_are_heeded),
         cmocka_unit_test(deep_bodies_are_left_alone),
+        cmocka_unit_test(long_tables_are_taken),
+        cmocka_unit_test(nothing_invalid_hides_behind_tables),
+        cmocka_unit_test(no_alignment_hides_among_operands),
     };
     return cmocka_run_group_tests_name("unit/quick", tests, NULL, NULL);
 }
