@@ -70,7 +70,8 @@ typedef struct catnap_error_t catnap_error_t;
 WASM_API_EXTERN void catnap_error_delete(own catnap_error_t *error);
 /* What kind of failure it is; CATNAP_OK for NULL. */
 WASM_API_EXTERN catnap_status_t catnap_error_status(const catnap_error_t *error);
-/* One line of English, NUL-terminated, without a trailing newline; lives as long as the error. */
+/* One line of English, NUL-terminated, without a trailing newline; names in it are escaped as by
+ * catnap_escape(). Lives as long as the error. */
 WASM_API_EXTERN const char *catnap_error_message(const catnap_error_t *error);
 /* The byte offset in the module that the error is about, or UINT64_MAX when there is none. */
 WASM_API_EXTERN uint64_t catnap_error_offset(const catnap_error_t *error);
@@ -79,6 +80,19 @@ WASM_API_EXTERN uint32_t catnap_error_function(const catnap_error_t *error);
 /* Makes an error, for host code that reports through this interface; message is copied. Never NULL:
  * when memory is exhausted a static CATNAP_NO_MEMORY error is returned. */
 WASM_API_EXTERN own catnap_error_t *catnap_error_new(catnap_status_t status, const char *message);
+
+/*
+ * Text of unknown origin (names in modules, what a guest wrote) as one line that a terminal or a log
+ * shows and does not obey. Escaped are bytes that are not UTF-8, control characters, line and paragraph
+ * separators, and what changes the direction of text or has no width: as \hh for each byte in
+ * CATNAP_ESCAPE_TEXT, as the text format has it; as \uXXXX in CATNAP_ESCAPE_JSON, where quotes and
+ * backslashes are escaped, too, and what is not UTF-8 becomes U+FFFD. Writes at most `size` bytes with
+ * the NUL, never a part of an escape or of a character; `out` may be NULL when `size` is 0. Returns the
+ * length of the whole, without the NUL.
+ */
+typedef enum catnap_escape_t { CATNAP_ESCAPE_TEXT = 0, CATNAP_ESCAPE_JSON = 1 } catnap_escape_t;
+WASM_API_EXTERN size_t catnap_escape(catnap_escape_t form, const char *text, size_t length,
+                                     char *out, size_t size);
 
 /* The reason of the latest failure of a wasm.h function on this store (wasm_module_new returning
  * NULL, wasm_memory_grow returning false and so on), or NULL. Borrowed until the next call. */

@@ -123,7 +123,9 @@ static void print_failure(void *env, const char *source, uint32_t line, const ch
     if (line) {
         printf("%" PRIu32 ":", line);
     }
-    printf(" %s\n", message);
+    char line[4096]; /* names in the message are of the script's choice */
+    catnap_escape(CATNAP_ESCAPE_TEXT, message, strlen(message), line, sizeof line);
+    printf(" %s\n", line);
     fflush(stdout);
 }
 

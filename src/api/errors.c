@@ -2,8 +2,14 @@
 #include "api/api.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/escape.h"
+
+size_t catnap_escape(catnap_escape_t form, const char *text, size_t length, char *out,
+                     size_t size) {
+    return cn_escape(form, text, length, out, size);
+}
 
 /* What is given when there is no memory for an error. */
 static const catnap_error_t exhausted = {
@@ -50,7 +56,7 @@ catnap_error_t *cn_error_own(const struct error *from) {
 static void fill(struct error *error, catnap_status_t status, const char *format,
                  va_list arguments) {
     *error = (struct error){.status = status, .func = CN_NO_FUNC, .offset = CN_NO_OFFSET};
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    cn_format_line(error->message, sizeof error->message, format, arguments);
 }
 
 catnap_error_t *cn_error_make(catnap_status_t status, const char *format, ...) {

@@ -5,7 +5,9 @@
 #ifndef CN_BASE_ERROR_H
 #define CN_BASE_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "catnap.h"
@@ -19,6 +21,12 @@ struct error {
     uint64_t offset; /* byte offset in the module, or CN_NO_OFFSET */
     char message[240];
 };
+
+#define LONGEST_LINE 512
+
+/* Formats a message as one line: names that enter it are escaped. It is cut to size - 1 bytes, between
+ * characters, and to LONGEST_LINE - 1 at most. */
+void cn_format_line(char *out, size_t size, const char *format, va_list arguments);
 
 /* Fills the record (truncating the message) and returns false, for `return cn_fail(...)`. */
 bool cn_fail(struct error *, catnap_status_t, const char *format, ...)

@@ -40,18 +40,36 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
+/* The bytes of the character at `at`, whose first byte is not ASCII; 0 when there is none. */
+static size_t sequence_at(const uint8_t *at, size_t left) {
+    struct sequence sequence = sequence_of(*at);
+    if (sequence.tail == 0 || left <= sequence.tail)
+        return 0;
+    if (at[1] < sequence.low || at[1] > sequence.high)
+        return 0;
+    for (uint8_t i = 2; i <= sequence.tail; i++)
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+    return (size_t)sequence.tail + 1;
+}
+
 bool cn_utf8_valid(const uint8_t *bytes, size_t length) {
     const uint8_t *at = bytes, *end = bytes + length;
     while ((at = skip_ascii(at, end)) < end) {
-        struct sequence sequence = sequence_of(*at++);
-        if (sequence.tail == 0 || end - at < sequence.tail)
+        size_t taken = sequence_at(at, (size_t)(end - at));
+        if (taken == 0)
             return false;
-        if (*at < sequence.low || *at > sequence.high)
-            return false;
-        for (uint8_t i = 1; i < sequence.tail; i++)
-            if ((at[i] & 0xC0) != 0x80)
-                return false;
-        at += sequence.tail;
+        at += taken;
     }
     return true;
+}
+
+size_t cn_utf8_next(const uint8_t *at, size_t left, uint32_t *code) {
+    size_t length = *at < 0x80 ? 1 : sequence_at(at, left);
+    if (length == 0)
+        return 0;
+    *code = length == 1 ? *at : *at & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++)
+        *code = *code << 6 | (at[i] & 0x3Fu);
+    return length;
 }

@@ -8,4 +8,8 @@
 
 bool cn_utf8_valid(const uint8_t *bytes, size_t length);
 
+/* The length and the code point of the character at `at`, where `left` > 0 bytes can be read; 0 when
+ * there is none. */
+size_t cn_utf8_next(const uint8_t *at, size_t left, uint32_t *code);
+
 #endif

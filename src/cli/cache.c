@@ -53,16 +53,21 @@ static void print_entry(void *env, const catnap_cache_entry_t *entry) {
     listing->bytes += entry->file_bytes;
     listing->damaged += entry->damaged;
     const char *state = !entry->damaged ? "" : entry->removed ? " damaged, removed" : " damaged";
-    if (!listing->verified || entry->damaged)
-        printf("%s %12" PRIu64 " %s%s\n", when, entry->file_bytes, entry->file, state);
+    if (listing->verified && !entry->damaged)
+        return;
+    printf("%s %12" PRIu64 " ", when, entry->file_bytes);
+    print_path(stdout, entry->file);
+    printf("%s\n", state);
 }
 
 static catnap_error_t *list(const char *directory, struct listing *listing) {
     catnap_error_t *error = catnap_cache_list(directory, print_entry, listing);
-    if (error == NULL)
-        printf("%" PRIu64 " modules, %" PRIu64 " bytes in %s\n", listing->entries, listing->bytes,
-               directory);
-    return error;
+    if (error != NULL)
+        return error;
+    printf("%" PRIu64 " modules, %" PRIu64 " bytes in ", listing->entries, listing->bytes);
+    print_path(stdout, directory);
+    putchar('\n');
+    return NULL;
 }
 
 static catnap_error_t *verify(const char *directory, struct listing *listing) {

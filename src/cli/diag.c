@@ -31,68 +31,37 @@ static const struct exit_code *find_exit_code(enum cli_exit code) {
 
 /* ---- Text of unknown origin ------------------------------------------------------------------ */
 
-/* The length of the UTF-8 sequence at text, or 0 when there is none. */
-static size_t utf8_sequence(const char *text, size_t length) {
-    const uint8_t *s = (const uint8_t *)text;
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || n > length || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] > 0x9f;
-    bool too_large = s[0] == 0xf4 && s[1] > 0x8f;
-    return overlong || surrogate || too_large ? 0 : n;
-}
-
-/* C0, DEL and C1: what a terminal might obey. */
-static bool is_control(const char *text, size_t n) {
-    uint8_t c = (uint8_t)text[0];
-    return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (uint8_t)text[1] < 0xa0;
+/* Where memory for the whole is lacking, a piece of it is shown. */
+static void print_escaped(FILE *out, catnap_escape_t form, const char *text, size_t length) {
+    char some[1024], *all = NULL;
+    size_t needed = catnap_escape(form, text, length, some, sizeof(some));
+    if (needed >= sizeof(some) && (all = malloc(needed + 1)) != NULL)
+        catnap_escape(form, text, length, all, needed + 1);
+    fputs(all != NULL ? all : some, out);
+    free(all);
 }
 
 void print_safe(FILE *out, const char *text, size_t length) {
-    while (length > 0) {
-        size_t n = utf8_sequence(text, length);
-        if (n == 0 || is_control(text, n)) {
-            n = n == 0 ? 1 : n;
-            for (size_t i = 0; i < n; i++)
-                fprintf(out, "\\%02x", (uint8_t)text[i]);
-        } else {
-            fwrite(text, 1, n, out);
-        }
-        text += n;
-        length -= n;
-    }
+    print_escaped(out, CATNAP_ESCAPE_TEXT, text, length);
 }
 
-/* A message of ours may have several lines; all else is as in print_safe(). */
+void print_path(FILE *out, const char *path) {
+    print_safe(out, path, strlen(path));
+}
+
+void print_json_string(FILE *out, const char *text, size_t length) {
+    fputc('"', out);
+    print_escaped(out, CATNAP_ESCAPE_JSON, text, length);
+    fputc('"', out);
+}
+
+/* Lines that were made here, of safe text. */
 static void print_safe_lines(FILE *out, const char *text) {
     for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
         print_safe(out, text, (size_t)(end - text));
         fputc('\n', out);
     }
     print_safe(out, text, strlen(text));
-}
-
-void print_json_string(FILE *out, const char *text, size_t length) {
-    fputc('"', out);
-    while (length > 0) {
-        size_t n = utf8_sequence(text, length);
-        if (n == 0)
-            fputs("\\ufffd", out);
-        else if (n == 1 && (*text == '"' || *text == '\\'))
-            fprintf(out, "\\%c", *text);
-        else if (n == 1 && is_control(text, n))
-            fprintf(out, "\\u%04x", (uint8_t)*text);
-        else
-            fwrite(text, 1, n, out);
-        n = n == 0 ? 1 : n;
-        text += n;
-        length -= n;
-    }
-    fputc('"', out);
 }
 
 /* ---- Backtraces ------------------------------------------------------------------------------ */
@@ -169,7 +138,10 @@ static void report_text(const struct exit_code *row, const struct diag_detail *d
     }
     if (row->label[0] != '\0')
         fprintf(stderr, "%s: ", row->label);
-    print_safe_lines(stderr, message);
+    if (detail->lines)
+        print_safe_lines(stderr, message);
+    else
+        print_safe(stderr, message, strlen(message));
     if (detail->has_offset || detail->has_function)
         fputs(" (", stderr);
     if (detail->has_function)
@@ -239,7 +211,7 @@ void diag_hint(const struct diag *diag, const char *format, ...) {
     char *message = make_text(format, arguments);
     va_end(arguments);
     if (message != NULL) {
-        print_safe_lines(stderr, message);
+        print_safe(stderr, message, strlen(message));
         fputc('\n', stderr);
         fflush(stderr);
     }

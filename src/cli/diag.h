@@ -69,6 +69,7 @@ struct diag_detail {
     bool has_function;
     uint32_t function;       /* index in the module */
     const wasm_trap_t *trap; /* its frames are shown */
+    bool lines; /* newlines in the message end lines: all names in it were escaped before */
 };
 
 /* Reports a failure and returns its exit code, for `return diag_fail(...)`. subject may be NULL. */
@@ -88,10 +89,13 @@ enum cli_exit diag_error(const struct diag *, const char *subject, WASM_OWN catn
 /* Reports that memory is exhausted. */
 enum cli_exit diag_no_memory(const struct diag *);
 
-/* Writes text of unknown origin: control characters and what is not UTF-8 become escapes. */
+/* Writes text of unknown origin in one line, escaped by catnap_escape(). */
 void print_safe(FILE *, const char *text, size_t length);
 
-/* Writes a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
+/* The same for a name or a path that ends with a NUL. */
+void print_path(FILE *, const char *path);
+
+/* Writes a JSON string, quotes included. */
 void print_json_string(FILE *, const char *text, size_t length);
 
 /* Flushes standard output; reports and returns CLI_EXIT_IO when something did not get through,

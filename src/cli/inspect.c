@@ -229,7 +229,7 @@ static enum cli_exit inspect_module(const struct subject *subject,
                                     const struct inspect_settings *settings) {
     if (settings->function != NULL)
         return disassemble(subject, settings->function);
-    print_name(display_name(subject->path), strlen(display_name(subject->path)));
+    print_path(stdout, display_name(subject->path));
     printf(": WebAssembly module, %zu bytes\n\n", subject->bytes.length);
     print_sections(subject);
     print_imports(subject);

@@ -41,12 +41,12 @@ bool no_such_function(struct session *session, const struct loaded *loaded, cons
     size_t size;
     FILE *out = open_memstream(&message, &size);
     if (out != NULL) {
-        fputs(complaint, out);
+        print_safe(out, complaint, strlen(complaint));
         list_functions(out, loaded->module);
         fclose(out);
     }
-    diag_fail(session->diag, CLI_EXIT_USAGE, display_name(loaded->path), "%s",
-              message != NULL ? message : complaint);
+    struct diag_detail detail = {.subject = display_name(loaded->path), .lines = message != NULL};
+    diag_report(session->diag, CLI_EXIT_USAGE, &detail, message != NULL ? message : complaint);
     free(message);
     return session_end(session, CLI_EXIT_USAGE);
 }

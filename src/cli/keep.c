@@ -156,7 +156,9 @@ static void tell_progress(const char *path, const struct timespec *start) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     double ms =
         (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
-    fprintf(stderr, "catnap: snapshot in %s, %.1f ms\n", path, ms);
+    fputs("catnap: snapshot in ", stderr);
+    print_path(stderr, path);
+    fprintf(stderr, ", %.1f ms\n", ms);
     fflush(stderr);
 }
 

@@ -53,7 +53,8 @@ static void print_info(const char *path, const catnap_snapshot_t *snapshot) {
     catnap_snapshot_info_t info;
     catnap_snapshot_module_t module;
     catnap_snapshot_info(snapshot, &info);
-    printf("%s: snapshot %016" PRIx64 "%016" PRIx64 "\n", path, info.identity[0], info.identity[1]);
+    print_path(stdout, path);
+    printf(": snapshot %016" PRIx64 "%016" PRIx64 "\n", info.identity[0], info.identity[1]);
     printf("  instances: %" PRIu64 ", memories: %" PRIu64 ", tables: %" PRIu64 "\n", info.instances,
            info.memories, info.tables);
     printf("  memory: %" PRIu64 " bytes, of which %" PRIu64 " are kept\n", info.memory_bytes,
@@ -84,10 +85,12 @@ static enum cli_exit show(const struct diag *diag, wasm_engine_t *engine, const 
     enum cli_exit code = keep_open(diag, engine, path, NULL, !verify, &snapshot);
     if (code != CLI_EXIT_OK)
         return code;
-    if (verify)
-        printf("%s: all checksums are right\n", path);
-    else
+    if (verify) {
+        print_path(stdout, path);
+        printf(": all checksums are right\n");
+    } else {
         print_info(path, snapshot);
+    }
     catnap_snapshot_delete(snapshot);
     return CLI_EXIT_OK;
 }

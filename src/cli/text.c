@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -88,8 +89,11 @@ static enum cli_exit report_refused(const struct diag *diag, const char *path, i
     enum cli_exit code = map_output(diag, fd, &messages);
     if (code != CLI_EXIT_OK)
         return code;
-    code = diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path), "%.*s", (int)messages.length,
-                     messages.length > 0 ? (const char *)messages.data : "");
+    struct diag_detail detail = {.subject = display_name(path), .lines = true};
+    char *text = strndup(messages.data != NULL ? (const char *)messages.data : "", messages.length);
+    code =
+        text != NULL ? diag_report(diag, CLI_EXIT_MALFORMED, &detail, text) : diag_no_memory(diag);
+    free(text);
     bytes_free(&messages);
     return code;
 }

@@ -244,8 +244,11 @@ static bool write_module(struct conversion *c) {
     if (error != NULL)
         return session_end(&c->session, diag_error(diag, display_name(c->path), error));
     enum cli_exit code = save_file(diag, output, bytes.data, bytes.size);
-    if (code == CLI_EXIT_OK && isatty(STDERR_FILENO))
-        fprintf(stderr, "catnap: module in %s, %zu bytes\n", output, bytes.size);
+    if (code == CLI_EXIT_OK && isatty(STDERR_FILENO)) {
+        fputs("catnap: module in ", stderr);
+        print_path(stderr, output);
+        fprintf(stderr, ", %zu bytes\n", bytes.size);
+    }
     wasm_byte_vec_delete(&bytes);
     return code == CLI_EXIT_OK || session_end(&c->session, code);
 }

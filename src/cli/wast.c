@@ -88,7 +88,7 @@ static enum cli_exit run_block(const struct diag *diag, const char *path,
         .env = &files,
     };
     spec_run(&input, options, &counts, report_failure, (void *)diag);
-    print_safe(stdout, display_name(path), strlen(display_name(path)));
+    print_path(stdout, display_name(path));
     printf(": %" PRIu32 " passed, %" PRIu32 " failed, %" PRIu32 " skipped", counts.passed,
            counts.failed, counts.skipped);
     if (counts.text_only > 0)

@@ -19,6 +19,8 @@
 #include <wabt/wast-lexer.h>
 #include <wabt/wast-parser.h>
 
+#include "catnap.h"
+
 namespace {
 
 /* What the text may use is the parser's business; what a module may use is the validator's. */
@@ -47,13 +49,22 @@ bool write_all(int fd, const void *data, size_t size) {
     return true;
 }
 
+/* Messages quote the text, which may have line feeds in its names. */
+std::string escaped(const std::string &text) {
+    size_t length = catnap_escape(CATNAP_ESCAPE_TEXT, text.data(), text.size(), nullptr, 0);
+    std::string result(length + 1, '\0');
+    catnap_escape(CATNAP_ESCAPE_TEXT, text.data(), text.size(), result.data(), result.size());
+    result.resize(length);
+    return result;
+}
+
 bool write_errors(int fd, const wabt::Errors &errors) {
     const size_t most = 10;
     std::string text;
     for (size_t i = 0; i < errors.size() && i < most; i++) {
         const wabt::Location &at = errors[i].loc;
         text += (i > 0 ? "\n" : "") + std::to_string(at.line) + ":" +
-                std::to_string(at.first_column) + ": " + errors[i].message;
+                std::to_string(at.first_column) + ": " + escaped(errors[i].message);
     }
     write_all(fd, text.data(), text.size());
     return false;

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* Reads text and writes what it stands for into a descriptor. False when it does not parse: then
- * the messages are written instead, one a line. May crash on hostile text. */
+ * the messages are written instead, one a line, escaped. May crash on hostile text. */
 typedef bool wat_convert_t(const char *name, const void *text, size_t length, int fd);
 
 /* A module's text into its binary, which is not validated. */

@@ -2,10 +2,10 @@
 #include "runtime/objects.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LONGEST_FORMATTED 400
+_Static_assert(LONGEST_FORMATTED <= LONGEST_LINE, "cn_format_line() cuts what is longer");
 
 const char *cn_trap_text(catnap_trap_code_t code) {
     static const char *const texts[] = {
@@ -66,13 +66,9 @@ wasm_trap_t *cn_trap_new(wasm_store_t *store, catnap_trap_code_t code, const cha
     char text[LONGEST_FORMATTED];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    cn_format_line(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (length < 0)
-        length = 0;
-    if ((size_t)length >= sizeof text)
-        length = sizeof text - 1;
-    return cn_trap_new_text(store, code, text, (size_t)length);
+    return cn_trap_new_text(store, code, text, strlen(text));
 }
 
 wasm_trap_t *cn_trap_new_spare(wasm_store_t *store, catnap_trap_code_t code, const char *text) {
