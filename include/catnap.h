@@ -287,7 +287,9 @@ WASM_API_EXTERN own wasm_extern_t *catnap_caller_export(const catnap_caller_t *,
 /* Whether the call under way has been asked to stop. */
 WASM_API_EXTERN bool catnap_caller_interrupted(const catnap_caller_t *);
 /* A descriptor that polls readable once the call under way has been asked to stop, or -1. Owned by
- * the store: do not read or close it. For host functions that wait. */
+ * the store: do not read or close it. For host functions that wait. A request for an earlier call that
+ * comes late can make it readable, too: then catnap_caller_interrupted() is false, and asking for the
+ * descriptor again clears it. */
 WASM_API_EXTERN int catnap_caller_interrupt_fd(catnap_caller_t *);
 
 /* ---- Traps and backtraces -------------------------------------------------------------------- */

@@ -17,8 +17,10 @@ void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
         if (known > call_id)
             return;
     } while (!atomic_compare_exchange_weak(&store->machine.interrupt_request, &known, call_id));
+    /* A call that ends between here and the signal leaves a descriptor that polls readable for no
+     * reason: waiting code asks catnap_caller_interrupted(). */
     int event = store->machine.interrupt_event;
-    if (event >= 0)
+    if (event >= 0 && call_id == atomic_load(&store->machine.call_id))
         cn_os_event_signal(event);
 }
 

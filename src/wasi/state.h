@@ -128,7 +128,8 @@ struct catnap_wasi_t {
 
 /* How a handler learns that the call under way has been asked to stop. */
 struct wasi_host {
-    int (*interrupt_fd)(void *env); /* polls readable then; -1: there is none */
+    /* Polls readable then, rarely also without a reason; -1: there is none. Clears such a signal. */
+    int (*interrupt_fd)(void *env);
     bool (*interrupted)(void *env);
 };
 

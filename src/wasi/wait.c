@@ -27,11 +27,12 @@ static uint64_t monotonic_ns(void) {
 
 int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count,
                  uint64_t timeout_ns) {
-    int interrupt = call->host->interrupt_fd(call->host_env);
     uint64_t start = monotonic_ns(), passed = 0;
 
-    items[count] = (struct pollfd){.fd = interrupt, .events = POLLIN}; /* ppoll() skips -1 */
     for (;;) {
+        /* Asking for the descriptor clears signals that were for earlier calls. ppoll() skips -1. */
+        int interrupt = call->host->interrupt_fd(call->host_env);
+        items[count] = (struct pollfd){.fd = interrupt, .events = POLLIN};
         if (cn_call_interrupted(call))
             return -EINTR;
         uint64_t left = timeout_ns - passed;
@@ -40,11 +41,7 @@ int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count,
         int ready = ppoll(items, (nfds_t)count + 1, timeout_ns == UINT64_MAX ? NULL : &wait, NULL);
         if (ready < 0 && errno != EINTR)
             return -errno;
-        if (ready > 0 && items[count].revents) {
-            call->outcome = WASI_INTERRUPTED;
-            return -EINTR;
-        }
-        if (ready >= 0)
+        if (ready >= 0 && !items[count].revents)
             return ready;
         passed = monotonic_ns() - start;
         if (passed > timeout_ns)

@@ -2,6 +2,7 @@
  * wherever that is, and no other; late requests hurt nobody. And one module run by many threads. */
 #include "hostile.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/time.h>
 #include <time.h>
@@ -135,6 +136,48 @@ static void late_and_early_requests(void **state) {
     CALL_EXPORT(w.instance, "recurse", 3);
     catnap_store_interrupt(w.store, catnap_store_call_id(w.store));
     assert_int_equal(CALL_TRAP(w.instance, "spin"), CATNAP_TRAP_INTERRUPTED);
+    close_world(&w);
+}
+
+static bool is_readable(int fd) {
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+    return poll(&item, 1, 0) == 1;
+}
+
+/* Asks earlier calls to stop, and then this one, while it waits for an interrupt. */
+static wasm_trap_t *wait_for_interrupts(void *env, catnap_caller_t *caller,
+                                        const catnap_val_t *arguments, catnap_val_t *results) {
+    (void)arguments;
+    (void)results;
+    wasm_store_t *store = env;
+    uint64_t id = catnap_store_call_id(store);
+    int fd = catnap_caller_interrupt_fd(caller);
+    assert_true(fd >= 0);
+    for (uint64_t earlier = 1; earlier < id; earlier++)
+        catnap_store_interrupt(store, earlier);
+    catnap_store_interrupt(store, id + 1);
+    assert_false(is_readable(fd));
+    assert_false(catnap_caller_interrupted(caller));
+    catnap_store_interrupt(store, id);
+    assert_true(is_readable(fd));
+    catnap_store_interrupt(store, id - 1);
+    assert_int_equal(catnap_caller_interrupt_fd(caller), fd);
+    assert_true(is_readable(fd));
+    assert_true(catnap_caller_interrupted(caller));
+    return NULL;
+}
+
+static void late_requests_wake_nobody(void **state) {
+    (void)state;
+    struct world w;
+    open_world(&w, form);
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = catnap_func_new(w.store, type, wait_for_interrupts, w.store, NULL, NULL);
+    assert_non_null(func);
+    for (unsigned round = 0; round < 3; round++)
+        assert_null(catnap_func_call(func, NULL, 0, NULL, 0));
+    wasm_func_delete(func);
+    wasm_functype_delete(type);
     close_world(&w);
 }
 
@@ -335,13 +378,10 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_thread_interrupts),
-        cmocka_unit_test(a_signal_handler_interrupts),
-        cmocka_unit_test(late_and_early_requests),
-        cmocka_unit_test(only_the_target_is_hit),
-        cmocka_unit_test(interrupted_runs_go_on),
-        cmocka_unit_test(interrupted_in_the_host),
-        cmocka_unit_test(many_threads_run_one_module),
+        cmocka_unit_test(another_thread_interrupts), cmocka_unit_test(a_signal_handler_interrupts),
+        cmocka_unit_test(late_and_early_requests),   cmocka_unit_test(late_requests_wake_nobody),
+        cmocka_unit_test(only_the_target_is_hit),    cmocka_unit_test(interrupted_runs_go_on),
+        cmocka_unit_test(interrupted_in_the_host),   cmocka_unit_test(many_threads_run_one_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -326,6 +326,20 @@ static void interrupts_end_waiting(void **state) {
 }
 
 /* Asked before it began: nothing waits at all. */
+/* A request for an earlier call makes the descriptor readable: this call goes on waiting. */
+static void late_interrupts(void **state) {
+    struct guest *g = *state;
+    uint64_t start = now_ns();
+
+    g->late_signals = 2;
+    subscribe_clock(g, 0, 7, WASI_CLOCK_MONOTONIC, 30 * MS, 0);
+    assert_wasi(WASI_SUCCESS, poll_all(g, 1));
+    assert_int_equal(WASI_RETURN, g->call.outcome);
+    assert_int_equal(0, g->late_signals);
+    assert_true(now_ns() - start >= 30 * MS);
+    assert_event(g, 0, 7, WASI_SUCCESS, WASI_EVENT_CLOCK);
+}
+
 static void interrupted_before(void **state) {
     struct guest *g = *state;
     g->interrupted = true;
@@ -362,7 +376,8 @@ int main(void) {
         TEST(pipes_are_waited_for),  TEST(overlapping_arrays),
         TEST(arrays_must_fit),       TEST(non_blocking),
         TEST(writing_all_of_it),     cmocka_unit_test(interrupts_end_waiting),
-        TEST(interrupted_before),    TEST(named_pipes),
+        TEST(late_interrupts),       TEST(interrupted_before),
+        TEST(named_pipes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

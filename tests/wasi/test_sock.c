@@ -139,7 +139,6 @@ static void interrupts_end_waiting(void **state) {
     struct guest *g = *state;
     struct sockaddr_in address;
     int fds[2], listener = listen_locally(&address);
-    char byte;
     pthread_t thread;
 
     assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
@@ -149,7 +148,7 @@ static void interrupts_end_waiting(void **state) {
     assert_wasi(WASI_INTR, CALL(g, sock_accept, 4, 0, 0));
     assert_int_equal(WASI_INTERRUPTED, g->call.outcome);
     pthread_join(thread, NULL);
-    assert_int_equal(1, read(g->interrupts[0], &byte, 1));
+    g->interrupted = false;
     assert_int_equal(0, pthread_create(&thread, NULL, interrupt_soon, g));
     assert_wasi(WASI_INTR, receive(g, 5, 10, 0));
     assert_int_equal(WASI_INTERRUPTED, g->call.outcome);
