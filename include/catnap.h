@@ -703,7 +703,8 @@ typedef enum catnap_wasi_dir_flags {
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_preopen_dir(catnap_wasi_t *, const char *host_path,
                                                             const char *guest_path,
                                                             catnap_wasi_dir_flags_t);
-/* Gives a listening or connected socket of the host to the guest; the descriptor is lent. */
+/* Gives a listening or connected socket of the host to the guest; the descriptor is lent. The guest's
+ * descriptor begins with NONBLOCK when the host's has O_NONBLOCK now. */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *, int host_fd);
 
 /* Standard streams, `stream` being 0, 1 or 2. At first all are closed to the outside: input is at

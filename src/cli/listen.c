@@ -33,10 +33,11 @@ static bool parse_address(const char *address, char *host, const char **port) {
     return true;
 }
 
-/* A listening socket, or -1 with errno set. */
+/* A listening socket, or -1 with errno set. It does not block: runtimes with threads of their own, such
+ * as Go's, accept until there is nothing to accept and then poll, as they do under other engines. */
 static int try_listening(const struct addrinfo *at) {
     const int yes = 1;
-    int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+    int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, at->ai_protocol);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));

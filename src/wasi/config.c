@@ -234,8 +234,10 @@ catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
 
     if (!wasi)
         return fail(CATNAP_MISUSE, "no WASI state for a socket");
-    if (cn_fd_describe(host_fd, &fd) || !cn_fd_is_socket(&fd))
+    int flags = fcntl(host_fd, F_GETFL);
+    if (flags < 0 || cn_fd_describe(host_fd, &fd) || !cn_fd_is_socket(&fd))
         return fail(CATNAP_MISUSE, "descriptor %d is no open socket", host_fd);
+    fd.flags = flags & O_NONBLOCK ? WASI_FDFLAG_NONBLOCK : 0;
     catnap_error_t *error = reserve_fd(wasi, &number);
     if (error)
         return error;

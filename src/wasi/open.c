@@ -33,9 +33,15 @@ static uint64_t directory_rights(const struct request *r) {
     uint64_t rights = WASI_RIGHT_PATH_OPEN;
     if (r->oflags & WASI_OFLAG_CREAT)
         rights |= WASI_RIGHT_PATH_CREATE_FILE;
-    if (r->oflags & WASI_OFLAG_TRUNC)
-        rights |= WASI_RIGHT_PATH_FILESTAT_SET_SIZE;
     return rights;
+}
+
+/* TRUNC needs PATH_FILESTAT_SET_SIZE, or that the directory passes on what sets a size as well: a file
+ * that is opened with it can be cut at once. Go opens directories without the first. */
+static bool may_truncate(const struct wasi_fd *directory) {
+    uint64_t instead = WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FILESTAT_SET_SIZE;
+    return (directory->rights & WASI_RIGHT_PATH_FILESTAT_SET_SIZE) ||
+           (directory->inheriting & instead) == instead;
 }
 
 /* The rights that it must be able to pass on. */
@@ -190,7 +196,8 @@ uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a) {
         error = WASI_INVAL;
     if (!error)
         error = check_request(&r);
-    if (!error && (inherited_rights(&r) & ~directory->inheriting))
+    if (!error && ((inherited_rights(&r) & ~directory->inheriting) ||
+                   ((r.oflags & WASI_OFLAG_TRUNC) && !may_truncate(directory))))
         error = WASI_NOTCAPABLE;
     if (!error)
         error = cn_guest_path(&call->memory, (uint32_t)a[2], (uint32_t)a[3], r.path);

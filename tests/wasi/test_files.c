@@ -190,6 +190,38 @@ static void directories_pass_rights_on(void **state) {
     assert_int_equal(0, inheriting_of(g, fd));
 }
 
+/* The directory of Go's os.Root: without PATH_FILESTAT_SET_SIZE, but files below it may be cut. */
+static void truncation_by_what_files_may(void **state) {
+    struct guest *g = *state;
+    const uint64_t sets_size = WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FILESTAT_SET_SIZE;
+    const uint64_t rights = WASI_RIGHT_PATH_OPEN | WASI_RIGHT_PATH_CREATE_FILE;
+    const struct {
+        uint64_t more, inheriting;
+        uint16_t error;
+    } cases[] = {
+        {0, sets_size, WASI_SUCCESS},
+        {0, WASI_RIGHT_FD_WRITE, WASI_NOTCAPABLE},
+        {0, WASI_RIGHT_FD_FILESTAT_SET_SIZE, WASI_NOTCAPABLE},
+        {0, 0, WASI_NOTCAPABLE},
+        {WASI_RIGHT_PATH_FILESTAT_SET_SIZE, 0, WASI_SUCCESS},
+    };
+
+    guest_mkdir(g, "tree/dir");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (uint32_t flags = 0; flags <= WASI_OFLAG_CREAT; flags += WASI_OFLAG_CREAT) {
+            struct stat st;
+            guest_write_file(g, "tree/dir/file", "text");
+            assert_wasi(WASI_SUCCESS, CALL(g, path_open, 3, 0, STR(g, "dir"), WASI_OFLAG_DIRECTORY,
+                                           rights | cases[i].more, cases[i].inheriting, 0, 0));
+            uint32_t dir = guest_u32(g, 0);
+            assert_wasi(cases[i].error, CALL(g, path_open, dir, 0, STR(g, "file"),
+                                             flags | WASI_OFLAG_TRUNC, 0, 0, 0, 0));
+            assert_int_equal(0, stat(guest_host_path(g, "tree/dir/file"), &st));
+            assert_int_equal(cases[i].error == WASI_SUCCESS ? 0 : 4, st.st_size);
+        }
+    }
+}
+
 /* What a descriptor's type cannot do has the type's own error. */
 static void types_have_errors_of_their_own(void **state) {
     struct guest *g = *state;
@@ -467,6 +499,7 @@ int main(void) {
         TEST(allocate_advise_sync),
         TEST(rights_decide),
         TEST(directories_pass_rights_on),
+        TEST(truncation_by_what_files_may),
         TEST(types_have_errors_of_their_own),
         TEST(rights_of_a_preopen),
         TEST(open_flags),

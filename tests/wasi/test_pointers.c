@@ -190,6 +190,37 @@ static void last_place_that_fits(void **state) {
     }
 }
 
+/* docs/wasi.md: no pointer need be aligned, neither a result's nor an array's. */
+static void pointers_of_any_alignment(void **state) {
+    struct guest *g = *state;
+
+    for (uint32_t shift = 0; shift < 16; shift++) {
+        uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT | WASI_OFLAG_TRUNC,
+                                      RIGHTS_READ | RIGHTS_WRITE);
+        uint8_t *at = g->memory;
+        memset(g->memory, 0, 1024);
+        memcpy(at + 512, "text", 4);
+        cn_put_u32(at + 64 + shift, 512);
+        cn_put_u32(at + 68 + shift, 4);
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_write, fd, 64 + shift, 1, 128 + shift));
+        assert_int_equal(4, guest_u32(g, 128 + shift));
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_tell, fd, 256 + shift));
+        assert_int_equal(4, guest_u64(g, 256 + shift));
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_filestat_get, fd, 256 + shift));
+        assert_int_equal(4, guest_u64(g, 256 + 32 + shift)); /* size */
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_get, fd, 256 + shift));
+        assert_int_equal(WASI_FILETYPE_REGULAR_FILE, at[256 + shift]);
+        assert_wasi(WASI_SUCCESS, CALL(g, clock_time_get, 1, 0, 256 + shift));
+        assert_true(guest_u64(g, 256 + shift) > 0);
+        memset(at + 64, 0, 64);
+        at[64 + shift + 8] = 1; /* reading */
+        cn_put_u32(at + 64 + shift + 16, fd);
+        assert_wasi(WASI_SUCCESS, CALL(g, poll_oneoff, 64 + shift, 256 + shift, 1, 768 + shift));
+        assert_int_equal(1, guest_u32(g, 768 + shift));
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_close, fd));
+    }
+}
+
 static void vectors_beyond_the_end(void **state) {
     struct guest *g = *state;
     uint32_t fd = guest_must_open(g, "file", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
@@ -237,7 +268,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         POINTER_TEST(anything_at_all),        POINTER_TEST(anything_in_the_older_snapshot),
         POINTER_TEST(no_memory_at_all),       POINTER_TEST(last_place_that_fits),
-        POINTER_TEST(vectors_beyond_the_end),
+        POINTER_TEST(vectors_beyond_the_end), TEST(pointers_of_any_alignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,31 @@ static void accept_and_talk(void **state) {
     close(listener);
 }
 
+/* What does not block for the host does not for the guest, until that says otherwise. */
+static void a_flag_of_the_host(void **state) {
+    struct guest *g = *state;
+    struct sockaddr_in address;
+    int listener = listen_locally(&address), fds[2];
+
+    assert_int_equal(0, fcntl(listener, F_SETFL, O_NONBLOCK));
+    assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds));
+    assert_no_error(catnap_wasi_preopen_socket(g->wasi, listener));
+    assert_no_error(catnap_wasi_preopen_socket(g->wasi, fds[0]));
+    for (uint32_t fd = 4; fd <= 5; fd++) {
+        assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_get, fd, 0));
+        assert_int_equal(WASI_FDFLAG_NONBLOCK, guest_u16(g, 2));
+    }
+    assert_wasi(WASI_AGAIN, CALL(g, sock_accept, 4, 0, 0));
+    assert_wasi(WASI_AGAIN, receive(g, 5, 10, 0));
+    assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_set_flags, 5, 0));
+    assert_int_equal(2, send(fds[1], "ok", 2, 0));
+    assert_wasi(WASI_SUCCESS, receive(g, 5, 10, 0));
+    assert_true(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
+    close(fds[0]);
+    close(fds[1]);
+    close(listener);
+}
+
 static void *send_in_two(void *env) {
     int fd = *(int *)env;
     usleep(20000);
@@ -160,10 +185,8 @@ static void interrupts_end_waiting(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(accept_and_talk),
-        TEST(wait_for_all),
-        TEST(datagrams),
-        TEST(interrupts_end_waiting),
+        TEST(accept_and_talk), TEST(a_flag_of_the_host),     TEST(wait_for_all),
+        TEST(datagrams),       TEST(interrupts_end_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
