@@ -385,9 +385,12 @@ WASM_API_EXTERN void catnap_run_delete(own catnap_run_t *);
 
 typedef struct catnap_module_options {
     const char *name; /* for messages and backtraces when the module names itself not; NULL: none */
-    /* NULL: the bytes are copied. Else they are used where they are, never written to, and
-     * release(env, bytes, length) is called when the last user of the module is gone, also when
-     * loading fails; a function that does nothing suits bytes of static storage. */
+    /* NULL: the bytes are copied first, and only the copy is read. Else they are used where they
+     * are, never written to, and release(env, bytes, length) is called when the last user of the
+     * module is gone, also when loading fails; a function that does nothing suits bytes of static
+     * storage. Until then the bytes must not change: functions are translated from them at their
+     * first call, and are not validated again. Memory that maps a file is only suitable if no one
+     * can write to the file or truncate it. */
     void (*release)(void *env, const uint8_t *bytes, size_t length);
     void *release_env;
     bool set_translation; /* whether `translation` counts; else it is as the engine's */
@@ -419,7 +422,8 @@ WASM_API_EXTERN own wasm_module_t *catnap_builder_finish(own catnap_builder_t *,
                                                          catnap_error_t **error);
 /* Drops a builder, at any point. */
 WASM_API_EXTERN void catnap_builder_delete(own catnap_builder_t *);
-/* Decodes and validates only; NULL when the module is valid. */
+/* Decodes and validates only; NULL when the module is valid. The bytes must not change during the
+ * call. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, const uint8_t *bytes,
                                                            size_t length);
 /* Translates every function now, and validates first what was deferred. */

@@ -1,4 +1,7 @@
-/* From a file's name to a module's bytes, without copying a file that can be mapped. */
+/*
+ * From a file's name to a module's bytes. They are a copy in private memory: a file that a guest or
+ * another process rewrites or truncates later changes nothing that was validated.
+ */
 #ifndef CATNAP_CLI_LOAD_H
 #define CATNAP_CLI_LOAD_H
 
@@ -13,15 +16,17 @@ enum load_form {
     LOAD_AS_IS   /* whatever is there */
 };
 
-/* Bytes that are held in memory or mapped read-only. */
+/* Bytes in memory of malloc(). */
 struct bytes {
     const uint8_t *data;
     size_t length;
-    bool mapped;
 };
 
 /* Reads `path`, where - is standard input. Told the user when it returns anything but OK. */
 enum cli_exit load_file(const struct diag *, const char *path, enum load_form, struct bytes *out);
+
+/* The same of all that a regular file has, from its beginning. `path` is for messages. */
+enum cli_exit load_descriptor(const struct diag *, const char *path, int fd, struct bytes *out);
 
 void bytes_free(struct bytes *);
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,22 +70,10 @@ static _Noreturn void child_main(struct job *job) {
 
 /* ---- In the parent --------------------------------------------------------------------------- */
 
-static enum cli_exit map_output(const struct diag *diag, int fd, struct bytes *out) {
-    struct stat status;
-    *out = (struct bytes){0};
-    if (fstat(fd, &status) != 0 || status.st_size == 0)
-        return CLI_EXIT_OK;
-    void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED)
-        return diag_no_memory(diag);
-    *out = (struct bytes){.data = data, .length = (size_t)status.st_size, .mapped = true};
-    return CLI_EXIT_OK;
-}
-
 /* The messages that the child left say where the text is wrong. */
 static enum cli_exit report_refused(const struct diag *diag, const char *path, int fd) {
     struct bytes messages;
-    enum cli_exit code = map_output(diag, fd, &messages);
+    enum cli_exit code = load_descriptor(diag, path, fd, &messages);
     if (code != CLI_EXIT_OK)
         return code;
     struct diag_detail detail = {.subject = display_name(path), .lines = true};
@@ -107,7 +94,7 @@ static enum cli_exit finish(const struct diag *diag, const char *path, int statu
                          strsignal(WTERMSIG(status)));
     switch (WEXITSTATUS(status)) {
     case CHILD_DONE:
-        return map_output(diag, fd, out);
+        return load_descriptor(diag, path, fd, out);
     case CHILD_REFUSED:
         return report_refused(diag, path, fd);
     default:
