@@ -105,10 +105,12 @@ static bool parse_arguments(struct session *session, const struct loaded *loaded
 
 /* ---- The call -------------------------------------------------------------------------------- */
 
-void finish_results(const catnap_val_t *results, size_t count) {
+void finish_results(const catnap_val_t *results, size_t count, FILE *out) {
     for (size_t i = 0; i < count; i++) {
-        print_value(stdout, &results[i]);
-        fputc('\n', stdout);
+        if (out != NULL) {
+            print_value(out, &results[i]);
+            fputc('\n', out);
+        }
         if (wasm_valkind_is_ref(results[i].kind))
             wasm_ref_delete(results[i].of.ref);
     }
@@ -116,7 +118,7 @@ void finish_results(const catnap_val_t *results, size_t count) {
 
 static bool call_with_text(struct session *session, const struct loaded *loaded,
                            const wasm_func_t *func, const wasm_functype_t *type, const char *name,
-                           int argc, char **argv) {
+                           int argc, char **argv, FILE *out) {
     size_t result_count = wasm_functype_results(type)->size;
     catnap_val_t *values = calloc((size_t)argc + result_count + 1, sizeof(*values));
     if (values == NULL)
@@ -125,18 +127,18 @@ static bool call_with_text(struct session *session, const struct loaded *loaded,
     bool goes_on = parse_arguments(session, loaded, name, type, argc, argv, values) &&
                    session_call(session, loaded, func, values, (size_t)argc, results, result_count);
     if (goes_on)
-        finish_results(results, result_count);
+        finish_results(results, result_count, out);
     free(values);
     return goes_on;
 }
 
 bool invoke(struct session *session, const struct loaded *loaded, const char *name, int argc,
-            char **argv) {
+            char **argv, FILE *out) {
     wasm_func_t *func = need_function(session, loaded, name);
     if (func == NULL)
         return false;
     wasm_functype_t *type = wasm_func_type(func);
-    bool goes_on = type != NULL ? call_with_text(session, loaded, func, type, name, argc, argv)
+    bool goes_on = type != NULL ? call_with_text(session, loaded, func, type, name, argc, argv, out)
                                 : session_end(session, diag_no_memory(session->diag));
     wasm_functype_delete(type);
     wasm_func_delete(func);

@@ -13,10 +13,11 @@ bool no_such_function(struct session *, const struct loaded *, const char *compl
 /* An own function by its export name; NULL when there is none, which ends the run like that. */
 WASM_OWN wasm_func_t *need_function(struct session *, const struct loaded *, const char *name);
 
-/* Writes the results of a call, one a line, and deletes references among them. */
-void finish_results(const catnap_val_t *, size_t count);
+/* Writes the results of a call, one a line, unless `out` is NULL, and deletes references among them. */
+void finish_results(const catnap_val_t *, size_t count, FILE *out);
 
-/* Calls an exported function with the arguments in argv, and writes its results, one a line. */
-bool invoke(struct session *, const struct loaded *, const char *name, int argc, char **argv);
+/* Calls an exported function with the arguments in argv, and finishes its results. */
+bool invoke(struct session *, const struct loaded *, const char *name, int argc, char **argv,
+            FILE *out);
 
 #endif

@@ -115,7 +115,7 @@ static bool go_on(struct session *session, const char *path, WASM_OWN catnap_run
     }
     bool ok = keep_call(session, path, run, results, count);
     if (ok)
-        finish_results(results, count);
+        finish_results(results, count, stdout);
     free(results);
     return ok;
 }
@@ -169,7 +169,7 @@ static bool wake(struct session *session, const catnap_snapshot_t *snapshot, con
         return go_on(session, path, run);
     catnap_run_delete(run);
     if (session->settings->invoke != NULL && session->loaded_count > 0)
-        return invoke(session, &session->loaded[0], session->settings->invoke, argc, argv);
+        return invoke(session, &session->loaded[0], session->settings->invoke, argc, argv, stdout);
     return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, path,
                                           "nothing is suspended in this snapshot: choose a "
                                           "function with --invoke"));

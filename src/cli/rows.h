@@ -27,6 +27,10 @@
 #define ROW_MAX_STACK                                                                              \
     .name = "max-stack", .kind = OPTION_SIZE, .metavar = "SIZE",                                   \
     .help = "bound for the stack of values, by default 64M or what --max-depth needs"
+#define ROW_UNKNOWN_IMPORTS                                                                        \
+    .name = "unknown-imports", .kind = OPTION_CHOICE, .metavar = "trap", .words = "trap",          \
+    .complete = COMPLETE_WORDS
+#define ROW_ARG .name = "arg", .kind = OPTION_LIST, .metavar = "ARGUMENT"
 #define ROW_EAGER .name = "eager", .kind = OPTION_FLAG
 #define ROW_DEFERRED .name = "deferred", .kind = OPTION_FLAG
 #define ROW_BOUNDS_CHECKS                                                                          \

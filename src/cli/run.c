@@ -36,6 +36,9 @@ static const struct option run_options[] = {
      .metavar = "NAME",
      FIELD(argv0),
      .help = "the name under which the guest sees itself; the file's name otherwise"},
+    {ROW_ARG, FIELD(arguments),
+     .help = "with --invoke, give the guest this argument of its own; what stands behind the file "
+             "then belongs to the function alone (repeatable)"},
     {ROW_PRELOAD, FIELD(preloads),
      .help = "first load another module, whose exports the program and later "
              "preloads can import from NAME (repeatable)"},
@@ -47,12 +50,7 @@ static const struct option run_options[] = {
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},
-    {.name = "unknown-imports",
-     .kind = OPTION_CHOICE,
-     .metavar = "trap",
-     .words = "trap",
-     .complete = COMPLETE_WORDS,
-     FIELD(unknown_imports),
+    {ROW_UNKNOWN_IMPORTS, FIELD(unknown_imports),
      .help = "let functions that cannot be imported trap when they are called, instead of "
              "refusing the module"},
     {ROW_EAGER, FIELD(eager),
@@ -144,10 +142,19 @@ static bool run_command(struct session *session, const struct loaded *program, i
     return goes_on;
 }
 
+/* What stands behind the file of a command is the guest's already. */
+static bool check_arguments(struct session *session) {
+    if (session->settings->arguments.count == 0 || session->settings->invoke != NULL)
+        return true;
+    return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                          "--arg is for --invoke: arguments of a program stand "
+                                          "behind its file"));
+}
+
 static bool run_program(struct session *session, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
     struct loaded *program;
-    if (!preload_check(session) || !keep_check(session) ||
+    if (!check_arguments(session) || !preload_check(session) || !keep_check(session) ||
         !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
         !session_load(session, argv[0], &program) || !session_start_clock(session))
         return false;
@@ -158,7 +165,7 @@ static bool run_program(struct session *session, int argc, char **argv) {
         return run_command(session, program, argc - 1, argv + 1);
     if (strcmp(settings->invoke, "_initialize") != 0 && !preload_initialize(session, program))
         return false;
-    return invoke(session, program, settings->invoke, argc - 1, argv + 1);
+    return invoke(session, program, settings->invoke, argc - 1, argv + 1, stdout);
 }
 
 /* --eager, --lazy and --deferred are three answers to one question. */

@@ -19,6 +19,7 @@ void run_settings_free(struct run_settings *settings) {
     option_list_free(&settings->sockets);
     option_list_free(&settings->environment);
     option_list_free(&settings->preloads);
+    option_list_free(&settings->arguments);
 }
 
 bool session_end(struct session *session, int exit_code) {
@@ -206,8 +207,11 @@ static bool add_arguments(struct session *session, const char *path, int argc, c
     const char *argv0 = session->settings->argv0;
     if (argv0 == NULL)
         argv0 = slash != NULL ? slash + 1 : path;
+    const struct option_list *own = &session->settings->arguments;
     catnap_error_t *error = catnap_wasi_add_argument(session->wasi, argv0);
-    for (int i = 0; i < argc && error == NULL; i++)
+    for (size_t i = 0; i < own->count && error == NULL; i++)
+        error = catnap_wasi_add_argument(session->wasi, own->items[i].value);
+    for (int i = 0; i < argc && error == NULL && own->count == 0; i++)
         error = catnap_wasi_add_argument(session->wasi, argv[i]);
     return error == NULL || end_with_error(session, NULL, error);
 }

@@ -43,6 +43,12 @@ static const struct option snapshot_options[] = {
     {ROW_PRELOAD, FIELD(run.preloads),
      .help = "first load another module, whose exports FILE can import from NAME; it does not "
              "become part of the new module (repeatable)"},
+    {ROW_ARG, FIELD(run.arguments),
+     .help = "give the guest this argument of its own; what stands behind FILE then belongs to the "
+             "function alone (repeatable)"},
+    {ROW_UNKNOWN_IMPORTS, FIELD(run.unknown_imports),
+     .help = "let functions that cannot be imported trap when the initialisation calls them, as "
+             "they do here in any case: the new module imports them again"},
     {ROW_FUEL, FIELD(run.fuel),
      .help = "give up with code 122 once N instructions have been executed"},
     {ROW_TIMEOUT, FIELD(run.timeout), .help = "give up with code 124 after this time"},

@@ -21,8 +21,8 @@ bool to_wasm_configured(const struct to_wasm_settings *settings) {
     const struct run_settings *run = &settings->run;
     return settings->keep_init_func || settings->init_func != NULL || settings->renames.count > 0 ||
            run->output != NULL || run->directories.count > 0 || run->environment.count > 0 ||
-           run->preloads.count > 0 || run->fuel.given || run->timeout.given ||
-           run->max_memory.given;
+           run->preloads.count > 0 || run->arguments.count > 0 || run->unknown_imports != 0 ||
+           run->fuel.given || run->timeout.given || run->max_memory.given;
 }
 
 /* One conversion under way. */
@@ -133,12 +133,14 @@ static const char *choose_function(const struct conversion *c) {
     return NULL;
 }
 
-/* Only a function that takes something has a use for the arguments. */
+/* Only a function that takes something has a use for the arguments, unless the guest has its own by
+ * --arg. What it returns is of no interest: the module is the result. */
 static bool call(struct conversion *c, const char *name, int argc, char **argv) {
     wasm_func_t *func = find_function(c->program, name);
-    bool plain = func != NULL && wasm_func_param_arity(func) == 0;
+    bool plain =
+        func != NULL && wasm_func_param_arity(func) == 0 && c->settings->run.arguments.count == 0;
     wasm_func_delete(func);
-    return invoke(&c->session, c->program, name, plain ? 0 : argc, argv);
+    return invoke(&c->session, c->program, name, plain ? 0 : argc, argv, NULL);
 }
 
 static bool initialize(struct conversion *c, int argc, char **argv) {
@@ -257,7 +259,7 @@ static bool convert(struct conversion *c, int argc, char **argv) {
     if (!read_renames(c))
         return false;
     if (is_snapshot(c->path)) {
-        if (argc > 0)
+        if (argc > 0 || c->settings->run.arguments.count > 0)
             return usage(c, c->path, "a snapshot is not initialised and takes no arguments");
         return start_snapshot(c) && write_module(c);
     }

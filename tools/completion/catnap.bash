@@ -18,6 +18,7 @@ _catnap()
         run:--env) offer=(-W '') ;;
         run:--tcplisten) offer=(-W '') ;;
         run:--argv0) offer=(-W '') ;;
+        run:--arg) offer=(-W '') ;;
         run:--preload) offer=(-f) ;;
         run:--fuel) offer=(-W '') ;;
         run:--timeout) offer=(-W '') ;;
@@ -46,6 +47,8 @@ _catnap()
         snapshot:--dir-ro) offer=(-d) ;;
         snapshot:--env) offer=(-W '') ;;
         snapshot:--preload) offer=(-f) ;;
+        snapshot:--arg) offer=(-W '') ;;
+        snapshot:--unknown-imports) offer=(-W 'trap') ;;
         snapshot:--fuel) offer=(-W '') ;;
         snapshot:--timeout) offer=(-W '') ;;
         snapshot:--max-memory) offer=(-W '') ;;
@@ -54,13 +57,13 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
             options=' --invoke --fuel --timeout --max-memory --max-depth --max-stack --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
-            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --fuel --timeout --max-memory --json --help'
+            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --max-memory --json --help'
             operands='' ;;
         validate)
             options=' --json --help'
