@@ -7,13 +7,17 @@
 #include <time.h>
 
 #include "base/platform.h"
+#include "base/process.h"
 #include "binary/instruction.h"
 #include "runtime/objects.h"
 
 /* ---- Functions under way ---- */
 
-/* Functions of all jobs of a module; a place is CN_NO_FUNC while it is nobody's. */
+/* Functions of all jobs of a module; a place is CN_NO_FUNC while it is nobody's. Threads do not go
+ * along with fork(): a child has others, and never waits for those. */
 struct translators {
+    uint64_t process;
+    struct translators *older; /* of a process that this one descends from */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     uint32_t under_way[BACKGROUND_THREADS];
@@ -28,6 +32,8 @@ static struct translators *make_translators(struct alloc *alloc) {
     pthread_condattr_t attributes;
     if (!t)
         return NULL;
+    t->process = cn_os_process();
+    t->older = NULL;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&t->mutex, NULL);
@@ -38,12 +44,16 @@ static struct translators *make_translators(struct alloc *alloc) {
     return t;
 }
 
+/* Mutexes of the parent's may be in any state, and are not touched. */
 static void free_translators(struct alloc *alloc, struct translators *t) {
-    if (!t)
-        return;
-    pthread_cond_destroy(&t->changed);
-    pthread_mutex_destroy(&t->mutex);
-    cn_free(alloc, t, sizeof *t);
+    for (struct translators *older; t; t = older) {
+        older = t->older;
+        if (t->process == cn_os_process()) {
+            pthread_cond_destroy(&t->changed);
+            pthread_mutex_destroy(&t->mutex);
+        }
+        cn_free(alloc, t, sizeof *t);
+    }
 }
 
 void cn_translators_free(struct module *module) {
@@ -53,12 +63,16 @@ void cn_translators_free(struct module *module) {
 /* The module's, made when it has none. */
 static struct translators *get_translators(struct module *module) {
     struct translators *t = atomic_load(&module->translators);
-    if (t)
+    if (t && t->process == cn_os_process())
         return t;
     struct translators *made = make_translators(module->alloc);
     module->drop_code = cn_code_drop;
-    if (!made || atomic_compare_exchange_strong(&module->translators, &t, made))
+    if (!made)
+        return NULL;
+    made->older = t;
+    if (atomic_compare_exchange_strong(&module->translators, &t, made))
         return made;
+    made->older = NULL;
     free_translators(module->alloc, made);
     return t;
 }
@@ -101,7 +115,7 @@ static uint64_t own_time(struct module *module, uint32_t func) {
 
 void cn_translators_await(struct module *module, uint32_t func) {
     struct translators *t = atomic_load_explicit(&module->translators, memory_order_acquire);
-    if (!t)
+    if (!t || t->process != cn_os_process())
         return;
     uint64_t until = cn_os_monotonic_ns() + own_time(module, func);
     struct timespec deadline = {(time_t)(until / UINT64_C(1000000000)),
@@ -121,6 +135,7 @@ struct background {
     struct translators *translators;
     _Atomic uint64_t *table;
     struct translation_config config;
+    uint64_t process;      /* whose threads these are */
     pthread_mutex_t mutex; /* over what follows, once it has started */
     pthread_cond_t changed;
     uint32_t *queue; /* room for each function twice: alone and with its calls */
@@ -166,6 +181,7 @@ struct background *cn_background_new(struct shared_module *shared, _Atomic uint6
     job->module = module;
     job->table = table;
     job->config = *config;
+    job->process = cn_os_process();
     job->next = module->imported_func_count;
     job->queue = cn_calloc(alloc, (size_t)defined(module) * 2, sizeof *job->queue);
     job->marks = cn_calloc(alloc, defined(module), 1);
@@ -303,7 +319,15 @@ bool cn_background_start(struct background *job, uint32_t threads) {
     return job->threads > 0;
 }
 
+/* In a child after fork() there is no thread: the job has ended, what is left is translated by the first
+ * calls, and the mutex, which may be locked for ever, is left alone. */
+static bool is_foreign(const struct background *job) {
+    return job->process != cn_os_process();
+}
+
 bool cn_background_ended(struct background *job) {
+    if (is_foreign(job))
+        return true;
     pthread_mutex_lock(&job->mutex);
     bool ended = job->running == 0;
     pthread_mutex_unlock(&job->mutex);
@@ -311,6 +335,8 @@ bool cn_background_ended(struct background *job) {
 }
 
 bool cn_background_wait(struct background *job, struct error *error) {
+    if (is_foreign(job))
+        return true;
     pthread_mutex_lock(&job->mutex);
     while (job->running > 0)
         pthread_cond_wait(&job->changed, &job->mutex);
@@ -322,6 +348,8 @@ bool cn_background_wait(struct background *job, struct error *error) {
 }
 
 void cn_background_cancel(struct background *job) {
+    if (is_foreign(job))
+        return;
     pthread_mutex_lock(&job->mutex);
     job->cancelled = true;
     pthread_cond_broadcast(&job->changed);
@@ -330,9 +358,11 @@ void cn_background_cancel(struct background *job) {
 
 void cn_background_delete(struct background *job) {
     cn_background_cancel(job);
-    for (uint32_t i = 0; i < job->threads; i++)
+    for (uint32_t i = 0; i < job->threads && !is_foreign(job); i++)
         pthread_join(job->thread[i], NULL);
-    pthread_cond_destroy(&job->changed);
-    pthread_mutex_destroy(&job->mutex);
+    if (!is_foreign(job)) {
+        pthread_cond_destroy(&job->changed);
+        pthread_mutex_destroy(&job->mutex);
+    }
     free_job(job);
 }

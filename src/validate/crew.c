@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/process.h"
 #include "binary/stream.h"
 #include "validate/quick.h"
 #include "validate/validate.h"
@@ -35,6 +36,7 @@ struct crew {
     bool streamed;      /* bytes behind the bodies that are ready may not be there yet */
     uint32_t known;     /* the first function whose body the caller does not know */
     uint32_t announced; /* `ready`, as the caller left it */
+    uint64_t process;   /* whose threads the helpers are */
     uint32_t helper_count;
     pthread_t helpers[MOST_THREADS];
 
@@ -201,6 +203,7 @@ struct crew *cn_crew_new(const struct module *m, size_t code_bytes, uint32_t thr
     crew->next = crew->ready = crew->announced = crew->known = m->imported_func_count;
     crew->end = m->func_count;
     crew->streamed = streamed;
+    crew->process = cn_os_process();
     if (!make_worker(&crew->own, m, code_bytes)) {
         *error = crew->own.error;
         cn_free(m->alloc, crew, sizeof *crew);
@@ -236,7 +239,19 @@ static bool announce(struct crew *crew, uint32_t end, bool closed) {
     return plenty;
 }
 
+/* In a child after fork() there are no helpers, and what they were at is not known: the caller begins
+ * again, alone. The mutex may be locked for ever and is left alone. */
+static void expect_helpers(struct crew *crew) {
+    if (crew->helper_count == 0 || crew->process == cn_os_process())
+        return;
+    crew->helper_count = 0;
+    crew->next = crew->m->imported_func_count;
+    crew->end = crew->m->func_count;
+    validate_alone(crew, crew->known);
+}
+
 void cn_crew_ready(struct crew *crew, uint32_t end) {
+    expect_helpers(crew);
     if (crew->helper_count == 0) {
         validate_alone(crew, end);
         return;
@@ -249,6 +264,7 @@ void cn_crew_ready(struct crew *crew, uint32_t end) {
 }
 
 bool cn_crew_failed(struct crew *crew) {
+    expect_helpers(crew);
     if (crew->helper_count == 0)
         return crew->end < crew->m->func_count;
     pthread_mutex_lock(&crew->mutex);
@@ -272,6 +288,7 @@ static void free_crew(struct crew *crew) {
 }
 
 bool cn_crew_finish(struct crew *crew, struct error *error) {
+    expect_helpers(crew);
     if (crew->helper_count > 0) {
         announce(crew, crew->known, true);
         work(crew, &crew->own, false);
@@ -287,6 +304,8 @@ bool cn_crew_finish(struct crew *crew, struct error *error) {
 void cn_crew_drop(struct crew *crew) {
     if (!crew)
         return;
+    if (crew->process != cn_os_process())
+        crew->helper_count = 0;
     if (crew->helper_count > 0) {
         pthread_mutex_lock(&crew->mutex);
         crew->end = crew->next; /* nothing is left that matters */

@@ -1,4 +1,5 @@
 /* Modules that arrive in pieces: what comes out is what one piece gives. */
+#include "../child.h"
 #include "../unit/sample.h"
 #include "load.h"
 
@@ -217,6 +218,64 @@ static void misuse_is_told(void **state) {
     wasm_engine_delete(engine);
 }
 
+/* ---- After a fork ---- */
+
+struct half_way {
+    wasm_store_t *store;
+    catnap_builder_t *builder;
+    const struct bytes *rest;
+    bool valid, drop;
+};
+
+/* The threads that help are not there. */
+static void go_on_alone(void *env) {
+    struct half_way *half = env;
+    catnap_error_t *error = NULL;
+    wasm_module_t *module = NULL;
+    if (half->drop) {
+        catnap_builder_delete(half->builder);
+        _exit(0);
+    }
+    for (size_t at = 0; at < half->rest->size && !error; at += 9000) {
+        size_t left = half->rest->size - at;
+        error =
+            catnap_builder_write(half->builder, half->rest->data + at, left < 9000 ? left : 9000);
+    }
+    if (error)
+        catnap_builder_delete(half->builder);
+    else
+        module = catnap_builder_finish(half->builder, half->store, &error);
+    WANT(half->valid ? module != NULL : catnap_error_status(error) == CATNAP_INVALID);
+    wasm_module_delete(module);
+    catnap_error_delete(error);
+}
+
+static void a_child_validates_alone(uint32_t bad, bool drop) {
+    struct bytes b = many_functions(300, bad, UINT32_MAX);
+    const struct engine_form form = {.threads = 4};
+    wasm_engine_t *engine = new_engine(&form);
+    wasm_store_t *store = wasm_store_new(engine);
+    for (size_t part = 1; part < 8; part++) {
+        size_t cut = b.size / 8 * part;
+        struct bytes rest = {.data = b.data + cut, .size = b.size - cut};
+        struct half_way half = {store, catnap_builder_new(engine, NULL, NULL), &rest,
+                                bad == UINT32_MAX, drop};
+        catnap_error_delete(catnap_builder_write(half.builder, b.data, cut));
+        assert_true(child_is_well(start_child(go_on_alone, &half)));
+        catnap_builder_delete(half.builder);
+    }
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+    drop_bytes(&b);
+}
+
+static void children_validate_alone(void **state) {
+    (void)state;
+    a_child_validates_alone(UINT32_MAX, false);
+    a_child_validates_alone(295, false);
+    a_child_validates_alone(UINT32_MAX, true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_split_of_a_small_module),
@@ -227,6 +286,7 @@ int main(void) {
         cmocka_unit_test(streams_can_be_dropped),
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(misuse_is_told),
+        cmocka_unit_test(children_validate_alone),
     };
     return cmocka_run_group_tests_name("load/stream", tests, NULL, NULL);
 }

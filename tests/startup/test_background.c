@@ -4,7 +4,7 @@
 #undef CALL /* here it is the instruction */
 #include "../hostile/module.h"
 
-#include <unistd.h>
+#include "../child.h"
 
 #define CHAIN 400u
 #define LONE CHAIN /* a function that nobody calls */
@@ -221,6 +221,44 @@ static void everything_may_end_meanwhile(void **state) {
     }
 }
 
+/* ---- After a fork ---- */
+
+struct family {
+    wasm_store_t *store;
+    wasm_module_t *module;
+    catnap_background_t *job;
+};
+
+/* The threads are not there, and what they held may be held for ever. */
+static void go_on_without_threads(void *env) {
+    struct family *family = env;
+    catnap_background_options_t options = {.everything = true, .threads = 2};
+    WANT(catnap_background_ended(family->job));
+    WANT(succeeds(catnap_background_wait(family->job)));
+    catnap_background_cancel(family->job);
+    WANT(call_head(family->store, family->module) == 7);
+    catnap_background_t *own_job = begin(family->module, &options);
+    WANT(succeeds(catnap_background_wait(own_job)));
+    WANT(is_translated(family->module, LONE));
+    catnap_background_delete(own_job);
+    catnap_background_delete(family->job);
+    wasm_module_delete(family->module);
+}
+
+static void children_have_no_threads(void **state) {
+    catnap_background_options_t options = {.everything = true, .threads = 4};
+    for (int i = 0; i < 30; i++) {
+        struct family family = {STORE(state), load_chain(STORE(state), UINT32_MAX), NULL};
+        family.job = begin(family.module, &options);
+        usleep((useconds_t)i * 20); /* to fork at another moment each time */
+        assert_true(child_is_well(start_child(go_on_without_threads, &family)));
+        assert_int_equal(call_head(family.store, family.module), 7);
+        finish_job(family.job);
+        assert_int_equal(translated(family.module), CHAIN + 1);
+        wasm_module_delete(family.module);
+    }
+}
+
 /* ---- Failures ---- */
 
 static void invalid_functions_tell_their_callers(void **state) {
@@ -297,6 +335,7 @@ int main(void) {
         TEST(calls_go_on_meanwhile),
         TEST(jobs_may_overlap),
         TEST(everything_may_end_meanwhile),
+        TEST(children_have_no_threads),
         TEST(invalid_functions_tell_their_callers),
         TEST(survives_exhausted_memory),
     };

@@ -1,4 +1,5 @@
 /* The cache of validated modules. */
+#include "../child.h"
 #include "../temporary.h"
 #include "inject.h"
 
@@ -670,6 +671,25 @@ static void processes_share_a_directory(void **state) {
     }
 }
 
+/* A cache that was open at the fork serves both. */
+static void go_on_with_cache(void *env) {
+    const struct user *user = env;
+    for (uint32_t i = 0; i < 6; i++)
+        load_number(user, i);
+    WANT(stats_of(user).memory_hits >= 3);
+}
+
+static void children_go_on_with_a_cache(void **state) {
+    struct user user = open_user(PATH(state), 1 << 20, 1 << 20);
+    for (uint32_t i = 0; i < 3; i++)
+        load_number(&user, i);
+    assert_true(child_is_well(start_child(go_on_with_cache, &user)));
+    for (uint32_t i = 3; i < 6; i++)
+        load_number(&user, i);
+    assert_int_equal(stats_of(&user).disk_hits, 3);
+    close_user(&user);
+}
+
 static void *use_in_thread(void *env) {
     struct user user = *(const struct user *)env;
     user.store = wasm_store_new(user.engine);
@@ -755,6 +775,7 @@ int main(void) {
         TEST_IN_PLACE(memory_is_bounded),
         TEST_IN_PLACE(directories_are_looked_after),
         TEST_IN_PLACE(processes_share_a_directory),
+        TEST_IN_PLACE(children_go_on_with_a_cache),
         TEST_IN_PLACE(threads_share_a_cache),
         TEST_IN_PLACE(survives_exhausted_memory),
     };
