@@ -12,6 +12,18 @@
  *  - Engines and modules may be used by several threads at once. A store, and all that lives in it,
  *    belongs to one thread at a time and may move between threads when no call is under way;
  *    catnap_store_interrupt() is the one call that any thread or signal handler may make.
+ *  - After fork() parent and child have each everything that there was, and neither changes what the
+ *    other has, but for files and sockets, whose positions and data the system shares. fork() when no
+ *    other thread is inside this library (threads that it started itself do not count): the child
+ *    has one thread only, and would wait for ever for a lock that another one held. The details:
+ *     - The first use of a store's checkpoints in a child compares its memories with them once.
+ *     - With CATNAP_TRACKING_COPY_ON_WRITE parent and child share pages until the child first calls
+ *       into the store, goes back, or makes or releases a checkpoint. When the parent made, released or went back to
+ *       a checkpoint in the meantime, these fail in the child (CATNAP_MISUSE, a trap of code
+ *       CATNAP_TRAP_HOST), a slot of a pool is made new, and wasm_memory_data() is not to be read.
+ *     - A slot of a pool that is out is out in both.
+ *     - Background translation goes on in the parent only: in the child it has ended.
+ *     - An interrupt is for the process whose thread asks for it.
  *  - Nothing here prints, exits or aborts, and there is no process-wide configuration. The single
  *    process-wide effect is a SIGSEGV/SIGBUS handler that is installed when the first memory with
  *    guard pages is made; faults that are not ours go to the handler that was there before.

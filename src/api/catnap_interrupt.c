@@ -19,9 +19,8 @@ void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
     } while (!atomic_compare_exchange_weak(&store->machine.interrupt_request, &known, call_id));
     /* A call that ends between here and the signal leaves a descriptor that polls readable for no
      * reason: waiting code asks catnap_caller_interrupted(). */
-    int event = store->machine.interrupt_event;
-    if (event >= 0 && call_id == atomic_load(&store->machine.call_id))
-        cn_os_event_signal(event);
+    if (cn_has_interrupt_event(&store->machine) && call_id == atomic_load(&store->machine.call_id))
+        cn_os_event_signal(store->machine.interrupt_event);
 }
 
 bool catnap_caller_interrupted(const catnap_caller_t *caller) {
@@ -36,8 +35,12 @@ int catnap_caller_interrupt_fd(catnap_caller_t *caller) {
     if (!caller)
         return -1;
     struct machine *machine = caller->machine;
-    if (machine->interrupt_event < 0)
+    if (!cn_has_interrupt_event(machine)) {
+        cn_os_event_delete(machine->interrupt_event); /* the parent has its own descriptor of it */
+        machine->interrupt_event = -1;
+        machine->event_process = cn_os_process();
         machine->interrupt_event = cn_os_event_new();
+    }
     if (machine->interrupt_event < 0)
         return -1;
     cn_os_event_clear(machine->interrupt_event);

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct page_source {
-    int file;        /* or -1: there is none that can be believed */
-    int64_t process; /* that it tells about: not its children */
+    int file;         /* or -1: there is none that can be believed */
+    uint64_t process; /* that it tells about (base/process.h): not its children */
 };
 
 /* False where the system has none; the source then never tells anything. */

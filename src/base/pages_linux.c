@@ -5,11 +5,12 @@
 
 #include "base/pagemap_linux.h"
 #include "base/platform.h"
+#include "base/process.h"
 #include "base/track.h"
 
 bool cn_os_pages_own(const struct page_source *source, const uint8_t *start, size_t size,
                      void (*found)(void *env, size_t from, size_t to), void *env) {
-    return source->file >= 0 && source->process == getpid() &&
+    return source->file >= 0 && source->process == cn_os_process() &&
            cn_pagemap_own(source->file, start, size, start, found, env);
 }
 
@@ -47,7 +48,7 @@ static bool is_believable(const struct page_source *source) {
 }
 
 bool cn_os_pages_open(struct page_source *source) {
-    source->process = getpid();
+    source->process = cn_os_process();
     source->file = cn_pagemap_open();
     if (source->file >= 0 && is_believable(source))
         return true;

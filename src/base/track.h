@@ -20,14 +20,19 @@ enum track_kind {
 
 struct tracker {
     enum track_kind kind;
-    int faults, pages; /* descriptors, or -1 */
+    int faults, pages;     /* descriptors, or -1 */
+    uint64_t process;      /* whose address space they tell of (base/process.h) */
+    struct tracker *older; /* of a process that this one descends from, or NULL */
 };
 
 /* Opens what `kind` needs, TRACK_NONE meaning the best there is, and tries it
- * out; false when this machine does not have it. A tracker serves all threads,
- * and does not survive fork(). */
+ * out; false when this machine does not have it. A tracker serves all threads of
+ * the process that opened it. In a child of that process the functions below
+ * return false and leave the descriptors alone, which would act on the parent. */
 bool cn_tracker_open(struct tracker *, enum track_kind kind);
 void cn_tracker_close(struct tracker *);
+/* Whether the tracker tells of this process. One that compares always does. */
+bool cn_tracker_is_own(const struct tracker *);
 
 /* Takes whole pages of readable and writable memory in; again for pages that
  * are in is harmless. */
@@ -59,6 +64,9 @@ uint8_t *cn_os_image_open(int image, size_t size);
 bool cn_os_image_map(int image, uint64_t offset, void *start, size_t size);
 /* Pages of such a mapping are the image's again; other memory is zero again. */
 bool cn_os_discard(void *start, size_t size);
+/* Whole pages at `from`, a reservation of this size, go to `start` in place of what is there. On
+ * failure nothing has changed. */
+bool cn_os_replace(void *start, void *from, size_t size);
 /* Memory is zero again: of a shared mapping of an image, or (image -1) of
  * nobody else. */
 void cn_os_zero(int image, void *start, size_t size);

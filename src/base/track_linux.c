@@ -17,6 +17,7 @@
 
 #include "base/pagemap_linux.h"
 #include "base/platform.h"
+#include "base/process.h"
 
 /* ---- The kernel's interface, newer than the headers of some systems ---- */
 
@@ -103,7 +104,13 @@ static bool read_entries(const struct tracker *tracker, uint8_t *start, size_t s
 
 /* ---- Both ---- */
 
+bool cn_tracker_is_own(const struct tracker *tracker) {
+    return tracker->kind == TRACK_COMPARE || tracker->process == cn_os_process();
+}
+
 bool cn_tracker_watch(const struct tracker *tracker, void *start, size_t size) {
+    if (!cn_tracker_is_own(tracker))
+        return false;
     if (tracker->kind != TRACK_WRITE_PROTECT || size == 0)
         return true;
     struct uffdio_register request = {
@@ -120,12 +127,14 @@ bool cn_tracker_watch(const struct tracker *tracker, void *start, size_t size) {
 
 void cn_tracker_unwatch(const struct tracker *tracker, void *start, size_t size) {
     struct uffdio_range range = {(uint64_t)(uintptr_t)start, size};
-    if (tracker->kind == TRACK_WRITE_PROTECT && size > 0)
+    if (tracker->kind == TRACK_WRITE_PROTECT && size > 0 && cn_tracker_is_own(tracker))
         ioctl(tracker->faults, UFFDIO_UNREGISTER, &range);
 }
 
 bool cn_tracker_written(const struct tracker *tracker, uint8_t *start, size_t size, bool protect,
                         written_pages found, void *env) {
+    if (!cn_tracker_is_own(tracker))
+        return false;
     if (size == 0)
         return true;
     return tracker->kind == TRACK_WRITE_PROTECT
@@ -145,7 +154,8 @@ bool cn_tracker_protect(const struct tracker *tracker, uint8_t *start, size_t si
 
 bool cn_tracker_populated(const struct tracker *tracker, uint8_t *start, size_t size,
                           written_pages found, void *env) {
-    return tracker->kind != TRACK_COMPARE && read_entries(tracker, start, size, 0, found, env);
+    return tracker->kind != TRACK_COMPARE && cn_tracker_is_own(tracker) &&
+           read_entries(tracker, start, size, 0, found, env);
 }
 
 /* ---- Trying out ---- */
@@ -182,7 +192,8 @@ static bool works(const struct tracker *tracker) {
 }
 
 static bool open_kind(struct tracker *tracker, enum track_kind kind) {
-    *tracker = (struct tracker){.kind = kind, .faults = -1, .pages = -1};
+    *tracker =
+        (struct tracker){.kind = kind, .faults = -1, .pages = -1, .process = cn_os_process()};
     if (kind == TRACK_COMPARE)
         return true;
     if (kind == TRACK_WRITE_PROTECT)
@@ -240,6 +251,11 @@ bool cn_os_image_map(int image, uint64_t offset, void *start, size_t size) {
 
 bool cn_os_discard(void *start, size_t size) {
     return size == 0 || madvise(start, size, MADV_DONTNEED) == 0;
+}
+
+bool cn_os_replace(void *start, void *from, size_t size) {
+    return size == 0 ||
+           mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) != MAP_FAILED;
 }
 
 void cn_os_zero(int image, void *start, size_t size) {

@@ -34,6 +34,9 @@ struct value_stack *cn_stack_new(struct machine *);
 void cn_stack_delete(struct machine *, struct value_stack *);
 /* Switches to a value stack; false when the host's calls are nested too deep. */
 bool cn_begin_call(struct machine *, struct outer_call *, struct value_stack *);
+/* Before a call: what the store shares with the process that this one was forked from becomes its own.
+ * NULL, or an own trap when it cannot. */
+struct wasm_trap_t *cn_adopt_pages(struct machine *);
 void cn_end_call(struct machine *, const struct outer_call *);
 bool cn_entry_fits(const struct value_stack *, const uint64_t *at, const struct functype *);
 bool cn_enter(struct machine *, struct wasm_func_t *, uint64_t *record, const uint64_t **pc,

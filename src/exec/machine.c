@@ -231,7 +231,7 @@ bool cn_entry_fits(const struct value_stack *stack, const uint64_t *at,
 }
 
 static inline void forget_interrupts(struct machine *vm) {
-    if (vm->interrupt_event >= 0)
+    if (unlikely(vm->interrupt_event >= 0) && cn_has_interrupt_event(vm))
         cn_os_event_clear(vm->interrupt_event);
 }
 
@@ -313,10 +313,20 @@ static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *sta
     return trap;
 }
 
+struct wasm_trap_t *cn_adopt_pages(struct machine *vm) {
+    struct error error;
+    if (likely(!vm->shares_pages) || vm->store->checkpoint_hooks->adopt(vm->store, &error))
+        return NULL;
+    return cn_trap_new(vm->store, CATNAP_TRAP_HOST, "%s", error.message);
+}
+
 struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
     struct machine *vm = &f->ref.store->machine;
     struct outer_call outer;
     struct value_stack *stack = stack_for_calls(vm);
+    struct wasm_trap_t *foreign = cn_adopt_pages(vm);
+    if (foreign)
+        return foreign;
     if (!stack)
         return cn_trap_new(vm->store, CATNAP_TRAP_NO_MEMORY, "no memory for a value stack");
     if (!cn_begin_call(vm, &outer, stack))
@@ -333,7 +343,8 @@ struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
 /* An empty stack has room for all values that a function may have. */
 uint64_t *cn_call_place(struct wasm_func_t *f) {
     const struct machine *vm = &f->ref.store->machine;
-    bool usual = vm->host_depth == 0 && vm->host_depth_limit > 0 && vm->spare && f->instance;
+    bool usual = vm->host_depth == 0 && vm->host_depth_limit > 0 && vm->spare && f->instance &&
+                 !vm->shares_pages;
     return likely(usual) ? vm->spare->base + ENTRY_RECORD_SLOTS : NULL;
 }
 

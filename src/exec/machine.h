@@ -12,6 +12,7 @@
 #include "catnap.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/process.h"
 
 struct wasm_func_t;
 struct wasm_store_t;
@@ -54,7 +55,9 @@ struct machine {
     struct wasm_func_t *callee; /* of call_outside, the handler */
     uint64_t fuel_needed;       /* by what ran out of fuel */
     bool fuel_enabled, interruptible;
-    bool guarded;        /* faults are recovered from (cn_os_guard_install) */
+    bool guarded; /* faults are recovered from (cn_os_guard_install) */
+    bool
+        shares_pages; /* with its parent, when this is a child after fork(): see checkpoint_hooks */
     uint32_t call_cells; /* of the instruction that calls it */
     uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
@@ -71,7 +74,13 @@ struct machine {
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
     _Atomic int interrupt_event; /* cn_os_event, or -1: made when a host function asks */
+    uint64_t event_process;      /* whose it is: a child after fork() makes its own */
 };
+
+/* Whether there is an event that nobody else waits for. Async-signal-safe. */
+static inline bool cn_has_interrupt_event(const struct machine *vm) {
+    return atomic_load(&vm->interrupt_event) >= 0 && vm->event_process == cn_os_process();
+}
 
 /* A call of the host's that is under way: given to callbacks as catnap_caller_t. */
 struct catnap_caller_t {

@@ -116,6 +116,9 @@ static catnap_status_t call_host(struct catnap_run_t *run, uint64_t *results,
 static catnap_status_t call_wasm(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
                                  struct wasm_trap_t **trap) {
     struct outer_call outer;
+    *trap = cn_adopt_pages(vm);
+    if (*trap)
+        return CATNAP_TRAP;
     if (!cn_begin_call(vm, &outer, run->stack)) {
         *trap = cn_trap_new(vm->store, CATNAP_TRAP_STACK_OVERFLOW, "%s",
                             cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));

@@ -45,10 +45,12 @@ void cn_engine_retain(wasm_engine_t *engine) {
 void cn_engine_release(wasm_engine_t *engine) {
     if (!engine || atomic_fetch_sub_explicit(&engine->references, 1, memory_order_acq_rel) != 1)
         return;
-    struct tracker *tracker = atomic_load(&engine->tracker);
-    if (tracker)
+    for (struct tracker *tracker = atomic_load(&engine->tracker), *older; tracker;
+         tracker = older) {
+        older = tracker->older;
         cn_tracker_close(tracker);
-    cn_free(&engine->alloc, tracker, sizeof *tracker);
+        cn_free(&engine->alloc, tracker, sizeof *tracker);
+    }
     cn_types_destroy(&engine->types);
     deallocate(engine);
 }

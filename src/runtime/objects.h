@@ -39,7 +39,7 @@ struct wasm_engine_t {
     struct wasm_config_t config;
     struct alloc alloc;
     struct type_registry types;
-    struct tracker *_Atomic tracker; /* opened by the first checkpoint */
+    struct tracker *_Atomic tracker; /* opened by the first checkpoint of a process */
 };
 
 enum object_kind {
@@ -182,6 +182,8 @@ struct checkpoint_hooks {
     void (*mark)(const struct checkpoints *,
                  void (*slots)(void *env, const uint64_t *first, size_t count), void *env);
     void (*drop)(wasm_store_t *);
+    /* In a child of the process that made them: makes memories and shadows the child's own. */
+    bool (*adopt)(wasm_store_t *, struct error *);
 };
 
 /* What several stores may have together: bytes of linear memories and tables, and what else their

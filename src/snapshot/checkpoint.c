@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/process.h"
 #include "snapshot/shadow.h"
 
 struct saved_memory {
@@ -51,7 +52,8 @@ struct level {
 
 struct checkpoints {
     struct level *top;
-    uint32_t kept; /* levels from 1 that cannot be released */
+    uint32_t kept;    /* levels from 1 that cannot be released */
+    uint64_t process; /* whose the shadows are */
 };
 
 /* ---- Counting and listing ---- */
@@ -232,9 +234,27 @@ static bool prepare(wasm_store_t *store, struct level *level, struct error *erro
 
 static bool ready(wasm_store_t *store);
 
+/* After fork(): the child's store has shadows of its own from now on. */
+static bool adopt(wasm_store_t *store, struct error *error) {
+    struct error ignored;
+    if (!store->checkpoints || store->checkpoints->process == cn_os_process())
+        return true;
+    const struct tracker *tracker = cn_engine_tracker(store->engine, &ignored);
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow &&
+            !cn_shadow_adopt((wasm_memory_t *)ref, tracker, error))
+            return false;
+    store->checkpoints->process = cn_os_process();
+    return true;
+}
+
 bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     struct counts counts = count_objects(store);
-    struct level *level = ready(store) ? allocate_level(store, &counts) : NULL;
+    if (!ready(store))
+        return cn_fail_memory(error);
+    if (!adopt(store, error))
+        return false;
+    struct level *level = allocate_level(store, &counts);
     if (!level)
         return cn_fail_memory(error);
     level->below = store->checkpoints->top;
@@ -352,7 +372,7 @@ static bool prepare_rollback(const struct level *top, const struct level *level,
 bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
     if (number == 0)
         return cn_fail(error, CATNAP_MISUSE, "checkpoints are numbered from 1");
-    if (!check_level(store, number, error))
+    if (!check_level(store, number, error) || !adopt(store, error))
         return false;
     struct level *level = store->checkpoints->top;
     while (level->number > number)
@@ -380,7 +400,7 @@ static void drop_shadows(wasm_store_t *store) {
 }
 
 bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
-    if (!check_level(store, number, error))
+    if (!check_level(store, number, error) || !adopt(store, error))
         return false;
     if (store->checkpoints && store->checkpoints->kept > 0 && number <= store->checkpoints->kept)
         return cn_fail(error, CATNAP_MISUSE, "checkpoint %u and those below it are the pool's",
@@ -432,11 +452,13 @@ static void mark(const struct checkpoints *checkpoints,
 }
 
 static bool ready(wasm_store_t *store) {
-    static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop};
+    static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop, .adopt = adopt};
     if (store->checkpoints)
         return true;
     store->checkpoints = cn_calloc(store->alloc, 1, sizeof *store->checkpoints);
     store->checkpoint_hooks = &hooks;
+    if (store->checkpoints)
+        store->checkpoints->process = cn_os_process();
     return store->checkpoints != NULL;
 }
 
@@ -455,7 +477,7 @@ static enum track_kind wanted_kind(const wasm_engine_t *engine) {
 
 const struct tracker *cn_engine_tracker(wasm_engine_t *engine, struct error *error) {
     struct tracker *found = atomic_load(&engine->tracker);
-    if (found)
+    if (found && cn_tracker_is_own(found))
         return found;
     struct tracker *tracker = cn_alloc(&engine->alloc, sizeof *tracker);
     if (!tracker) {
@@ -467,6 +489,7 @@ const struct tracker *cn_engine_tracker(wasm_engine_t *engine, struct error *err
         cn_fail(error, CATNAP_IO, "this machine does not offer the kind of tracking asked for");
         return NULL;
     }
+    tracker->older = found; /* of the parent, for shadows that it made */
     if (atomic_compare_exchange_strong(&engine->tracker, &found, tracker))
         return tracker;
     cn_tracker_close(tracker); /* another thread was faster */

@@ -1,6 +1,7 @@
 /* Shadows of memories, see shadow.h. */
 #include "snapshot/shadow.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/platform.h"
@@ -56,23 +57,50 @@ static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory
 
 /* ---- Making ---- */
 
+/* Of the mapping at pages: a page more for the count of changes. */
+static size_t mapped_bytes(const struct shadow *shadow) {
+    return shadow->reserved + (shadow->image >= 0 ? shadow->page : 0);
+}
+
 static bool make_pages(struct shadow *shadow) {
     if (shadow->tracker->kind != TRACK_COPY_ON_WRITE) {
         shadow->pages = cn_os_reserve(shadow->reserved);
         return shadow->pages && cn_os_commit(shadow->pages, shadow->reserved);
     }
-    shadow->image = cn_os_image_new(shadow->reserved);
+    shadow->image = cn_os_image_new(shadow->reserved + shadow->page);
     if (shadow->image >= 0)
-        shadow->pages = cn_os_image_open(shadow->image, shadow->reserved);
+        shadow->pages = cn_os_image_open(shadow->image, mapped_bytes(shadow));
     return shadow->pages != NULL;
+}
+
+static void free_pages(struct shadow *shadow) {
+    cn_os_release(shadow->pages, mapped_bytes(shadow));
+    cn_os_image_delete(shadow->image);
+}
+
+static _Atomic uint64_t *change_count(const struct shadow *shadow) {
+    return (_Atomic uint64_t *)(void *)(shadow->pages + shadow->reserved);
+}
+
+/* Before the pages are changed: a child that reads them from now on must not believe them. */
+static void announce_change(struct shadow *shadow) {
+    if (shadow->image < 0)
+        return;
+    atomic_store(change_count(shadow), ++shadow->changes);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Whether all that was read from the pages before is what they were when this process began. */
+static bool is_unchanged(const struct shadow *shadow) {
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load(change_count(shadow)) == shadow->changes;
 }
 
 static void free_record(struct alloc *alloc, struct undo *undo, size_t page);
 
 static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
     cn_os_release(shadow->differing, shadow->differing_bytes);
-    cn_os_release(shadow->pages, shadow->reserved);
-    cn_os_image_delete(shadow->image);
+    free_pages(shadow);
     free_record(alloc, shadow->spare, shadow->page);
     cn_free(alloc, shadow, sizeof *shadow);
 }
@@ -99,6 +127,7 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
     }
     if (shadow->image >= 0 || memory->imaged)
         add_what_is_there(shadow, memory);
+    memory->ref.store->machine.shares_pages |= shadow->image >= 0;
     memory->shadow = shadow;
     memory->drop_shadow = cn_shadow_drop;
     return true;
@@ -154,6 +183,75 @@ bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error)
                             shadow))
         return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
     return !protect || memory->size == known || collect_new(memory, error);
+}
+
+/* ---- After a fork ---- */
+
+static const struct tracker comparing = {.kind = TRACK_COMPARE, .faults = -1, .pages = -1};
+
+static void copy_pages(uint8_t *to, const uint8_t *from, uint64_t size, size_t page) {
+    for (size_t i = 0; i < size / page; i++)
+        if (!is_zero_page(from + i * page, page))
+            memcpy(to + i * page, from + i * page, page);
+}
+
+/* Fills a shadow of the child's own, and a copy of the memory, and puts both in place. */
+static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t *copy,
+                             struct error *error) {
+    struct shadow *shadow = memory->shadow;
+    size_t size = (size_t)memory->size;
+    copy_pages(own->pages, shadow->pages, shadow->size, shadow->page);
+    copy_pages(copy, memory->base, size, shadow->page);
+    if (!is_unchanged(shadow))
+        return cn_fail(error, CATNAP_MISUSE,
+                       "the process that made the checkpoint has changed it since the fork");
+    if (!cn_os_replace(memory->base, copy, size))
+        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses to replace a memory");
+    free_pages(shadow);
+    *shadow = *own;
+    return true;
+}
+
+/* The shadow and pages of the memory are an image that the parent goes on using. */
+static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
+    struct shadow own = *memory->shadow;
+    size_t size = (size_t)memory->size;
+    own.tracker = tracker;
+    own.pages = NULL;
+    own.image = -1;
+    own.changes = 0;
+    uint8_t *copy = cn_os_reserve(size ? size : own.page);
+    bool ok = make_pages(&own) && copy && cn_os_commit(copy, size);
+    if (!ok)
+        cn_fail(error, CATNAP_NO_MEMORY, "the system refuses memory for a checkpoint");
+    ok = ok && fill_and_replace(memory, &own, copy, error);
+    if (!ok)
+        free_pages(&own);
+    if (!ok || size == 0)
+        cn_os_release(copy, size ? size : own.page);
+    return ok;
+}
+
+static bool watch_all(wasm_memory_t *memory, const struct tracker *tracker) {
+    size_t size = (size_t)memory->size;
+    return tracker->kind != TRACK_WRITE_PROTECT ||
+           (cn_tracker_watch(tracker, memory->base, size) &&
+            cn_tracker_protect(tracker, memory->base, size));
+}
+
+bool cn_shadow_adopt(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
+    struct shadow *shadow = memory->shadow;
+    if (cn_tracker_is_own(shadow->tracker))
+        return true;
+    bool imaged = shadow->image >= 0;
+    if (!tracker || (tracker->kind == TRACK_COPY_ON_WRITE && !imaged))
+        tracker = &comparing;
+    if (imaged && !leave_image(memory, tracker, error))
+        return false;
+    shadow->tracker = watch_all(memory, tracker) ? tracker : &comparing;
+    shadow->watched = shadow->tracker->kind == TRACK_WRITE_PROTECT ? memory->size : 0;
+    compare(memory, shadow);
+    return true;
 }
 
 /* ---- Taking ---- */
@@ -246,6 +344,7 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
     struct shadow *shadow = memory->shadow;
     size_t end = pages_of(shadow, memory->size), old_end = pages_of(shadow, shadow->size);
     size_t page = shadow->page, saved = 0;
+    announce_change(shadow);
     if (!undo)
         shadow->copied += shadow->count;
     for (size_t i = shadow->count ? next_page(shadow, 0, end) : end; i < end;
@@ -282,6 +381,7 @@ static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t
 static void put_back(wasm_memory_t *memory, const struct undo *undo) {
     struct shadow *shadow = memory->shadow;
     size_t page = shadow->page;
+    announce_change(shadow);
     for (size_t i = 0; i < undo->count; i++)
         keep_page(memory, shadow, undo->index[i]);
     for (size_t i = pages_of(shadow, undo->size); i < pages_of(shadow, shadow->size); i++)

@@ -23,6 +23,11 @@ struct undo {
     uint8_t *pages;    /* as they were */
 };
 
+/*
+ * With TRACK_COPY_ON_WRITE the shadow is shared memory, of which a child of the process has a view too.
+ * A count behind the pages tells it whether they are still what they were at the fork: it grows before
+ * each change.
+ */
 struct shadow {
     const struct tracker *tracker;
     uint8_t *pages;      /* as the memory was; zero from `size` on */
@@ -37,11 +42,16 @@ struct shadow {
     size_t page;        /* bytes */
     struct undo *spare; /* a record that is done with, for its room; or NULL */
     int image;          /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
+    uint64_t changes;   /* what the count behind the pages is, when nobody else has changed them */
 };
 
 /* Makes the memory's shadow, with nothing in it, when it has none. */
 bool cn_shadow_make(wasm_memory_t *, const struct tracker *, struct error *);
 void cn_shadow_drop(wasm_memory_t *);
+/* In a child of the process that made the shadow: pages that may differ are found by comparison, once,
+ * and by this process's tracker (or by comparison, when it is of another kind) from now on. A shadow
+ * and a memory that the parent could change become the child's own. On failure nothing has changed. */
+bool cn_shadow_adopt(wasm_memory_t *, const struct tracker *, struct error *);
 
 /* Finds out which pages may differ. With `protect`, writes from now on are
  * news. */
