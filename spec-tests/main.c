@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catnap.h"
 #include "runner.h"
 
 /* What PATH/NAME is looked for when no set is asked for. Failures in a set for which the engine is
@@ -123,9 +124,9 @@ static void print_failure(void *env, const char *source, uint32_t line, const ch
     if (line) {
         printf("%" PRIu32 ":", line);
     }
-    char line[4096]; /* names in the message are of the script's choice */
-    catnap_escape(CATNAP_ESCAPE_TEXT, message, strlen(message), line, sizeof line);
-    printf(" %s\n", line);
+    char escaped[4096]; /* names in the message are of the script's choice */
+    catnap_escape(CATNAP_ESCAPE_TEXT, message, strlen(message), escaped, sizeof escaped);
+    printf(" %s\n", escaped);
     fflush(stdout);
 }
 
