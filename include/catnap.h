@@ -371,7 +371,8 @@ WASM_API_EXTERN own catnap_run_t *catnap_run_new(const wasm_func_t *, const catn
 /* Runs until the end or until something stops it.
  *   CATNAP_OK           ended; `results` (result_count of the type) are set, references are own
  *   CATNAP_OUT_OF_FUEL  stopped before an instruction that the fuel does not reach; give more, resume
- *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt() or catnap_caller_suspend(); resume when
+ *   CATNAP_INTERRUPTED  stopped by catnap_store_interrupt() or catnap_caller_suspend(), perhaps while
+ *                       a function was being translated, or before anything ran; resume when
  *                       wanted. A host function that gave up waiting, with a trap of that code, is
  *                       called again
  *   CATNAP_TRAP         ended with *trap (own)

@@ -24,7 +24,7 @@ static void resolve_offsets(const struct trap_frame *frame, catnap_frame_t *out)
         cn_translation(instance->ref.store->engine, instance->code != module->code);
     struct error ignored;
     const struct code *code =
-        cn_code_get(module, instance->code, frame->func_index, &config, &ignored);
+        cn_code_get(module, instance->code, frame->func_index, &config, NULL, &ignored);
     if (!code)
         return;
     out->module_offset = code->body.offset;

@@ -40,7 +40,7 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
     if (!table && module->func_count > module->imported_func_count)
         return cn_fail_memory(error);
     for (uint32_t i = module->imported_func_count; i < module->func_count; i++)
-        if (!cn_code_get(module, table, i, &config, error))
+        if (!cn_code_get(module, table, i, &config, NULL, error))
             return false;
     return true;
 }

@@ -256,6 +256,9 @@ bool keep_define(struct session *session, const wasm_module_t *module, const cha
 static bool handle_interruption(struct session *session, const char *path, catnap_run_t *run) {
     int number = pending_signal;
     bool expired = deadline_expired(&session->deadline);
+    /* Nothing has run yet when its function was still being translated: the next stop is soon. */
+    if (!expired && catnap_run_backtrace(run, NULL, 0) == 0)
+        return true;
     pending_signal = 0;
     pending_tick = 0;
     if (expired)

@@ -5,19 +5,13 @@
 
 #define PIECE_BYTES (UINT64_C(16) << 20)
 
-static bool interrupted(const struct machine *vm) {
-    return vm->interruptible &&
-           atomic_load_explicit(&vm->interrupt_request, memory_order_relaxed) ==
-               atomic_load_explicit(&vm->call_id, memory_order_relaxed);
-}
-
 /* Bytes of the next piece; 0: all is done, or the rest is for later. */
 static uint64_t next_piece(const struct machine *vm, uint64_t done, uint64_t count,
                            bool divisible) {
     uint64_t left = count - done;
     if (!divisible)
         return left;
-    if (done > 0 && left > 0 && interrupted(vm))
+    if (done > 0 && left > 0 && cn_interrupted(vm))
         return 0;
     return left < PIECE_BYTES ? left : PIECE_BYTES;
 }

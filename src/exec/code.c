@@ -53,7 +53,8 @@ static bool ensure_valid(struct module *module, uint32_t func, struct error *err
 }
 
 struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *config, struct error *error) {
+                         const struct translation_config *config, const struct machine *asker,
+                         struct error *error) {
     _Atomic uint64_t *entry = &table[func - module->imported_func_count];
     uint64_t word = atomic_load_explicit(entry, memory_order_acquire);
     if (!(word & CODE_UNTRANSLATED))
@@ -67,7 +68,7 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
     }
     uint64_t start = cn_os_monotonic_ns();
     struct code *code =
-        cn_translate(module, func, cn_module_body(module, func), config, NULL, error);
+        cn_translate(module, func, cn_module_body(module, func), config, asker, NULL, error);
     if (!code)
         return NULL;
     code->size_offset = (uint32_t)((word & ~CODE_VALID) >> 1);
@@ -87,14 +88,18 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
     return code;
 }
 
-/* What a failed first call stops with. Exhausted memory may be there later: the call can then be
- * done again. */
+/* What a failed first call stops with. Exhausted memory may be there later, and an interrupted run may go
+ * on: the call can then be done again. */
 static void stop_first_call(struct machine *vm, uint32_t func, const struct error *error) {
     catnap_trap_code_t code =
         error->status == CATNAP_LIMIT ? CATNAP_TRAP_LIMIT : CATNAP_TRAP_INVALID;
     char place[40] = "";
     if (error->status == CATNAP_NO_MEMORY) {
         vm->event = EVENT_NO_MEMORY;
+        return;
+    }
+    if (error->status == CATNAP_INTERRUPTED) {
+        vm->event = EVENT_INTERRUPTED;
         return;
     }
     if (error->offset != CN_NO_OFFSET)
@@ -113,9 +118,14 @@ const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *ins
     struct translation_config config = cn_instance_translation(instance);
     uint32_t func = defined_index + instance->module->imported_func_count;
     cn_translators_await(instance->module, func);
-    struct code *code = cn_code_get(instance->module, instance->code, func, &config, &error);
+    /* Interrupted once, it is translated whole the next time, so that interrupts which come often do not
+     * keep a run from going on. */
+    const void *entry = &instance->code[defined_index];
+    const struct machine *asker = vm->interrupted_entry == entry ? NULL : vm;
+    struct code *code = cn_code_get(instance->module, instance->code, func, &config, asker, &error);
     if (!code)
         stop_first_call(vm, func, &error);
+    vm->interrupted_entry = !code && vm->event == EVENT_INTERRUPTED ? entry : NULL;
     return code;
 }
 
@@ -132,7 +142,8 @@ static bool find_source(struct module *module, const struct code *code, const ui
     struct source_map map = {.alloc = module->alloc};
     if (pc < code->cells || pc >= code->cells + code->cell_count)
         return false;
-    struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
+    struct code *again =
+        cn_translate(module, code->func_index, code->body, config, NULL, &map, &error);
     bool found = false;
     if (again) {
         uint32_t cell = cn_cell_of(code, pc);
@@ -177,7 +188,8 @@ static void ask(struct module *module, const struct code *code,
     struct error error;
     struct source_map map = {.alloc = module->alloc, .probe = probe};
     uint32_t cell = probe->cell;
-    struct code *again = cn_translate(module, code->func_index, code->body, config, &map, &error);
+    struct code *again =
+        cn_translate(module, code->func_index, code->body, config, NULL, &map, &error);
     probe->exhausted |= !again;
     for (size_t i = 0; again && i < map.count && map.entries[i].cell <= cell; i++)
         *offset = map.entries[i].offset;

@@ -46,9 +46,12 @@ struct translation_config {
 };
 
 /* The code of a defined function, translating it when it is not yet: NULL and *error when memory or
- * a limit does not allow it. Any thread. `table` is module->code or a twin of it. */
+ * a limit does not allow it, or when `asker` (or NULL) is interrupted. Any thread. `table` is
+ * module->code or a twin of it. */
+struct machine;
 struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *, struct error *);
+                         const struct translation_config *, const struct machine *asker,
+                         struct error *);
 
 /* Frees what was translated, at the end of a module. */
 void cn_code_drop(struct module *);

@@ -265,12 +265,12 @@ bool cn_code_disassemble(struct module *module, uint32_t func,
                          struct error *error) {
     struct source_map map = {.alloc = module->alloc};
     _Atomic uint64_t *table = cn_module_code(module);
-    struct code *published = table ? cn_code_get(module, table, func, config, error) : NULL;
+    struct code *published = table ? cn_code_get(module, table, func, config, NULL, error) : NULL;
     if (!table)
         cn_fail_memory(error);
     if (!published)
         return false;
-    struct code *code = cn_translate(module, func, published->body, config, &map, error);
+    struct code *code = cn_translate(module, func, published->body, config, NULL, &map, error);
     if (code) {
         struct line left = {.length = 0}, right = {.length = 0};
         char type[256];

@@ -62,6 +62,8 @@ struct machine {
     uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
+    /* The code table's entry of the function whose translation was interrupted last: it is not again. */
+    const void *interrupted_entry;
     uint64_t stops; /* traps, and runs that were dropped half-way, so far */
     bool in_run;    /* the outermost call under way is a resumable run */
     bool suspend;   /* it is to stop when the host function returns */
@@ -80,6 +82,13 @@ struct machine {
 /* Whether there is an event that nobody else waits for. Async-signal-safe. */
 static inline bool cn_has_interrupt_event(const struct machine *vm) {
     return atomic_load(&vm->interrupt_event) >= 0 && vm->event_process == cn_os_process();
+}
+
+/* Whether the outermost call under way has been asked to stop. */
+static inline bool cn_interrupted(const struct machine *vm) {
+    return vm->interruptible &&
+           atomic_load_explicit(&vm->interrupt_request, memory_order_relaxed) ==
+               atomic_load_explicit(&vm->call_id, memory_order_relaxed);
 }
 
 /* A call of the host's that is under way: given to callbacks as catnap_caller_t. */

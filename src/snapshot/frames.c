@@ -207,7 +207,7 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     wasm_instance_t *instance = func->instance;
     struct translation_config config = cn_instance_translation(instance);
     const struct code *code =
-        cn_code_get(instance->module, instance->code, func->index, &config, r->error);
+        cn_code_get(instance->module, instance->code, func->index, &config, NULL, r->error);
     if (!code)
         return false;
     if ((size_t)(r->stack->limit - r->fp) < code->frame_slots)

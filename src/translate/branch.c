@@ -51,20 +51,34 @@ static uint32_t label_arity(const struct control *c) {
     return c->construct == LOOP ? c->param_count : c->result_count;
 }
 
-/* More values than this are moved by one instruction. */
+static uint32_t label_slots(const struct control *c) {
+    if (c->type)
+        return c->construct == LOOP ? c->type->param_slots : c->type->result_slots;
+    return label_arity(c) ? 1u + is_wide((uint8_t)c->single) : 0;
+}
+
+/* Values that take more slots than this are moved by one instruction. */
 #define MOVED_ONE_BY_ONE 4
+
+static bool moves_as_one(const struct translator *t, const struct control *target) {
+    return label_slots(target) > MOVED_ONE_BY_ONE ||
+           (label_arity(target) > 1 && next_home(t) > NEAR_LIMIT);
+}
 
 /* Before a branch: many label values go home, once for all the branches that may carry them, since
  * otherwise a thousand copies could be had for two bytes. */
 static void prepare_label_values(struct translator *t, const struct control *target) {
-    if (label_arity(target) > MOVED_ONE_BY_ONE)
+    if (moves_as_one(t, target))
         cn_settle(t, label_arity(target));
 }
 
 /* Whether the label's values lie elsewhere than the label wants them. */
-static bool needs_moves(const struct translator *t, const struct control *target) {
+static bool needs_moves(struct translator *t, const struct control *target) {
     uint32_t count = label_arity(target);
     int32_t slot = target->base;
+    if (moves_as_one(t, target))
+        return next_home(t) - (int32_t)label_slots(target) != slot;
+    cn_cover(t, count);
     for (uint32_t i = t->height - count; i < t->height; i++) {
         if (t->stack[i].where != TEMP || t->stack[i].home != slot)
             return true;
@@ -76,16 +90,16 @@ static bool needs_moves(const struct translator *t, const struct control *target
 /* Copies the label's values where it wants them: upwards, so that none is overwritten before it is
  * read, as a label's slots never lie above the values' homes. */
 static void move_label_values(struct translator *t, const struct control *target) {
-    uint32_t count = label_arity(target);
+    uint32_t count = label_arity(target), slots = label_slots(target);
     int32_t slot = target->base;
-    if (count > MOVED_ONE_BY_ONE) {
-        int32_t home = t->stack[t->height - count].home;
+    if (moves_as_one(t, target)) {
         uint64_t *at = cn_emit_plain(t, BC_move, 4);
-        at[1] = cn_fields_w(0, 0, (uint32_t)(next_home(t) - home));
-        at[2] = (uint64_t)home;
+        at[1] = cn_fields_w(0, 0, slots);
+        at[2] = (uint64_t)(next_home(t) - (int32_t)slots);
         at[3] = (uint64_t)slot;
         return;
     }
+    cn_cover(t, count);
     for (uint32_t i = t->height - count; i < t->height; i++) {
         cn_move_to(t, &t->stack[i], slot);
         slot += is_wide(t->stack[i].type) ? 2 : 1;
@@ -95,6 +109,7 @@ static void move_label_values(struct translator *t, const struct control *target
 /* ---- returns ---- */
 
 static void emit_return_one(struct translator *t) {
+    cn_cover(t, 1);
     const struct value *value = &t->stack[t->height - 1];
     int32_t to = param_base(t);
     if (value->where == CONST) {
@@ -124,11 +139,16 @@ void cn_emit_return(struct translator *t) {
         emit_return_one(t);
         return;
     }
-    for (uint32_t i = t->height - count; i < t->height; i++)
-        cn_move_to(t, &t->stack[i], t->stack[i].home);
+    if (moves_as_one(t, &t->controls[0])) {
+        cn_settle(t, count); /* already, behind a condition: prepare_label_values() */
+    } else {
+        cn_cover(t, count);
+        for (uint32_t i = t->height - count; i < t->height; i++)
+            cn_move_to(t, &t->stack[i], t->stack[i].home);
+    }
     uint64_t *at = cn_emit_plain(t, BC_return_n, 3);
     at[1] = cn_fields_w(param_base(t), 0, t->type->result_slots);
-    at[2] = (uint64_t)t->stack[t->height - count].home;
+    at[2] = (uint64_t)(next_home(t) - (int32_t)t->type->result_slots);
 }
 
 /* ---- labels where the function ends ---- */
@@ -210,6 +230,7 @@ void cn_emit_branch_to(struct translator *t, struct control *target) {
     }
     prepare_label_values(t, target);
     if (label_arity(target) == 1) {
+        cn_cover(t, 1);
         const struct value *value = &t->stack[t->height - 1];
         if (value->where != TEMP || value->home == target->base ||
             !cn_retarget(&t->emit, value->home, target->base))
@@ -305,27 +326,33 @@ void cn_translate_br_if(struct translator *t, uint32_t depth) {
     cn_begin_stretch(t);
 }
 
-/* Fills an entry of the table; a target that needs code on the way gets a detour, one for each
- * label. */
+/* Where a label's entries of the table at cell `table` go: to the label, or, when code is needed on the
+ * way, to a detour that all of them share. */
+static void find_detour(struct translator *t, uint32_t table, struct control *target) {
+    if (target->table == table)
+        return;
+    target->table = table;
+    target->table_detour = NO_CELL;
+    if (target->construct != FUNCTION && !needs_moves(t, target))
+        return;
+    target->table_detour = (uint32_t)t->emit.count;
+    cn_emit_label(&t->emit);
+    if (target->construct == FUNCTION) {
+        cn_emit_return(t);
+    } else {
+        move_label_values(t, target);
+        aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
+    }
+}
+
 static void translate_table_entry(struct translator *t, uint32_t table, uint32_t site,
                                   uint32_t depth) {
     struct control *target = label(t, depth);
-    if (target->construct != FUNCTION && !needs_moves(t, target)) {
+    find_detour(t, table, target);
+    if (target->table_detour == NO_CELL)
         aim(t, target, site);
-        return;
-    }
-    if (target->table != table) {
-        target->table = table;
-        target->table_detour = (uint32_t)t->emit.count;
-        cn_emit_label(&t->emit);
-        if (target->construct == FUNCTION) {
-            cn_emit_return(t);
-        } else {
-            move_label_values(t, target);
-            aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
-        }
-    }
-    cn_patch_branch(t, site, target->table_detour);
+    else
+        cn_patch_branch(t, site, target->table_detour);
 }
 
 /* The instruction without its entries; *cells says how many come before them. */

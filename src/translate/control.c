@@ -4,25 +4,28 @@
 
 /* ---- structured control ---- */
 
-static void read_block_type(struct translator *t, struct control *c) {
-    int64_t type = cn_s64_valid(&t->at);
-    if (type >= 0) {
-        const struct functype *ft = t->module->types[type];
-        c->param_count = ft->param_count;
-        c->params = ft_params(ft);
-        c->result_count = ft->result_count;
-        c->results = ft_results(ft);
-    } else if (type != -64) {
-        c->single = (valtype)(type & 0x7F);
-        c->result_count = 1;
-        c->results = NULL; /* `single`; the array of controls moves */
-    }
-}
-static const valtype *results_of(const struct control *c) {
-    return c->results ? c->results : &c->single;
+/* Values of the construct that ends, which stay on the stack, belong to the one around it. */
+static void leave_control(struct translator *t, const struct control *c) {
+    if (c->settled_outside < c->height)
+        t->settled = c->settled_outside;
+    t->depth--;
 }
 
-struct control *cn_push_control(struct translator *t, enum construct construct) {
+static void push_params(struct translator *t, const struct control *c) {
+    if (c->type)
+        cn_push_temps(t, ft_params(c->type), c->type->param_count, c->type->param_slots);
+}
+
+static void push_results(struct translator *t, const struct control *c) {
+    if (c->type)
+        cn_push_temps(t, ft_results(c->type), c->type->result_count, c->type->result_slots);
+    else if (c->result_count)
+        cn_push_temp(t, (uint8_t)c->single);
+}
+
+struct control *cn_push_control(struct translator *t, enum construct construct,
+                                const struct functype *type) {
+    uint32_t param_count = type && construct != FUNCTION ? type->param_count : 0;
     void *controls = t->controls;
     if (!cn_grow(t->emit.alloc, &controls, &t->control_capacity, (size_t)t->depth + 1,
                  sizeof *t->controls)) {
@@ -31,23 +34,36 @@ struct control *cn_push_control(struct translator *t, enum construct construct) 
     }
     t->controls = controls;
     struct control *c = &t->controls[t->depth++];
-    *c =
-        (struct control){.construct = (uint8_t)construct, .table = NO_CELL, .serial = t->serials++};
+    *c = (struct control){
+        .construct = (uint8_t)construct,
+        .serial = t->serials++,
+        .height = t->height - param_count,
+        .base = next_home(t) - (param_count ? (int32_t)type->param_slots : 0),
+        .param_count = param_count,
+        .result_count = type ? type->result_count : 0,
+        .type = type,
+        .table = NO_CELL,
+        .settled_outside = t->settled < t->flushed ? t->settled : t->flushed,
+    };
+    t->settled = t->height;
     return c;
 }
 
 void cn_translate_block(struct translator *t, enum construct construct) {
     struct condition condition = {0};
-    struct control *c = cn_push_control(t, construct);
-    if (t->emit.exhausted)
-        return;
-    read_block_type(t, c);
+    int64_t code = cn_s64_valid(&t->at);
+    const struct functype *type = code >= 0 ? t->module->types[code] : NULL;
     if (construct == IF)
         condition = cn_pop_condition(t);
     cn_flush_locals(t);
-    cn_settle(t, c->param_count);
-    c->height = t->height - c->param_count;
-    c->base = c->param_count ? t->stack[c->height].home : next_home(t);
+    cn_settle(t, type ? type->param_count : 0);
+    struct control *c = cn_push_control(t, construct, type);
+    if (t->emit.exhausted)
+        return;
+    if (code < 0 && code != -64) {
+        c->single = (valtype)(code & 0x7F);
+        c->result_count = 1;
+    }
     if (construct == IF) {
         c->else_fixup = cn_emit_condition(t, &condition, false);
         cn_begin_stretch(t);
@@ -68,8 +84,8 @@ void cn_translate_else(struct translator *t) {
         cn_chain_branch(t, c, cn_branch_site(cn_emit_jump(&t->emit)));
     }
     cn_pop_to_height(t, c->height);
-    cn_push_temps(t, c->params, c->param_count);
-    t->flushed = t->height;
+    push_params(t, c);
+    t->flushed = t->settled = t->height;
     cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
     cn_emit_label(&t->emit);
     c->else_fixup = 0;
@@ -101,10 +117,10 @@ void cn_translate_end(struct translator *t) {
         cn_bind_label(t, c);
         t->live = true;
         cn_pop_to_height(t, c->height);
-        cn_push_temps(t, results_of(c), c->result_count);
-        t->flushed = t->height;
+        push_results(t, c);
+        t->flushed = t->settled = t->height;
     }
-    t->depth--;
+    leave_control(t, c);
     if (merged)
         cn_begin_stretch(t);
     if (!t->live)
@@ -181,7 +197,7 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     at[2] = x;
     if (bytecode == BC_call_indirect)
         at[3] = y;
-    cn_push_temps(t, ft_results(type), type->result_count);
+    cn_push_temps(t, ft_results(type), type->result_count, type->result_slots);
     if (cn_note_place(t, PLACE_CALL, next_offset(t))) {
         t->emit.map->probe->callee_type = type;
         t->emit.map->probe->callee = start + (int32_t)type->param_slots;

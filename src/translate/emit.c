@@ -11,6 +11,18 @@ void cn_source_map_free(struct source_map *map) {
     map->count = map->capacity = 0;
 }
 
+struct source_map_entry *cn_source_map_find(const struct source_map *map, uint32_t cell) {
+    size_t low = 0, high = map->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (map->entries[middle].cell <= cell)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high > 0 && map->entries[low].cell <= cell ? &map->entries[low] : NULL;
+}
+
 static void record(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
     struct source_map *map = e->map;
     void *entries = map->entries;
@@ -99,12 +111,8 @@ void cn_emit_replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
     if (e->exhausted)
         return;
     e->cells[cell] = e->handlers[bytecode];
-    for (size_t i = e->map ? e->map->count : 0; i-- > 0;) {
-        if (e->map->entries[i].cell == cell) {
-            e->map->entries[i].bytecode = (uint16_t)bytecode;
-            break;
-        }
-    }
+    if (e->map)
+        cn_source_map_find(e->map, cell)->bytecode = (uint16_t)bytecode;
 }
 
 /* ---- moves: none of these touches an accumulator, so `last` stays ---- */

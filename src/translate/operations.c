@@ -163,7 +163,7 @@ static void translate_plain(struct translator *t, const struct plain *plain, uin
 /* memory.copy and memory.fill: interrupted half-way they put what is left into their operands. These
  * are at home for that, and not in copies of homes that are far. */
 static bool is_divisible(const struct translator *t) {
-    return t->config->interruptible && t->height > 0 && t->stack[t->height - 1].home <= INT16_MAX;
+    return t->config->interruptible && next_home(t) <= NEAR_LIMIT;
 }
 
 static unsigned count_indices(enum opcode opcode) {

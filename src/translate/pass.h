@@ -20,7 +20,7 @@
 
 enum where { TEMP, LOCAL, CONST };
 
-/* A value of the operand stack. */
+/* A value of the operand stack, as far as it is written out: struct group. */
 struct value {
     uint8_t where;
     uint8_t type;      /* low byte of its valtype */
@@ -28,6 +28,14 @@ struct value {
     uint32_t local;    /* LOCAL: which */
     uint32_t link;     /* LOCAL: the next lower value that is the same local, or NO_LINK */
     uint64_t constant; /* CONST */
+};
+
+/* Many values that an instruction pushed, all TEMP. Their descriptions are written to the stack when
+ * one of them is asked for, from the top: a call of two bytes may give a thousand, and take them. */
+struct group {
+    uint32_t start, count; /* indices in the stack */
+    const valtype *types;
+    int32_t end; /* the home above the topmost */
 };
 
 struct local {
@@ -53,16 +61,18 @@ struct condition {
 
 struct control {
     uint8_t construct;
-    uint32_t serial; /* no two constructs, or arms of an if, have the same */
-    uint32_t height; /* of the stack below the parameters */
-    int32_t base;    /* home slot of the first label value */
+    uint32_t serial;          /* no two constructs, or arms of an if, have the same */
+    uint32_t height;          /* of the stack below the parameters */
+    int32_t base;             /* home slot of the first label value */
+    uint32_t settled_outside; /* what t->settled was */
     uint32_t param_count, result_count;
-    const valtype *params, *results;
-    valtype single;               /* storage for a type given inline */
-    uint32_t loop_cell;           /* where a loop's label is */
-    uint32_t fixups;              /* chain of branches to the end: site + 1, or 0 */
-    uint32_t else_fixup;          /* of an if: site, or 0 */
-    uint32_t table, table_detour; /* the detour of the br_table at cell `table` */
+    const struct functype
+        *type;           /* of its parameters and results; NULL: there is none, or `single` */
+    valtype single;      /* the only result's type */
+    uint32_t loop_cell;  /* where a loop's label is */
+    uint32_t fixups;     /* chain of branches to the end: site + 1, or 0 */
+    uint32_t else_fixup; /* of an if: site, or 0 */
+    uint32_t table, table_detour; /* the detour of the br_table at cell `table`, or NO_CELL */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
     struct condition test;
@@ -76,6 +86,9 @@ struct translator {
     const struct translation_config *config;
     const struct functype *type;
     const uint8_t *at, *end;
+    const struct machine *asker; /* who may be asked to stop, or NULL */
+    const uint8_t *next_look;    /* where that is looked at next */
+    bool interrupted;
     const uint8_t *closing; /* from here on the body has nothing but `end` */
     struct local *locals;
     uint32_t local_count;
@@ -83,6 +96,12 @@ struct translator {
     uint32_t height;
     size_t stack_capacity;
     uint32_t flushed; /* no value below this height is LOCAL */
+    uint32_t settled; /* all values of the innermost construct below this and `flushed` are TEMP */
+    struct group *groups; /* bottom up */
+    uint32_t group_count;
+    size_t group_capacity;
+    uint32_t floor; /* from this height on all values are written out: the end of the last group */
+    int32_t floor_home; /* the home of the value at that height */
     struct control *controls;
     uint32_t depth;
     size_t control_capacity;
@@ -104,8 +123,8 @@ static inline struct control *top_control(struct translator *t) {
 }
 
 static inline int32_t next_home(const struct translator *t) {
-    if (t->height == 0)
-        return t->first_temp;
+    if (t->height == t->floor)
+        return t->floor_home;
     const struct value *top = &t->stack[t->height - 1];
     return top->home + (is_wide(top->type) ? 2 : 1);
 }
@@ -130,6 +149,13 @@ static inline struct control *label(struct translator *t, uint32_t depth) {
 
 /* Short, and asked for by nearly every instruction: */
 bool cn_grow_stack(struct translator *);
+/* Writes out some values more; false when all are. */
+bool cn_uncover(struct translator *);
+/* Sees to it that the `count` topmost values are written out. */
+static inline void cn_cover(struct translator *t, uint32_t count) {
+    while ((uint64_t)t->floor + count > t->height && cn_uncover(t)) {
+    }
+}
 
 static inline struct value *cn_push(struct translator *t, enum where where, uint8_t type) {
     if (t->height == t->stack_capacity && !cn_grow_stack(t))
@@ -183,7 +209,7 @@ static inline void cn_unlink_local(struct translator *t, uint32_t index) {
 
 /* What it gives lies there until the next push: a copy would be made of what was just written. */
 static inline struct value *cn_pop_value(struct translator *t) {
-    if (t->height == 0) { /* only after memory was exhausted */
+    if (t->height == t->floor && !cn_uncover(t)) { /* only after memory was exhausted */
         t->spare_value = (struct value){0};
         return &t->spare_value;
     }
@@ -203,7 +229,8 @@ static inline struct operand cn_in_pin_or_slot(const struct translator *t, int32
     return (struct operand){CLASS_S, slot, 0};
 }
 
-void cn_push_temps(struct translator *, const valtype *types, uint32_t count);
+/* Values in their homes, which take so many slots. */
+void cn_push_temps(struct translator *, const valtype *types, uint32_t count, uint32_t slots);
 void cn_pop_to_height(struct translator *, uint32_t height);
 /* Puts a value into `slot`, wherever it is. */
 void cn_move_to(struct translator *, const struct value *, int32_t slot);
@@ -263,7 +290,8 @@ void cn_translate_br_table(struct translator *, const struct value *index, uint3
 
 /* ---- control.c ---- */
 
-struct control *cn_push_control(struct translator *, enum construct);
+/* Its values so far, those of `type`, are on the stack already. */
+struct control *cn_push_control(struct translator *, enum construct, const struct functype *type);
 void cn_translate_block(struct translator *, enum construct);
 void cn_translate_else(struct translator *);
 void cn_translate_end(struct translator *);

@@ -14,6 +14,7 @@ static struct probe_value value_at(const struct translator *t, const struct valu
 
 static void answer(struct translator *t, struct probe *probe) {
     uint32_t count = t->local_count + t->height;
+    cn_cover(t, t->height);
     probe->values = cn_calloc(probe->alloc, (size_t)count + 1, sizeof *probe->values);
     if (!probe->values) {
         t->emit.exhausted = true;

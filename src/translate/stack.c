@@ -1,9 +1,9 @@
 /* The compile-time stack: where each value of the operand stack is, and bringing it elsewhere. */
 #include "translate/pass.h"
 
-bool cn_grow_stack(struct translator *t) {
+static bool grow_stack(struct translator *t, uint32_t more) {
     void *stack = t->stack;
-    if (!cn_grow(t->emit.alloc, &stack, &t->stack_capacity, (size_t)t->height + 1,
+    if (!cn_grow(t->emit.alloc, &stack, &t->stack_capacity, (size_t)t->height + more,
                  sizeof *t->stack)) {
         t->emit.exhausted = true;
         return false;
@@ -12,15 +12,97 @@ bool cn_grow_stack(struct translator *t) {
     return true;
 }
 
-void cn_push_temps(struct translator *t, const valtype *types, uint32_t count) {
+bool cn_grow_stack(struct translator *t) {
+    return grow_stack(t, 1);
+}
+
+/* ---- groups ---- */
+
+/* As many values as this are written out at once, and settled without a look at those below. */
+#define FEW 16u
+
+static int32_t slots_of(valtype type) {
+    return is_wide((uint8_t)type) ? 2 : 1;
+}
+
+static void find_floor(struct translator *t) {
+    const struct group *top = t->group_count ? &t->groups[t->group_count - 1] : NULL;
+    t->floor = top ? top->start + top->count : 0;
+    t->floor_home = top ? top->end : t->first_temp;
+}
+
+bool cn_uncover(struct translator *t) {
+    if (t->group_count == 0)
+        return false;
+    struct group *group = &t->groups[t->group_count - 1];
+    for (uint32_t i = 0; i < FEW && group->count > 0; i++) {
+        valtype type = group->types[--group->count];
+        group->end -= slots_of(type);
+        t->stack[group->start + group->count] = (struct value){
+            .where = TEMP, .type = (uint8_t)type, .home = group->end, .link = NO_LINK};
+    }
+    t->group_count -= group->count == 0;
+    find_floor(t);
+    return true;
+}
+
+static void push_group(struct translator *t, const valtype *types, uint32_t count, uint32_t slots) {
+    void *groups = t->groups;
+    bool grown = grow_stack(t, count); /* now, as pointers to popped values outlive uncovering */
+    if (!grown || !cn_grow(t->emit.alloc, &groups, &t->group_capacity, (size_t)t->group_count + 1,
+                           sizeof *t->groups)) {
+        t->emit.exhausted = true;
+        return;
+    }
+    t->groups = groups;
+    int32_t end = next_home(t) + (int32_t)slots;
+    bool flushed = t->flushed == t->height, settled = flushed && t->settled >= t->height;
+    t->groups[t->group_count++] = (struct group){t->height, count, types, end};
+    t->height += count;
+    if (flushed)
+        t->flushed = t->height;
+    if (settled)
+        t->settled = t->height;
+    if ((uint32_t)end + 1 > t->emit.max_slot)
+        t->emit.max_slot = (uint32_t)end + 1;
+    find_floor(t);
+}
+
+/* Forgets the values of the topmost group that are not below `height`. */
+static void pop_from_group(struct translator *t, uint32_t height) {
+    struct group *group = &t->groups[t->group_count - 1];
+    if (height <= group->start) {
+        t->height = group->start;
+        t->group_count--;
+    } else {
+        while (group->start + group->count > height)
+            group->end -= slots_of(group->types[--group->count]);
+        t->height = height;
+    }
+    find_floor(t);
+    if (t->flushed > t->height)
+        t->flushed = t->height;
+}
+
+void cn_push_temps(struct translator *t, const valtype *types, uint32_t count, uint32_t slots) {
+    if (count > FEW) {
+        push_group(t, types, count, slots);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++)
         cn_push_temp(t, (uint8_t)types[i]);
 }
 
 void cn_pop_to_height(struct translator *t, uint32_t height) {
-    while (t->height > height)
-        cn_pop_value(t);
+    while (t->height > height) {
+        if (t->height == t->floor && t->group_count > 0)
+            pop_from_group(t, height);
+        else
+            cn_pop_value(t);
+    }
 }
+
+/* ---- bringing values elsewhere ---- */
 
 /* Puts a value into `slot`, wherever it is. */
 void cn_move_to(struct translator *t, const struct value *value, int32_t slot) {
@@ -37,22 +119,47 @@ static void bring_home(struct translator *t, uint32_t index) {
     value->where = TEMP;
 }
 
-/* Brings the `count` topmost values home. */
+/* Brings home what is LOCAL among the values from `from` on, and what is CONST if `constants`. No value
+ * below `from` is LOCAL. */
+static void bring_all_home(struct translator *t, uint32_t from, bool constants) {
+    uint32_t g = t->group_count;
+    while (g > 0 && t->groups[g - 1].start + t->groups[g - 1].count > from)
+        g--;
+    for (uint32_t i = from; i < t->height; g++) {
+        uint32_t end = g < t->group_count ? t->groups[g].start : t->height;
+        for (; i < end; i++) {
+            if (t->stack[i].where == LOCAL)
+                t->locals[t->stack[i].local].readers = NO_LINK;
+            if (t->stack[i].where == LOCAL || (constants && t->stack[i].where == CONST))
+                bring_home(t, i);
+        }
+        if (g < t->group_count)
+            i = t->groups[g].start + t->groups[g].count;
+    }
+}
+
+/* Of many values those below go home as well, as far as they belong to the same construct, so that none is
+ * looked at a second time: each branch to a label with a thousand values settles them. */
 void cn_settle(struct translator *t, uint32_t count) {
+    if (count > FEW) {
+        uint32_t from = t->settled < t->flushed ? t->settled : t->flushed;
+        if (from < top_control(t)->height)
+            from = top_control(t)->height;
+        bring_all_home(t, from, true);
+        t->flushed = t->settled = t->height;
+        return;
+    }
+    cn_cover(t, count);
     for (uint32_t i = t->height; i-- > t->height - count;) {
         cn_unlink_local(t, i);
         bring_home(t, i);
     }
 }
 
-/* Before control splits or merges: no value may be LOCAL, since the local may change on one way. */
 void cn_flush_locals(struct translator *t) {
-    for (uint32_t i = t->flushed; i < t->height; i++) {
-        if (t->stack[i].where == LOCAL) {
-            t->locals[t->stack[i].local].readers = NO_LINK;
-            bring_home(t, i);
-        }
-    }
+    bring_all_home(t, t->flushed, false);
+    if (t->settled > t->flushed)
+        t->settled = t->flushed;
     t->flushed = t->height;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "exec/machine.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
 
@@ -136,6 +137,7 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
         cn_translate_un(t, rule, result);
         break;
     case RULE_NONE:
+        cn_cover(t, 1);
         t->stack[t->height - 1].type = result;
         break;
     case RULE_LOAD:
@@ -172,11 +174,27 @@ static void watch(struct translator *t, enum opcode opcode) {
         cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
 }
 
+/* Bytes of a body between two looks at whether it is to stop. */
+#define LOOK_BYTES 32768
+
+static void look_later(struct translator *t) {
+    t->next_look = t->end - t->at > LOOK_BYTES ? t->at + LOOK_BYTES : t->end;
+}
+
+static bool is_interrupted(struct translator *t) {
+    look_later(t);
+    t->interrupted = t->asker && cn_interrupted(t->asker);
+    return t->interrupted;
+}
+
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
+    look_later(t);
     bool watched = t->config->fuel || t->config->interruptible || t->emit.map;
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         t->emit.offset = (uint32_t)(t->at - start);
+        if (t->at >= t->next_look && is_interrupted(t))
+            return;
         enum opcode opcode = cn_opcode_valid(&t->at);
         if (!t->live) {
             cn_translate_dead(t, opcode);
@@ -271,7 +289,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
         }
     }
     t->at = at;
-    t->first_temp = slot;
+    t->first_temp = t->floor_home = slot;
     t->emit.max_slot = (uint32_t)slot;
     return pin_locals(t, error);
 }
@@ -372,8 +390,9 @@ static void reserve_cells(struct translator *t, uint32_t body_bytes) {
 }
 
 static struct code *translate(struct module *module, uint32_t func, struct span body,
-                              const struct translation_config *config, struct source_map *map,
-                              bool scratch, bool *needs_scratch, struct error *error) {
+                              const struct translation_config *config, const struct machine *asker,
+                              struct source_map *map, bool scratch, bool *needs_scratch,
+                              struct error *error) {
     struct translator t = {
         .emit = {.alloc = module->alloc,
                  .handlers = cn_handlers(),
@@ -387,6 +406,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         .type = module_func_type(module, func),
         .at = module->bytes + body.offset,
         .end = module->bytes + body.offset + body.length,
+        .asker = asker,
         .live = true,
     };
     struct code *code = NULL;
@@ -395,40 +415,41 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         t.closing--;
     if (!lay_out_locals(&t, error))
         goto done;
-    struct control *function = cn_push_control(&t, FUNCTION);
-    function->result_count = t.type->result_count;
-    function->results = ft_results(t.type);
-    function->base = t.first_temp;
+    cn_push_control(&t, FUNCTION, t.type);
     reserve_cells(&t, body.length);
     emit_prologue(&t);
     translate_body(&t);
     *needs_scratch = t.emit.needs_scratch;
-    if (t.emit.exhausted)
+    if (t.interrupted)
+        cn_fail(error, CATNAP_INTERRUPTED, "interrupted");
+    else if (t.emit.exhausted)
         cn_fail_memory(error);
     else if (!t.emit.needs_scratch)
         code = make_code(&t, func, body, error);
 done:
     cn_free(t.emit.alloc, t.emit.cells, t.emit.capacity * sizeof *t.emit.cells);
     cn_free(t.emit.alloc, t.stack, t.stack_capacity * sizeof *t.stack);
+    cn_free(t.emit.alloc, t.groups, t.group_capacity * sizeof *t.groups);
     cn_free(t.emit.alloc, t.controls, t.control_capacity * sizeof *t.controls);
     cn_free(t.emit.alloc, t.locals, ((size_t)t.local_count + 1) * sizeof *t.locals);
     return code;
 }
 
 struct code *cn_translate(struct module *module, uint32_t func, struct span body,
-                          const struct translation_config *config, struct source_map *map,
-                          struct error *error) {
+                          const struct translation_config *config, const struct machine *asker,
+                          struct source_map *map, struct error *error) {
     bool needs_scratch = false;
     struct source_map own_map = {.alloc = module->alloc};
     if (config->profile_ops && !map)
         map = &own_map;
-    struct code *code = translate(module, func, body, config, map, false, &needs_scratch, error);
+    struct code *code =
+        translate(module, func, body, config, asker, map, false, &needs_scratch, error);
     if (needs_scratch) {
         if (map)
             map->count = 0;
         if (map && map->probe && map->probe->found)
             cn_probe_free(map->probe);
-        code = translate(module, func, body, config, map, true, &needs_scratch, error);
+        code = translate(module, func, body, config, asker, map, true, &needs_scratch, error);
     }
     cn_source_map_free(&own_map);
     return code;

@@ -57,10 +57,16 @@ struct source_map {
     size_t count, capacity;
 };
 void cn_source_map_free(struct source_map *);
+/* The entry of the instruction that holds a cell; NULL when the cell comes before all of them. */
+struct source_map_entry *cn_source_map_find(const struct source_map *, uint32_t cell);
 
 /* The code of a function whose body is `body`, not published; NULL and *error when memory or a limit
- * does not allow it. Freed with cn_free(module->alloc, code, code->size). */
+ * does not allow it, or, with CATNAP_INTERRUPTED, when `asker` (or NULL) has been asked to stop. Freed
+ * with cn_free(module->alloc, code, code->size). The time it takes is linear in the bytes of the body, the
+ * number of its locals and the cells of the code. */
+struct machine;
 struct code *cn_translate(struct module *, uint32_t func, struct span body,
-                          const struct translation_config *, struct source_map *, struct error *);
+                          const struct translation_config *, const struct machine *asker,
+                          struct source_map *, struct error *);
 
 #endif
