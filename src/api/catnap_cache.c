@@ -47,12 +47,22 @@ static void link_kept(catnap_cache_t *cache, struct kept *kept) {
     cache->newest = kept;
 }
 
-static void drop_kept(catnap_cache_t *cache, struct kept *kept) {
+/* Takes one out, to be freed by free_dropped() once the mutex is given up: that calls the embedder. */
+static void drop_kept(catnap_cache_t *cache, struct kept *kept, struct kept **dropped) {
     unlink_kept(cache, kept);
     cache->kept_count--;
     cache->kept_bytes -= kept->shared->module->size;
-    cn_shared_release(kept->shared);
-    cn_free(alloc_of(cache), kept, sizeof *kept + kept->key_size);
+    kept->older = *dropped;
+    *dropped = kept;
+}
+
+static void free_dropped(struct alloc *alloc, struct kept *dropped) {
+    while (dropped) {
+        struct kept *next = dropped->older;
+        cn_shared_release(dropped->shared);
+        cn_free(alloc, dropped, sizeof *dropped + dropped->key_size);
+        dropped = next;
+    }
 }
 
 static bool same_name(const struct shared_module *shared, const char *name) {
@@ -100,6 +110,7 @@ static struct kept *new_kept(const catnap_cache_t *cache, const struct cache_key
 /* Keeps a module if there is room for it; those longest unused go. */
 static void keep(catnap_cache_t *cache, const struct cache_key *key, struct shared_module *shared) {
     uint64_t size = shared->module->size;
+    struct kept *dropped = NULL;
     struct kept *kept = size <= cache->limit ? new_kept(cache, key, shared) : NULL;
     if (!kept)
         return;
@@ -108,14 +119,16 @@ static void keep(catnap_cache_t *cache, const struct cache_key *key, struct shar
     while (old && !is_for(old, key, shared->module->given_name))
         old = old->older;
     if (old)
-        drop_kept(cache, old); /* another thread was faster, or a key is for other bytes now */
+        drop_kept(cache, old,
+                  &dropped); /* another thread was faster, or a key is for other bytes now */
     while (cache->oldest &&
            (cache->kept_bytes + size > cache->limit || cache->kept_count >= MOST_KEPT))
-        drop_kept(cache, cache->oldest);
+        drop_kept(cache, cache->oldest, &dropped);
     link_kept(cache, kept);
     cache->kept_count++;
     cache->kept_bytes += size;
     pthread_mutex_unlock(&cache->mutex);
+    free_dropped(alloc_of(cache), dropped);
 }
 
 /* ---- Making and deleting ---- */
@@ -158,8 +171,10 @@ void catnap_cache_delete(catnap_cache_t *cache) {
     if (!cache)
         return;
     wasm_engine_t *engine = cache->engine;
+    struct kept *dropped = NULL;
     while (cache->newest)
-        drop_kept(cache, cache->newest);
+        drop_kept(cache, cache->newest, &dropped);
+    free_dropped(&engine->alloc, dropped);
     cn_cache_directory_close(&cache->directory);
     pthread_mutex_destroy(&cache->mutex);
     cn_free(&engine->alloc, cache, sizeof *cache);

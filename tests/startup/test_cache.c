@@ -265,6 +265,49 @@ static void lent_bytes_are_released_once(void **state) {
     assert_int_equal(released, 3);
 }
 
+/* Bytes that are released ask the cache, as a caller whose own lock is held by others would. */
+struct asking {
+    catnap_cache_t *cache;
+    uint64_t kept; /* as of the last release */
+    int released;
+};
+
+static void ask_when_released(void *env, const uint8_t *bytes, size_t length) {
+    struct asking *asking = env;
+    catnap_cache_stats_t stats;
+    (void)bytes;
+    (void)length;
+    catnap_cache_stats(asking->cache, &stats);
+    asking->kept = stats.modules_kept;
+    asking->released++;
+}
+
+static void modules_are_released_without_a_lock(void **state) {
+    (void)state;
+    static uint8_t bytes[6][MODULE_BYTES];
+    struct user user = open_user(NULL, 0, 2 * MODULE_BYTES);
+    struct asking asking = {.cache = user.cache};
+    catnap_module_options_t options = {.release = ask_when_released, .release_env = &asking};
+    alarm(300); /* a cache that waits for itself ends here */
+    for (uint32_t i = 0; i < 6; i++) {
+        write_module(bytes[i], i % 5);
+        wasm_module_delete(i == 5
+                               ? catnap_cache_module_by_key(user.cache, user.store, "k", 1,
+                                                            bytes[i], MODULE_BYTES, &options, NULL)
+                               : catnap_cache_module(user.cache, user.store, bytes[i], MODULE_BYTES,
+                                                     &options, NULL));
+    }
+    assert_int_equal(asking.released, 4);
+    assert_int_equal(asking.kept, 2);
+    catnap_cache_t *cache = user.cache;
+    asking.cache = NULL; /* it is gone when the last ones are released */
+    catnap_cache_delete(cache);
+    alarm(0);
+    assert_int_equal(asking.released, 6);
+    wasm_store_delete(user.store);
+    wasm_engine_delete(user.engine);
+}
+
 /* ---- Keys ---- */
 
 static void keys_stand_for_modules(void **state) {
@@ -763,6 +806,7 @@ int main(void) {
         TEST_IN_PLACE(features_are_part_of_the_key),
         TEST_IN_PLACE(names_are_kept_apart),
         TEST_IN_PLACE(lent_bytes_are_released_once),
+        TEST_IN_PLACE(modules_are_released_without_a_lock),
         TEST_IN_PLACE(keys_stand_for_modules),
         TEST_IN_PLACE(every_damaged_byte_is_noticed),
         TEST_IN_PLACE(every_truncation_is_noticed),
