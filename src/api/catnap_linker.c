@@ -143,9 +143,10 @@ static catnap_error_t *define(catnap_linker_t *linker, const struct names *names
         return cn_error_make(CATNAP_MISUSE, "what is defined belongs to another store");
     struct definition *known = find(linker, names);
     if (known) {
+        struct wasm_ref_t *replaced = known->ref;
         cn_object_retain(ref);
-        cn_object_release(known->ref);
         known->ref = ref;
+        cn_object_release(replaced); /* last: a finalizer may use the linker */
         return NULL;
     }
     return add(linker, names, ref) ? NULL : cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");

@@ -440,6 +440,56 @@ static void linker_resolves_names(void **state) {
     catnap_linker_delete(linker);
 }
 
+/* A function of the host whose finalizer asks a linker for its name, and redefines that. */
+struct asking {
+    catnap_linker_t *linker;
+    wasm_extern_t *next;
+    int found;
+};
+
+static void ask_linker(void *env) {
+    struct asking *asking = env;
+    wasm_extern_t *found = catnap_linker_get(asking->linker, "a", 1, "b", 1);
+    asking->found += found == asking->next;
+    if (asking->next)
+        assert_no_error(catnap_linker_define(asking->linker, "a", 1, "b", 1, asking->next));
+    wasm_extern_delete(found);
+}
+
+static wasm_trap_t *never_called(void *env, const wasm_val_vec_t *arguments,
+                                 wasm_val_vec_t *results) {
+    (void)env;
+    (void)arguments;
+    (void)results;
+    return NULL;
+}
+
+static void names_are_replaced_before_objects_go(void **state) {
+    wasm_store_t *store = STORE(state);
+    struct asking asking[3] = {0};
+    wasm_extern_t *funcs[3];
+    catnap_linker_t *linker = catnap_linker_new(store);
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    for (size_t i = 0; i < COUNT(funcs); i++) {
+        asking[i].linker = linker;
+        funcs[i] = wasm_func_as_extern(
+            wasm_func_new_with_env(store, type, never_called, &asking[i], ask_linker));
+    }
+    wasm_functype_delete(type);
+    assert_no_error(catnap_linker_define(linker, "a", 1, "b", 1, funcs[0]));
+    wasm_extern_delete(funcs[0]); /* the linker has the only handle */
+    asking[0].next = funcs[1];
+    assert_no_error(catnap_linker_define(linker, "a", 1, "b", 1, funcs[1]));
+    assert_int_equal(asking[0].found, 1);
+    wasm_extern_delete(funcs[1]);
+    asking[1].next = funcs[2];
+    assert_no_error(catnap_linker_define(linker, "a", 1, "b", 1, funcs[2]));
+    assert_int_equal(asking[1].found, 1);
+    asking[2].linker = NULL; /* it is gone by then */
+    catnap_linker_delete(linker);
+    wasm_extern_delete(funcs[2]);
+}
+
 static void linker_is_strict_with_its_caller(void **state) {
     wasm_store_t *store = STORE(state);
     wasm_store_t *other = wasm_store_new(catnap_store_engine(store));
@@ -509,6 +559,7 @@ int main(void) {
         TEST(what_came_before_a_failure_stays),
         TEST(instances_share_tables_and_memories),
         TEST(linker_resolves_names),
+        TEST(names_are_replaced_before_objects_go),
         TEST(linker_is_strict_with_its_caller),
         TEST(exports_by_name),
     };
