@@ -58,12 +58,10 @@ static struct functype *find(const struct type_registry *registry, uint32_t hash
     return NULL;
 }
 
-static bool grow_buckets(struct type_registry *registry) {
+/* Moves all types to `buckets`, twice as many; gives those that they were in, to be freed. */
+static struct functype **spread(struct type_registry *registry, struct functype **buckets) {
     size_t old_count = registry->bucket_count;
     struct functype **old = registry->buckets;
-    struct functype **buckets = cn_calloc(registry->alloc, old_count * 2, sizeof *buckets);
-    if (!buckets)
-        return false;
     registry->buckets = buckets;
     registry->bucket_count = old_count * 2;
     for (size_t i = 0; i < old_count; i++) {
@@ -76,8 +74,7 @@ static bool grow_buckets(struct type_registry *registry) {
             type = next;
         }
     }
-    cn_free(registry->alloc, old, old_count * sizeof *old);
-    return true;
+    return old;
 }
 
 static uint32_t slots(const valtype *types, uint32_t count) {
@@ -102,19 +99,16 @@ static bool are_numbers(const valtype *types, uint32_t count) {
     return true;
 }
 
-static struct functype *add(struct type_registry *registry, uint32_t hash, const valtype *types,
-                            uint32_t param_count, uint32_t result_count) {
-    if (registry->type_count >= registry->bucket_count && !grow_buckets(registry))
-        return NULL;
+/* Not in the registry yet. NULL when memory is exhausted. */
+static struct functype *make(const struct type_registry *registry, uint32_t hash,
+                             const valtype *types, uint32_t param_count, uint32_t result_count) {
     uint32_t count = param_count + result_count;
     struct functype *type = cn_alloc(registry->alloc, functype_size(count));
     if (!type)
         return NULL;
-    struct functype **bucket = bucket_of(registry, hash);
     uint32_t param_slots = slots(types, param_count);
     uint32_t result_slots = slots(types + param_count, result_count);
     *type = (struct functype){
-        .next = *bucket,
         .hash = hash,
         .param_count = param_count,
         .result_count = result_count,
@@ -128,21 +122,71 @@ static struct functype *add(struct type_registry *registry, uint32_t hash, const
     if (count)
         memcpy(type->types, types, count * sizeof *types);
     type->types[count] = VT_BOTTOM;
+    return type;
+}
+
+/* What a new type takes, allocated and freed without the mutex: both call the embedder. */
+struct addition {
+    struct functype *type;
+    struct functype **buckets; /* NULL: there are enough */
+    size_t bucket_count;
+};
+
+/* False when memory is exhausted. */
+static bool prepare(const struct type_registry *registry, struct addition *addition, bool crowded,
+                    uint32_t hash, const valtype *types, uint32_t param_count,
+                    uint32_t result_count) {
+    addition->type = make(registry, hash, types, param_count, result_count);
+    if (crowded)
+        addition->buckets =
+            cn_calloc(registry->alloc, addition->bucket_count, sizeof *addition->buckets);
+    return addition->type && (!crowded || addition->buckets);
+}
+
+static void drop(const struct type_registry *registry, const struct addition *addition) {
+    if (addition->type)
+        cn_free(registry->alloc, addition->type,
+                functype_size(addition->type->param_count + addition->type->result_count));
+    cn_free(registry->alloc, addition->buckets, addition->bucket_count * sizeof *addition->buckets);
+}
+
+/* The mutex is held. What was not needed, or is replaced, stays in `addition`. */
+static struct functype *add(struct type_registry *registry, struct addition *addition) {
+    struct functype *type = addition->type;
+    if (addition->buckets && registry->bucket_count * 2 == addition->bucket_count) {
+        addition->buckets = spread(registry, addition->buckets);
+        addition->bucket_count /= 2;
+    }
+    struct functype **bucket = bucket_of(registry, type->hash);
+    type->next = *bucket;
     *bucket = type;
     registry->type_count++;
+    addition->type = NULL;
     return type;
 }
 
 const struct functype *cn_types_intern(struct type_registry *registry, const valtype *types,
                                        uint32_t param_count, uint32_t result_count) {
+    struct addition addition = {0};
     uint32_t hash = hash_of(registry, types, param_count, result_count);
     pthread_mutex_lock(&registry->mutex);
     struct functype *type = find(registry, hash, types, param_count, result_count);
-    if (!type)
-        type = add(registry, hash, types, param_count, result_count);
     if (type)
         type->references++;
+    bool crowded = registry->type_count >= registry->bucket_count;
+    addition.bucket_count = registry->bucket_count * 2;
     pthread_mutex_unlock(&registry->mutex);
+    if (type)
+        return type;
+    if (prepare(registry, &addition, crowded, hash, types, param_count, result_count)) {
+        pthread_mutex_lock(&registry->mutex);
+        type = find(registry, hash, types, param_count, result_count);
+        if (!type)
+            type = add(registry, &addition);
+        type->references++;
+        pthread_mutex_unlock(&registry->mutex);
+    }
+    drop(registry, &addition);
     return type;
 }
 

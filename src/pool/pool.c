@@ -74,18 +74,30 @@ static bool has_room(const catnap_pool_t *pool) {
            left / (pool->making + 1) >= pool->slot_bytes;
 }
 
+/* Sees to it that there is an empty slot for the caller beside one for each thread that waits, unless
+ * there are as many slots as there may be. Gives the mutex up while it allocates; without memory
+ * there is none. */
+static void provide_empty(catnap_pool_t *pool) {
+    while (pool->empty_count <= pool->stats.waiting && pool->all_count < pool->options.max_slots) {
+        pthread_mutex_unlock(&pool->mutex);
+        struct catnap_pool_slot_t *slot = cn_alloc(pool->alloc, sizeof *slot);
+        pthread_mutex_lock(&pool->mutex);
+        if (!slot)
+            return;
+        *slot = (struct catnap_pool_slot_t){.pool = pool, .all = pool->all, .next = pool->empty};
+        pool->all = pool->empty = slot;
+        pool->all_count++;
+        pool->empty_count++;
+    }
+}
+
 /* An empty slot, which counts from now on; NULL when memory is exhausted. */
 static struct catnap_pool_slot_t *take_empty(catnap_pool_t *pool) {
     struct catnap_pool_slot_t *slot = pool->empty;
-    if (slot) {
-        pool->empty = slot->next;
-    } else {
-        slot = cn_alloc(pool->alloc, sizeof *slot);
-        if (!slot)
-            return NULL;
-        *slot = (struct catnap_pool_slot_t){.pool = pool, .all = pool->all};
-        pool->all = slot;
-    }
+    if (!slot)
+        return NULL;
+    pool->empty = slot->next;
+    pool->empty_count--;
     slot->state = SLOT_OUT;
     pool->stats.slots++;
     pool->making++;
@@ -209,6 +221,7 @@ static void give_place(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     slot->state = SLOT_EMPTY;
     slot->next = pool->empty;
     pool->empty = slot;
+    pool->empty_count++;
     pool->stats.slots--;
 }
 
@@ -308,6 +321,7 @@ static struct catnap_pool_slot_t *acquire(catnap_pool_t *pool, uint64_t tenant, 
                                           catnap_error_t **error) {
     pthread_mutex_lock(&pool->mutex);
     pool->users++;
+    provide_empty(pool);
     struct catnap_pool_slot_t *slot = wait_for_slot(pool, tenant, timeout_ns, error);
     if (!slot) {
         unlock_and_leave(pool);
@@ -397,28 +411,42 @@ catnap_error_t *catnap_pool_discard(catnap_pool_slot_t *slot) {
 
 /* ---- Warming and trimming ---- */
 
+/* Makes one slot more and puts it with those that are not in use; ends it when the pool was deleted
+ * meanwhile. The mutex is held, and given up while the embedder is called. */
+static catnap_error_t *warm_one(catnap_pool_t *pool) {
+    struct catnap_pool_slot_t *slot = take_empty(pool);
+    if (!slot)
+        return catnap_error_new(CATNAP_NO_MEMORY, "memory is exhausted");
+    pthread_mutex_unlock(&pool->mutex);
+    catnap_error_t *error = make(pool, slot);
+    pthread_mutex_lock(&pool->mutex);
+    if (!error && pool->closed) {
+        pthread_mutex_unlock(&pool->mutex);
+        cn_pool_slot_end(slot);
+        pthread_mutex_lock(&pool->mutex);
+        give_place(pool, slot);
+    } else if (!error) {
+        put_idle(pool, slot);
+    }
+    serve(pool);
+    return error;
+}
+
 catnap_error_t *catnap_pool_warm(catnap_pool_t *pool, uint32_t slots) {
     catnap_error_t *error = NULL;
     if (!pool)
         return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
-    for (bool more = true; more && !error;) {
-        struct catnap_pool_slot_t *slot = NULL;
-        pthread_mutex_lock(&pool->mutex);
-        more = pool->stats.slots < slots && !pool->closed && has_room(pool);
-        slot = more ? take_empty(pool) : NULL;
-        pool->users += slot != NULL;
-        pthread_mutex_unlock(&pool->mutex);
-        if (more && !slot)
-            return catnap_error_new(CATNAP_NO_MEMORY, "memory is exhausted");
-        if (!slot)
+    pthread_mutex_lock(&pool->mutex);
+    pool->users++;
+    for (;;) {
+        provide_empty(pool);
+        if (error || pool->closed || pool->stats.slots >= slots || !has_room(pool))
             break;
-        error = make(pool, slot);
-        pthread_mutex_lock(&pool->mutex);
-        if (!error)
-            put_idle(pool, slot);
-        serve(pool);
-        unlock_and_leave(pool);
+        error = warm_one(pool);
     }
+    if (!error && pool->closed)
+        error = catnap_error_new(CATNAP_MISUSE, "the pool has been deleted");
+    unlock_and_leave(pool);
     return error;
 }
 
@@ -432,6 +460,7 @@ static struct catnap_pool_slot_t *take_surplus(catnap_pool_t *pool, uint32_t slo
 static void trim(catnap_pool_t *pool, uint32_t slots, enum slot_reason reason) {
     struct catnap_pool_slot_t *slot;
     pthread_mutex_lock(&pool->mutex);
+    pool->users++;
     while ((slot = take_surplus(pool, slots))) {
         pthread_mutex_unlock(&pool->mutex);
         cn_pool_slot_end(slot);
@@ -440,7 +469,7 @@ static void trim(catnap_pool_t *pool, uint32_t slots, enum slot_reason reason) {
         count_reason(pool, reason);
         serve(pool);
     }
-    pthread_mutex_unlock(&pool->mutex);
+    unlock_and_leave(pool);
 }
 
 void catnap_pool_trim(catnap_pool_t *pool, uint32_t slots) {

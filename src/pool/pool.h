@@ -71,9 +71,10 @@ struct catnap_pool_t {
     uint32_t *exports; /* of options.functions: indices of exports */
 
     pthread_mutex_t mutex;
-    uint32_t users; /* the owner, slots that are out, threads that wait */
+    uint32_t users; /* the owner, slots that are out, threads that wait, warm or trim */
     bool closed;
     struct catnap_pool_slot_t *all, *empty;
+    uint32_t all_count, empty_count;
     struct slot_list clean, kept;
     struct catnap_pool_slot_t *buckets[POOL_BUCKETS]; /* kept ones by tenant */
     struct original *original; /* of the first slot, for the others; or NULL */

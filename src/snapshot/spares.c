@@ -31,13 +31,23 @@ bool cn_spare_take(catnap_snapshot_t *snapshot, uint32_t object, wasm_memory_t *
 static bool keep(catnap_snapshot_t *snapshot, const struct spare *spare) {
     bool kept = false;
     pthread_mutex_lock(&snapshot->spare_mutex);
-    if (!snapshot->spares)
-        snapshot->spares = cn_calloc(snapshot->alloc, MOST_SPARES, sizeof *snapshot->spares);
+    struct spare *room = NULL;
+    if (!snapshot->spares) { /* the allocator may be the embedder's: not under the mutex */
+        pthread_mutex_unlock(&snapshot->spare_mutex);
+        room = cn_calloc(snapshot->alloc, MOST_SPARES, sizeof *room);
+        pthread_mutex_lock(&snapshot->spare_mutex);
+    }
+    if (!snapshot->spares) {
+        snapshot->spares = room;
+        room = NULL;
+    }
     if (snapshot->spares && snapshot->spare_count < MOST_SPARES) {
         snapshot->spares[snapshot->spare_count++] = *spare;
         kept = true;
     }
     pthread_mutex_unlock(&snapshot->spare_mutex);
+    if (room)
+        cn_free(snapshot->alloc, room, MOST_SPARES * sizeof *room);
     return kept;
 }
 

@@ -1081,6 +1081,180 @@ static void pools_are_warmed_and_trimmed(void **state) {
     catnap_pool_delete(pool);
 }
 
+/* A callback that stands still until it is let go. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool reached, open;
+    catnap_pool_t *pool;
+    catnap_status_t status;
+};
+
+static void stand_still(struct gate *gate) {
+    pthread_mutex_lock(&gate->mutex);
+    gate->reached = true;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void await_reached(struct gate *gate) {
+    pthread_mutex_lock(&gate->mutex);
+    while (!gate->reached)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static void open_gate(struct gate *gate) {
+    pthread_mutex_lock(&gate->mutex);
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static catnap_error_t *prepare_still(void *env, catnap_pool_slot_t *slot) {
+    (void)slot;
+    stand_still(env);
+    return NULL;
+}
+
+static void dispose_still(void *env, catnap_pool_slot_t *slot) {
+    (void)slot;
+    stand_still(env);
+}
+
+static void *warm_in_thread(void *env) {
+    struct gate *gate = env;
+    catnap_error_t *error = catnap_pool_warm(gate->pool, 3);
+    gate->status = catnap_error_status(error);
+    catnap_error_delete(error);
+    return NULL;
+}
+
+static void *trim_in_thread(void *env) {
+    struct gate *gate = env;
+    catnap_pool_trim(gate->pool, 0);
+    return NULL;
+}
+
+/* The pool goes while another thread makes or ends slots of it; nothing is left. */
+static void pools_may_go_meanwhile(void **state) {
+    (void)state;
+    for (int trim = 0; trim < 2; trim++) {
+        struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .changed = PTHREAD_COND_INITIALIZER};
+        struct injector injector = {.fail_at = UINT64_MAX - 2};
+        pthread_mutex_init(&injector.mutex, NULL);
+        catnap_allocator_t allocator = {injected_realloc, &injector};
+        wasm_config_t *config = wasm_config_new();
+        catnap_config_set_allocator(config, &allocator);
+        wasm_engine_t *engine = wasm_engine_new_with_config(config);
+        wasm_store_t *store = wasm_store_new(engine);
+        catnap_pool_options_t options = defaults();
+        options.env = &gate;
+        options.min_slots = trim ? 1 : 0;
+        options.max_slots = 5;
+        options.prepare = trim ? NULL : prepare_still;
+        options.dispose = trim ? dispose_still : NULL;
+        gate.pool = OPEN(store, state_module, &options);
+        pthread_t thread;
+        assert_int_equal(
+            pthread_create(&thread, NULL, trim ? trim_in_thread : warm_in_thread, &gate), 0);
+        await_reached(&gate);
+        catnap_pool_delete(gate.pool);
+        open_gate(&gate);
+        pthread_join(thread, NULL);
+        assert_int_equal(gate.status, trim ? CATNAP_OK : CATNAP_MISUSE);
+        wasm_store_delete(store);
+        wasm_engine_delete(engine);
+        assert_int_equal(injector.held, 0);
+        pthread_mutex_destroy(&injector.mutex);
+    }
+}
+
+static wasm_trap_t *never_called(const wasm_val_vec_t *arguments, wasm_val_vec_t *results) {
+    (void)arguments;
+    (void)results;
+    return NULL;
+}
+
+/* An allocator that asks the engine and the pool, as one does that shares a lock with their callers:
+ * whatever they lock must be free. */
+struct asking_allocator {
+    wasm_store_t *store; /* a second one of the engine, or NULL */
+    catnap_pool_t *pool;
+    bool asks;
+    uint64_t asked;
+};
+
+static void ask(struct asking_allocator *asking) {
+    catnap_pool_stats_t stats;
+    wasm_functype_t *type =
+        wasm_functype_new_1_1(wasm_valtype_new(WASM_F32), wasm_valtype_new(WASM_F64));
+    wasm_func_delete(wasm_func_new(asking->store, type, never_called));
+    wasm_functype_delete(type);
+    catnap_pool_stats(asking->pool, &stats);
+    asking->asked++;
+}
+
+static void *asking_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
+    struct asking_allocator *asking = env;
+    (void)old_size;
+    if (asking->store && !asking->asks) {
+        asking->asks = true;
+        ask(asking);
+        asking->asks = false;
+    }
+    if (new_size > 0)
+        return realloc(pointer, new_size);
+    free(pointer);
+    return NULL;
+}
+
+static void allocators_are_called_without_a_lock(void **state) {
+    (void)state;
+    struct asking_allocator asking = {0};
+    catnap_allocator_t allocator = {asking_realloc, &asking};
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_allocator(config, &allocator);
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
+    wasm_store_t *store = wasm_store_new(engine), *second = wasm_store_new(engine);
+    catnap_pool_options_t options = defaults();
+    options.max_slots = 100;
+    catnap_pool_t *pool = OPEN(store, state_module, &options);
+    alarm(300); /* what waits for itself ends here */
+    asking.pool = pool;
+    asking.store = second;
+    catnap_pool_slot_t *slots[10];
+    for (size_t i = 0; i < COUNT(slots); i++)
+        slots[i] = acquire(pool, i);
+    for (size_t i = 0; i < COUNT(slots); i++)
+        release(slots[i]);
+    assert_no_error(catnap_pool_warm(pool, 12));
+    catnap_pool_trim(pool, 0);
+    for (uint32_t i = 0; i < 100; i++) { /* types of their own, so that the registry grows */
+        wasm_valtype_t *types[100];
+        wasm_valtype_vec_t parameters, results;
+        for (uint32_t k = 0; k <= i; k++)
+            types[k] = wasm_valtype_new(WASM_I64);
+        wasm_valtype_vec_new(&parameters, i + 1, types);
+        wasm_valtype_vec_new_empty(&results);
+        wasm_functype_t *type = wasm_functype_new(&parameters, &results);
+        wasm_func_t *func = wasm_func_new(store, type, never_called); /* goes with the store */
+        assert_true(catnap_slot_of_ref(wasm_func_as_ref(func)) != 0);
+        wasm_func_delete(func);
+        wasm_functype_delete(type);
+    }
+    assert_true(asking.asked > 100);
+    asking.store = NULL;
+    alarm(0);
+    catnap_pool_delete(pool);
+    wasm_store_delete(second);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+}
+
 /* ---- Bounds ---- */
 
 static void limits_hold_for_each_slot(void **state) {
@@ -1662,6 +1836,8 @@ int main(void) {
         TEST(failures_are_the_callers),
         TEST(wrong_options_are_told),
         TEST(pools_are_warmed_and_trimmed),
+        TEST(pools_may_go_meanwhile),
+        TEST(allocators_are_called_without_a_lock),
         TEST(limits_hold_for_each_slot),
         TEST(memory_of_all_is_bounded),
         TEST(copies_count),
