@@ -289,8 +289,8 @@ WASM_API_EXTERN own wasm_ref_t *catnap_ref_of_slot(uint64_t slot);
 WASM_API_EXTERN wasm_store_t *catnap_caller_store(const catnap_caller_t *);
 /* The instance whose code made the call, borrowed; NULL when the host itself called the function. */
 WASM_API_EXTERN const wasm_instance_t *catnap_caller_instance(const catnap_caller_t *);
-/* The caller's linear memory `index`: base and size in bytes, valid until WebAssembly runs or the
- * memory grows. False, NULL and 0 when there is none. */
+/* The caller's linear memory `index`: base and size in bytes, valid until WebAssembly runs, the
+ * memory grows or the store is rolled back. False, NULL and 0 when there is none. */
 WASM_API_EXTERN bool catnap_caller_memory(const catnap_caller_t *, uint32_t index, uint8_t **base,
                                           uint64_t *size);
 /* An own extern exported by the caller's instance, or NULL. */
@@ -732,7 +732,8 @@ WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *, in
 /* Standard input from bytes, copied. */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *, const void *bytes,
                                                                 size_t length);
-/* Standard input by callback: returns bytes read, 0 at the end, or a negative errno of the host. */
+/* Standard input by callback: returns bytes read, 0 at the end, or a negative errno of the host. The
+ * bytes are the guest's memory, here and for output, which a rollback of the store may take away. */
 WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_set_stdin_callback(catnap_wasi_t *,
                                int64_t (*read)(void *env, void *bytes, size_t size), void *env);

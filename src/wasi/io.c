@@ -25,23 +25,39 @@ static uint16_t prepare(struct wasi_call *call, const uint64_t *a, uint64_t righ
 static uint16_t finish(struct wasi_call *call, uint64_t out, ssize_t moved) {
     if (moved < 0)
         return cn_wasi_errno((int)-moved);
+    if (!cn_guest_range(&call->memory, (uint32_t)out, 4))
+        return WASI_FAULT; /* a callback of the embedder has taken it away */
     cn_put_u32(cn_guest_at(&call->memory, (uint32_t)out), (uint32_t)moved);
     return WASI_SUCCESS;
 }
 
 /* ---- Standard streams of the embedder -------------------------------------------------------- */
 
-static ssize_t read_stream(struct wasi_stream *stream, const struct wasi_vector *vector) {
+/* Callbacks may roll the store back, after which the memory may be smaller: its size is read again
+ * after each, and ranges are checked again before they are used. */
+
+static ssize_t read_stream(struct wasi_call *call, struct wasi_stream *stream,
+                           const struct wasi_vector *vector) {
     int64_t got = cn_stream_read(stream, vector->items[0].iov_base, vector->items[0].iov_len);
+    call->memory = call->host->memory(call->host_env);
     return (ssize_t)got; /* one buffer is enough: a guest reads on until the end */
 }
 
-static ssize_t write_stream(struct wasi_stream *stream, const struct wasi_vector *vector) {
+static bool is_in_memory(const struct wasi_guest *memory, const struct iovec *item) {
+    return cn_guest_range(memory, (uint32_t)((const uint8_t *)item->iov_base - memory->base),
+                          item->iov_len);
+}
+
+static ssize_t write_stream(struct wasi_call *call, struct wasi_stream *stream,
+                            const struct wasi_vector *vector) {
     ssize_t moved = 0;
 
     for (int i = 0; i < vector->count; i++) {
         const struct iovec *item = &vector->items[i];
+        if (!is_in_memory(&call->memory, item))
+            return moved ? moved : -EFAULT;
         int64_t taken = cn_stream_write(stream, item->iov_base, item->iov_len);
+        call->memory = call->host->memory(call->host_env);
         if (taken < 0)
             return moved ? moved : (ssize_t)taken;
         moved += (ssize_t)taken;
@@ -141,7 +157,7 @@ uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a) {
     if (!vector.count)
         got = 0;
     else if (fd->kind == WASI_FD_STREAM)
-        got = read_stream(&call->wasi->streams[fd->stream], &vector);
+        got = read_stream(call, &call->wasi->streams[fd->stream], &vector);
     else if (fd->waits)
         error = read_waiting(call, fd, &vector, &got);
     else if ((got = readv(fd->host, vector.items, vector.count)) < 0)
@@ -172,7 +188,7 @@ uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
     if (!vector.count)
         put = 0;
     else if (fd->kind == WASI_FD_STREAM)
-        put = write_stream(&call->wasi->streams[fd->stream], &vector);
+        put = write_stream(call, &call->wasi->streams[fd->stream], &vector);
     else if (fd->waits)
         error = write_waiting(call, fd, &vector, &put);
     else

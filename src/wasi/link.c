@@ -20,7 +20,13 @@ static bool interrupted(void *env) {
     return catnap_caller_interrupted(env);
 }
 
-static const struct wasi_host engine_host = {interrupt_fd, interrupted};
+static struct wasi_guest memory(void *env) {
+    struct wasi_guest guest;
+    catnap_caller_memory(env, 0, &guest.base, &guest.size);
+    return guest;
+}
+
+static const struct wasi_host engine_host = {interrupt_fd, interrupted, memory};
 
 static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
                                  catnap_val_t *results) {
@@ -33,7 +39,7 @@ static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catna
     for (size_t i = 0; signature[i] != ':'; i++)
         values[i] =
             signature[i] == 'I' ? (uint64_t)arguments[i].of.i64 : (uint32_t)arguments[i].of.i32;
-    catnap_caller_memory(caller, 0, &call.memory.base, &call.memory.size);
+    call.memory = memory(caller);
     uint16_t error = binding->function->run(&call, values);
     switch (call.outcome) {
     case WASI_EXIT:

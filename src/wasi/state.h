@@ -126,11 +126,13 @@ struct catnap_wasi_t {
     bool file_size_limited; /* writing to a file may raise SIGXFSZ */
 };
 
-/* How a handler learns that the call under way has been asked to stop. */
+/* What a handler asks the host: whether the call under way has been asked to stop, and where the
+ * guest's memory is, which a callback of the embedder may have changed. */
 struct wasi_host {
     /* Polls readable then, rarely also without a reason; -1: there is none. Clears such a signal. */
     int (*interrupt_fd)(void *env);
     bool (*interrupted)(void *env);
+    struct wasi_guest (*memory)(void *env);
 };
 
 /* How a call ended, beside the errno that is its result. */

@@ -6,6 +6,7 @@
 #include "../unit/build.h"
 
 enum { I32 = 0x7f, I64 = 0x7e };
+#define WASM_PAGE 65536u
 
 struct program {
     wasm_engine_t *engine;
@@ -32,13 +33,15 @@ static void put_body(struct bytes *code, const uint8_t *bytes, size_t size) {
 #define BODY(code, ...)                                                                            \
     put_body(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* At 0 an iovec of "hello\n" at 16; at 32 a subscription to a very late monotonic time. */
+/* At 0 an iovec of "hello\n" at 16, and another of 6 bytes in the next page; at 32 a subscription to a very late monotonic time. */
 static void put_data(struct bytes *module) {
     uint8_t data[96] = {0};
     struct bytes content = {0};
 
     cn_put_u32(data, 16);
     cn_put_u32(data + 4, 6);
+    cn_put_u32(data + 8, WASM_PAGE);
+    cn_put_u32(data + 12, 6);
     memcpy(data + 16, "hello\n", 6);
     cn_put_u32(data + 48, WASI_CLOCK_MONOTONIC);
     cn_put_u64(data + 56, UINT64_MAX / 2);
@@ -48,33 +51,42 @@ static void put_data(struct bytes *module) {
     put_section(module, 11, &content);
 }
 
-/* Functions: exit ends with 7, hello prints, sleep never wakes, seek uses the older module name. */
+/* Functions: exit ends with 7, hello prints, sleep never wakes, seek uses the older module name.
+ * The others add a page first, which they write from, or where the result is to be. */
 static struct bytes make_module(void) {
-    static const char *const names[] = {"exit", "hello", "sleep", "seek"};
+    static const char *const names[] = {"exit", "hello",     "sleep",    "seek",
+                                        "read", "write_one", "write_two"};
     struct bytes module = {0}, imports = {0}, exports = {0}, code = {0};
 
     put_preamble(&module);
     SECTION(&module, 1, 4, 0x60, 1, I32, 0, 0x60, 4, I32, I32, I32, I32, 1, I32, 0x60, 0, 1, I32,
             0x60, 4, I32, I64, I32, I32, 1, I32);
-    put(&imports, 4);
+    put(&imports, 5);
     put_import(&imports, "wasi_snapshot_preview1", "proc_exit", 0);
     put_import(&imports, "wasi_snapshot_preview1", "fd_write", 1);
     put_import(&imports, "wasi_snapshot_preview1", "poll_oneoff", 1);
     put_import(&imports, "wasi_unstable", "fd_seek", 3);
+    put_import(&imports, "wasi_snapshot_preview1", "fd_read", 1);
     put_section(&module, 2, &imports);
-    SECTION(&module, 3, 4, 2, 2, 2, 2);
+    SECTION(&module, 3, 7, 2, 2, 2, 2, 2, 2, 2);
     SECTION(&module, 5, 1, 0, 1);
-    put(&exports, 4);
-    for (uint8_t i = 0; i < 4; i++) {
+    put(&exports, 7);
+    for (uint8_t i = 0; i < 7; i++) {
         put_name(&exports, names[i]);
-        PUT(&exports, 0, (uint8_t)(4 + i));
+        PUT(&exports, 0, (uint8_t)(5 + i));
     }
     put_section(&module, 7, &exports);
-    put(&code, 4);
+    put(&code, 7);
     BODY(&code, 0x41, 7, 0x10, 0, 0x00, 0x0b);
     BODY(&code, 0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, 0x10, 1, 0x0b);
     BODY(&code, 0x41, 32, 0x41, 0x80, 1, 0x41, 1, 0x41, 8, 0x10, 2, 0x0b);
     BODY(&code, 0x41, 1, 0x42, 0, 0x41, 2, 0x41, 8, 0x10, 3, 0x0b);
+    /* memory.grow by one page, drop; then the call, with its result at the start of that page */
+    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 0, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 4, 0x10, 4,
+         0x0b);
+    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 2, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 4, 0x10, 1,
+         0x0b);
+    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 2, 0x41, 0, 0x41, 2, 0x41, 24, 0x10, 1, 0x0b);
     put_section(&module, 10, &code);
     put_data(&module);
     return module;
@@ -204,6 +216,51 @@ static void without_a_caller(void **state) {
     wasm_extern_delete(found);
 }
 
+/* Streams whose callbacks roll the store back, so that the page added since is gone. */
+struct rewinding {
+    wasm_store_t *store;
+    size_t moved;
+};
+
+static int64_t rewind_and_write(void *env, const void *bytes, size_t size) {
+    struct rewinding *r = env;
+    char text[6];
+    assert_int_equal(sizeof text, size);
+    memcpy(text, bytes, sizeof text); /* they are there */
+    r->moved += size;
+    assert_no_error(catnap_store_rollback(r->store, 1));
+    return (int64_t)size;
+}
+
+static int64_t rewind_and_read(void *env, void *bytes, size_t size) {
+    struct rewinding *r = env;
+    memset(bytes, 'x', size);
+    r->moved += size;
+    assert_no_error(catnap_store_rollback(r->store, 1));
+    return (int64_t)size;
+}
+
+static void memory_may_shrink_in_a_callback(void **state) {
+    struct program *p = *state;
+    struct rewinding r = {.store = p->store};
+    int32_t result;
+
+    assert_no_error(catnap_wasi_set_stdin_callback(p->wasi, rewind_and_read, &r));
+    assert_no_error(catnap_wasi_set_output_callback(p->wasi, 2, rewind_and_write, &r));
+    assert_no_error(catnap_store_checkpoint(p->store, NULL));
+    assert_null(call(p, "write_one", &result));
+    assert_int_equal(WASI_FAULT, result);
+    assert_int_equal(6, r.moved);
+    assert_null(call(p, "read", &result));
+    assert_int_equal(WASI_FAULT, result);
+    assert_int_equal(12, r.moved);
+    assert_null(call(p, "write_two", &result)); /* the first buffer was taken */
+    assert_int_equal(WASI_SUCCESS, result);
+    assert_int_equal(18, r.moved);
+    assert_null(call(p, "hello", &result));
+    assert_int_equal(WASI_SUCCESS, result);
+}
+
 /* Every function is there under its type, and the ones of the older snapshot under both names. */
 static void all_are_defined(void **state) {
     struct program *p = *state;
@@ -246,9 +303,10 @@ static void types_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        LINK_TEST(printing),          LINK_TEST(exiting),          LINK_TEST(the_older_name),
-        LINK_TEST(interrupting),      LINK_TEST(without_a_caller), LINK_TEST(all_are_defined),
-        LINK_TEST(types_are_checked),
+        LINK_TEST(printing),          LINK_TEST(exiting),
+        LINK_TEST(the_older_name),    LINK_TEST(interrupting),
+        LINK_TEST(without_a_caller),  LINK_TEST(all_are_defined),
+        LINK_TEST(types_are_checked), LINK_TEST(memory_may_shrink_in_a_callback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
