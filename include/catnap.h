@@ -207,10 +207,14 @@ WASM_API_EXTERN own catnap_error_t *catnap_store_consume_fuel(wasm_store_t *, ui
 
 /* ---- Interruption ---------------------------------------------------------------------------- */
 
-/* Names the outermost call that is under way or, when none is, the next one. Never 0. */
+/* Names the outermost call that is under way or, when none is, the next one. Never 0. Making instances
+ * is a call in this sense, too: instantiation with its start function, making a pre-linked module,
+ * restoring a snapshot. */
 WASM_API_EXTERN uint64_t catnap_store_call_id(const wasm_store_t *);
-/* Asks that call to stop, with a trap of code CATNAP_TRAP_INTERRUPTED; a call that has ended is
- * past asking and the next is not hurt. Any thread; async-signal-safe. The store must be alive. */
+/* Asks that call to stop, with a trap of code CATNAP_TRAP_INTERRUPTED (or, before any segment was
+ * run, with an error CATNAP_INTERRUPTED); a call that has ended is past asking and the next is not
+ * hurt. Any thread; async-signal-safe. The store must be alive. Loading a module is not interrupted: it
+ * takes time in proportion to the module's size, and catnap_builder_write() takes it in pieces. */
 WASM_API_EXTERN void catnap_store_interrupt(wasm_store_t *, uint64_t call_id);
 
 /* ---- Values with v128 ------------------------------------------------------------------------ */

@@ -7,12 +7,14 @@ catnap_prelinked_t *cn_prelink(wasm_store_t *store, const wasm_module_t *module,
                                struct wasm_ref_t *const *imports, size_t count,
                                struct error *error) {
     catnap_prelinked_t *prelinked = NULL;
+    uint64_t id = cn_begin_work(&store->machine);
     if (module->ref.store != store)
         cn_fail(error, CATNAP_MISUSE, "the module belongs to another store");
     else if (store->deleted)
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
     else
         prelinked = cn_prelinked_new(store, module->shared, imports, count, error);
+    cn_end_work(&store->machine, id);
     if (prelinked)
         cn_store_pin(store);
     else
@@ -87,7 +89,9 @@ wasm_instance_t *catnap_prelinked_instantiate(catnap_prelinked_t *prelinked,
     if (!cn_store_enter(store))
         return cn_report_misuse(out_error);
     cn_store_pin(store); /* the start function may delete it */
+    uint64_t id = cn_begin_work(&store->machine);
     wasm_instance_t *instance = take(prelinked, &error, &trap);
+    cn_end_work(&store->machine, id);
     if (trap)
         cn_fail(&error, CATNAP_TRAP, "instantiation trapped: %s", trap->message);
     if (!instance)

@@ -263,9 +263,11 @@ catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linke
     struct resolving resolving = {linker, options};
     struct snap_resolver resolver = {find_import, find_host, find_module, &resolving};
     catnap_run_t *made_run = NULL;
+    uint64_t id = cn_begin_work(&store->machine);
     bool ok = made ? cn_snapshot_restore((catnap_snapshot_t *)(uintptr_t)s, store, &resolver, made,
                                          &made_run, &error)
                    : cn_fail_memory(&error);
+    cn_end_work(&store->machine, id);
     if (ok)
         give(made, count, made_run, instances, run);
     cn_free(store->alloc, made, count * sizeof *made);

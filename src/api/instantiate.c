@@ -39,7 +39,9 @@ wasm_instance_t *cn_instantiate(wasm_store_t *store, const wasm_module_t *module
                                 struct wasm_ref_t *const *imports, size_t count,
                                 struct error *error, wasm_trap_t **trap) {
     cn_store_pin(store); /* the start function may delete it */
+    uint64_t id = cn_begin_work(&store->machine);
     wasm_instance_t *instance = instantiate_inside(store, module, imports, count, error, trap);
+    cn_end_work(&store->machine, id);
     if (*trap) {
         cn_fail(error, CATNAP_TRAP, "instantiation trapped: %s", (*trap)->message);
         cn_store_fail(store, error);

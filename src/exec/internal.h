@@ -2,6 +2,7 @@
 #ifndef CN_EXEC_INTERNAL_H
 #define CN_EXEC_INTERNAL_H
 
+#include "exec/bulk.h"
 #include "exec/bytecode.h"
 #include "exec/code.h"
 #include "exec/machine.h"
@@ -54,17 +55,6 @@ uint64_t cn_run_fuel(const struct catnap_run_t *);
 struct value_stack *cn_run_stack(const struct catnap_run_t *);
 void cn_run_stand(struct catnap_run_t *, const uint64_t *pc, uint64_t *fp, uint32_t frames,
                   uint64_t fuel_paid);
-
-/* memmove() and memset() of linear memory, for lengths that may take seconds: how many bytes are done.
- * Fewer than all, but a multiple of 64, when the call was interrupted and what is left can be done
- * later (`divisible`): the end of the ranges, or the start when the copy is from the end. */
-uint64_t cn_bulk_copy(const struct machine *vm, uint8_t *to, const uint8_t *from, uint64_t count,
-                      bool divisible);
-uint64_t cn_bulk_fill(const struct machine *vm, uint8_t *to, uint8_t value, uint64_t count,
-                      bool divisible);
-static inline bool cn_copies_from_the_end(uint64_t to, uint64_t from, uint64_t count) {
-    return to > from && to - from < count;
-}
 
 static inline uint8_t *cn_instance_base(const struct wasm_instance_t *instance) {
     return instance->module->memory_count ? instance->memories[0]->base : NULL;

@@ -241,6 +241,13 @@ static inline void name_next_call(struct machine *vm) {
     atomic_store_explicit(&vm->call_id, id + 1, memory_order_relaxed);
 }
 
+void cn_end_work(struct machine *vm, uint64_t id) {
+    if (vm->host_depth > 0 || atomic_load_explicit(&vm->call_id, memory_order_relaxed) != id)
+        return;
+    vm->works++;
+    name_next_call(vm);
+}
+
 bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_stack *stack) {
     if (vm->host_depth >= vm->host_depth_limit)
         return false;

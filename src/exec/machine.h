@@ -46,6 +46,7 @@ struct machine {
     uint64_t fuel;
     _Atomic uint64_t interrupt_request; /* the call id that is to stop */
     _Atomic uint64_t call_id;           /* of the outermost call under way, or of the next */
+    uint64_t works;                     /* names that went to what is no call: cn_begin_work() */
     /* Where execution stopped; also set around each host call, for backtraces. */
     const uint64_t *pc;
     uint64_t *fp;
@@ -84,7 +85,7 @@ static inline bool cn_has_interrupt_event(const struct machine *vm) {
     return atomic_load(&vm->interrupt_event) >= 0 && vm->event_process == cn_os_process();
 }
 
-/* Whether the outermost call under way has been asked to stop. */
+/* Whether the outermost call or the instantiation under way has been asked to stop. */
 static inline bool cn_interrupted(const struct machine *vm) {
     return vm->interruptible &&
            atomic_load_explicit(&vm->interrupt_request, memory_order_relaxed) ==
@@ -115,6 +116,14 @@ struct wasm_trap_t *cn_call(struct wasm_func_t *, uint64_t *slots);
  * steps, and the results are there until the next call. */
 uint64_t *cn_call_place(struct wasm_func_t *);
 struct wasm_trap_t *cn_call_placed(struct wasm_func_t *);
+
+/* Around work for the host that can be interrupted as a call can, such as instantiation: it has the name
+ * of a call, which what begins returns and what ends takes. Calls within it have the same name, or, when
+ * there are several, further ones. */
+static inline uint64_t cn_begin_work(const struct machine *vm) {
+    return atomic_load_explicit(&vm->call_id, memory_order_relaxed);
+}
+void cn_end_work(struct machine *, uint64_t id);
 
 /* exec/profile.c: see catnap_store_profile_ops(). */
 void cn_profile_rows(const struct machine *,

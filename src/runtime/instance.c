@@ -33,7 +33,7 @@ static wasm_instance_t *allocate(wasm_store_t *store, const struct module *modul
         [PART_GLOBALS] = module->global_count * sizeof(uint64_t *),
         [PART_FUNCS] = module->func_count * sizeof(wasm_func_t *),
         [PART_GLOBAL_OBJECTS] = module->global_count * sizeof(wasm_global_t *),
-        [PART_ELEM_ITEMS] = module->elem_count * sizeof(uint64_t *),
+        [PART_ELEM_ITEMS] = module->elem_count * sizeof(struct elem_items *),
         [PART_DROPPED_ELEMS] = module->elem_count * sizeof(bool),
         [PART_DROPPED_DATAS] = module->data_count * sizeof(bool),
     };
@@ -53,7 +53,7 @@ static wasm_instance_t *allocate(wasm_store_t *store, const struct module *modul
     instance->globals = (uint64_t **)(block + at[PART_GLOBALS]);
     instance->funcs = (wasm_func_t **)(block + at[PART_FUNCS]);
     instance->global_objects = (wasm_global_t **)(block + at[PART_GLOBAL_OBJECTS]);
-    instance->elem_items = (uint64_t **)(block + at[PART_ELEM_ITEMS]);
+    instance->elem_items = (struct elem_items **)(block + at[PART_ELEM_ITEMS]);
     instance->dropped_elems = (bool *)(block + at[PART_DROPPED_ELEMS]);
     instance->dropped_datas = (bool *)(block + at[PART_DROPPED_DATAS]);
     return instance;
@@ -83,9 +83,17 @@ static void take_imports(wasm_instance_t *instance, struct wasm_ref_t *const *im
     }
 }
 
+/* Between two objects, of which a module may declare many. */
+static bool check_interrupt(const wasm_instance_t *instance, struct error *error) {
+    return !cn_interrupted(instance->machine) ||
+           cn_fail(error, CATNAP_INTERRUPTED, "instantiation was interrupted");
+}
+
 static bool make_memories(wasm_instance_t *instance, struct error *error) {
     const struct module *module = instance->module;
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++) {
+        if (!check_interrupt(instance, error))
+            return false;
         wasm_memory_t *memory = cn_memory_new(instance->ref.store, &module->memories[i], error);
         if (!memory)
             return false;
@@ -98,6 +106,8 @@ static bool make_memories(wasm_instance_t *instance, struct error *error) {
 static bool make_tables(wasm_instance_t *instance, struct error *error) {
     const struct module *module = instance->module;
     for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
+        if (!check_interrupt(instance, error))
+            return false;
         wasm_table_t *table = cn_table_new(instance->ref.store, &module->tables[i], 0, error);
         if (!table)
             return false;

@@ -101,7 +101,7 @@ static void free_instance(struct wasm_ref_t *ref) {
         if (instance->global_objects[i])
             free_global(&instance->global_objects[i]->ref);
     for (uint32_t i = 0; i < module->elem_count; i++)
-        cn_free(alloc, instance->elem_items[i], module->elems[i].count * sizeof(uint64_t));
+        cn_elem_items_free(alloc, instance->elem_items[i], &module->elems[i]);
     if (instance->counted)
         ref->store->instance_count--;
     if (instance->slot)

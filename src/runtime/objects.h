@@ -134,7 +134,7 @@ struct wasm_instance_t {
     bool *dropped_elems, *dropped_datas;
     /* NULL until somebody needs the object; imported ones always set. */
     wasm_global_t **global_objects;
-    uint64_t **elem_items;    /* a passive segment's references, once table.init used it */
+    struct elem_items **elem_items; /* of passive segments, once table.init used them */
     struct wasm_ref_t *parts; /* the functions and globals of it that are objects, by `next` */
     struct shared_module *shared;
     struct slot *slot; /* of a pre-linked module, which takes it back; or NULL */
@@ -395,11 +395,14 @@ bool cn_instance_init_segments(wasm_instance_t *, wasm_trap_t **trap);
 bool cn_instance_init_elems(wasm_instance_t *, wasm_trap_t **trap);
 /* Where an active data segment goes. */
 uint64_t cn_instance_data_offset(wasm_instance_t *, const struct data_segment *);
-/* memory.init, table.init: false when out of bounds (the caller traps); a dropped segment is empty. */
-bool cn_instance_memory_init(wasm_instance_t *, uint32_t memory, uint32_t data, uint64_t to,
-                             uint64_t from, uint64_t count);
-enum table_init_result { TABLE_INIT_OK, TABLE_INIT_OUT_OF_BOUNDS, TABLE_INIT_NO_MEMORY };
-enum table_init_result cn_instance_table_init(wasm_instance_t *, uint32_t table, uint32_t elem,
-                                              uint64_t to, uint64_t from, uint64_t count);
+/* What memory.init and table.init may take from: a dropped segment is empty. */
+struct span cn_instance_data(const wasm_instance_t *, uint32_t data);
+uint64_t cn_instance_elem_count(const wasm_instance_t *, uint32_t elem);
+/* The references of a segment, of which the first `end` are read by now. Interrupted half-way it goes on
+ * there the next time. */
+enum elem_items_result { ITEMS_OK, ITEMS_NO_MEMORY, ITEMS_INTERRUPTED };
+enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t elem, uint32_t end,
+                                              const uint64_t **items);
+void cn_elem_items_free(struct alloc *, struct elem_items *, const struct elem_segment *);
 
 #endif

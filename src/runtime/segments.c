@@ -1,89 +1,82 @@
 /* Element and data segments: at instantiation and for table.init and memory.init. */
 #include "binary/reader.h"
+#include "exec/bulk.h"
 #include "runtime/objects.h"
-
-#include <string.h>
-
-/* Reads items of an element segment one after another. */
-struct item_reader {
-    wasm_instance_t *instance;
-    const struct elem_segment *elem;
-    const uint8_t *at;
-};
-
-static struct item_reader first_item(wasm_instance_t *instance, const struct elem_segment *elem) {
-    return (struct item_reader){instance, elem, instance->module->bytes + elem->items.offset};
-}
-
-/* False when memory for a function reference is exhausted. */
-static bool next_item(struct item_reader *reader, uint64_t *slot) {
-    if (reader->elem->exprs) {
-        uint64_t value[2];
-        bool ok = cn_const_value(reader->instance, &reader->at, value);
-        *slot = value[0];
-        return ok;
-    }
-    wasm_func_t *func = cn_instance_func(reader->instance, cn_u32_valid(&reader->at));
-    *slot = func ? object_slot(&func->ref) : 0;
-    return func != NULL;
-}
-
-static bool read_items(wasm_instance_t *instance, const struct elem_segment *elem,
-                       uint64_t *slots) {
-    struct item_reader reader = first_item(instance, elem);
-    for (uint32_t i = 0; i < elem->count; i++)
-        if (!next_item(&reader, &slots[i]))
-            return false;
-    return true;
-}
 
 static bool in_bounds(uint64_t start, uint64_t count, uint64_t size) {
     return count <= size && start <= size - count;
 }
 
-/* The references of a passive segment, read once. NULL when memory is exhausted. */
-static const uint64_t *elem_items(wasm_instance_t *instance, uint32_t index) {
-    if (instance->elem_items[index])
-        return instance->elem_items[index];
-    const struct elem_segment *elem = &instance->module->elems[index];
-    struct alloc *alloc = instance->ref.store->alloc;
-    uint64_t *slots = cn_calloc(alloc, elem->count, sizeof *slots);
-    if (!slots)
-        return NULL;
-    if (!read_items(instance, elem, slots)) {
-        cn_free(alloc, slots, elem->count * sizeof *slots);
-        return NULL;
+/* ---- Data ---- */
+
+struct span cn_instance_data(const wasm_instance_t *instance, uint32_t data) {
+    return instance->dropped_datas[data] ? (struct span){0} : instance->module->datas[data].bytes;
+}
+
+/* ---- Elements ---- */
+
+/* Reads the item at *at, a function's index or an expression, and moves on. False when memory for a
+ * function reference is exhausted. */
+static bool read_item(wasm_instance_t *instance, const struct elem_segment *elem,
+                      const uint8_t **at, uint64_t *slot) {
+    if (elem->exprs) {
+        uint64_t value[2];
+        bool ok = cn_const_value(instance, at, value);
+        *slot = value[0];
+        return ok;
     }
-    instance->elem_items[index] = slots;
-    return slots;
+    wasm_func_t *func = cn_instance_func(instance, cn_u32_valid(at));
+    *slot = func ? object_slot(&func->ref) : 0;
+    return func != NULL;
 }
 
-enum table_init_result cn_instance_table_init(wasm_instance_t *instance, uint32_t table_index,
-                                              uint32_t elem, uint64_t to, uint64_t from,
-                                              uint64_t count) {
-    wasm_table_t *table = instance->tables[table_index];
-    uint64_t size = instance->dropped_elems[elem] ? 0 : instance->module->elems[elem].count;
-    if (!in_bounds(from, count, size) || !in_bounds(to, count, table->size))
-        return TABLE_INIT_OUT_OF_BOUNDS;
-    if (count == 0)
-        return TABLE_INIT_OK;
-    const uint64_t *items = elem_items(instance, elem);
-    if (!items)
-        return TABLE_INIT_NO_MEMORY;
-    memcpy(table->elements + to, items + from, count * sizeof *items);
-    return TABLE_INIT_OK;
+/* Reads items up to `end`; *done counts them, and *at is behind them. */
+static enum elem_items_result read_items(wasm_instance_t *instance, const struct elem_segment *elem,
+                                         uint32_t end, const uint8_t **at, uint32_t *done,
+                                         uint64_t *slots) {
+    while (*done < end) {
+        if (*done % BULK_PIECE_ITEMS == BULK_PIECE_ITEMS - 1 && cn_interrupted(instance->machine))
+            return ITEMS_INTERRUPTED;
+        if (!read_item(instance, elem, at, &slots[*done]))
+            return ITEMS_NO_MEMORY;
+        ++*done;
+    }
+    return ITEMS_OK;
 }
 
-bool cn_instance_memory_init(wasm_instance_t *instance, uint32_t memory_index, uint32_t data,
-                             uint64_t to, uint64_t from, uint64_t count) {
-    const wasm_memory_t *memory = instance->memories[memory_index];
-    const struct span *bytes = &instance->module->datas[data].bytes;
-    uint64_t size = instance->dropped_datas[data] ? 0 : bytes->length;
-    if (!in_bounds(from, count, size) || !in_bounds(to, count, memory->size))
-        return false;
-    if (count > 0)
-        memcpy(memory->base + to, instance->module->bytes + bytes->offset + from, count);
-    return true;
+/* A passive segment's references, as far as table.init has needed them. */
+struct elem_items {
+    const uint8_t *at; /* of the next one to read, in the module */
+    uint32_t count;    /* read so far */
+    uint64_t slots[];
+};
+
+static size_t items_bytes(const struct elem_segment *elem) {
+    return sizeof(struct elem_items) + elem->count * sizeof(uint64_t);
+}
+
+enum elem_items_result cn_instance_elem_items(wasm_instance_t *instance, uint32_t index,
+                                              uint32_t end, const uint64_t **slots) {
+    const struct elem_segment *elem = &instance->module->elems[index];
+    struct elem_items *items = instance->elem_items[index];
+    if (!items) {
+        items = cn_alloc(instance->ref.store->alloc, items_bytes(elem));
+        if (!items)
+            return ITEMS_NO_MEMORY;
+        *items = (struct elem_items){.at = instance->module->bytes + elem->items.offset};
+        instance->elem_items[index] = items;
+    }
+    *slots = items->slots;
+    return read_items(instance, elem, end, &items->at, &items->count, items->slots);
+}
+
+void cn_elem_items_free(struct alloc *alloc, struct elem_items *items,
+                        const struct elem_segment *elem) {
+    cn_free(alloc, items, items_bytes(elem));
+}
+
+uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {
+    return instance->dropped_elems[elem] ? 0 : instance->module->elems[elem].count;
 }
 
 /* ---- Active segments ---- */
@@ -108,25 +101,44 @@ static bool init_elem(wasm_instance_t *instance, const struct elem_segment *elem
         return trap_with(instance, CATNAP_TRAP_NO_MEMORY, trap);
     if (!in_bounds(to[0], elem->count, table->size))
         return trap_with(instance, CATNAP_TRAP_TABLE_OUT_OF_BOUNDS, trap);
-    if (!read_items(instance, elem, table->elements + to[0]))
+    const uint8_t *at = instance->module->bytes + elem->items.offset;
+    uint32_t done = 0;
+    switch (read_items(instance, elem, elem->count, &at, &done, table->elements + to[0])) {
+    case ITEMS_NO_MEMORY:
         return trap_with(instance, CATNAP_TRAP_NO_MEMORY, trap);
+    case ITEMS_INTERRUPTED:
+        return trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);
+    case ITEMS_OK:
+        break;
+    }
     return true;
 }
 
-static bool init_data(wasm_instance_t *instance, uint32_t index, wasm_trap_t **trap) {
-    const struct data_segment *data = &instance->module->datas[index];
-    uint64_t to[2];
+static bool init_data(wasm_instance_t *instance, const struct data_segment *data,
+                      wasm_trap_t **trap) {
+    const wasm_memory_t *memory = instance->memories[data->memory];
+    const uint8_t *bytes = instance->module->bytes + data->bytes.offset;
+    uint64_t to[2], length = data->bytes.length;
     if (!segment_offset(instance, &data->offset, to))
         return trap_with(instance, CATNAP_TRAP_NO_MEMORY, trap);
-    if (!cn_instance_memory_init(instance, data->memory, index, to[0], 0, data->bytes.length))
+    if (!in_bounds(to[0], length, memory->size))
         return trap_with(instance, CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS, trap);
+    if (cn_bulk_copy(instance->machine, memory->base + to[0], bytes, length, true) < length)
+        return trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);
     return true;
+}
+
+/* Before each segment, of which there may be many. */
+static bool may_go_on(wasm_instance_t *instance, wasm_trap_t **trap) {
+    return !cn_interrupted(instance->machine) || trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);
 }
 
 bool cn_instance_init_elems(wasm_instance_t *instance, wasm_trap_t **trap) {
     const struct module *module = instance->module;
     for (uint32_t i = 0; i < module->elem_count; i++) {
         const struct elem_segment *elem = &module->elems[i];
+        if (!may_go_on(instance, trap))
+            return false;
         if (elem->mode == SEGMENT_ACTIVE && !init_elem(instance, elem, trap))
             return false;
         instance->dropped_elems[i] = elem->mode != SEGMENT_PASSIVE;
@@ -139,7 +151,7 @@ static bool init_datas(wasm_instance_t *instance, wasm_trap_t **trap) {
     for (uint32_t i = 0; i < module->data_count; i++) {
         if (module->datas[i].mode != SEGMENT_ACTIVE)
             continue;
-        if (!init_data(instance, i, trap))
+        if (!may_go_on(instance, trap) || !init_data(instance, &module->datas[i], trap))
             return false;
         instance->dropped_datas[i] = true;
     }

@@ -160,8 +160,8 @@ static void translate_plain(struct translator *t, const struct plain *plain, uin
     }
 }
 
-/* memory.copy and memory.fill: interrupted half-way they put what is left into their operands. These
- * are at home for that, and not in copies of homes that are far. */
+/* Interrupted half-way, bulk instructions put what is left into their operands. These are at home for
+ * that, and not in copies of homes that are far. */
 static bool is_divisible(const struct translator *t) {
     return t->config->interruptible && next_home(t) <= NEAR_LIMIT;
 }
@@ -186,7 +186,7 @@ void cn_translate_state(struct translator *t, enum opcode opcode) {
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
-    if (opcode == OP_memory_copy || opcode == OP_memory_fill)
+    if (goes_in_pieces(opcode))
         w = is_divisible(t);
     uint8_t result = plain->result;
     if (opcode == OP_table_get)

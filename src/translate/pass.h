@@ -317,6 +317,11 @@ void cn_translate_load(struct translator *, const struct rule *, uint8_t result)
 void cn_translate_store(struct translator *, const struct rule *);
 /* The offset of a memory instruction. */
 uint32_t cn_read_memarg(struct translator *);
+/* Whether it can be interrupted half-way: three operands, of which the last is how much there is to do. */
+static inline bool goes_in_pieces(enum opcode opcode) {
+    return opcode == OP_memory_copy || opcode == OP_memory_fill || opcode == OP_memory_init ||
+           opcode == OP_table_copy || opcode == OP_table_fill || opcode == OP_table_init;
+}
 /* Tables, bulk memory, references: slots and indices, and nothing to choose. */
 void cn_translate_state(struct translator *, enum opcode);
 void cn_translate_vector(struct translator *, enum opcode, const struct rule *);

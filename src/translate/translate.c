@@ -157,18 +157,16 @@ static bool costs_fuel(enum opcode opcode) {
            opcode != OP_nop;
 }
 
-/* Out of fuel, these stop at themselves. */
+/* Out of fuel or interrupted, these stop at themselves. */
 static bool pays_for_length(enum opcode opcode) {
-    return opcode == OP_memory_grow || opcode == OP_memory_copy || opcode == OP_memory_fill ||
-           opcode == OP_memory_init || opcode == OP_table_grow || opcode == OP_table_fill ||
-           opcode == OP_table_copy || opcode == OP_table_init;
+    return goes_in_pieces(opcode) || opcode == OP_memory_grow || opcode == OP_table_grow;
 }
 
 /* What only code that can be stopped, or that is recorded, needs. */
 static void watch(struct translator *t, enum opcode opcode) {
     if (t->config->fuel && costs_fuel(opcode))
         t->emit.fuel_cost++;
-    if (t->config->interruptible && (opcode == OP_memory_copy || opcode == OP_memory_fill))
+    if (t->config->interruptible && goes_in_pieces(opcode))
         cn_settle(t, 3); /* is_divisible() */
     if (t->emit.map && pays_for_length(opcode))
         cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);

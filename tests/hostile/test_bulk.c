@@ -241,6 +241,448 @@ static void runs_do_all_with_far_operands(void **state) {
     close_world(&w);
 }
 
+static void memory_init_goes_on_half_way(void **state) {
+    (void)state;
+    struct world w;
+    struct module m = {0};
+    struct bytes f = {0};
+    uint8_t *expected = malloc(SIZE);
+    assert_non_null(expected);
+    PUT(&f, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFC, 8, 0, 0, END);
+    add_func(&m, "init", add_type(&m, "iii", ""), &f);
+    add_memory(&m, PAGES, PAGES);
+    export_item(&m, "m", 2, 0);
+    put_u(add_item(&m, DATA_COUNT), 1);
+    struct bytes *b = add_item(&m, DATAS);
+    scatter(expected);
+    PUT(b, 1);
+    put_u(b, SIZE / 2);
+    put_bytes(b, expected, SIZE / 2);
+    open_world(&w, (struct form){.interruptible = true, .fuel = true});
+    enter_module(&w, &m);
+    memmove(expected + 9, expected + 3, SIZE / 2 - 3);
+    memset(expected, 0, 9);
+    memset(expected + SIZE / 2 + 6, 0, SIZE - SIZE / 2 - 6);
+    const catnap_val_t arguments[] = {VAL_I32(9), VAL_I32(3), VAL_I32(SIZE / 2 - 3)};
+    const uint64_t left = FUEL - (4 + (SIZE / 2 - 3) / 64);
+    wasm_func_t *func = get_func(w.instance, "init");
+    uint8_t *data = memory_of(w.instance);
+    bool half_way = false;
+    for (unsigned round = 0; round < 50 && !half_way; round++) {
+        wasm_trap_t *trap;
+        memset(data, 0, SIZE);
+        catnap_run_t *run = catnap_run_new(func, arguments, 3, NULL);
+        assert_null(catnap_store_set_fuel(w.store, FUEL));
+        catnap_status_t status = resume_watched(w.store, run, data + 10);
+        half_way = status == CATNAP_INTERRUPTED && data[10] != 0;
+        if (half_way)
+            go_on_elsewhere(&w, run, left, expected);
+        if (status == CATNAP_INTERRUPTED)
+            status = catnap_run_resume(run, NULL, 0, &trap);
+        assert_int_equal(status, CATNAP_OK);
+        assert_int_equal(catnap_store_fuel(w.store), left);
+        assert_memory_equal(data, expected, SIZE);
+        catnap_run_delete(run);
+    }
+    assert_true(half_way);
+    wasm_func_delete(func);
+    free(expected);
+    close_world(&w);
+}
+
+/* ---- Asked before it begins ---- */
+
+#define MEMORY_INIT 0xFC, 8, 0, 0
+#define TABLE_INIT 0xFC, 12, 0, 0
+#define TABLE_COPY 0xFC, 14, 0, 0
+#define TABLE_GROW 0xFC, 15, 0
+#define TABLE_FILL 0xFC, 17, 0
+#define REF_NULL 0xD0, FUNCREF
+
+static const struct {
+    const char *name;
+    uint8_t code[16];
+    uint8_t length;
+} short_ones[] = {
+    {"memory.init", {0x41, 8, 0x41, 0, 0x41, 4, MEMORY_INIT}, 10},
+    {"memory.copy", {0x41, 8, 0x41, 16, 0x41, 4, MEMORY_COPY}, 10},
+    {"memory.fill", {0x41, 8, 0x41, 7, 0x41, 4, MEMORY_FILL}, 9},
+    {"memory.grow", {0x41, 1, 0x40, 0, DROP}, 5},
+    {"table.init", {0x41, 0, 0x41, 0, 0x41, 2, TABLE_INIT}, 10},
+    {"table.copy", {0x41, 0, 0x41, 1, 0x41, 2, TABLE_COPY}, 10},
+    {"table.grow", {REF_NULL, 0x41, 1, TABLE_GROW, DROP}, 8},
+    {"table.fill", {0x41, 0, REF_NULL, 0x41, 2, TABLE_FILL}, 9},
+    {"nothing to do", {0x41, 8, 0x41, 7, 0x41, 0, MEMORY_FILL}, 9},
+};
+
+/* A host function that asks the call under way to stop. */
+static wasm_trap_t *ask(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                        catnap_val_t *results) {
+    (void)arguments;
+    (void)results;
+    (void)caller;
+    catnap_store_interrupt(env, catnap_store_call_id(env));
+    return NULL;
+}
+
+static wasm_func_t *new_ask(wasm_store_t *store) {
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = catnap_func_new(store, type, ask, store, NULL, NULL);
+    wasm_functype_delete(type);
+    assert_non_null(func);
+    return func;
+}
+
+/* Each function asks, executes its instruction, and stores 1 where there was 0. */
+static void enter_short_ones(struct world *w) {
+    struct module m = {0};
+    struct bytes f = {0}, *b;
+    uint32_t none = add_type(&m, "", "");
+    uint32_t asks = import_func(&m, "host", "ask", none);
+    for (size_t i = 0; i < COUNT(short_ones); i++) {
+        PUT(&f, 0, CALL, (uint8_t)asks);
+        put_bytes(&f, short_ones[i].code, short_ones[i].length);
+        PUT(&f, 0x41, 0, 0x41, 1, 0x36, 2, 0, END);
+        add_func(&m, short_ones[i].name, none, &f);
+    }
+    add_memory(&m, 1, 9);
+    add_table(&m, FUNCREF, 9, 99);
+    export_item(&m, "m", 2, 0);
+    b = add_item(&m, ELEMS);
+    PUT(b, 1, 0, 2, 0, 0);
+    put_u(add_item(&m, DATA_COUNT), 1);
+    b = add_item(&m, DATAS);
+    PUT(b, 1, 4, 1, 2, 3, 4);
+    open_world(w, (struct form){.interruptible = true, .fuel = true});
+    assert_null(catnap_store_set_fuel(w->store, FUEL));
+    struct bytes bytes = finish(&m);
+    wasm_func_t *func = new_ask(w->store);
+    wasm_extern_t *imports[] = {wasm_func_as_extern(func)};
+    w->instance = instantiate(w->store, &bytes, imports, 1);
+    wasm_func_delete(func);
+    drop_bytes(&bytes);
+}
+
+static void calls_stop_before_short_ones(void **state) {
+    (void)state;
+    struct world w;
+    enter_short_ones(&w);
+    for (size_t i = 0; i < COUNT(short_ones); i++) {
+        assert_int_equal(CALL_TRAP(w.instance, short_ones[i].name), CATNAP_TRAP_INTERRUPTED);
+        const uint8_t *data = memory_of(w.instance);
+        assert_int_equal(data[0], 0);
+        assert_int_equal(data[8], 0);
+    }
+    close_world(&w);
+}
+
+/* The run that stopped goes on in another store, where it is not asked again. */
+static void finish_elsewhere(struct world *w, catnap_run_t *run, uint64_t *fuel) {
+    wasm_instance_t *instance;
+    catnap_run_t *copy;
+    wasm_trap_t *trap;
+    catnap_snapshot_options_t options = {.run = run};
+    catnap_error_t *error;
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
+    if (error)
+        print_message("%s\n", catnap_error_message(error));
+    assert_non_null(snapshot);
+    wasm_store_t *store = wasm_store_new(w->engine);
+    catnap_linker_t *linker = catnap_linker_new(store);
+    catnap_linker_trap_unknown_imports(linker, true);
+    assert_null(catnap_snapshot_restore(snapshot, linker, NULL, &instance, &copy));
+    assert_int_equal(catnap_run_resume(copy, NULL, 0, &trap), CATNAP_OK);
+    assert_int_equal(memory_of(instance)[0], 1);
+    *fuel = catnap_store_fuel(store);
+    catnap_run_delete(copy);
+    wasm_instance_delete(instance);
+    catnap_linker_delete(linker);
+    wasm_store_delete(store);
+    catnap_snapshot_delete(snapshot);
+}
+
+static void runs_stop_before_short_ones(void **state) {
+    (void)state;
+    struct world w;
+    enter_short_ones(&w);
+    uint8_t *data = memory_of(w.instance);
+    for (size_t i = 0; i < COUNT(short_ones); i++) {
+        uint64_t fuel;
+        wasm_trap_t *trap;
+        wasm_func_t *func = get_func(w.instance, short_ones[i].name);
+        catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+        data[0] = data[8] = 0;
+        assert_int_equal(catnap_run_resume(run, NULL, 0, &trap), CATNAP_INTERRUPTED);
+        assert_int_equal(data[0], 0);
+        assert_int_equal(data[8], 0);
+        finish_elsewhere(&w, run, &fuel);
+        assert_int_equal(catnap_run_resume(run, NULL, 0, &trap), CATNAP_OK);
+        assert_int_equal(data[0], 1);
+        assert_int_equal(catnap_store_fuel(w.store), fuel);
+        catnap_run_delete(run);
+        wasm_func_delete(func);
+    }
+    close_world(&w);
+}
+
+/* What is out of bounds traps, whatever was asked. */
+static void bounds_come_first(void **state) {
+    (void)state;
+    struct world w;
+    struct module m = {0};
+    struct bytes f = {0}, *b;
+    static const uint8_t codes[][12] = {
+        {0x41, 8, 0x41, 0, 0x41, 5, MEMORY_INIT, END},
+        {0x41, 0x7F, 0x41, 0, 0x41, 2, MEMORY_INIT, END},
+        {0x41, 8, 0x41, 0, 0x41, 10, TABLE_INIT, END},
+        {0x41, 8, 0x41, 1, 0x41, 2, TABLE_COPY, END},
+        {0x41, 8, REF_NULL, 0x41, 2, TABLE_FILL, END},
+    };
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    uint32_t none = add_type(&m, "", "");
+    for (size_t i = 0; i < COUNT(codes); i++) {
+        PUT(&f, 0);
+        put_bytes(&f, codes[i], i == 4 ? 10 : 11);
+        add_func(&m, names[i], none, &f);
+    }
+    add_memory(&m, 1, 1);
+    add_table(&m, FUNCREF, 9, 9);
+    b = add_item(&m, ELEMS);
+    PUT(b, 1, 0, 2, 0, 0);
+    put_u(add_item(&m, DATA_COUNT), 1);
+    b = add_item(&m, DATAS);
+    PUT(b, 1, 4, 1, 2, 3, 4);
+    open_world(&w, (struct form){.interruptible = true});
+    enter_module(&w, &m);
+    for (size_t i = 0; i < COUNT(codes); i++)
+        assert_int_equal(CALL_TRAP(w.instance, names[i]), i < 2 ? CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS
+                                                                : CATNAP_TRAP_TABLE_OUT_OF_BOUNDS);
+    close_world(&w);
+}
+
+/* ---- Elements that are read for the first time ---- */
+
+#define FUNCTIONS 10000u
+
+/* An allocator that asks the store's call to stop when it is used. */
+struct asking {
+    wasm_store_t *store; /* NULL: does not */
+};
+
+static void *asking_realloc(void *env, void *pointer, size_t old_size, size_t new_size) {
+    const struct asking *a = env;
+    (void)old_size;
+    if (a->store && new_size > 0)
+        catnap_store_interrupt(a->store, catnap_store_call_id(a->store));
+    if (new_size > 0)
+        return realloc(pointer, new_size);
+    free(pointer);
+    return NULL;
+}
+
+static wasm_engine_t *asking_engine(struct asking *a) {
+    wasm_config_t *config = wasm_config_new();
+    catnap_allocator_t allocator = {asking_realloc, a};
+    catnap_config_set_allocator(config, &allocator);
+    catnap_config_set_interruptible(config, true);
+    return wasm_engine_new_with_config(config);
+}
+
+/* Many functions, all in one passive segment; "f" puts them into the table. */
+static struct bytes many_elements(void) {
+    struct module m = {0};
+    struct bytes f = {0}, *b;
+    uint32_t none = add_type(&m, "", "");
+    PUT(&f, 0, 0x41, 0, 0x41, 0);
+    i32_const(&f, FUNCTIONS);
+    PUT(&f, TABLE_INIT, END);
+    add_func(&m, "f", none, &f);
+    for (uint32_t i = 1; i < FUNCTIONS; i++) {
+        PUT(&f, 0, END);
+        add_func(&m, NULL, none, &f);
+    }
+    add_table(&m, FUNCREF, FUNCTIONS, FUNCTIONS);
+    export_item(&m, "t", 1, 0);
+    b = add_item(&m, ELEMS);
+    PUT(b, 1, 0);
+    put_u(b, FUNCTIONS);
+    for (uint32_t i = 0; i < FUNCTIONS; i++)
+        put_u(b, i);
+    return finish(&m);
+}
+
+static bool has_element(const wasm_instance_t *instance, uint32_t index) {
+    wasm_extern_t *found = catnap_instance_export(instance, "t", 1);
+    wasm_ref_t *ref = wasm_table_get(wasm_extern_as_table(found), index);
+    bool has = ref != NULL;
+    wasm_ref_delete(ref);
+    wasm_extern_delete(found);
+    return has;
+}
+
+static void table_init_stops_while_it_reads(void **state) {
+    (void)state;
+    struct asking asking = {NULL};
+    wasm_engine_t *engine = asking_engine(&asking);
+    wasm_store_t *store = wasm_store_new(engine);
+    struct bytes bytes = many_elements();
+    wasm_instance_t *instance = instantiate(store, &bytes, NULL, 0);
+    wasm_func_t *func = get_func(instance, "f");
+    drop_bytes(&bytes);
+    catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+    wasm_trap_t *trap;
+    unsigned stops = 0;
+    catnap_status_t status;
+    do {
+        asking.store = store;
+        status = catnap_run_resume(run, NULL, 0, &trap);
+        asking.store = NULL;
+        stops += status == CATNAP_INTERRUPTED;
+        assert_int_equal(has_element(instance, 0), status == CATNAP_OK);
+    } while (status == CATNAP_INTERRUPTED && stops < 100);
+    assert_int_equal(status, CATNAP_OK);
+    assert_true(stops >= 2 && stops < 10); /* it goes on where it was */
+    assert_true(has_element(instance, FUNCTIONS - 1));
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+}
+
+/* ---- Tables half-way ---- */
+
+#define ELEMENTS 5000000u /* three pieces */
+
+struct presser {
+    wasm_store_t *store;
+    uint64_t call, delay_ns;
+    _Atomic bool go;
+};
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static void *press_after(void *argument) {
+    struct presser *p = argument;
+    while (!p->go)
+        continue;
+    for (uint64_t start = now_ns(); now_ns() - start < p->delay_ns;)
+        continue;
+    catnap_store_interrupt(p->store, p->call);
+    return NULL;
+}
+
+/* "mark" puts a function into each third of the first elements; "fill" and "copy" do what they say;
+ * "sum" is different for different places of null. */
+static void enter_tables(struct world *w) {
+    struct module m = {0};
+    struct bytes f = {0};
+    uint32_t one = add_type(&m, "i", ""), sum = add_type(&m, "i", "i"),
+             three = add_type(&m, "iii", "");
+    /* for (; n; n--) t[n - 1] = n % 3 ? null : f */
+    PUT(&f, 0, LOOP, EMPTY, LOCAL_GET, 0, 0x41, 1, I32_SUB, REF_NULL, 0xD2, 0, LOCAL_GET, 0, 0x41,
+        3, 0x70, 0x1C, 1, FUNCREF, 0x26, 0, LOCAL_GET, 0, 0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0,
+        END, END);
+    add_func(&m, "mark", one, &f);
+    /* for (; n; n--) s = s * 31 + (t[n - 1] == null) */
+    PUT(&f, 1, 1, I32, LOOP, EMPTY, LOCAL_GET, 1, 0x41, 31, I32_MUL, LOCAL_GET, 0, 0x41, 1, I32_SUB,
+        0x25, 0, 0xD1, I32_ADD, LOCAL_SET, 1, LOCAL_GET, 0, 0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF,
+        0, END, LOCAL_GET, 1, END);
+    add_func(&m, "sum", sum, &f);
+    PUT(&f, 0, LOCAL_GET, 0, REF_NULL, LOCAL_GET, 2, TABLE_FILL, END);
+    add_func(&m, "fill", three, &f);
+    PUT(&f, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, TABLE_COPY, END);
+    add_func(&m, "copy", three, &f);
+    add_table(&m, FUNCREF, ELEMENTS, ELEMENTS);
+    PUT(&f, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, TABLE_INIT, END);
+    add_func(&m, "init", three, &f);
+    struct bytes *b = add_item(&m, ELEMS);
+    PUT(b, 1, 0);
+    put_u(b, ELEMENTS);
+    for (uint32_t i = 0; i < ELEMENTS; i++)
+        PUT(b, 0);
+    open_world(w, (struct form){.interruptible = true, .fuel = true});
+    enter_module(w, &m);
+}
+
+static int32_t table_sum(struct world *w) {
+    assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
+    return CALL_EXPORT(w->instance, "sum", ELEMENTS);
+}
+
+static void mark_table(struct world *w) {
+    catnap_val_t argument = VAL_I32(ELEMENTS);
+    assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
+    assert_null(call_values(w->instance, "mark", &argument, NULL));
+}
+
+/* The instruction in a run that is asked to stop after a time; whether it stopped half-way. */
+static bool stopped_half_way(struct world *w, const char *name, const catnap_val_t *arguments,
+                             uint64_t delay_ns, int32_t before, int32_t after) {
+    wasm_trap_t *trap;
+    wasm_func_t *func = get_func(w->instance, name);
+    mark_table(w);
+    catnap_run_t *run = catnap_run_new(func, arguments, 3, NULL);
+    pthread_t thread;
+    struct presser p = {w->store, catnap_store_call_id(w->store), delay_ns, false};
+    assert_null(catnap_store_set_fuel(w->store, FUEL));
+    assert_int_equal(pthread_create(&thread, NULL, press_after, &p), 0);
+    p.go = true;
+    catnap_status_t status = catnap_run_resume(run, NULL, 0, &trap);
+    pthread_join(thread, NULL);
+    uint64_t fuel = catnap_store_fuel(w->store);
+    bool half_way = false;
+    if (status == CATNAP_INTERRUPTED) {
+        int32_t now = table_sum(w);
+        half_way = now != before && now != after;
+        assert_null(catnap_store_set_fuel(w->store, fuel));
+        status = catnap_run_resume(run, NULL, 0, &trap);
+        fuel = catnap_store_fuel(w->store);
+    }
+    assert_int_equal(status, CATNAP_OK);
+    assert_int_equal(FUEL - fuel, 4 + (uint32_t)arguments[2].of.i32 / 8);
+    assert_int_equal(table_sum(w), after);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    return half_way;
+}
+
+static void tables_go_on_half_way(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t to, from, count;
+    } cases[] = {
+        {"fill", 1, 0, ELEMENTS - 1},
+        {"copy", 1, 0, ELEMENTS - 1},
+        {"copy", 0, 1, ELEMENTS - 1},
+        {"init", 1, 0, ELEMENTS - 1},
+    };
+    struct world w;
+    enter_tables(&w);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const catnap_val_t arguments[] = {VAL_I32(cases[i].to), VAL_I32(cases[i].from),
+                                          VAL_I32(cases[i].count)};
+        mark_table(&w);
+        int32_t before = table_sum(&w);
+        uint64_t start = now_ns();
+        assert_null(call_values(w.instance, cases[i].name, arguments, NULL));
+        uint64_t lasts = now_ns() - start;
+        int32_t after = table_sum(&w);
+        assert_int_not_equal(before, after);
+        bool half_way = false;
+        for (unsigned round = 0; round < 200 && !half_way; round++)
+            half_way = stopped_half_way(&w, cases[i].name, arguments, lasts * (round % 20) / 20,
+                                        before, after);
+        assert_true(half_way);
+    }
+    close_world(&w);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
@@ -251,6 +693,12 @@ int main(int argc, char **argv) {
         cmocka_unit_test(copy_up),
         cmocka_unit_test(runs_go_on_half_way),
         cmocka_unit_test(runs_do_all_with_far_operands),
+        cmocka_unit_test(memory_init_goes_on_half_way),
+        cmocka_unit_test(calls_stop_before_short_ones),
+        cmocka_unit_test(runs_stop_before_short_ones),
+        cmocka_unit_test(bounds_come_first),
+        cmocka_unit_test(table_init_stops_while_it_reads),
+        cmocka_unit_test(tables_go_on_half_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,106 @@ static void late_requests_wake_nobody(void **state) {
     close_world(&w);
 }
 
+/* ---- Instantiation ---- */
+
+/* What a module declares that instantiation does in steps. */
+enum step { STEP_NOTHING, STEP_TABLE, STEP_MEMORY, STEP_ELEM, STEP_DATA, STEP_START, STEPS };
+
+static struct bytes stepping_module(enum step step) {
+    struct module m = {0};
+    struct bytes f = {0}, *b;
+    uint32_t none = add_type(&m, "", "");
+    if (step == STEP_ELEM) { /* tables and memories of others, so that there are segments alone */
+        b = add_item(&m, IMPORTS);
+        put_name(b, "host");
+        put_name(b, "t");
+        PUT(b, 1, FUNCREF, 0, 1);
+    }
+    if (step == STEP_DATA) {
+        b = add_item(&m, IMPORTS);
+        put_name(b, "host");
+        put_name(b, "m");
+        PUT(b, 2, 0, 1);
+    }
+    PUT(&f, 0, END);
+    add_func(&m, "f", none, &f);
+    PUT(&f, 0, LOOP, EMPTY, BR, 0, END, END);
+    add_func(&m, "spin", none, &f);
+    if (step == STEP_TABLE)
+        add_table(&m, FUNCREF, 1, 1);
+    if (step == STEP_MEMORY)
+        add_memory(&m, 1, 1);
+    if (step == STEP_START)
+        set_start(&m, 1);
+    if (step == STEP_ELEM) {
+        b = add_item(&m, ELEMS);
+        PUT(b, 0, 0x41, 0, END, 1, 0);
+    }
+    if (step == STEP_DATA) {
+        b = add_item(&m, DATAS);
+        PUT(b, 0, 0x41, 0, END, 1, 7);
+    }
+    return finish(&m);
+}
+
+static wasm_extern_t *import_of(wasm_store_t *store, enum step step) {
+    wasm_limits_t limits = {1, 1};
+    if (step == STEP_ELEM) {
+        wasm_tabletype_t *type = wasm_tabletype_new(wasm_valtype_new(WASM_FUNCREF), &limits);
+        wasm_table_t *table = wasm_table_new(store, type, NULL);
+        wasm_tabletype_delete(type);
+        return wasm_table_as_extern(table);
+    }
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    wasm_memory_t *memory = wasm_memory_new(store, type);
+    wasm_memorytype_delete(type);
+    return wasm_memory_as_extern(memory);
+}
+
+/* Asked for in time, it stops where there is anything to do; the next call and the next instantiation are
+ * not hurt in any case. */
+static void instantiation_is_interrupted(void **state) {
+    (void)state;
+    for (int pre_linked = 0; pre_linked < 2; pre_linked++) {
+        for (enum step step = 0; step < STEPS; step++) {
+            struct world w;
+            catnap_error_t *error = NULL;
+            wasm_trap_t *trap = NULL;
+            open_world(&w, form);
+            struct bytes bytes = stepping_module(step);
+            wasm_module_t *module = load_module(w.store, &bytes);
+            wasm_extern_t *import = import_of(w.store, step);
+            wasm_extern_vec_t imports = {step == STEP_ELEM || step == STEP_DATA, &import};
+            catnap_prelinked_t *prelinked =
+                pre_linked ? catnap_prelinked_new(w.store, module, &imports, NULL) : NULL;
+            catnap_store_interrupt(w.store, catnap_store_call_id(w.store));
+            wasm_instance_t *instance =
+                pre_linked ? catnap_prelinked_instantiate(prelinked, &error, &trap)
+                           : catnap_instance_new(w.store, module, &imports, &error, &trap);
+            bool waited = pre_linked && (step == STEP_TABLE || step == STEP_MEMORY);
+            assert_int_equal(instance != NULL, step == STEP_NOTHING || waited);
+            assert_int_equal(trap != NULL, step >= STEP_ELEM);
+            if (error)
+                assert_int_equal(catnap_error_status(error), CATNAP_INTERRUPTED);
+            if (trap)
+                assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_INTERRUPTED);
+            wasm_instance_delete(instance);
+            catnap_error_delete(error);
+            wasm_trap_delete(trap);
+            if (step != STEP_START) {
+                w.instance = catnap_instance_new(w.store, module, &imports, &error, &trap);
+                assert_non_null(w.instance);
+                assert_null(call_values(w.instance, "f", NULL, NULL));
+            }
+            catnap_prelinked_delete(prelinked);
+            wasm_extern_delete(import);
+            wasm_module_delete(module);
+            drop_bytes(&bytes);
+            close_world(&w);
+        }
+    }
+}
+
 struct interrupter {
     wasm_store_t *store;
     _Atomic bool stop;
@@ -378,10 +478,15 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_thread_interrupts), cmocka_unit_test(a_signal_handler_interrupts),
-        cmocka_unit_test(late_and_early_requests),   cmocka_unit_test(late_requests_wake_nobody),
-        cmocka_unit_test(only_the_target_is_hit),    cmocka_unit_test(interrupted_runs_go_on),
-        cmocka_unit_test(interrupted_in_the_host),   cmocka_unit_test(many_threads_run_one_module),
+        cmocka_unit_test(another_thread_interrupts),
+        cmocka_unit_test(a_signal_handler_interrupts),
+        cmocka_unit_test(late_and_early_requests),
+        cmocka_unit_test(late_requests_wake_nobody),
+        cmocka_unit_test(instantiation_is_interrupted),
+        cmocka_unit_test(only_the_target_is_hit),
+        cmocka_unit_test(interrupted_runs_go_on),
+        cmocka_unit_test(interrupted_in_the_host),
+        cmocka_unit_test(many_threads_run_one_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
