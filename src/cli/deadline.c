@@ -1,34 +1,79 @@
 #include "deadline.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio_ext.h>
+#include <unistd.h>
 
 #define NANOSECONDS_PER_SECOND UINT64_C(1000000000)
 /* A limit beyond this many seconds, some centuries, counts as this many. */
 #define LONGEST UINT64_C(10000000000)
+/* The time in which a call that was interrupted has to come to an end, and the command to say so. */
+#define GRACE (2 * NANOSECONDS_PER_SECOND)
+
+/* The point in time that lies so far ahead. */
+static struct timespec time_after(uint64_t nanoseconds) {
+    uint64_t seconds = nanoseconds / NANOSECONDS_PER_SECOND;
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    uint64_t fraction = (uint64_t)at.tv_nsec + nanoseconds % NANOSECONDS_PER_SECOND;
+    seconds = seconds < LONGEST ? seconds : LONGEST;
+    at.tv_sec += (time_t)(seconds + fraction / NANOSECONDS_PER_SECOND);
+    at.tv_nsec = (long)(fraction % NANOSECONDS_PER_SECOND);
+    return at;
+}
+
+enum cli_exit deadline_report(const struct deadline *deadline) {
+    return diag_fail(deadline->diag, CLI_EXIT_TIMEOUT, deadline->subject,
+                     "stopped after %g seconds", (double)deadline->nanoseconds / 1e9);
+}
+
+/* Without a message when that would have to wait: for the main thread, which writes one itself, or for
+ * those who read it. */
+static _Noreturn void end_process(const struct deadline *deadline) {
+    struct pollfd item = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (ftrylockfile(stderr) == 0 && poll(&item, 1, 0) == 1) {
+        __fpurge(stderr);
+        deadline_report(deadline);
+    }
+    _exit(CLI_EXIT_TIMEOUT);
+}
+
+/* Waits until the time `at`; false when the clock was stopped before. */
+static bool wait_until(struct deadline *deadline, const struct timespec *at) {
+    int result = 0;
+    while (!deadline->stop && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&deadline->changed, &deadline->mutex, at);
+    return !deadline->stop;
+}
+
+/* Waits until the process may end; false when the clock was stopped before. */
+static bool wait_for_end(struct deadline *deadline) {
+    if (deadline->call_id == 0 && !deadline->held)
+        return true;
+    if (deadline->call_id != 0)
+        catnap_store_interrupt(deadline->store, deadline->call_id);
+    do {
+        while (deadline->held && !deadline->stop)
+            pthread_cond_wait(&deadline->changed, &deadline->mutex);
+        struct timespec at = time_after(GRACE);
+        if (!wait_until(deadline, &at))
+            return false;
+    } while (deadline->held);
+    return true;
+}
 
 static void *deadline_thread(void *argument) {
     struct deadline *deadline = argument;
-    int result = 0;
     pthread_mutex_lock(&deadline->mutex);
-    while (!deadline->stop && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&deadline->changed, &deadline->mutex, &deadline->at);
-    if (!deadline->stop) {
+    if (wait_until(deadline, &deadline->at)) {
         deadline->expired = true;
-        if (deadline->call_id != 0)
-            catnap_store_interrupt(deadline->store, deadline->call_id);
+        if (wait_for_end(deadline))
+            end_process(deadline);
     }
     pthread_mutex_unlock(&deadline->mutex);
     return NULL;
-}
-
-static void set_time(struct deadline *deadline, uint64_t nanoseconds) {
-    uint64_t seconds = nanoseconds / NANOSECONDS_PER_SECOND;
-    clock_gettime(CLOCK_MONOTONIC, &deadline->at);
-    uint64_t fraction = (uint64_t)deadline->at.tv_nsec + nanoseconds % NANOSECONDS_PER_SECOND;
-    seconds = seconds < LONGEST ? seconds : LONGEST;
-    deadline->at.tv_sec += (time_t)(seconds + fraction / NANOSECONDS_PER_SECOND);
-    deadline->at.tv_nsec = (long)(fraction % NANOSECONDS_PER_SECOND);
 }
 
 /* Starts the thread with all signals blocked, so that they keep reaching the guest's thread. */
@@ -41,10 +86,13 @@ static bool start_thread(struct deadline *deadline) {
     return started;
 }
 
-bool deadline_start(struct deadline *deadline, wasm_store_t *store, uint64_t nanoseconds) {
+bool deadline_start(struct deadline *deadline, const struct diag *diag, const char *subject,
+                    uint64_t nanoseconds) {
     pthread_condattr_t attributes;
-    *deadline = (struct deadline){.store = store};
-    set_time(deadline, nanoseconds);
+    *deadline = (struct deadline){.diag = diag,
+                                  .subject = subject,
+                                  .nanoseconds = nanoseconds,
+                                  .at = time_after(nanoseconds)};
     if (pthread_condattr_init(&attributes) != 0)
         return false;
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -61,14 +109,40 @@ bool deadline_start(struct deadline *deadline, wasm_store_t *store, uint64_t nan
     return deadline->running;
 }
 
-bool deadline_arm(struct deadline *deadline) {
+bool deadline_arm(struct deadline *deadline, wasm_store_t *store) {
     if (!deadline->running)
         return true;
     pthread_mutex_lock(&deadline->mutex);
-    deadline->call_id = catnap_store_call_id(deadline->store);
+    deadline->store = store;
+    deadline->call_id = catnap_store_call_id(store);
     bool expired = deadline->expired;
     pthread_mutex_unlock(&deadline->mutex);
     return !expired;
+}
+
+void deadline_disarm(struct deadline *deadline) {
+    if (!deadline->running)
+        return;
+    pthread_mutex_lock(&deadline->mutex);
+    deadline->call_id = 0;
+    pthread_mutex_unlock(&deadline->mutex);
+}
+
+static void set_held(struct deadline *deadline, bool held) {
+    if (!deadline->running)
+        return;
+    pthread_mutex_lock(&deadline->mutex);
+    deadline->held = held;
+    pthread_cond_signal(&deadline->changed);
+    pthread_mutex_unlock(&deadline->mutex);
+}
+
+void deadline_hold(struct deadline *deadline) {
+    set_held(deadline, true);
+}
+
+void deadline_release(struct deadline *deadline) {
+    set_held(deadline, false);
 }
 
 bool deadline_expired(struct deadline *deadline) {
@@ -80,9 +154,9 @@ bool deadline_expired(struct deadline *deadline) {
     return expired;
 }
 
-bool deadline_stop(struct deadline *deadline) {
+void deadline_stop(struct deadline *deadline) {
     if (!deadline->running)
-        return deadline->expired;
+        return;
     pthread_mutex_lock(&deadline->mutex);
     deadline->stop = true;
     pthread_cond_signal(&deadline->changed);
@@ -91,5 +165,4 @@ bool deadline_stop(struct deadline *deadline) {
     pthread_cond_destroy(&deadline->changed);
     pthread_mutex_destroy(&deadline->mutex);
     deadline->running = false;
-    return deadline->expired;
 }

@@ -1,4 +1,9 @@
-/* A time limit: a thread of its own interrupts the call that is under way when the time is over. */
+/*
+ * The time limit of a command, from its start to its end. A thread of its own waits for the time. While
+ * a call into a store is under way it then interrupts that call, so that the command can say where the
+ * guest was; at any other time, or when the call does not stop soon, it ends the process: reading from a
+ * pipe, waiting for a child, loading and opening have no other way to be stopped.
+ */
 #ifndef CATNAP_CLI_DEADLINE_H
 #define CATNAP_CLI_DEADLINE_H
 
@@ -8,6 +13,7 @@
 #include <time.h>
 
 #include "catnap.h"
+#include "diag.h"
 
 struct deadline {
     bool running; /* the thread exists */
@@ -15,22 +21,37 @@ struct deadline {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     struct timespec at;
+    const struct diag *diag;
+    const char *subject;  /* what the message is about; borrowed, or NULL */
+    uint64_t nanoseconds; /* the limit */
     wasm_store_t *store;
-    uint64_t call_id; /* what to interrupt; 0 before the first call */
+    uint64_t call_id; /* in the store, what to interrupt; 0: no call is under way */
+    bool held;        /* the process must not end now */
     bool expired, stop;
 };
 
 /* Starts the clock. False when there is no thread to be had. */
-bool deadline_start(struct deadline *, wasm_store_t *, uint64_t nanoseconds);
+bool deadline_start(struct deadline *, const struct diag *, const char *subject,
+                    uint64_t nanoseconds);
 
-/* To be called right before each call into the store: that call is the one to interrupt from now
- * on. False when the time is over already. Without a running clock, true. */
-bool deadline_arm(struct deadline *);
+/* Around each call into a store: that call is the one to interrupt. Arming is false when the time is
+ * over already. Without a running clock, true. */
+bool deadline_arm(struct deadline *, wasm_store_t *);
+void deadline_disarm(struct deadline *);
+
+/* Around what must not be left half done, such as a file under a temporary name: the process ends
+ * afterwards. */
+void deadline_hold(struct deadline *);
+void deadline_release(struct deadline *);
 
 /* Whether the time is over. */
 bool deadline_expired(struct deadline *);
 
-/* Stops the clock and its thread; true when the time was over. Before the store is deleted. */
-bool deadline_stop(struct deadline *);
+/* Reports that the time is over, and returns the exit code for it. */
+enum cli_exit deadline_report(const struct deadline *);
+
+/* Stops the clock and its thread. Before the store is deleted. Does not return while the thread ends the
+ * process. */
+void deadline_stop(struct deadline *);
 
 #endif

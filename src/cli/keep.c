@@ -183,7 +183,9 @@ static bool save(struct session *session, catnap_run_t *run) {
             .run = run, .data = data.data, .data_length = data.size};
         catnap_save_options_t save_options = {
             .with_modules = true, .compression = session->settings->compress ? COMPRESSION : 0};
+        deadline_hold(&session->deadline);
         error = catnap_store_save(session->store, path, &options, &save_options);
+        deadline_release(&session->deadline);
         wasm_byte_vec_delete(&data);
     }
     if (error != NULL)
@@ -310,13 +312,14 @@ bool keep_call(struct session *session, const char *path, WASM_OWN catnap_run_t 
     bool ended = false, ok = true;
     start_listening(session);
     while (ok && !ended) {
-        ok = session_arm(session, path);
+        ok = session_arm(session);
         if (ok && (pending_signal != 0 || pending_tick != 0))
             catnap_store_interrupt(session->store, catnap_store_call_id(session->store));
         if (ok)
             ok = step(session, path, run, results, result_count, &ended);
     }
     stop_listening();
+    deadline_disarm(&session->deadline);
     catnap_run_delete(run);
     return ok;
 }

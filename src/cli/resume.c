@@ -187,8 +187,7 @@ static bool resume(struct session *session, const char *path, int argc, char **a
     wasm_module_t **modules = calloc((size_t)info.modules + 1, sizeof(*modules));
     bool ok = modules != NULL || session_end(session, diag_no_memory(session->diag));
     ok = ok && restore_wasi(session, snapshot, &data) &&
-         load_modules(session, snapshot, data.call, modules, &count) &&
-         session_start_clock(session);
+         load_modules(session, snapshot, data.call, modules, &count);
     if (ok) {
         catnap_restore_options_t options = {.modules = (const wasm_module_t *const *)modules,
                                             .module_count = count};
@@ -204,7 +203,7 @@ static bool resume(struct session *session, const char *path, int argc, char **a
 static enum cli_exit resume_main(const struct command *self, struct diag *diag, int argc,
                                  char **argv) {
     struct run_settings settings = {0};
-    struct session session = {.diag = diag, .settings = &settings};
+    struct session session;
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
     if (parsed != PARSE_OK)
@@ -213,10 +212,10 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no snapshot to resume");
         return CLI_EXIT_USAGE;
     }
-    if (!keep_check(&session) || !look_ahead(&session, &settings, argv[0]))
-        return session.exit_code;
-    if (session_open(&session, diag, &settings))
+    if (session_begin(&session, diag, &settings, argv[0]) && keep_check(&session) &&
+        look_ahead(&session, &settings, argv[0]) && session_open(&session))
         resume(&session, argv[0], operands - 1, argv + 1);
+    deadline_stop(&session.deadline);
     session_hint_stack(&session);
     int code = session.exit_code;
     session_close(&session);

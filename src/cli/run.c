@@ -156,7 +156,7 @@ static bool run_program(struct session *session, int argc, char **argv) {
     struct loaded *program;
     if (!check_arguments(session) || !preload_check(session) || !keep_check(session) ||
         !session_open_wasi(session, argv[0], argc - 1, argv + 1) ||
-        !session_load(session, argv[0], &program) || !session_start_clock(session))
+        !session_load(session, argv[0], &program))
         return false;
     if (!preload_all(session) || !keep_define(session, program->module, NULL) ||
         !session_instantiate(session, program))
@@ -189,7 +189,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to run");
         diag_hint(diag, "Try 'catnap help run'.");
     } else if (check_modes(diag, &settings)) {
-        if (session_open(&session, diag, &settings))
+        if (session_begin(&session, diag, &settings, argv[0]) && session_open(&session))
             run_program(&session, operands, argv);
         deadline_stop(&session.deadline);
         session_hint_stack(&session);

@@ -87,9 +87,18 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
     catnap_store_set_limits(store, &limits);
 }
 
-bool session_open(struct session *session, const struct diag *diag,
-                  const struct run_settings *settings) {
+bool session_begin(struct session *session, const struct diag *diag,
+                   const struct run_settings *settings, const char *path) {
     *session = (struct session){.diag = diag, .settings = settings, .keep_call = ""};
+    if (!settings->timeout.given ||
+        deadline_start(&session->deadline, diag, display_name(path), settings->timeout.value))
+        return true;
+    return session_end(session, diag_no_memory(diag));
+}
+
+bool session_open(struct session *session) {
+    const struct diag *diag = session->diag;
+    const struct run_settings *settings = session->settings;
     session->engine = make_engine(settings);
     if (session->engine != NULL)
         session->store = wasm_store_new(session->engine);
@@ -280,13 +289,6 @@ bool session_load(struct session *session, const char *path, struct loaded **out
     return true;
 }
 
-bool session_start_clock(struct session *session) {
-    const struct option_number *timeout = &session->settings->timeout;
-    if (!timeout->given || deadline_start(&session->deadline, session->store, timeout->value))
-        return true;
-    return session_end(session, diag_no_memory(session->diag));
-}
-
 /* The message of a trap: the library's, but where an option set the bound, what that was. */
 static enum cli_exit report_trap(const struct session *session, const char *path,
                                  const wasm_trap_t *trap) {
@@ -326,25 +328,31 @@ bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_
     return false;
 }
 
+static bool end_by_timeout(struct session *session) {
+    deadline_stop(&session->deadline);
+    return session_end(session, deadline_report(&session->deadline));
+}
+
 /* For the time between two calls, when there is no call to interrupt. */
-bool session_arm(struct session *session, const char *path) {
-    if (deadline_arm(&session->deadline))
-        return true;
-    return session_end(session, diag_fail(session->diag, CLI_EXIT_TIMEOUT, display_name(path),
-                                          "stopped after %g seconds",
-                                          (double)session->settings->timeout.value / 1e9));
+bool session_arm(struct session *session) {
+    return deadline_arm(&session->deadline, session->store) || end_by_timeout(session);
 }
 
 bool session_instantiate(struct session *session, struct loaded *loaded) {
     catnap_error_t *error = NULL;
     wasm_trap_t *trap = NULL;
-    if (!session_arm(session, loaded->path))
+    if (!session_arm(session))
         return false;
     uint64_t start = now_ns();
     loaded->instance = catnap_linker_instantiate(session->linker, loaded->module, &error, &trap);
+    deadline_disarm(&session->deadline);
     session->instantiate_ns += now_ns() - start;
     if (loaded->instance != NULL)
         return true;
+    if (catnap_error_status(error) == CATNAP_INTERRUPTED) {
+        catnap_error_delete(error);
+        return end_by_timeout(session);
+    }
     if (trap != NULL)
         return session_trap(session, loaded->path, trap);
     return end_with_error(session, display_name(loaded->path), error);
@@ -353,7 +361,7 @@ bool session_instantiate(struct session *session, struct loaded *loaded) {
 bool session_call(struct session *session, const struct loaded *loaded, const wasm_func_t *func,
                   const catnap_val_t *arguments, size_t argument_count, catnap_val_t *results,
                   size_t result_count) {
-    if (!session_arm(session, loaded->path))
+    if (!session_arm(session))
         return false;
     uint64_t start = now_ns();
     if (keep_wanted(session->settings)) {
@@ -366,6 +374,7 @@ bool session_call(struct session *session, const struct loaded *loaded, const wa
         return ok;
     }
     wasm_trap_t *trap = catnap_func_call(func, arguments, argument_count, results, result_count);
+    deadline_disarm(&session->deadline);
     session->run_ns += now_ns() - start;
     return trap == NULL || session_trap(session, loaded->path, trap);
 }

@@ -61,8 +61,13 @@ struct session {
     bool exited; /* the guest asked for it */
 };
 
-/* Makes engine and store as the settings say. Ended or not, session_close() is due. */
-bool session_open(struct session *, const struct diag *, const struct run_settings *);
+/* Begins a run that is about a file (borrowed), and starts the clock of --timeout: before anything is done
+ * that may take time. Ended or not, session_close() is due. */
+bool session_begin(struct session *, const struct diag *, const struct run_settings *,
+                   const char *path);
+
+/* Makes engine and store as the settings say. */
+bool session_open(struct session *);
 
 /* Makes the linker, and WASI with the command's standard streams. */
 bool session_make_wasi(struct session *);
@@ -75,9 +80,6 @@ bool session_open_wasi(struct session *, const char *path, int argc, char **argv
  * settings preload. */
 bool session_load(struct session *, const char *path, struct loaded **out);
 
-/* Starts the clock of --timeout. */
-bool session_start_clock(struct session *);
-
 /* Links and instantiates a module, with its start function. */
 bool session_instantiate(struct session *, struct loaded *);
 
@@ -88,8 +90,9 @@ bool session_call(struct session *, const struct loaded *, const wasm_func_t *,
 
 /* Ends the run as the trap says; false. */
 bool session_trap(struct session *, const char *path, WASM_OWN wasm_trap_t *);
-/* To be called right before each resumption of a run. False when the time is over, which ends it. */
-bool session_arm(struct session *, const char *path);
+/* To be called right before each resumption of a run, which the clock then interrupts until
+ * deadline_disarm(). False when the time is over, which ends it. */
+bool session_arm(struct session *);
 
 /* Ends the run with an exit code; false, for `return session_end(...)`. */
 bool session_end(struct session *, int exit_code);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,9 +56,12 @@ static enum child_exit run_job(struct job *job) {
     return CHILD_FAILED;
 }
 
-/* A crash here is an answer, not an event: no core file, no words on standard error. */
-static _Noreturn void child_main(struct job *job) {
+/* A crash here is an answer, not an event: no core file, no words on standard error. The child does not
+ * outlive the command, whatever ends that. */
+static _Noreturn void child_main(struct job *job, pid_t parent) {
     const struct rlimit no_core = {0, 0};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(CHILD_FAILED);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setrlimit(RLIMIT_CORE, &no_core);
     signal(SIGABRT, SIG_DFL);
@@ -111,9 +115,9 @@ static enum cli_exit convert(const struct diag *diag, const char *path, const st
     if (job.fd < 0)
         return diag_no_memory(diag);
     fflush(stdout);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child == 0)
-        child_main(&job);
+        child_main(&job, parent);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     enum cli_exit code = child > 0 ? finish(diag, path, status, job.fd, out) : diag_no_memory(diag);

@@ -168,8 +168,8 @@ static bool start_module(struct conversion *c, int argc, char **argv) {
     if (!preload_check(session) || !session_open_wasi(session, c->path, argc, argv))
         return false;
     catnap_linker_trap_unknown_imports(session->linker, true);
-    return session_load(session, c->path, &c->program) && session_start_clock(session) &&
-           preload_all(session) && session_instantiate(session, c->program) && check_renames(c) &&
+    return session_load(session, c->path, &c->program) && preload_all(session) &&
+           session_instantiate(session, c->program) && check_renames(c) &&
            initialize(c, argc, argv);
 }
 
@@ -237,6 +237,12 @@ static bool start_snapshot(struct conversion *c) {
 
 /* ---- The command ----------------------------------------------------------------------------- */
 
+/* Whether saving makes a file, under a temporary name at first, and writes to nothing that may wait. */
+static bool is_replaced(const char *path) {
+    struct stat status;
+    return strcmp(path, "-") != 0 && (stat(path, &status) != 0 || S_ISREG(status.st_mode));
+}
+
 static bool write_module(struct conversion *c) {
     const struct diag *diag = c->session.diag;
     const char *output = c->settings->run.output;
@@ -245,7 +251,10 @@ static bool write_module(struct conversion *c) {
     catnap_error_t *error = catnap_instance_to_module(c->program->instance, &options, &bytes);
     if (error != NULL)
         return session_end(&c->session, diag_error(diag, display_name(c->path), error));
+    if (is_replaced(output))
+        deadline_hold(&c->session.deadline);
     enum cli_exit code = save_file(diag, output, bytes.data, bytes.size);
+    deadline_release(&c->session.deadline);
     if (code == CLI_EXIT_OK && isatty(STDERR_FILENO)) {
         fputs("catnap: module in ", stderr);
         print_path(stderr, output);
@@ -280,7 +289,7 @@ enum cli_exit to_wasm(const struct diag *diag, struct to_wasm_settings *settings
         return diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to make a module of");
     if (settings->run.output == NULL)
         return diag_fail(diag, CLI_EXIT_USAGE, NULL, "a module needs a file: -o FILE");
-    if (session_open(&c.session, diag, &settings->run))
+    if (session_begin(&c.session, diag, &settings->run, c.path) && session_open(&c.session))
         convert(&c, argc - 1, argv + 1);
     int code = c.session.exit_code;
     free_renames(&c);
