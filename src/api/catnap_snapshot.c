@@ -188,6 +188,7 @@ catnap_snapshot_t *catnap_snapshot_read(wasm_engine_t *engine, const uint8_t *by
 struct resolving {
     catnap_linker_t *linker;
     const catnap_restore_options_t *options;
+    XXH128_hash_t *hashes; /* of the options' modules; zero: not made yet */
 };
 
 static wasm_func_t *find_import(void *env, struct snap_text module, struct snap_text name,
@@ -205,11 +206,14 @@ static struct wasm_ref_t *find_host(void *env, struct snap_text name) {
     return r->options->resolve(r->options->env, name.bytes, name.length);
 }
 
-static bool is_module(const struct module *m, const struct snap_module *wanted) {
+/* However many modules the snapshot names, each of the host's is hashed once. */
+static bool is_module(const struct module *m, XXH128_hash_t *hash,
+                      const struct snap_module *wanted) {
     if (m->size != wanted->length)
         return false;
-    XXH128_hash_t hash = XXH3_128bits(m->bytes, m->size);
-    return hash.high64 == wanted->hash[0] && hash.low64 == wanted->hash[1];
+    if (!(hash->high64 | hash->low64))
+        *hash = XXH3_128bits(m->bytes, m->size);
+    return hash->high64 == wanted->hash[0] && hash->low64 == wanted->hash[1];
 }
 
 static struct shared_module *find_module(void *env, const struct snap_module *wanted,
@@ -218,7 +222,7 @@ static struct shared_module *find_module(void *env, const struct snap_module *wa
     wasm_engine_t *engine = catnap_linker_store(r->linker)->engine;
     for (size_t i = 0; r->options && i < r->options->module_count; i++) {
         struct shared_module *shared = r->options->modules[i]->shared;
-        if (shared->engine == engine && is_module(shared->module, wanted)) {
+        if (shared->engine == engine && is_module(shared->module, &r->hashes[i], wanted)) {
             cn_shared_retain(shared);
             return shared;
         }
@@ -259,18 +263,22 @@ catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linke
         cn_report_misuse(&out);
         return out;
     }
+    size_t modules = options ? options->module_count : 0;
     wasm_instance_t **made = cn_calloc(store->alloc, count, sizeof *made);
-    struct resolving resolving = {linker, options};
+    struct resolving resolving = {linker, options,
+                                  cn_calloc(store->alloc, modules, sizeof(XXH128_hash_t))};
     struct snap_resolver resolver = {find_import, find_host, find_module, &resolving};
     catnap_run_t *made_run = NULL;
     uint64_t id = cn_begin_work(&store->machine);
-    bool ok = made ? cn_snapshot_restore((catnap_snapshot_t *)(uintptr_t)s, store, &resolver, made,
-                                         &made_run, &error)
-                   : cn_fail_memory(&error);
+    bool ok = made && resolving.hashes
+                  ? cn_snapshot_restore((catnap_snapshot_t *)(uintptr_t)s, store, &resolver, made,
+                                        &made_run, &error)
+                  : cn_fail_memory(&error);
     cn_end_work(&store->machine, id);
     if (ok)
         give(made, count, made_run, instances, run);
     cn_free(store->alloc, made, count * sizeof *made);
+    cn_free(store->alloc, resolving.hashes, modules * sizeof(XXH128_hash_t));
     cn_store_leave(store);
     return ok ? NULL : cn_error_own(&error);
 }

@@ -3,26 +3,54 @@
 
 #include <string.h>
 
-/* The run of a snapshot that has the page, or NULL. *at goes on from the one that was looked at last:
- * pages are asked for in order. */
-static const struct snap_run *run_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
-                                     uint64_t page) {
-    while (*at < s->run_count) {
-        const struct snap_run *run = &s->runs[*at];
-        if (run->object > object || (run->object == object && run->first > page))
-            return NULL;
-        if (run->object == object && page < run->first + run->count)
-            return run;
-        ++*at;
-    }
-    return NULL;
+/* A way through the runs of a snapshot, which are in order. Pages are asked for in order too. */
+struct cursor {
+    const catnap_snapshot_t *s;
+    size_t at;     /* the run that was looked at last */
+    size_t filled; /* the same of those with bytes */
+};
+
+/* Whether a run comes before the page and does not have it. */
+static bool is_before(const struct snap_run *run, uint32_t object, uint64_t page) {
+    return run->object < object || (run->object == object && run->first + run->count <= page);
+}
+
+/* The run that has the page, or NULL. */
+static const struct snap_run *run_of(struct cursor *c, uint32_t object, uint64_t page) {
+    const struct snap_run *runs = c->s->runs;
+    while (c->at < c->s->run_count && is_before(&runs[c->at], object, page))
+        c->at++;
+    bool found =
+        c->at < c->s->run_count && runs[c->at].object == object && runs[c->at].first <= page;
+    return found ? &runs[c->at] : NULL;
+}
+
+static const uint8_t *bytes_in(const struct snap_run *run, uint64_t page) {
+    return run && run->bytes ? run->bytes + (page - run->first) * SNAP_PAGE : NULL;
 }
 
 /* The page itself, NULL when it is zero. */
-static const uint8_t *page_of(const catnap_snapshot_t *s, size_t *at, uint32_t object,
-                              uint64_t page) {
-    const struct snap_run *run = run_of(s, at, object, page);
-    return run && run->bytes ? run->bytes + (page - run->first) * SNAP_PAGE : NULL;
+static const uint8_t *page_of(struct cursor *c, uint32_t object, uint64_t page) {
+    return bytes_in(run_of(c, object, page), page);
+}
+
+/* The first page from this one on that has bytes, or `end`. Runs without bytes take no time, whatever
+ * their length. */
+static uint64_t next_page(struct cursor *c, uint32_t object, uint64_t page, uint64_t end) {
+    const struct snap_run *runs = c->s->runs;
+    while (c->filled < c->s->run_count &&
+           (!runs[c->filled].bytes || is_before(&runs[c->filled], object, page)))
+        c->filled++;
+    if (c->filled == c->s->run_count || runs[c->filled].object > object ||
+        runs[c->filled].first >= end)
+        return end;
+    return runs[c->filled].first > page ? runs[c->filled].first : page;
+}
+
+static uint64_t next_of_both(struct cursor *a, struct cursor *b, uint32_t object, uint64_t page,
+                             uint64_t end) {
+    uint64_t of_a = next_page(a, object, page, end), of_b = next_page(b, object, page, end);
+    return of_a < of_b ? of_a : of_b;
 }
 
 /* Appends a page to runs that are being made; consecutive ones share one where their bytes do. */
@@ -52,27 +80,37 @@ static uint64_t memory_pages(const catnap_snapshot_t *s, uint32_t object) {
                : 0;
 }
 
+/* Gets the run that has the page, or NULL, and the base's page. */
 typedef bool (*page_rule)(catnap_snapshot_t *out, uint32_t object, uint64_t page,
-                          const uint8_t *mine, const uint8_t *theirs);
+                          const struct snap_run *mine, const uint8_t *theirs);
 
-/* Walks all pages that either has. */
+/* Walks all pages that have bytes in either: as much work as there are such pages and runs. */
 static bool walk(const catnap_snapshot_t *s, const catnap_snapshot_t *base, catnap_snapshot_t *out,
                  page_rule rule) {
+    struct cursor mine = {.s = s}, theirs = {.s = base};
     for (uint32_t object = 0; object < s->object_count; object++) {
-        size_t at = 0, base_at = 0;
-        for (uint64_t page = 0, end = memory_pages(s, object); page < end; page++) {
-            const uint8_t *mine = page_of(s, &at, object, page);
-            const uint8_t *theirs = page_of(base, &base_at, object, page);
-            if ((mine || theirs) && !rule(out, object, page, mine, theirs))
+        uint64_t end = memory_pages(s, object), page = 0;
+        while ((page = next_of_both(&mine, &theirs, object, page, end)) < end) {
+            const struct snap_run *run = run_of(&mine, object, page);
+            if (!rule(out, object, page, run, page_of(&theirs, object, page)))
                 return false;
+            page++;
         }
     }
     return true;
 }
 
 static bool keep_changes(catnap_snapshot_t *out, uint32_t object, uint64_t page,
-                         const uint8_t *mine, const uint8_t *theirs) {
-    return same_page(mine, theirs) || append(out, object, page, mine, UINT64_MAX);
+                         const struct snap_run *mine, const uint8_t *theirs) {
+    const uint8_t *bytes = bytes_in(mine, page);
+    return same_page(bytes, theirs) || append(out, object, page, bytes, UINT64_MAX);
+}
+
+/* Of a delta: what has no run is as in the base. */
+static bool merge(catnap_snapshot_t *out, uint32_t object, uint64_t page,
+                  const struct snap_run *mine, const uint8_t *theirs) {
+    const uint8_t *bytes = mine ? bytes_in(mine, page) : theirs;
+    return !bytes || append(out, object, page, bytes, UINT64_MAX);
 }
 
 /* Puts other runs in place of a snapshot's. */
@@ -99,44 +137,46 @@ catnap_snapshot_t *cn_snapshot_changes(const catnap_snapshot_t *s, const catnap_
     return NULL;
 }
 
+/* Stretches that differ, joined where they touch. */
+struct difference {
+    void (*found)(void *env, size_t memory, uint64_t offset, uint64_t length);
+    void *env;
+    size_t memory;
+    uint64_t first, end; /* pages; none yet when both are the same */
+};
+
+static void tell(struct difference *d) {
+    if (d->first < d->end)
+        d->found(d->env, d->memory, d->first * SNAP_PAGE, (d->end - d->first) * SNAP_PAGE);
+    d->first = d->end = 0;
+}
+
+static void differ(struct difference *d, uint64_t first, uint64_t end) {
+    if (d->first == d->end || d->end != first) {
+        tell(d);
+        d->first = first;
+    }
+    d->end = end;
+}
+
 void cn_snapshot_diff(const catnap_snapshot_t *a, const catnap_snapshot_t *b,
                       void (*found)(void *env, size_t memory, uint64_t offset, uint64_t length),
                       void *env) {
-    size_t memory = 0;
+    struct cursor of_a = {.s = a}, of_b = {.s = b};
+    struct difference d = {.found = found, .env = env};
     for (uint32_t object = 0; object < a->object_count || object < b->object_count; object++) {
-        size_t at = 0, b_at = 0;
-        uint64_t mine = memory_pages(a, object), theirs = memory_pages(b, object), from = 0;
-        uint64_t end = mine > theirs ? mine : theirs;
-        bool differs = false;
-        for (uint64_t page = 0; page <= end; page++) {
-            bool differs_here = page < end && (page >= mine || page >= theirs ||
-                                               !same_page(page_of(a, &at, object, page),
-                                                          page_of(b, &b_at, object, page)));
-            if (differs_here && !differs)
-                from = page;
-            if (differs && !differs_here)
-                found(env, memory, from * SNAP_PAGE, (page - from) * SNAP_PAGE);
-            differs = differs_here;
+        uint64_t mine = memory_pages(a, object), theirs = memory_pages(b, object), page = 0;
+        uint64_t common = mine < theirs ? mine : theirs, end = mine > theirs ? mine : theirs;
+        while ((page = next_of_both(&of_a, &of_b, object, page, common)) < common) {
+            if (!same_page(page_of(&of_a, object, page), page_of(&of_b, object, page)))
+                differ(&d, page, page + 1);
+            page++;
         }
-        memory += end > 0;
+        if (common < end)
+            differ(&d, common, end);
+        tell(&d);
+        d.memory += end > 0;
     }
-}
-
-static bool merge(const catnap_snapshot_t *s, const catnap_snapshot_t *base,
-                  catnap_snapshot_t *out) {
-    size_t at = 0;
-    for (uint32_t object = 0; object < s->object_count; object++) {
-        size_t base_at = 0;
-        for (uint64_t page = 0, end = memory_pages(s, object); page < end; page++) {
-            const struct snap_run *run = run_of(s, &at, object, page);
-            const uint8_t *bytes = page_of(base, &base_at, object, page);
-            if (run)
-                bytes = run->bytes ? run->bytes + (page - run->first) * SNAP_PAGE : NULL;
-            if (bytes && !append(out, object, page, bytes, UINT64_MAX))
-                return false;
-        }
-    }
-    return true;
 }
 
 bool cn_snapshot_add(catnap_snapshot_t *s, catnap_snapshot_t *base, struct error *error) {
@@ -149,7 +189,7 @@ bool cn_snapshot_add(catnap_snapshot_t *s, catnap_snapshot_t *base, struct error
     catnap_snapshot_t *whole = cn_snapshot_new(s->engine, error);
     if (!whole)
         return false;
-    bool ok = merge(s, base, whole);
+    bool ok = walk(s, base, whole, merge);
     if (ok) {
         take_runs(s, whole);
         cn_snapshot_checksum(s);

@@ -29,7 +29,9 @@ struct reader {
     const uint8_t *file;
     uint64_t file_length, area;
     uint32_t flags;
-    const char *part; /* under way, for messages */
+    uint64_t pages_end;                  /* in the area: of the runs so far, which come first */
+    uint64_t modules_start, modules_end; /* of the modules, which follow; NO_BYTES: there is none */
+    const char *part;                    /* under way, for messages */
     const uint8_t *at, *end;
     struct error *error;
     bool failed;
@@ -164,7 +166,12 @@ static void read_modules(struct reader *r) {
             continue;
         if (offset > area || module->length > area - offset)
             bad(r, "a module outside the file");
-        else
+        if (r->modules_start == NO_BYTES)
+            r->modules_start = r->modules_end = offset;
+        if (offset != r->modules_end)
+            bad(r, "modules that do not follow each other");
+        r->modules_end = offset + module->length;
+        if (!r->failed)
             module->bytes = r->file + r->area + offset;
     }
     r->s->module_count = r->failed ? 0 : (uint32_t)count;
@@ -321,9 +328,24 @@ static void read_pages(struct reader *r) {
             bad(r, "pages outside the file");
             return;
         }
+        if (offset != r->pages_end) {
+            bad(r, "contents that do not follow each other");
+            return;
+        }
+        r->pages_end += stored;
         run->bytes = r->file + r->area + offset;
         run->offset = plain ? r->area + offset : stored;
     }
+}
+
+/* Pages, then modules, take the whole area and nothing twice: what is read, hashed and expanded is in
+ * proportion to the file. */
+static bool check_area(struct reader *r) {
+    uint64_t area = r->file_length - r->area;
+    bool modules = r->modules_start != NO_BYTES;
+    if (r->pages_end == (modules ? r->modules_start : area) && (!modules || r->modules_end == area))
+        return true;
+    return bad(r, "its contents are not what the area holds");
 }
 
 /* ---- Page contents ---- */
@@ -463,6 +485,8 @@ static bool read_all(struct reader *r, bool check_pages) {
             return false;
     if (at != end)
         return bad(r, "something follows the last part");
+    if (!check_area(r))
+        return false;
     if ((r->flags & FLAG_COMPRESSED) && !expand(r))
         return false;
     return !check_pages || check_contents(r);
@@ -472,7 +496,7 @@ static bool read_all(struct reader *r, bool check_pages) {
 catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *engine, const uint8_t *bytes, size_t length,
                                     bool check_pages, struct error *error) {
     catnap_snapshot_t *s = cn_snapshot_new(engine, error);
-    struct reader r = {.s = s, .file_length = length, .error = error};
+    struct reader r = {.s = s, .file_length = length, .modules_start = NO_BYTES, .error = error};
     if (!s)
         return NULL;
     uint8_t *copy = cn_arena_alloc(&s->arena, length + 1);
@@ -497,7 +521,7 @@ catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *engine, const char *path, boo
     catnap_snapshot_t *s = cn_snapshot_new(engine, error);
     if (!s)
         return NULL;
-    struct reader r = {.s = s, .error = error};
+    struct reader r = {.s = s, .modules_start = NO_BYTES, .error = error};
     s->image = cn_os_file_open(path, &r.file_length);
     if (s->image >= 0 && r.file_length > 0 && r.file_length <= SIZE_MAX)
         s->view = cn_os_file_map(s->image, (size_t)r.file_length);

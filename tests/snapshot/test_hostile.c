@@ -1,0 +1,199 @@
+/* Snapshots whose checksums are right and whose numbers no writer produces: they are refused, and what
+ * they cost is in proportion to their length. */
+#include "modules.h"
+#include "snapshot/format.h"
+#include "snapshot/snapshot.h"
+#include "world.h"
+
+#include <unistd.h>
+#include <xxhash.h>
+
+/* ---- Snapshots as bytes ---- */
+
+static uint64_t get64(const uint8_t *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+static void put64(uint8_t *at, uint64_t value) {
+    memcpy(at, &value, sizeof value);
+}
+
+struct file {
+    uint8_t *bytes;
+    size_t size;
+};
+
+/* Where the contents of a part are, and their length. */
+static uint8_t *part_of(struct file *file, enum part_index part, size_t *length) {
+    uint8_t *at = file->bytes + HEAD_SIZE;
+    for (int i = 0; i < (int)part; i++)
+        at += PART_HEAD + get64(at + PART_LENGTH);
+    *length = (size_t)get64(at + PART_LENGTH);
+    return at + PART_HEAD;
+}
+
+/* Whoever writes a snapshot makes all checksums of its structure right. */
+static void mend(struct file *file) {
+    for (int part = 0; part < PARTS; part++) {
+        size_t length;
+        uint8_t *at = part_of(file, (enum part_index)part, &length);
+        put64(at - PART_HEAD + PART_CHECKSUM, XXH3_64bits(at, length));
+    }
+    put64(file->bytes + HEAD_LENGTH, file->size);
+    put64(file->bytes + HEAD_CHECKSUM, XXH3_64bits(file->bytes, HEAD_CHECKSUM));
+}
+
+static struct file file_of(const catnap_snapshot_t *snapshot, const catnap_snapshot_t *base) {
+    wasm_byte_vec_t bytes = to_bytes(snapshot, base);
+    struct file file = {malloc(bytes.size), bytes.size};
+    memcpy(file.bytes, bytes.data, bytes.size);
+    wasm_byte_vec_delete(&bytes);
+    return file;
+}
+
+/* Puts other contents in place of a part's; the area follows at once. */
+static void replace_part(struct file *file, enum part_index part, const uint8_t *contents,
+                         size_t size) {
+    size_t length, area = (size_t)get64(file->bytes + HEAD_AREA);
+    size_t parts = HEAD_SIZE + (size_t)get64(file->bytes + HEAD_PARTS_LENGTH);
+    uint8_t *old = part_of(file, part, &length);
+    size_t before = (size_t)(old - file->bytes), behind = parts - before - length;
+    uint8_t *made = malloc(before + size + behind + file->size - area);
+    memcpy(made, file->bytes, before);
+    memcpy(made + before, contents, size);
+    memcpy(made + before + size, old + length, behind);
+    memcpy(made + before + size + behind, file->bytes + area, file->size - area);
+    put64(made + before - PART_HEAD + PART_LENGTH, size);
+    put64(made + HEAD_PARTS_LENGTH, before + size + behind - HEAD_SIZE);
+    put64(made + HEAD_AREA, before + size + behind);
+    free(file->bytes);
+    *file = (struct file){made, before + size + behind + file->size - area};
+}
+
+static catnap_snapshot_t *read_file(struct world *world, struct file *file,
+                                    const catnap_snapshot_t *base, catnap_error_t **error) {
+    catnap_open_options_t options = {.base = base};
+    mend(file);
+    return catnap_snapshot_read(world->engine, file->bytes, file->size, &options, error);
+}
+
+static void expect_refused(struct world *world, struct file *file, const char *text) {
+    catnap_error_t *error;
+    assert_null(read_file(world, file, NULL, &error));
+    assert_error(error, CATNAP_MALFORMED, text);
+}
+
+/* ---- Contents that lie over each other ---- */
+
+#define RUN_BYTES 44u
+enum { RUN_CHECKSUM = 20, RUN_OFFSET = 28 };
+
+/* Two runs of one page with the same bytes, and a module. */
+static struct file two_runs(struct world *world) {
+    wasm_instance_t *instance = START(world, state_module);
+    CALL(instance, "store", 8192, 77);
+    CALL(instance, "store", 65536, 77);
+    catnap_snapshot_t *snapshot = take(world, NULL);
+    struct file file = file_of(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    return file;
+}
+
+static void runs_do_not_share_bytes(void **state) {
+    (void)state;
+    struct world world;
+    catnap_error_t *error;
+    size_t length;
+    open_world(&world, false);
+    struct file file = two_runs(&world);
+    uint8_t *runs = part_of(&file, PART_PAGES, &length) + 8;
+    assert_true(length >= 8 + 2 * RUN_BYTES);
+    uint8_t *last = runs + length - 8 - RUN_BYTES;
+    uint64_t offset = get64(last + RUN_OFFSET);
+    put64(last + RUN_OFFSET, offset - SNAP_PAGE);
+    expect_refused(&world, &file, "follow");
+    put64(last + RUN_OFFSET, offset);
+    catnap_snapshot_t *snapshot = read_file(&world, &file, NULL, &error);
+    assert_no_error(error);
+    catnap_snapshot_delete(snapshot);
+    free(file.bytes);
+    close_world(&world);
+}
+
+static void modules_do_not_share_bytes(void **state) {
+    (void)state;
+    struct world world;
+    size_t length;
+    open_world(&world, false);
+    struct file file = two_runs(&world);
+    uint8_t *modules = part_of(&file, PART_MODULES, &length);
+    uint64_t offset = get64(modules + length - 8);
+    put64(modules + length - 8, offset - 1);
+    expect_refused(&world, &file, "area");
+    put64(modules + length - 8, 0);
+    expect_refused(&world, &file, "area");
+    put64(modules + length - 8, offset);
+    uint8_t *row = malloc(length - 4), *both = malloc(4 + 2 * (length - 4));
+    memcpy(row, modules + 4, length - 4);
+    memcpy(both, (const uint32_t[]){2}, 4);
+    memcpy(both + 4, row, length - 4);
+    memcpy(both + length, row, length - 4);
+    replace_part(&file, PART_MODULES, both, 4 + 2 * (length - 4));
+    expect_refused(&world, &file, "follow");
+    free(both);
+    free(row);
+    free(file.bytes);
+    close_world(&world);
+}
+
+/* ---- Deltas of huge memories ---- */
+
+#define MEMORIES 20000u
+#define MOST_PAGES (UINT64_C(1) << 20)
+
+static uint8_t *put(uint8_t *at, uint64_t value, size_t size) {
+    memcpy(at, &value, size);
+    return at + size;
+}
+
+/* So many memories of 4 GiB that became zero: 80 TiB in 2 MB. */
+static void zeroes_take_no_time(void **state) {
+    (void)state;
+    struct world world;
+    catnap_error_t *error;
+    open_world(&world, false);
+    catnap_snapshot_t *base = take(&world, NULL);
+    struct file file = file_of(base, base);
+    uint8_t *objects = malloc(4 + MEMORIES * 37), *runs = malloc(8 + MEMORIES * RUN_BYTES);
+    uint8_t *object = put(objects, MEMORIES, 4), *run = put(runs, MEMORIES, 8);
+    for (uint32_t i = 0; i < MEMORIES; i++) {
+        object = put(put(put(object, OBJECT_MEMORY, 4), 0, 4), 0, 4);
+        object = put(put(put(object, 0, 1), 0, 8), 0, 8);
+        object = put(object, MOST_PAGES * SNAP_PAGE, 8);
+        run = put(put(put(run, i, 4), 0, 8), MOST_PAGES, 8);
+        run = put(put(put(run, 0, 8), NO_BYTES, 8), 0, 8);
+    }
+    replace_part(&file, PART_OBJECTS, objects, (size_t)(object - objects));
+    replace_part(&file, PART_PAGES, runs, (size_t)(run - runs));
+    alarm(300); /* it would take hours */
+    catnap_snapshot_t *snapshot = read_file(&world, &file, base, &error);
+    assert_no_error(error);
+    alarm(0);
+    catnap_snapshot_delete(snapshot);
+    catnap_snapshot_delete(base);
+    free(objects);
+    free(runs);
+    free(file.bytes);
+    close_world(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_do_not_share_bytes),
+        cmocka_unit_test(modules_do_not_share_bytes),
+        cmocka_unit_test(zeroes_take_no_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
