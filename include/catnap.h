@@ -62,8 +62,8 @@ typedef enum catnap_status {
     CATNAP_OK = 0,
     CATNAP_MALFORMED = 1,   /* the bytes do not decode (specification, section 5) */
     CATNAP_INVALID = 2,     /* they decode and do not validate (section 3) */
-    CATNAP_UNSUPPORTED = 3, /* they need a feature that is switched off; what this version does
-                               * not know at all is malformed or invalid */
+    CATNAP_UNSUPPORTED = 3, /* they need a feature that is switched off, or one of a later version of
+                               * WebAssembly, which the message names; or they are a component */
     CATNAP_LIMIT = 4,       /* an implementation limit or a limit of the store */
     CATNAP_LINK = 5,        /* an import is missing or of the wrong type (section 4.5.3) */
     CATNAP_TRAP = 6,        /* execution trapped (for runs: see the trap) */

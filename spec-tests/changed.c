@@ -7,9 +7,21 @@
 #define LABEL_TYPES "2.0 asks of br_table's labels only that each fits the operands"
 #define TABLE_INDEX "2.0 reads the zero byte of call_indirect as the index of a table"
 #define SEGMENT_TRAPS "2.0 checks a segment's bounds when it is written, and traps"
+#define COMPONENT "it is the preamble of a component"
+#define SEVERAL_MEMORIES "3.0 allows several memories"
+#define TAGS "3.0 imports tags"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
 
 static const spec_change_t changes[] = {
+    {"wasm-1.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
+    {"wasm-2.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
+    {"wasm-3.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
+    {"wasm-1.0", "imports", {405, 409, 413}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "imports", {488, 492, 496}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"wasm-1.0", "memory", {8, 9}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "memory", {10, 11}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "align", {949, 968}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "binary", {690}, SPEC_NOW_LATER, 0, TAGS},
     {"wasm-1.0", "func", {493, 497}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "type", {53, 57}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},

@@ -618,6 +618,9 @@ static bool run_changed(runner_t *r, const spec_command_t *command, const spec_c
     case SPEC_NOW_INVALID:
         done = run_assert_invalid(r, command);
         break;
+    case SPEC_NOW_LATER:
+        done = expect_refusal(r, command, CATNAP_UNSUPPORTED, "a module that is not supported");
+        break;
     case SPEC_NOW_TRAPS:
         done = expect_no_instance(r, command, true);
         break;

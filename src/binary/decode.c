@@ -1,6 +1,7 @@
 /* Decoding a module: the preamble, then the sections in their order (section 5.5). */
 #include <string.h>
 
+#include "binary/later.h"
 #include "binary/sections.h"
 
 /* Each kind of section: its place in the order (0 for any), its name, and what reads its content.
@@ -37,9 +38,13 @@ bool cn_decode_preamble(struct decoder *d) {
     left -= sizeof magic;
     if (left < sizeof version)
         return cn_decode_fail(d, "version: unexpected end");
+    if (d->r.at[2] == 1 && d->r.at[3] == 0) /* the layer, behind 16 bits of version */
+        return cn_fail_at(d->error, CATNAP_UNSUPPORTED, cn_decode_offset(d),
+                          "this is a component, not a module: build the program for WASI preview 1 "
+                          "(such as wasm32-wasip1), or take its core module out with "
+                          "'wasm-tools component unbundle'");
     if (memcmp(d->r.at, version, sizeof version) != 0)
-        return cn_decode_fail(d, d->r.at[2] == 1 ? "unknown binary version: this is a component"
-                                                 : "unknown binary version");
+        return cn_decode_fail(d, "unknown binary version");
     d->r.at += sizeof version;
     return true;
 }
@@ -76,8 +81,8 @@ bool cn_decode_section_header(struct sections *s, struct section *section, uint8
     if (!cn_decode_byte(&s->d, &section->id, "section id"))
         return false;
     if (section->id >= SECTION_IDS)
-        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset, "malformed section id %u",
-                          section->id);
+        return cn_decode_unknown(&s->d, offset, PLACE_SECTION, section->id, "malformed",
+                                 "section id %u", section->id);
     const struct section_kind *kind = &section_kinds[section->id];
     if (!cn_decode_u32(&s->d, &size, kind->name))
         return false;

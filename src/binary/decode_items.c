@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "binary/decode.h"
 #include "binary/instruction.h"
+#include "binary/later.h"
 
 bool cn_decode_fail(struct decoder *d, const char *format, ...) {
     char message[sizeof d->error->message];
@@ -109,7 +110,8 @@ bool cn_decode_valtype(struct decoder *d, valtype *type) {
         return cn_decode_need(d, CATNAP_FEATURE_SIMD, offset, "v128");
     if (vt_is_ref(code))
         return cn_decode_need(d, CATNAP_FEATURE_REFERENCE_TYPES, offset, cn_valtype_name(code));
-    return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed value type 0x%02x", code);
+    return cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed", "value type 0x%02x",
+                             code);
 }
 
 bool cn_decode_reftype(struct decoder *d, valtype *type) {
@@ -122,21 +124,20 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
         return true;
     if (code == VT_EXTERNREF)
         return cn_decode_need(d, CATNAP_FEATURE_REFERENCE_TYPES, offset, "externref");
-    return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed reference type 0x%02x", code);
+    return cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed",
+                             "reference type 0x%02x", code);
 }
 
-static bool decode_limits(struct decoder *d, struct limits *limits, const char *what) {
+static bool decode_limits(struct decoder *d, struct limits *limits, enum code_place place,
+                          const char *what) {
     uint32_t offset = cn_decode_offset(d);
     uint8_t flags;
     uint32_t bound;
     if (!cn_decode_byte(d, &flags, what))
         return false;
-    if (flags > 1) /* bit 1 is for threads, bit 2 for 64-bit addresses, bit 3 for page sizes */
-        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "%s: malformed limits flags 0x%02x%s",
-                          what, flags,
-                          flags == 3  ? " (shared memory is not supported)"
-                          : flags < 8 ? " (64-bit addresses are not supported)"
-                                      : "");
+    if (flags > 1)
+        return cn_decode_unknown(d, offset, place, flags, "malformed", "%s flags 0x%02x", what,
+                                 flags);
     if (!cn_decode_u32(d, &bound, what))
         return false;
     *limits = (struct limits){.min = bound, .has_max = flags & 1};
@@ -149,11 +150,17 @@ static bool decode_limits(struct decoder *d, struct limits *limits, const char *
 }
 
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {
-    return cn_decode_reftype(d, &type->element) && decode_limits(d, &type->limits, "table limits");
+    const uint8_t *at = d->r.at;
+    const char *feature = at < d->r.end ? cn_later_feature(PLACE_TABLE, *at) : NULL;
+    if (feature)
+        return cn_fail_later(d->error, cn_decode_offset(d), "a table with an initial value",
+                             feature);
+    return cn_decode_reftype(d, &type->element) &&
+           decode_limits(d, &type->limits, PLACE_TABLE_LIMITS, "table limits");
 }
 
 bool cn_decode_memorytype(struct decoder *d, struct memorytype *type) {
-    return decode_limits(d, &type->limits, "memory limits");
+    return decode_limits(d, &type->limits, PLACE_MEMORY_LIMITS, "memory limits");
 }
 
 bool cn_decode_globaltype(struct decoder *d, struct globaltype *type) {

@@ -1,5 +1,6 @@
 /* The sections that declare: types, imports, functions, tables, memories, globals, exports, start.
  */
+#include "binary/later.h"
 #include "binary/sections.h"
 #include "binary/types.h"
 
@@ -60,8 +61,8 @@ static bool decode_functype(struct sections *s, const struct functype **type) {
     if (!cn_decode_byte(&s->d, &form, "type"))
         return false;
     if (form != 0x60)
-        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset,
-                          "malformed type: form 0x60 expected, found 0x%02x", form);
+        return cn_decode_unknown(&s->d, offset, PLACE_TYPE_FORM, form, "malformed",
+                                 "type form 0x%02x", form);
     if (!decode_types(s, types, &params, LIMIT_PARAMS, "parameters") ||
         !decode_types(s, types + params, &results, LIMIT_RESULTS, "results"))
         return false;
@@ -72,7 +73,8 @@ static bool decode_functype(struct sections *s, const struct functype **type) {
 bool cn_decode_type_section(struct sections *s) {
     struct module *m = s->m;
     uint32_t count;
-    if (!cn_decode_count(&s->d, &count, 3, LIMIT_TYPES, "types"))
+    /* Two bytes, as a structure without fields takes, so that its form is what gets named. */
+    if (!cn_decode_count(&s->d, &count, 2, LIMIT_TYPES, "types"))
         return false;
     m->types = cn_section_array(s, count, sizeof *m->types);
     if (!m->types)
@@ -166,8 +168,8 @@ static bool decode_import(struct sections *s, struct import *import) {
         import->index = m->imported_global_count++;
         return add_globals(s, 1, true);
     default:
-        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset, "malformed import kind 0x%02x",
-                          kind);
+        return cn_decode_unknown(&s->d, offset, PLACE_IMPORT_KIND, kind, "malformed",
+                                 "import kind 0x%02x", kind);
     }
 }
 
@@ -217,8 +219,8 @@ static bool decode_export(struct sections *s, struct export_ *export_) {
     if (!cn_decode_byte(&s->d, &kind, "export kind"))
         return false;
     if (kind > EXTERN_GLOBAL)
-        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset, "malformed export kind 0x%02x",
-                          kind);
+        return cn_decode_unknown(&s->d, offset, PLACE_EXPORT_KIND, kind, "malformed",
+                                 "export kind 0x%02x", kind);
     export_->kind = (enum extern_kind)kind;
     return cn_decode_u32(&s->d, &export_->index, "export index");
 }

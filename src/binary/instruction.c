@@ -1,35 +1,13 @@
 #include "binary/instruction.h"
 
-#include <stdio.h>
-
-/* What later versions and proposals made of opcodes that are unknown here, for messages: a module
- * that stops at one of them is rarely broken. */
-static const struct {
-    uint8_t first, last;
-    const char *name;
-} proposals[] = {
-    {0x06, 0x0A, "exception handling"},          {0x12, 0x13, "tail calls"},
-    {0x14, 0x15, "function references"},         {0x18, 0x19, "exception handling"},
-    {0x1F, 0x1F, "exception handling"},          {0xD3, 0xD3, "garbage collection"},
-    {0xD4, 0xD6, "function references"},         {0xE0, 0xE6, "stack switching"},
-    {0xFB, 0xFB, "garbage collection"},          {0xFC, 0xFC, "wide arithmetic or memory control"},
-    {0xFD, 0xFD, "relaxed vector instructions"}, {0xFE, 0xFE, "threads"},
-};
+#include "binary/later.h"
 
 /* `code` is what follows a prefix byte, or UINT32_MAX. */
 static bool illegal(struct decoder *d, uint32_t offset, uint8_t byte, uint32_t code) {
-    char number[24];
     if (code == UINT32_MAX)
-        snprintf(number, sizeof number, "0x%02x", byte);
-    else
-        snprintf(number, sizeof number, "0x%02x %u", byte, code);
-    for (size_t i = 0; i < sizeof proposals / sizeof *proposals; i++)
-        if (byte >= proposals[i].first && byte <= proposals[i].last)
-            return cn_fail_at(
-                d->error, CATNAP_MALFORMED, offset,
-                "illegal opcode %s (%s may be meant, which this version does not know)", number,
-                proposals[i].name);
-    return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "illegal opcode %s", number);
+        return cn_decode_unknown(d, offset, PLACE_OPCODE, byte, "illegal", "opcode 0x%02x", byte);
+    enum code_place place = byte == 0xFC ? PLACE_OPCODE_FC : PLACE_OPCODE_FD;
+    return cn_decode_unknown(d, offset, place, code, "illegal", "opcode 0x%02x %u", byte, code);
 }
 
 static bool decode_opcode(struct decoder *d, struct instruction *in) {
@@ -137,7 +115,8 @@ static bool decode_memarg(struct decoder *d, struct instruction *in) {
     if (!cn_decode_u32(d, &in->a, "alignment"))
         return false;
     if (in->a >= 32)
-        return cn_fail_at(d->error, CATNAP_MALFORMED, at, "malformed memory flags %u", in->a);
+        return cn_decode_unknown(d, at, PLACE_MEMORY_FLAGS, in->a, "malformed", "memory flags %u",
+                                 in->a);
     if (!cn_decode_u32(d, &offset, "memory offset"))
         return false;
     in->value = offset;

@@ -27,7 +27,8 @@
     X(MALFORMED, 65, "malformed", "malformed module", "the file is not a WebAssembly module")      \
     X(UNREADABLE, 66, "unreadable", "cannot read", "a file or directory cannot be read")           \
     X(INVALID, 67, "invalid", "invalid module", "the module does not validate")                    \
-    X(UNSUPPORTED, 68, "unsupported", "unsupported", "a feature that this build does not offer")   \
+    X(UNSUPPORTED, 68, "unsupported", "unsupported",                                               \
+      "a feature that this version or this build does not offer")                                  \
     X(LINK, 69, "link", "link error", "an import is missing or has another type")                  \
     X(INTERNAL, 70, "internal", "internal error", "the command itself is at fault")                \
     X(NO_MEMORY, 71, "no-memory", "out of memory", "the engine ran out of memory")                 \

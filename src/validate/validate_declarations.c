@@ -2,6 +2,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "binary/later.h"
 #include "validate/validate.h"
 #include "validate/validator.h"
 
@@ -77,8 +78,8 @@ static bool check_tables(const struct module *m, struct error *error) {
 
 static bool check_memories(const struct module *m, struct error *error) {
     if (m->memory_count > 1)
-        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_MEMORY, 1),
-                          "multiple memories: %u", m->memory_count);
+        return cn_fail_later(error, offset_of(m, EXTERN_MEMORY, 1), "a second memory",
+                             "several memories");
     for (uint32_t i = 0; i < m->memory_count; i++)
         if (!check_limits(m, &m->memories[i].limits, LIMIT_MEMORY_PAGES, EXTERN_MEMORY, i, error))
             return false;
@@ -117,6 +118,14 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
         return !m->globals[in->a].type.is_mutable ||
                cn_fail_at(error, CATNAP_INVALID, in->offset,
                           "constant expression required: global %u is mutable", in->a);
+    case OP_i32_add:
+    case OP_i32_sub:
+    case OP_i32_mul:
+    case OP_i64_add:
+    case OP_i64_sub:
+    case OP_i64_mul:
+        return cn_fail_later(error, in->offset, "arithmetic in a constant expression",
+                             "extended constant expressions");
     default:
         return cn_fail_at(error, CATNAP_INVALID, in->offset, "constant expression required: %s",
                           cn_op_info[in->opcode].name);

@@ -170,7 +170,7 @@ static void exhausted_memory_is_reported(void **state) {
                    0x0B); /* also on the way to an error */
     starve(&b, CATNAP_INVALID);
     drop_bytes(&b);
-    MODULE_OF_BODY(&b, 0x02, 0x40, 0x02, 0x40, 0x6A, 0x06, 0x0B, 0x0B, 0x0B);
+    MODULE_OF_BODY(&b, 0x02, 0x40, 0x02, 0x40, 0x6A, 0x27, 0x0B, 0x0B, 0x0B);
     starve(&b, CATNAP_MALFORMED);
     drop_bytes(&b);
     struct bytes s = {0}; /* many imports of each kind, many types: what grows */

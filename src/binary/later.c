@@ -1,0 +1,82 @@
+#include "binary/later.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EXCEPTIONS "exception handling"
+#define FUNCTIONS "typed function references"
+#define GC "garbage collection"
+#define MEMORY64 "64-bit memories and tables"
+#define MEMORIES "several memories"
+#define RELAXED "relaxed vector instructions"
+#define SHARED "threads"
+#define SHARED_ALL "shared-everything threads"
+#define SWITCHING "stack switching"
+#define TAIL_CALLS "tail calls"
+#define WIDE "wide arithmetic"
+
+static const struct later {
+    uint8_t place;
+    uint16_t first, last;
+    const char *feature;
+} table[] = {
+    {PLACE_SECTION, 13, 13, EXCEPTIONS}, /* tags */
+    {PLACE_TYPE_FORM, 0x4E, 0x50, GC},   /* rec, sub final, sub */
+    {PLACE_TYPE_FORM, 0x5D, 0x5D, SWITCHING},
+    {PLACE_TYPE_FORM, 0x5E, 0x5F, GC}, /* array, struct */
+    {PLACE_TYPE_FORM, 0x65, 0x65, SHARED_ALL},
+    {PLACE_VALUE_TYPE, 0x63, 0x64, FUNCTIONS}, /* ref null, ref */
+    {PLACE_VALUE_TYPE, 0x65, 0x65, SHARED_ALL},
+    {PLACE_VALUE_TYPE, 0x68, 0x68, SWITCHING},  /* cont */
+    {PLACE_VALUE_TYPE, 0x69, 0x69, EXCEPTIONS}, /* exn */
+    {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},         /* array, struct, i31, eq, any */
+    {PLACE_VALUE_TYPE, 0x71, 0x73, GC},         /* none, noextern, nofunc */
+    {PLACE_VALUE_TYPE, 0x74, 0x74, EXCEPTIONS}, /* noexn */
+    {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING},  /* nocont */
+    {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},       /* with an expression for its elements */
+    {PLACE_MEMORY_LIMITS, 0x02, 0x03, SHARED},
+    {PLACE_MEMORY_LIMITS, 0x04, 0x07, MEMORY64},
+    {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
+    {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
+    {PLACE_TABLE_LIMITS, 0x04, 0x07, MEMORY64},
+    {PLACE_MEMORY_FLAGS, 0x40, 0x7F, MEMORIES},
+    {PLACE_IMPORT_KIND, 0x04, 0x04, EXCEPTIONS}, /* tag */
+    {PLACE_EXPORT_KIND, 0x04, 0x04, EXCEPTIONS},
+    {PLACE_OPCODE, 0x06, 0x0A, EXCEPTIONS}, /* try, catch, throw, rethrow, throw_ref */
+    {PLACE_OPCODE, 0x12, 0x13, TAIL_CALLS},
+    {PLACE_OPCODE, 0x14, 0x15, FUNCTIONS},  /* call_ref, return_call_ref */
+    {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS}, /* delegate, catch_all */
+    {PLACE_OPCODE, 0x1F, 0x1F, EXCEPTIONS}, /* try_table */
+    {PLACE_OPCODE, 0xD3, 0xD3, GC},         /* ref.eq */
+    {PLACE_OPCODE, 0xD4, 0xD6, FUNCTIONS},  /* ref.as_non_null, br_on_null, br_on_non_null */
+    {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
+    {PLACE_OPCODE, 0xFB, 0xFB, GC},
+    {PLACE_OPCODE, 0xFE, 0xFE, SHARED},
+    {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */
+    {PLACE_OPCODE_FC, 19, 22, WIDE},
+    {PLACE_OPCODE_FD, 0x100, 0x12F, RELAXED},
+};
+
+const char *cn_later_feature(enum code_place place, uint32_t code) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].place == place && code >= table[i].first && code <= table[i].last)
+            return table[i].feature;
+    return NULL;
+}
+
+bool cn_fail_later(struct error *error, uint64_t offset, const char *what, const char *feature) {
+    return cn_fail_at(error, CATNAP_UNSUPPORTED, offset,
+                      "%s belongs to %s, which this version does not support", what, feature);
+}
+
+bool cn_decode_unknown(struct decoder *d, uint32_t offset, enum code_place place, uint32_t code,
+                       const char *wrong, const char *format, ...) {
+    const char *feature = cn_later_feature(place, code);
+    char what[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    return feature ? cn_fail_later(d->error, offset, what, feature)
+                   : cn_fail_at(d->error, CATNAP_MALFORMED, offset, "%s %s", wrong, what);
+}
