@@ -13,7 +13,7 @@ TEST_SCRIPTS := $(foreach s,$(SUITES),$(wildcard tests/$(s)/run-tests))
 # Helpers of a test: the other files of its directory; the runner's parts for the runner's tests;
 # the generator of programs for those that change them.
 helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) \
-                         $(if $(filter tests/hostile/% tests/snapshot/test_random.c tests/snapshot/test_to_module.c,$(1)),\
+                         $(if $(filter tests/hostile/% tests/snapshot/test_random.c tests/snapshot/test_every_stop.c tests/snapshot/test_to_module.c,$(1)),\
                            tests/differential/generate.c))
 define test_program
 $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \

@@ -35,12 +35,19 @@ void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
 
 /* ---- value stacks ---- */
 
+/* The table of counts is made with the first value stack, without which nothing runs. */
+static bool profile_ready(struct machine *vm) {
+    if (vm->store->engine->config.profile_ops && !vm->profile)
+        vm->profile = cn_calloc(vm->alloc, 1, PROFILE_BYTES);
+    return vm->profile || !vm->store->engine->config.profile_ops;
+}
+
 struct value_stack *cn_stack_new(struct machine *vm) {
     const uint64_t least = 64 * 1024, most = UINT64_C(1) << 36;
     uint64_t bytes = vm->stack_bytes < least  ? least
                      : vm->stack_bytes > most ? most
                                               : vm->stack_bytes;
-    struct value_stack *stack = cn_calloc(vm->alloc, 1, sizeof *stack);
+    struct value_stack *stack = profile_ready(vm) ? cn_calloc(vm->alloc, 1, sizeof *stack) : NULL;
     if (!stack)
         return NULL;
     stack->base = cn_os_reserve(bytes);
@@ -277,17 +284,10 @@ static struct wasm_trap_t *call_host_directly(struct machine *vm, struct wasm_fu
     return f->callback(f, &caller, slots);
 }
 
-/* The table of counts is made at the first call, when operations are profiled. */
-static bool profile_ready(struct machine *vm) {
-    if (vm->store->engine->config.profile_ops && !vm->profile)
-        vm->profile = cn_calloc(vm->alloc, 1, PROFILE_BYTES);
-    return vm->profile || !vm->store->engine->config.profile_ops;
-}
-
 static struct value_stack *stack_for_calls(struct machine *vm) {
     if (vm->stack)
         return vm->stack;
-    if (!vm->spare && profile_ready(vm))
+    if (!vm->spare)
         vm->spare = cn_stack_new(vm);
     return vm->spare;
 }

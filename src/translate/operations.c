@@ -166,6 +166,20 @@ static bool is_divisible(const struct translator *t) {
     return t->config->interruptible && next_home(t) <= NEAR_LIMIT;
 }
 
+/* Out of fuel or interrupted, these stop at themselves. */
+static bool pays_for_length(enum opcode opcode) {
+    return goes_in_pieces(opcode) || opcode == OP_memory_grow || opcode == OP_table_grow;
+}
+
+/* Constants go to their slots first, perhaps together with a move before them: from the noted place on no
+ * cell belongs to an earlier instruction, whether somebody asks for the place or not. */
+static void stand_before(struct translator *t, enum opcode opcode, unsigned operands) {
+    if (t->config->interruptible && goes_in_pieces(opcode))
+        cn_settle(t, operands); /* is_divisible() */
+    cn_settle_constants(t, operands);
+    cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+}
+
 static unsigned count_indices(enum opcode opcode) {
     switch (cn_op_info[opcode].immediate) {
     case IMM_NONE:
@@ -185,6 +199,8 @@ void cn_translate_state(struct translator *t, enum opcode opcode) {
     uint32_t indices[2] = {0};
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
+    if (pays_for_length(opcode))
+        stand_before(t, opcode, plain->operands);
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
     if (goes_in_pieces(opcode))
         w = is_divisible(t);

@@ -236,6 +236,8 @@ void cn_pop_to_height(struct translator *, uint32_t height);
 void cn_move_to(struct translator *, const struct value *, int32_t slot);
 /* Brings the `count` topmost values home. */
 void cn_settle(struct translator *, uint32_t count);
+/* Brings home those of the `count` topmost values that are constants. */
+void cn_settle_constants(struct translator *, uint32_t count);
 /* Before control splits or merges: no value may be LOCAL, since the local may change on one way. */
 void cn_flush_locals(struct translator *);
 /* Before a local is overwritten: its readers take the old value home. */

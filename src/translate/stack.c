@@ -156,6 +156,13 @@ void cn_settle(struct translator *t, uint32_t count) {
     }
 }
 
+void cn_settle_constants(struct translator *t, uint32_t count) {
+    cn_cover(t, count);
+    for (uint32_t i = t->height - count; i < t->height; i++)
+        if (t->stack[i].where == CONST)
+            bring_home(t, i);
+}
+
 void cn_flush_locals(struct translator *t) {
     bring_all_home(t, t->flushed, false);
     if (t->settled > t->flushed)

@@ -157,21 +157,6 @@ static bool costs_fuel(enum opcode opcode) {
            opcode != OP_nop;
 }
 
-/* Out of fuel or interrupted, these stop at themselves. */
-static bool pays_for_length(enum opcode opcode) {
-    return goes_in_pieces(opcode) || opcode == OP_memory_grow || opcode == OP_table_grow;
-}
-
-/* What only code that can be stopped, or that is recorded, needs. */
-static void watch(struct translator *t, enum opcode opcode) {
-    if (t->config->fuel && costs_fuel(opcode))
-        t->emit.fuel_cost++;
-    if (t->config->interruptible && goes_in_pieces(opcode))
-        cn_settle(t, 3); /* is_divisible() */
-    if (t->emit.map && pays_for_length(opcode))
-        cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
-}
-
 /* Bytes of a body between two looks at whether it is to stop. */
 #define LOOK_BYTES 32768
 
@@ -188,7 +173,6 @@ static bool is_interrupted(struct translator *t) {
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     look_later(t);
-    bool watched = t->config->fuel || t->config->interruptible || t->emit.map;
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         t->emit.offset = (uint32_t)(t->at - start);
         if (t->at >= t->next_look && is_interrupted(t))
@@ -198,8 +182,8 @@ static void translate_body(struct translator *t) {
             cn_translate_dead(t, opcode);
             continue;
         }
-        if (watched)
-            watch(t, opcode);
+        if (t->config->fuel && costs_fuel(opcode))
+            t->emit.fuel_cost++;
         translate_instruction(t, opcode);
     }
 }
