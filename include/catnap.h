@@ -160,6 +160,10 @@ WASM_API_EXTERN void catnap_config_set_translation(wasm_config_t *, catnap_trans
 /* With how many threads large modules are validated, the caller's included; 1 at first. The result
  * and the error of an invalid module do not depend on it. */
 WASM_API_EXTERN void catnap_config_set_threads(wasm_config_t *, uint32_t threads);
+/* Upper bound for what the engine holds through its allocator at any time, in bytes, as
+ * catnap_engine_memory() counts it: loaded modules, translated code, tables, objects; UINT64_MAX at first.
+ * An allocation beyond it fails, as if memory were exhausted (CATNAP_NO_MEMORY). */
+WASM_API_EXTERN void catnap_config_set_memory_limit(wasm_config_t *, uint64_t bytes);
 /* Whether code counts fuel. Off: no cost, and the fuel functions report CATNAP_MISUSE. */
 WASM_API_EXTERN void catnap_config_set_fuel(wasm_config_t *, bool enabled);
 /* Whether running code can be interrupted. Off: no cost; only host calls notice an interrupt. */
@@ -173,9 +177,9 @@ WASM_API_EXTERN void catnap_config_set_profile_ops(wasm_config_t *, bool enabled
 
 /* Each field is an upper bound; catnap_limits_default() gives the defaults in brackets. */
 typedef struct catnap_limits {
-    uint64_t memory_bytes;      /* all linear memories together [UINT64_MAX] */
-    uint64_t table_elements;    /* all tables together [10,000,000 a table; UINT64_MAX together] */
-    uint64_t instances;         /* live instances [UINT64_MAX] */
+    uint64_t memory_bytes;   /* all linear memories and tables, 8 bytes an element [UINT64_MAX] */
+    uint64_t table_elements; /* all tables together [10,000,000 a table; UINT64_MAX together] */
+    uint64_t instances;      /* live instances [UINT64_MAX] */
     uint64_t value_stack_bytes; /* value stack of one run [64 MiB], set before the first call */
     uint32_t call_depth;        /* WebAssembly frames of one run [200,000] */
     uint32_t host_depth;        /* calls WebAssembly -> host -> WebAssembly, nested [64] */

@@ -14,19 +14,27 @@ static void *default_realloc(void *env, void *pointer, size_t old_size, size_t n
 }
 
 void cn_alloc_init_default(struct alloc *alloc) {
-    *alloc = (struct alloc){.realloc = default_realloc};
+    *alloc = (struct alloc){.realloc = default_realloc, .limit = UINT64_MAX};
 }
 
 /* What an allocation of no bytes points at: it cannot fail and needs no freeing. */
 static char nothing[16] __attribute__((aligned(16)));
 
-static void count(struct alloc *alloc, size_t old_size, size_t new_size) {
-    if (new_size <= old_size) {
-        atomic_fetch_sub_explicit(&alloc->now, old_size - new_size, memory_order_relaxed);
-        return;
-    }
-    uint64_t more = new_size - old_size;
-    uint64_t now = atomic_fetch_add_explicit(&alloc->now, more, memory_order_relaxed) + more;
+static void give(struct alloc *alloc, size_t bytes) {
+    atomic_fetch_sub_explicit(&alloc->now, bytes, memory_order_relaxed);
+}
+
+/* Counts bytes that are about to be allocated, and returns how many are held then; 0: they would be
+ * beyond the limit. */
+static uint64_t take(struct alloc *alloc, size_t bytes) {
+    uint64_t now = atomic_fetch_add_explicit(&alloc->now, bytes, memory_order_relaxed) + bytes;
+    if (now >= bytes && now <= alloc->limit)
+        return now;
+    give(alloc, bytes);
+    return 0;
+}
+
+static void note_peak(struct alloc *alloc, uint64_t now) {
     uint64_t peak = atomic_load_explicit(&alloc->peak, memory_order_relaxed);
     while (now > peak &&
            !atomic_compare_exchange_weak_explicit(&alloc->peak, &peak, now, memory_order_relaxed,
@@ -37,9 +45,12 @@ static void count(struct alloc *alloc, size_t old_size, size_t new_size) {
 void *cn_alloc(struct alloc *alloc, size_t size) {
     if (size == 0)
         return nothing;
-    void *pointer = alloc->realloc(alloc->env, NULL, 0, size);
+    uint64_t now = take(alloc, size);
+    void *pointer = now ? alloc->realloc(alloc->env, NULL, 0, size) : NULL;
     if (pointer)
-        count(alloc, 0, size);
+        note_peak(alloc, now);
+    else if (now)
+        give(alloc, size);
     return pointer;
 }
 
@@ -60,9 +71,18 @@ void *cn_realloc(struct alloc *alloc, void *pointer, size_t old_size, size_t new
         cn_free(alloc, pointer, old_size);
         return nothing;
     }
-    void *moved = alloc->realloc(alloc->env, pointer, old_size, new_size);
+    if (new_size <= old_size) {
+        void *smaller = alloc->realloc(alloc->env, pointer, old_size, new_size);
+        if (smaller)
+            give(alloc, old_size - new_size);
+        return smaller;
+    }
+    uint64_t now = take(alloc, new_size - old_size);
+    void *moved = now ? alloc->realloc(alloc->env, pointer, old_size, new_size) : NULL;
     if (moved)
-        count(alloc, old_size, new_size);
+        note_peak(alloc, now);
+    else if (now)
+        give(alloc, new_size - old_size);
     return moved;
 }
 
@@ -70,7 +90,7 @@ void cn_free(struct alloc *alloc, void *pointer, size_t size) {
     if (!pointer || size == 0)
         return;
     alloc->realloc(alloc->env, pointer, size, 0);
-    count(alloc, size, 0);
+    give(alloc, size);
 }
 
 bool cn_grow(struct alloc *alloc, void **items, size_t *capacity, size_t need, size_t item_size) {

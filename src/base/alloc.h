@@ -15,6 +15,7 @@
 struct alloc {
     void *(*realloc)(void *env, void *pointer, size_t old_size, size_t new_size);
     void *env;
+    uint64_t limit;        /* upper bound of what is held */
     _Atomic uint64_t now;  /* bytes held */
     _Atomic uint64_t peak; /* at most so far */
 };

@@ -20,7 +20,16 @@
 #define ROW_TIMEOUT .name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME"
 #define ROW_MAX_MEMORY                                                                             \
     .name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                                  \
-    .help = "bound for all linear memories together, in bytes or with K, M, G, T"
+    .help = "bound for all linear memories and tables together, in bytes or with K, M, G, T; an "  \
+            "element of a table takes 8 bytes"
+#define ROW_MAX_TABLE_ELEMENTS                                                                     \
+    .name = "max-table-elements", .kind = OPTION_NUMBER, .metavar = "N",                           \
+    .help = "bound for the elements of all tables together"
+#define ROW_MAX_ENGINE_MEMORY                                                                      \
+    .name = "max-engine-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                           \
+    .help =                                                                                        \
+        "bound for what the engine itself allocates: loaded modules, translated code, tables, "    \
+        "objects"
 #define ROW_MAX_DEPTH                                                                              \
     .name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N",                                    \
     .help = "bound for the depth of calls, by default 200000"

@@ -47,6 +47,8 @@ static const struct option run_options[] = {
      .help = "stop with code 124 after this time, such as 2s, 500ms or 1.5m; a number alone means "
              "seconds"},
     {ROW_MAX_MEMORY, FIELD(max_memory)},
+    {ROW_MAX_TABLE_ELEMENTS, FIELD(max_table_elements)},
+    {ROW_MAX_ENGINE_MEMORY, FIELD(max_engine_memory)},
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},

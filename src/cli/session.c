@@ -53,6 +53,8 @@ static wasm_engine_t *make_engine(const struct run_settings *settings) {
         catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
     if (settings->threads.given)
         catnap_config_set_threads(config, thread_count(&settings->threads));
+    if (settings->max_engine_memory.given)
+        catnap_config_set_memory_limit(config, settings->max_engine_memory.value);
     if (settings->bounds_checks == 2)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
     catnap_config_set_fuel(config,
@@ -77,6 +79,8 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
     catnap_limits_default(&limits);
     if (settings->max_memory.given)
         limits.memory_bytes = settings->max_memory.value;
+    if (settings->max_table_elements.given)
+        limits.table_elements = settings->max_table_elements.value;
     if (settings->max_depth.given) {
         uint64_t depth = settings->max_depth.value;
         limits.value_stack_bytes = stack_for_depth(&limits, depth);

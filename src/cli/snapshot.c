@@ -53,6 +53,8 @@ static const struct option snapshot_options[] = {
      .help = "give up with code 122 once N instructions have been executed"},
     {ROW_TIMEOUT, FIELD(run.timeout), .help = "give up with code 124 after this time"},
     {ROW_MAX_MEMORY, FIELD(run.max_memory)},
+    {ROW_MAX_TABLE_ELEMENTS, FIELD(run.max_table_elements)},
+    {ROW_MAX_ENGINE_MEMORY, FIELD(run.max_engine_memory)},
 };
 
 static void print_info(const char *path, const catnap_snapshot_t *snapshot) {

@@ -22,7 +22,8 @@ bool to_wasm_configured(const struct to_wasm_settings *settings) {
     return settings->keep_init_func || settings->init_func != NULL || settings->renames.count > 0 ||
            run->output != NULL || run->directories.count > 0 || run->environment.count > 0 ||
            run->preloads.count > 0 || run->arguments.count > 0 || run->unknown_imports != 0 ||
-           run->fuel.given || run->timeout.given || run->max_memory.given;
+           run->fuel.given || run->timeout.given || run->max_memory.given ||
+           run->max_table_elements.given || run->max_engine_memory.given;
 }
 
 /* One conversion under way. */

@@ -41,6 +41,12 @@ void cn_budget_give(struct budget *budget, uint64_t bytes) {
 
 /* ---- Of a store ---- */
 
+uint64_t cn_store_room(const wasm_store_t *store) {
+    uint64_t used = store->memory_bytes + store->table_elements * sizeof(uint64_t);
+    uint64_t limit = store->limits.memory_bytes;
+    return limit > used ? limit - used : 0;
+}
+
 bool cn_store_take_memory(wasm_store_t *store, uint64_t bytes) {
     if (store->budget && !cn_budget_take(store->budget, bytes))
         return false;

@@ -3,7 +3,7 @@
 #include "runtime/objects.h"
 
 void cn_config_init(struct wasm_config_t *config) {
-    *config = (struct wasm_config_t){.features = CATNAP_FEATURES_WASM2};
+    *config = (struct wasm_config_t){.features = CATNAP_FEATURES_WASM2, .memory_limit = UINT64_MAX};
 }
 
 /* The engine itself comes from its own allocator, uncounted: the count lives in it. */
@@ -14,6 +14,7 @@ static wasm_engine_t *allocate(const struct wasm_config_t *config) {
         alloc.realloc = config->allocator.realloc;
         alloc.env = config->allocator.env;
     }
+    alloc.limit = config->memory_limit;
     wasm_engine_t *engine = alloc.realloc(alloc.env, NULL, 0, sizeof *engine);
     if (!engine)
         return NULL;

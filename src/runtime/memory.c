@@ -12,12 +12,6 @@
 /* Address below 2^32, offset below 2^32, access of at most 16 bytes. */
 #define GUARDED_RESERVATION ((UINT64_C(1) << 33) + WASM_PAGE_BYTES)
 
-/* How many bytes the store still allows. */
-static uint64_t store_room(const wasm_store_t *store) {
-    uint64_t limit = store->limits.memory_bytes;
-    return limit > store->memory_bytes ? limit - store->memory_bytes : 0;
-}
-
 static uint64_t most_pages(const struct memorytype *type) {
     uint64_t most = LIMIT_MEMORY_PAGES;
     return type->limits.has_max && type->limits.max < most ? type->limits.max : most;
@@ -30,11 +24,11 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
         return cn_fail(error, CATNAP_LIMIT,
                        "a memory of %" PRIu64 " pages is beyond the limit %" PRIu64, pages,
                        most_pages(type));
-    if (pages * WASM_PAGE_BYTES > store_room(store))
+    if (pages * WASM_PAGE_BYTES > cn_store_room(store))
         return cn_fail(error, CATNAP_LIMIT,
                        "a memory of %" PRIu64 " bytes is beyond the store's limit: %" PRIu64
                        " of %" PRIu64 " are left",
-                       pages * WASM_PAGE_BYTES, store_room(store), store->limits.memory_bytes);
+                       pages * WASM_PAGE_BYTES, cn_store_room(store), store->limits.memory_bytes);
     return true;
 }
 
@@ -66,7 +60,8 @@ static bool reserve_pages(wasm_memory_t *memory, uint64_t pages) {
 /* The most that the system gives between what is needed now and what may be wanted. */
 static bool reserve_most(wasm_memory_t *memory, const wasm_store_t *store) {
     uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
-    uint64_t allowed = least + store_room(store) / WASM_PAGE_BYTES; /* the least counts already */
+    uint64_t allowed =
+        least + cn_store_room(store) / WASM_PAGE_BYTES; /* the least counts already */
     if (most > allowed)
         most = allowed;
     for (; most > least; most = least + (most - least) / 2)
@@ -110,7 +105,8 @@ fail:
 
 uint64_t cn_memory_room(const wasm_memory_t *memory) {
     uint64_t room = memory->max_pages - memory->size / WASM_PAGE_BYTES;
-    uint64_t bytes = store_room(memory->ref.store), left = cn_store_budget_left(memory->ref.store);
+    uint64_t bytes = cn_store_room(memory->ref.store),
+             left = cn_store_budget_left(memory->ref.store);
     uint64_t allowed = (bytes < left ? bytes : left) / WASM_PAGE_BYTES;
     return room < allowed ? room : allowed;
 }

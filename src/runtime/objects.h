@@ -27,7 +27,8 @@ struct wasm_config_t {
     catnap_bounds_checks_t bounds_checks;
     catnap_translation_t translation;
     catnap_tracking_t tracking;
-    uint32_t threads; /* that validate one module; 0 counts as 1 */
+    uint32_t threads;      /* that validate one module; 0 counts as 1 */
+    uint64_t memory_limit; /* bytes that the allocator may give */
     bool fuel;
     bool interruptible;
     bool profile_ops;
@@ -255,6 +256,8 @@ bool cn_store_take_elements(wasm_store_t *, uint64_t count);
 void cn_store_give_elements(wasm_store_t *, uint64_t count);
 /* Bytes that the budget still allows. */
 uint64_t cn_store_budget_left(const wasm_store_t *);
+/* Bytes of memories and tables, by their elements, that the store's limit still allows. */
+uint64_t cn_store_room(const wasm_store_t *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
 /* Around whatever changes the store or runs code in it. False when another thread is inside:

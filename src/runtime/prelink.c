@@ -274,10 +274,12 @@ static bool check_room(const struct slot *slot, uint64_t *memory_bytes, uint64_t
         *memory_bytes += first_size(module, i);
     for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
         *table_elements += module->tables[i].limits.min;
-    if (store->memory_bytes + *memory_bytes > store->limits.memory_bytes)
+    uint64_t bytes = *memory_bytes + *table_elements * sizeof(uint64_t);
+    if (bytes > cn_store_room(store))
         return cn_fail(error, CATNAP_LIMIT,
-                       "memories of %" PRIu64 " bytes are beyond the store's limit of %" PRIu64,
-                       *memory_bytes, store->limits.memory_bytes);
+                       "memories and tables of %" PRIu64
+                       " bytes are beyond the store's limit of %" PRIu64,
+                       bytes, store->limits.memory_bytes);
     if (store->table_elements + *table_elements > store->limits.table_elements)
         return cn_fail(error, CATNAP_LIMIT,
                        "tables of %" PRIu64 " elements are beyond the store's limit of %" PRIu64,

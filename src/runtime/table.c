@@ -4,8 +4,8 @@
 
 #include <inttypes.h>
 
-/* How many elements the store still allows. */
-static uint64_t store_room(const wasm_store_t *store) {
+/* How many elements the store's limit of elements still allows. */
+static uint64_t elements_room(const wasm_store_t *store) {
     uint64_t limit = store->limits.table_elements;
     return limit > store->table_elements ? limit - store->table_elements : 0;
 }
@@ -20,11 +20,16 @@ static bool check_limits(const wasm_store_t *store, uint64_t size, struct error 
         return cn_fail(error, CATNAP_LIMIT,
                        "a table of %" PRIu64 " elements is beyond the limit %u", size,
                        LIMIT_TABLE_ELEMENTS);
-    if (size > store_room(store))
+    if (size > elements_room(store))
         return cn_fail(error, CATNAP_LIMIT,
                        "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64
                        " of %" PRIu64 " are left",
-                       size, store_room(store), store->limits.table_elements);
+                       size, elements_room(store), store->limits.table_elements);
+    if (size > cn_store_room(store) / sizeof(uint64_t))
+        return cn_fail(error, CATNAP_LIMIT,
+                       "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64
+                       " of %" PRIu64 " bytes are left for memories and tables",
+                       size, cn_store_room(store), store->limits.memory_bytes);
     return true;
 }
 
@@ -56,10 +61,13 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
 }
 
 uint64_t cn_table_room(const wasm_table_t *table) {
-    uint64_t most = LIMIT_TABLE_ELEMENTS, allowed = store_room(table->ref.store);
-    uint64_t left = cn_store_budget_left(table->ref.store) / sizeof(uint64_t);
-    if (allowed > left)
-        allowed = left;
+    const wasm_store_t *store = table->ref.store;
+    uint64_t most = LIMIT_TABLE_ELEMENTS, allowed = elements_room(store);
+    uint64_t left = cn_store_budget_left(store), room_left = cn_store_room(store);
+    if (left > room_left)
+        left = room_left;
+    if (allowed > left / sizeof(uint64_t))
+        allowed = left / sizeof(uint64_t);
     if (table->type.limits.has_max && table->type.limits.max < most)
         most = table->type.limits.max;
     uint64_t room = most > table->size ? most - table->size : 0;

@@ -129,7 +129,7 @@ static uint16_t write_waiting(struct wasi_call *call, const struct wasi_fd *fd,
     while (count) {
         uint16_t error = cn_call_wait(call, fd, POLLOUT);
         if (error)
-            return *put && error == WASI_AGAIN ? WASI_SUCCESS : error;
+            return cn_call_partly(call, error, (size_t)*put);
         struct iovec first = items[0];
         if (first.iov_len > PIPE_BUF)
             first.iov_len = PIPE_BUF;
@@ -141,6 +141,65 @@ static uint16_t write_waiting(struct wasi_call *call, const struct wasi_fd *fd,
             cn_vector_advance(&items, &count, (size_t)size);
         }
     }
+    return WASI_SUCCESS;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+/* Bytes of a file that are moved between two looks at the interrupt. */
+#define PIECE_BYTES ((size_t)16 << 20)
+
+/* Moves some bytes at the offset or, with NULL, at the file's own; -errno on failure. */
+static ssize_t read_some(struct wasi_call *call, const struct wasi_fd *fd, struct iovec *items,
+                         int count, const off_t *offset) {
+    (void)call;
+    ssize_t got = offset ? preadv(fd->host, items, count, *offset) : readv(fd->host, items, count);
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t write_some(struct wasi_call *call, const struct wasi_fd *fd, struct iovec *items,
+                          int count, const off_t *offset) {
+    struct wasi_signals signals;
+
+    cn_signals_hold(call->wasi, fd, &signals);
+    ssize_t put =
+        offset ? pwritev(fd->host, items, count, *offset) : writev(fd->host, items, count);
+    int failure = put < 0 ? errno : 0;
+    cn_signals_release(&signals, failure);
+    return failure ? -failure : put;
+}
+
+typedef ssize_t move_some(struct wasi_call *, const struct wasi_fd *, struct iovec *items,
+                          int count, const off_t *offset);
+
+/* Moves the whole vector, in pieces if it is large; less at the end of a file, or when it is interrupted. */
+static uint16_t move_file(struct wasi_call *call, const struct wasi_fd *fd,
+                          struct wasi_vector *vector, const uint64_t *from, move_some *some,
+                          ssize_t *moved) {
+    struct iovec *items = vector->items;
+    int count = vector->count;
+    size_t left = vector->total;
+    off_t offset = from ? (off_t)*from : 0;
+
+    *moved = 0;
+    do {
+        bool whole = left <= PIECE_BYTES;
+        struct iovec first = items[0];
+        if (first.iov_len > PIECE_BYTES)
+            first.iov_len = PIECE_BYTES;
+        if (cn_call_interrupted(call))
+            return cn_call_partly(call, WASI_INTR, (size_t)*moved);
+        ssize_t size =
+            some(call, fd, whole ? items : &first, whole ? count : 1, from ? &offset : NULL);
+        if (size < 0)
+            return *moved ? WASI_SUCCESS : cn_wasi_errno((int)-size);
+        *moved += size;
+        if ((size_t)size < (whole ? left : first.iov_len))
+            return WASI_SUCCESS;
+        left -= (size_t)size;
+        offset += size;
+        cn_vector_advance(&items, &count, (size_t)size);
+    } while (left);
     return WASI_SUCCESS;
 }
 
@@ -160,21 +219,9 @@ uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a) {
         got = read_stream(call, &call->wasi->streams[fd->stream], &vector);
     else if (fd->waits)
         error = read_waiting(call, fd, &vector, &got);
-    else if ((got = readv(fd->host, vector.items, vector.count)) < 0)
-        got = -errno;
+    else
+        error = move_file(call, fd, &vector, NULL, read_some, &got);
     return error ? error : finish(call, a[3], got);
-}
-
-static ssize_t write_file(struct wasi_call *call, const struct wasi_fd *fd,
-                          const struct wasi_vector *vector, const uint64_t *offset) {
-    struct wasi_signals signals;
-
-    cn_signals_hold(call->wasi, fd, &signals);
-    ssize_t put = offset ? pwritev(fd->host, vector->items, vector->count, (off_t)*offset)
-                         : writev(fd->host, vector->items, vector->count);
-    int failure = put < 0 ? errno : 0;
-    cn_signals_release(&signals, failure);
-    return failure ? -failure : put;
 }
 
 uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
@@ -192,7 +239,7 @@ uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
     else if (fd->waits)
         error = write_waiting(call, fd, &vector, &put);
     else
-        put = write_file(call, fd, &vector, NULL);
+        error = move_file(call, fd, &vector, NULL, write_some, &put);
     return error ? error : finish(call, a[3], put);
 }
 
@@ -206,9 +253,9 @@ uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a) {
         error = WASI_INVAL;
     if (error)
         return error;
-    if (vector.count && (got = preadv(fd->host, vector.items, vector.count, (off_t)a[3])) < 0)
-        got = -errno;
-    return finish(call, a[4], got);
+    if (vector.count)
+        error = move_file(call, fd, &vector, &a[3], read_some, &got);
+    return error ? error : finish(call, a[4], got);
 }
 
 uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
@@ -222,8 +269,8 @@ uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
     if (error)
         return error;
     if (vector.count)
-        put = write_file(call, fd, &vector, &a[3]);
-    return finish(call, a[4], put);
+        error = move_file(call, fd, &vector, &a[3], write_some, &put);
+    return error ? error : finish(call, a[4], put);
 }
 
 /* ---- The offset ------------------------------------------------------------------------------ */

@@ -104,7 +104,7 @@ static uint16_t receive(struct wasi_call *call, const struct wasi_fd *fd,
     for (;;) {
         uint16_t error = cn_call_wait(call, fd, POLLIN);
         if (error)
-            return error;
+            return cn_call_partly(call, error, peek ? 0 : (size_t)*got);
         ssize_t size = receive_some(fd, items, count, peek ? MSG_PEEK : 0, seen);
         if (size < 0 && cn_wasi_try_again((int)-size))
             continue;
@@ -157,7 +157,7 @@ static uint16_t send_all(struct wasi_call *call, const struct wasi_fd *fd,
         struct msghdr message = {.msg_iov = items, .msg_iovlen = (size_t)count};
         uint16_t error = cn_call_wait(call, fd, POLLOUT);
         if (error)
-            return *put && error == WASI_AGAIN ? WASI_SUCCESS : error;
+            return cn_call_partly(call, error, *put);
         ssize_t size = sendmsg(fd->host, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0 && cn_wasi_try_again(errno))
             continue;

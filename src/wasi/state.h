@@ -261,6 +261,10 @@ void cn_wasi_forget(catnap_wasi_t *);
 
 /* Whether the call has been asked to stop; sets the outcome then. */
 bool cn_call_interrupted(struct wasi_call *);
+/* What a transfer reports that cannot go on, since it would wait or is interrupted, when so many bytes are
+ * moved already: these, so that a call that is done again moves none twice. An interrupted guest then goes
+ * on to the next place that notices it. */
+uint16_t cn_call_partly(struct wasi_call *, uint16_t error, size_t moved);
 /*
  * Waits until one of the descriptors is ready or timeout_ns have passed (UINT64_MAX: for ever).
  * items has room for one more than count. Gives the number of ready ones, or -errno; -EINTR with

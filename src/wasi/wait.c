@@ -19,6 +19,13 @@ bool cn_call_interrupted(struct wasi_call *call) {
     return call->outcome == WASI_INTERRUPTED;
 }
 
+uint16_t cn_call_partly(struct wasi_call *call, uint16_t error, size_t moved) {
+    if (!moved || (error != WASI_AGAIN && call->outcome != WASI_INTERRUPTED))
+        return error;
+    call->outcome = WASI_RETURN;
+    return WASI_SUCCESS;
+}
+
 static uint64_t monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1259,7 +1259,7 @@ static void allocators_are_called_without_a_lock(void **state) {
 
 static void limits_hold_for_each_slot(void **state) {
     catnap_pool_options_t options = defaults();
-    options.limits.memory_bytes = 4 * 65536;
+    options.limits.memory_bytes = 4 * 65536 + 5 * 8; /* tables of five elements */
     catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
     for (int i = 0; i < 3; i++) {
         catnap_pool_slot_t *slot = acquire(pool, 0);

@@ -401,7 +401,7 @@ static void limits_count_what_is_out(void **state) {
     for (int which = 0; which < 3; which++) {
         catnap_limits_default(&limits);
         limits.instances = which == 0 ? 2 : UINT64_MAX;
-        limits.memory_bytes = which == 1 ? 2 * 16 * 65536 : UINT64_MAX;
+        limits.memory_bytes = which == 1 ? 2 * (16 * 65536 + 4 * 8) : UINT64_MAX;
         limits.table_elements = which == 2 ? 8 : UINT64_MAX;
         catnap_store_set_limits(store, &limits);
         for (int i = 0; i < 3; i++) {

@@ -24,7 +24,7 @@ static void *counting_realloc(void *env, void *pointer, size_t old_size, size_t 
 }
 
 static struct alloc counted(struct counting *c) {
-    return (struct alloc){.realloc = counting_realloc, .env = c};
+    return (struct alloc){.realloc = counting_realloc, .env = c, .limit = UINT64_MAX};
 }
 
 static void counts_what_is_held(void **state) {
@@ -47,6 +47,31 @@ static void counts_what_is_held(void **state) {
     cn_free(&alloc, a, 50);
     cn_free(&alloc, b, 300);
     cn_free(&alloc, NULL, 5);
+    assert_int_equal(atomic_load(&alloc.now), 0);
+    assert_int_equal(c.bytes, 0);
+}
+
+static void gives_nothing_beyond_the_limit(void **state) {
+    (void)state;
+    struct counting c = {0};
+    struct alloc alloc = counted(&c);
+    alloc.limit = 1000;
+    void *a = cn_alloc(&alloc, 600);
+    assert_non_null(a);
+    assert_null(cn_alloc(&alloc, 401));
+    assert_null(cn_alloc(&alloc, SIZE_MAX));
+    assert_null(cn_realloc(&alloc, a, 600, 1001));
+    assert_int_equal(atomic_load(&alloc.now), 600);
+    assert_int_equal(atomic_load(&alloc.peak), 600);
+    void *b = cn_alloc(&alloc, 400);
+    assert_non_null(b);
+    assert_null(cn_alloc(&alloc, 1));
+    a = cn_realloc(&alloc, a, 600, 100);
+    a = cn_realloc(&alloc, a, 100, 600);
+    assert_non_null(a);
+    assert_int_equal(atomic_load(&alloc.now), 1000);
+    cn_free(&alloc, a, 600);
+    cn_free(&alloc, b, 400);
     assert_int_equal(atomic_load(&alloc.now), 0);
     assert_int_equal(c.bytes, 0);
 }
@@ -182,6 +207,7 @@ static void default_allocator_works(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_what_is_held),
+        cmocka_unit_test(gives_nothing_beyond_the_limit),
         cmocka_unit_test(size_zero_takes_nothing),
         cmocka_unit_test(exhaustion_changes_nothing),
         cmocka_unit_test(sizes_that_overflow_are_refused),

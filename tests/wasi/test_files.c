@@ -489,6 +489,62 @@ static void origin(void **state) {
     assert_int_equal(FD_CLOEXEC, fcntl(fd->host, F_GETFD));
 }
 
+/* ---- Transfers that are interrupted ---------------------------------------------------------- */
+
+#define LARGE ((uint32_t)48 << 20)
+#define LARGE_PIECE ((uint32_t)16 << 20)
+
+static unsigned looks_left; /* at the interrupt, until there is one */
+
+static bool interrupted_soon(void *env) {
+    (void)env;
+    return looks_left-- == 0;
+}
+
+static const struct wasi_host soon_host = {guest_interrupt_fd, interrupted_soon, guest_memory};
+
+/* A transfer of gigabytes goes in pieces; one that moved something reports that, and the next stops. */
+static void large_transfers_are_interrupted(void **state) {
+    struct guest *g = *state;
+    struct wasi_guest small = g->call.memory;
+    uint8_t *memory = malloc(LARGE + 64);
+    uint32_t fd = guest_must_open(g, "large", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
+    static const struct {
+        uint16_t (*run)(struct wasi_call *, const uint64_t *);
+        bool writes, at_offset;
+    } calls[] = {{cn_wasi_fd_write, true, false},
+                 {cn_wasi_fd_read, false, false},
+                 {cn_wasi_fd_pwrite, true, true},
+                 {cn_wasi_fd_pread, false, true}};
+
+    assert_non_null(memory);
+    g->call.memory = (struct wasi_guest){.base = memory, .size = LARGE + 64};
+    g->call.host = &soon_host;
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        for (uint32_t j = 64; j < LARGE + 64; j += 4096)
+            cn_put_u32(memory + j, calls[i].writes ? j * 2654435761u : 0);
+        cn_put_u32(memory, 64);
+        cn_put_u32(memory + 4, LARGE);
+        const uint64_t plain[] = {fd, 0, 1, 16}, at_offset[] = {fd, 0, 1, 0, 16};
+        const uint64_t *arguments = calls[i].at_offset ? at_offset : plain;
+        looks_left = 2;
+        assert_wasi(WASI_SUCCESS, calls[i].run(&g->call, arguments));
+        assert_int_equal(WASI_RETURN, g->call.outcome);
+        assert_int_equal(2 * LARGE_PIECE, cn_get_u32(memory + 16));
+        for (uint32_t j = 64; j < LARGE + 64; j += 4096)
+            assert_int_equal(cn_get_u32(memory + j),
+                             calls[i].writes || j < 2 * LARGE_PIECE + 64 ? j * 2654435761u : 0);
+        looks_left = 0;
+        assert_wasi(WASI_INTR, calls[i].run(&g->call, arguments));
+        assert_int_equal(WASI_INTERRUPTED, g->call.outcome);
+        g->call.outcome = WASI_RETURN;
+        looks_left = UINT32_MAX;
+        assert_wasi(WASI_SUCCESS, cn_wasi_fd_seek(&g->call, (uint64_t[]){fd, 0, 0, 24}));
+    }
+    g->call.memory = small;
+    free(memory);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(read_what_was_written),
@@ -512,6 +568,7 @@ int main(void) {
         TEST(too_many_descriptors),
         TEST(prestat),
         TEST(origin),
+        TEST(large_transfers_are_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

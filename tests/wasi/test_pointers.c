@@ -249,7 +249,7 @@ static bool waits(void *env) {
     return interrupted;
 }
 
-static const struct wasi_host impatient_host = {begin_wait, waits};
+static const struct wasi_host impatient_host = {begin_wait, waits, guest_memory};
 
 static int setup(void **state) {
     /* What a wild size would allocate or write ends here; an errno, not a signal, is the answer. */
