@@ -30,8 +30,63 @@ struct label {
     uint32_t count;
 };
 
+/* Kinds of steps, in the order of a profile's weights. */
+enum step_kind {
+    S_VALUE,
+    S_PLAIN,
+    S_ACCESS,
+    S_VARIABLE,
+    S_SELECT,
+    S_DROP,
+    S_BLOCK,
+    S_BRANCH,
+    S_BRANCH_TABLE,
+    S_CALL,
+    S_BULK,
+    S_TABLE,
+    S_IDIOM,
+    S_KINDS
+};
+
+/* What a module dwells on. */
+struct profile {
+    uint8_t weights[S_KINDS]; /* in percent */
+    uint8_t types[8];         /* from which types are drawn */
+    uint8_t hot;              /* percent of uses of locals that go to the first of their type */
+    uint8_t turns;            /* of a loop, at most */
+};
+
+static const struct profile profiles[] = {
+    /* everything */
+    {{12, 33, 11, 17, 4, 2, 8, 5, 1, 3, 2, 2, 0}, {I32, I32, I32, I64, I64, F32, F64, V128}, 0, 4},
+    /* compiled code: address arithmetic, loads, stores, steps, conditions */
+    {{8, 20, 12, 14, 3, 1, 10, 6, 1, 3, 1, 1, 20},
+     {I32, I32, I32, I32, I32, I64, F64, V128},
+     40,
+     6},
+    /* tight loops over few integer locals */
+    {{10, 28, 8, 22, 3, 1, 14, 6, 1, 1, 1, 0, 5}, {I32, I32, I32, I32, I32, I64, I64, I64}, 85, 9},
+    /* tight loops over few floating-point locals */
+    {{10, 30, 8, 22, 3, 1, 12, 6, 0, 1, 1, 0, 6}, {F32, F32, F64, F64, F64, I32, I32, I64}, 85, 9},
+    /* vectors */
+    {{8, 46, 12, 12, 3, 1, 6, 4, 0, 2, 1, 0, 5},
+     {V128, V128, V128, V128, V128, V128, I32, F64},
+     50,
+     4},
+    /* control: blocks with several values, branches that leave values behind, br_table */
+    {{14, 16, 4, 14, 5, 3, 20, 12, 5, 5, 1, 1, 0}, {I32, I32, I64, I64, F32, F64, V128, I32}, 0, 4},
+    /* bulk operations, growth, tables and references, calls in between */
+    {{10, 16, 12, 12, 2, 1, 8, 4, 1, 6, 12, 12, 4},
+     {I32, I32, I32, I32, I64, F32, F64, V128},
+     20,
+     4},
+    /* calls */
+    {{12, 22, 8, 14, 3, 1, 8, 5, 1, 20, 2, 2, 2}, {I32, I32, I32, I64, I64, F32, F64, V128}, 20, 4},
+};
+
 struct generator {
     uint64_t random;
+    const struct profile *profile;
     struct module module;
     uint32_t padding;
     bool no_growth;
@@ -49,8 +104,6 @@ struct generator {
     bool dead, looping;
 };
 
-static const uint8_t value_types[] = {I32, I32, I32, I64, I64, F32, F64, V128};
-
 static uint32_t below(struct generator *g, uint32_t limit) {
     return (uint32_t)(next_random(&g->random) >> 33) % limit;
 }
@@ -58,7 +111,7 @@ static bool chance(struct generator *g, uint32_t percent) {
     return below(g, 100) < percent;
 }
 static uint8_t any_type(struct generator *g) {
-    return value_types[below(g, COUNT(value_types))];
+    return g->profile->types[below(g, COUNT(g->profile->types))];
 }
 
 /* ---- The stack ---- */
@@ -79,7 +132,7 @@ static void local_op(struct generator *g, uint8_t opcode, uint32_t local) {
 
 /* A local of the type that the code may change, or -1. */
 static int find_local(struct generator *g, uint8_t type) {
-    uint32_t start = below(g, g->counters);
+    uint32_t start = chance(g, g->profile->hot) ? 0 : below(g, g->counters);
     for (uint32_t i = 0; i < g->counters; i++) {
         uint32_t local = (start + i) % g->counters;
         if (g->local_types[local] == type)
@@ -557,16 +610,44 @@ static uint32_t any_types(struct generator *g, uint8_t *types, uint32_t most) {
     return count;
 }
 
+/* The end of a loop whose counter goes down to zero, in forms that compilers give it. */
+static void repeat(struct generator *g, uint32_t counter) {
+    struct bytes *f = &g->body;
+    local_op(g, LOCAL_GET, counter);
+    switch (below(g, 4)) {
+    case 0:
+        PUT(f, 0x41, 1, I32_SUB);
+        local_op(g, LOCAL_TEE, counter);
+        break;
+    case 1:
+        i32_const(f, -1);
+        put(f, I32_ADD);
+        local_op(g, LOCAL_TEE, counter);
+        PUT(f, 0x41, 0, (uint8_t)(0x47 + below(g, 4) / 3 * 3)); /* ne, gt_s */
+        break;
+    case 2:
+        PUT(f, 0x41, 1, I32_SUB);
+        local_op(g, LOCAL_SET, counter);
+        PUT(f, 0x41, 0);
+        local_op(g, LOCAL_GET, counter);
+        PUT(f, 0x48); /* lt_s */
+        break;
+    default:
+        i32_const(f, -1);
+        put(f, I32_ADD);
+        local_op(g, LOCAL_TEE, counter);
+        PUT(f, 0x45, 0x45); /* eqz */
+    }
+    op_u(f, BR_IF, 0);
+}
+
 /* One part of a block: from its parameters to its results. */
 static void part(struct generator *g, const struct signature *s, uint32_t steps, int counter) {
     g->dead = false;
     walk(g, steps);
     if (counter >= 0 && !g->dead) { /* a loop goes round a few times */
         settle(g, s->params, s->param_count);
-        local_op(g, LOCAL_GET, (uint32_t)counter);
-        PUT(&g->body, 0x41, 1, I32_SUB);
-        local_op(g, LOCAL_TEE, (uint32_t)counter);
-        op_u(&g->body, BR_IF, 0);
+        repeat(g, (uint32_t)counter);
     }
     settle(g, s->results, s->result_count);
 }
@@ -586,7 +667,7 @@ static void block(struct generator *g, uint32_t steps) {
     uint32_t type = add_type_n(&g->module, s.params, s.param_count, s.results, s.result_count);
     int counter = is_loop && g->loops < 3 ? (int)(g->counters + g->loops) : -1;
     if (counter >= 0) {
-        i32_const(f, (int32_t)below(g, 4) + 1);
+        i32_const(f, (int32_t)below(g, g->profile->turns) + 1);
         local_op(g, LOCAL_SET, (uint32_t)counter);
         g->loops++;
     }
@@ -595,10 +676,12 @@ static void block(struct generator *g, uint32_t steps) {
         condition(g);
         popped(g, 1);
     }
-    if (s.param_count == 0 && s.result_count <= 1)
+    if (s.param_count == 0 && s.result_count <= 1) {
         PUT(f, is_if ? IF : is_loop ? LOOP : BLOCK, s.result_count ? s.results[0] : EMPTY);
-    else
-        op_u(f, is_if ? IF : is_loop ? LOOP : BLOCK, type);
+    } else {
+        put(f, is_if ? IF : is_loop ? LOOP : BLOCK);
+        put_s(f, type);
+    }
     if (is_loop)
         spend_budget(g);
     g->base = g->height - s.param_count;
@@ -646,38 +729,262 @@ static void call(struct generator *g) {
         pushed(g, s->results[i]);
 }
 
+/* ---- Idioms ---- */
+
+/* A local of the type that the code may change: there is one of each type. */
+static uint32_t a_local(struct generator *g, uint8_t type) {
+    int local = find_local(g, type);
+    assert_true(local >= 0);
+    return (uint32_t)local;
+}
+
+/* base + (index << k), as arrays are reached; the address is on top. */
+static void element_address(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t base = a_local(g, I32), index = a_local(g, I32);
+    local_op(g, LOCAL_GET, base);
+    PUT(f, 0x41, 31, 0x71);
+    local_op(g, LOCAL_GET, index);
+    PUT(f, 0x41, 63, 0x71, 0x41, (uint8_t)below(g, 4), 0x74, I32_ADD);
+    pushed(g, I32);
+}
+
+/* Leaves just the topmost value above the base. */
+static void keep_top(struct generator *g) {
+    uint8_t type = g->stack[g->height - 1];
+    uint32_t local = a_local(g, type);
+    if (g->height - g->base == 1)
+        return;
+    local_op(g, LOCAL_SET, local);
+    popped(g, 1);
+    for (; g->height > g->base; popped(g, 1))
+        put(&g->body, DROP);
+    local_op(g, LOCAL_GET, local);
+    pushed(g, type);
+}
+
+/* An element is changed in place: load, plain operation, store; with the address in a local. */
+static void update_element(struct generator *g) {
+    static const uint8_t ways[][3] = {{I32, 0x28, 0x36}, {I64, 0x29, 0x37}, {I32, 0x2D, 0x3A},
+                                      {I32, 0x2F, 0x3B}, {I64, 0x35, 0x3E}, {F64, 0x2B, 0x39}};
+    const uint8_t *way = ways[below(g, COUNT(ways))];
+    struct bytes *f = &g->body;
+    uint32_t address = a_local(g, I32), offset = below(g, 64), base = g->base;
+    element_address(g);
+    local_op(g, LOCAL_TEE, address);
+    local_op(g, LOCAL_GET, address);
+    pushed(g, way[0]);
+    PUT(f, way[1], 0);
+    put_u(f, offset);
+    g->base = g->height - 1;
+    plain(g, way[0]);
+    keep_top(g);
+    g->base = base;
+    if (way[0] == F64)
+        canonicalize(g);
+    PUT(f, way[2], 0);
+    put_u(f, offset);
+    popped(g, 2);
+}
+
+/* A field of bits: (x >> k) & mask. */
+static void bit_field(struct generator *g) {
+    struct bytes *f = &g->body;
+    bool wide = chance(g, 30);
+    need_one(g, wide ? I64 : I32);
+    put(f, wide ? 0x42 : 0x41);
+    put(f, (uint8_t)below(g, 32));
+    put(f, wide ? 0x88 : 0x76);
+    if (wide)
+        i64_const(f, INT64_C(0xFFFF) >> below(g, 12));
+    else
+        i32_const(f, 0xFFFF >> below(g, 12));
+    put(f, wide ? 0x83 : 0x71);
+}
+
+/* The stack pointer of compiled code: a global goes down, and up again. */
+static void stack_frame(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t local = a_local(g, I32);
+    op_u(f, 0x23, G_I32);
+    i32_const(f, (int32_t)below(g, 8) * 16);
+    put(f, chance(g, 50) ? I32_SUB : I32_ADD);
+    local_op(g, LOCAL_TEE, local);
+    op_u(f, 0x24, G_I32);
+}
+
+/* Two or three locals change places without a temporary. */
+static void rotate_locals(struct generator *g) {
+    uint8_t type = any_type(g);
+    uint32_t locals[3], count = 2 + below(g, 2);
+    for (uint32_t i = 0; i < count; i++) {
+        locals[i] = a_local(g, type);
+        local_op(g, LOCAL_GET, locals[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        local_op(g, LOCAL_SET, locals[i]);
+}
+
+/* A comparison decides a branch or a select. */
+static void decide(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t x = a_local(g, I32), y = a_local(g, I32), result = a_local(g, I64);
+    local_op(g, LOCAL_GET, x);
+    if (chance(g, 50))
+        local_op(g, LOCAL_GET, y);
+    else
+        i32_const(f, (int32_t)below(g, 300) - 100);
+    PUT(f, (uint8_t)(0x46 + below(g, 10)));
+    if (chance(g, 30))
+        put(f, 0x45);
+    PUT(f, IF, EMPTY);
+    local_op(g, LOCAL_GET, result);
+    PUT(f, 0x42, 3, 0x7E);
+    local_op(g, LOCAL_SET, result);
+    if (chance(g, 40)) {
+        put(f, ELSE);
+        i64_const(f, (int64_t)below(g, 1000) * 1000);
+        local_op(g, LOCAL_SET, result);
+    }
+    put(f, END);
+}
+
+/* A byte of memory chooses a case. */
+static void dispatch(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t local = a_local(g, I32), cases = 2 + below(g, 4);
+    for (uint32_t i = 0; i < cases; i++)
+        PUT(f, BLOCK, EMPTY);
+    element_address(g);
+    popped(g, 1);
+    PUT(f, 0x2D, 0, (uint8_t)below(g, 64)); /* i32.load8_u */
+    PUT(f, 0x41, 3, 0x71);
+    if (chance(g, 50))
+        PUT(f, 0x41, 1, I32_SUB);
+    op_u(f, 0x0E, cases - 1);
+    for (uint32_t i = 0; i < cases; i++)
+        put_u(f, i);
+    for (uint32_t i = 0; i < cases; i++) {
+        put(f, END);
+        if (i + 1 < cases) {
+            local_op(g, LOCAL_GET, local);
+            PUT(f, 0x41, (uint8_t)(i + 1), I32_ADD);
+            local_op(g, LOCAL_SET, local);
+            if (chance(g, 50))
+                op_u(f, BR, cases - 2 - i);
+        }
+    }
+}
+
+/* a * b + c, with what is in locals. */
+static void multiply_add(struct generator *g) {
+    static const uint8_t ways[][4] = {{F64, 0xA2, 0xA0, 0xA1},
+                                      {F32, 0x94, 0x92, 0x93},
+                                      {I32, 0x6C, 0x6A, 0x6B},
+                                      {I64, 0x7E, 0x7C, 0x7D}};
+    const uint8_t *way = ways[below(g, COUNT(ways))];
+    bool first = chance(g, 50);
+    uint32_t sum = a_local(g, way[0]);
+    if (first)
+        local_op(g, LOCAL_GET, sum);
+    local_op(g, LOCAL_GET, a_local(g, way[0]));
+    local_op(g, LOCAL_GET, a_local(g, way[0]));
+    put(&g->body, way[1]);
+    if (!first)
+        local_op(g, LOCAL_GET, sum);
+    put(&g->body, way[2 + below(g, 2)]);
+    local_op(g, LOCAL_SET, sum);
+}
+
+/* A bulk operation that ends at, or one behind, the end of the memory. */
+static void bulk_at_edge(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t size = below(g, 40), beyond = chance(g, 3);
+    PUT(f, 0x3F, 0, 0x41, 16, 0x74); /* memory.size << 16 */
+    i32_const(f, (int32_t)(size - beyond));
+    put(f, I32_SUB);
+    i32_const(f, (int32_t)below(g, 100));
+    i32_const(f, (int32_t)size);
+    if (chance(g, 50))
+        PUT(f, 0xFC, 10, 0, 0); /* memory.copy */
+    else
+        PUT(f, 0xFC, 11, 0); /* memory.fill */
+}
+
+/* Loads on both sides of a growth, which may move the memory. */
+static void grow_between(struct generator *g) {
+    struct bytes *f = &g->body;
+    uint32_t local = a_local(g, I64);
+    element_address(g);
+    PUT(f, 0x29, 0, (uint8_t)below(g, 64));
+    PUT(f, 0x41, (uint8_t)below(g, 2), 0x40, 0, 0xAC); /* memory.grow, extended */
+    put(f, 0x7C);
+    popped(g, 1);
+    element_address(g);
+    PUT(f, 0x29, 0, (uint8_t)below(g, 64), 0x7C);
+    popped(g, 1);
+    local_op(g, LOCAL_SET, local);
+}
+
+static void idiom(struct generator *g) {
+    static void (*const idioms[])(struct generator *) = {
+        update_element, update_element, bit_field,    stack_frame,  rotate_locals, decide,
+        decide,         dispatch,       multiply_add, multiply_add, bulk_at_edge,  grow_between};
+    idioms[below(g, COUNT(idioms))](g);
+}
+
+/* ---- Steps ---- */
+
+static enum step_kind any_step(struct generator *g) {
+    uint32_t pick = below(g, 100), kind = 0;
+    while (pick >= g->profile->weights[kind])
+        pick -= g->profile->weights[kind++];
+    assert_true(kind < S_KINDS);
+    return kind;
+}
+
+static void drop_value(struct generator *g) {
+    if (g->height == g->base)
+        return;
+    put(&g->body, DROP);
+    popped(g, 1);
+}
+
+static void nested_block(struct generator *g, uint32_t *steps) {
+    if (g->depth == DEPTH || *steps <= 2)
+        return;
+    block(g, *steps / 3);
+    *steps -= *steps / 3;
+}
+
 static void step(struct generator *g, uint32_t *steps) {
-    uint32_t pick = below(g, 100);
-    if (pick < 12) {
-        push_value(g, any_type(g));
-    } else if (pick < 45) {
-        plain(g, 0);
-    } else if (pick < 56) {
-        load_or_store(g);
-    } else if (pick < 73) {
-        set_variable(g);
-    } else if (pick < 77) {
-        select_value(g);
-    } else if (pick < 79) {
-        if (g->height > g->base) {
-            put(&g->body, DROP);
-            popped(g, 1);
-        }
-    } else if (pick < 87) {
-        if (g->depth < DEPTH && *steps > 2) {
-            block(g, *steps / 3);
-            *steps -= *steps / 3;
-        }
-    } else if (pick < 92) {
-        branch(g);
-    } else if (pick < 93) {
-        branch_table(g);
-    } else if (pick < 96) {
-        call(g);
-    } else if (pick < 98) {
-        bulk_memory(g);
-    } else {
-        table_op(g);
+    switch (any_step(g)) {
+    case S_VALUE:
+        return push_value(g, any_type(g));
+    case S_PLAIN:
+        return plain(g, 0);
+    case S_ACCESS:
+        return load_or_store(g);
+    case S_VARIABLE:
+        return set_variable(g);
+    case S_SELECT:
+        return select_value(g);
+    case S_DROP:
+        return drop_value(g);
+    case S_BLOCK:
+        return nested_block(g, steps);
+    case S_BRANCH:
+        return branch(g);
+    case S_BRANCH_TABLE:
+        return branch_table(g);
+    case S_CALL:
+        return call(g);
+    case S_BULK:
+        return bulk_memory(g);
+    case S_TABLE:
+        return table_op(g);
+    default:
+        return idiom(g);
     }
 }
 
@@ -861,7 +1168,8 @@ static void declare_state(struct generator *g) {
 struct bytes generate(struct generator_options options) {
     struct generator g = {.random = options.seed * 0x2545F4914F6CDD1D + 1,
                           .padding = options.padding,
-                          .no_growth = options.no_growth};
+                          .no_growth = options.no_growth,
+                          .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);
     for (uint32_t i = 0; i < funcs; i++)

@@ -1,20 +1,34 @@
 /*
- * Generated programs give the same results, traps and memories, for the same fuel, in every form
- * that the engine can run them in.
+ * Programs give the same results, traps and memories, for the same fuel, in every configuration that
+ * the engine can run them in.
  *
- * usage: test_forms                                the cmocka tests
- *        test_forms --print KIND FIRST COUNT       outcomes as text, to compare with other builds
+ * usage: test_forms                                       the cmocka tests
+ *        test_forms --print KIND FIRST COUNT              outcomes as text, to compare with other
+ *                                                         builds and engines
  *        test_forms --write KIND FIRST COUNT DIRECTORY    the modules as files
+ *        test_forms --check KIND FIRST COUNT              compares all variants, and prints one line
+ *                                                         for each module
  *
- * KIND is `random` or `shapes`; there are as many of the latter as there are.
+ * KIND is `random`, `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
+ * a directory with modules 0.wasm, 1.wasm ... without imports. The exit status is 1 when variants of
+ * a module disagree; FIRST and the module's number reproduce it.
  */
 #include "../hostile/hostile.h"
 #include "shapes.h"
 
 #define FUEL 1000000
 #define CASES 400
+#define MOST_RUNS 24 /* exported functions that are called */
 
-enum manner { PLAIN, RELAYED, WHOLE_RUN, SLICED, INTERRUPTED };
+enum manner {
+    PLAIN,
+    RELAYED,      /* through another instance */
+    WHOLE_RUN,    /* as a run that is resumed once */
+    SLICED,       /* as a run with little fuel at a time */
+    INTERRUPTED,  /* as a run that is interrupted at every second stop */
+    CHECKPOINTED, /* called, rolled back, and called again */
+    SNAPSHOTTED   /* as a run that moves to a new store at some of its stops */
+};
 
 static const struct variant {
     const char *name;
@@ -30,6 +44,7 @@ static const struct variant {
     {"interruptible", {.interruptible = true}, PLAIN, 0},
     {"far", {0}, PLAIN, 33000},
     {"at the border", {0}, PLAIN, 32750},
+    {"checkpointed", {0}, CHECKPOINTED, 0},
     {"fuel", {.fuel = true}, PLAIN, 0},
     {"fuel, run", {.fuel = true}, WHOLE_RUN, 0},
     {"fuel, sliced", {.fuel = true}, SLICED, 0},
@@ -39,35 +54,111 @@ static const struct variant {
      0},
     {"interrupted", {.fuel = true, .interruptible = true}, INTERRUPTED, 0},
     {"fuel, far", {.fuel = true, .interruptible = true}, SLICED, 32760},
+    {"fuel, explicit, checkpointed", {.explicit_checks = true, .fuel = true}, CHECKPOINTED, 0},
+    {"snapshotted", {.fuel = true}, SNAPSHOTTED, 0},
 };
 
-/* Which module: a random one, or one of shapes. */
+/* Which module. */
 struct program {
-    bool shapes;
+    enum { RANDOM, SHAPES, FILES } kind;
+    const char *directory; /* of FILES */
     uint64_t seed;
 };
 
 struct outcome {
-    catnap_trap_code_t trap; /* CATNAP_TRAP_HOST: none */
-    uint64_t result, fuel;
+    int trap;        /* a catnap_trap_code_t; CATNAP_TRAP_HOST: none; UNEQUAL */
+    uint64_t result; /* the one i64 itself, else a digest of all results */
+    uint64_t fuel;
     size_t frames;
     uint64_t places; /* of the trap and the calls around it, in one number; 0: not comparable */
 };
+#define UNEQUAL (-1) /* the call and its repetition differ */
+
 struct history {
-    struct outcome runs[GENERATED_RUNS + 1]; /* the last: state */
-    uint64_t memory;                         /* a hash of it */
+    uint32_t count;
+    struct outcome runs[MOST_RUNS];
+    uint64_t state; /* a digest of exported memories, globals and tables */
 };
 
-static struct bytes build(struct program p, uint32_t padding) {
-    return p.shapes ? generate_shapes((uint32_t)p.seed, padding)
-                    : generate((struct generator_options){.seed = p.seed, .padding = padding});
+/* Bytes of a file; empty when there is none. */
+static struct bytes read_module(const char *directory, uint64_t number) {
+    char path[4096], part[4096];
+    struct bytes b = {0};
+    snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)number);
+    FILE *file = fopen(path, "rb");
+    for (size_t size; file && (size = fread(part, 1, sizeof part, file)) > 0;)
+        put_bytes(&b, part, size);
+    if (file)
+        fclose(file);
+    return b;
 }
 
-/* The name of an export. */
+static struct bytes build(struct program p, uint32_t padding) {
+    if (p.kind == FILES)
+        return read_module(p.directory, p.seed);
+    return p.kind == SHAPES
+               ? generate_shapes((uint32_t)p.seed, padding)
+               : generate((struct generator_options){.seed = p.seed, .padding = padding});
+}
+
+/* The name of an export of a generated module. */
 static const char *run_name(uint32_t i) {
     static const char *const names[] = {"run0", "run1", "run2", "run3", "run4", "state"};
     _Static_assert(COUNT(names) == GENERATED_RUNS + 1, "all runs have names");
     return names[i];
+}
+
+/* ---- Digests ---- */
+
+static uint64_t digest(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * UINT64_C(0x100000001B3);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t digest_value(uint64_t hash, const catnap_val_t *value) {
+    uint64_t words[2] = {0};
+    if (wasm_valkind_is_ref(value->kind))
+        return digest(hash, value->of.ref != NULL);
+    if (value->kind == WASM_V128)
+        memcpy(words, value->of.v128, 16);
+    else
+        memcpy(words, &value->of, value->kind == WASM_I32 || value->kind == WASM_F32 ? 4 : 8);
+    hash = digest(hash, words[0]);
+    return value->kind == WASM_V128 ? digest(hash, words[1]) : hash;
+}
+
+static uint64_t digest_memory(uint64_t hash, wasm_memory_t *memory) {
+    const uint8_t *bytes = (const uint8_t *)wasm_memory_data(memory);
+    size_t size = wasm_memory_data_size(memory);
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, sizeof word);
+        if (word) /* most of a memory is zero */
+            hash = digest(hash, word ^ i << 40);
+    }
+    return digest(hash, size);
+}
+
+static uint64_t digest_state(const wasm_instance_t *instance) {
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    wasm_extern_vec_t exports;
+    wasm_instance_exports(instance, &exports);
+    for (size_t i = 0; i < exports.size; i++) {
+        wasm_extern_t *found = exports.data[i];
+        catnap_val_t value;
+        if (wasm_extern_as_memory(found)) {
+            hash = digest_memory(hash, wasm_extern_as_memory(found));
+        } else if (wasm_extern_as_table(found)) {
+            hash = digest(hash, wasm_table_size(wasm_extern_as_table(found)));
+        } else if (wasm_extern_as_global(found)) {
+            catnap_global_get(wasm_extern_as_global(found), &value);
+            hash = digest_value(hash, &value);
+            if (wasm_valkind_is_ref(value.kind))
+                wasm_ref_delete(value.of.ref);
+        }
+    }
+    wasm_extern_vec_delete(&exports);
+    return hash;
 }
 
 /* ---- Running ---- */
@@ -96,95 +187,211 @@ static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance)
     return relay;
 }
 
+/* The exported function with that number among functions (own), or NULL. */
+static wasm_func_t *exported_func(const wasm_instance_t *instance, uint32_t number) {
+    wasm_extern_vec_t exports;
+    wasm_func_t *func = NULL;
+    wasm_instance_exports(instance, &exports);
+    for (size_t i = 0; i < exports.size && !func; i++)
+        if (wasm_extern_as_func(exports.data[i]) && number-- == 0)
+            func = wasm_func_copy(wasm_extern_as_func(exports.data[i]));
+    wasm_extern_vec_delete(&exports);
+    return func;
+}
+
+/* One call: arguments are zeros. */
+struct call {
+    struct world *world;
+    const struct variant *variant;
+    uint32_t number; /* of the exported function */
+    size_t argument_count, result_count;
+    catnap_val_t *values; /* arguments, then results */
+    wasm_func_t *func;
+};
+
+static bool begin_call(struct call *c, const wasm_instance_t *instance) {
+    c->func = exported_func(instance, c->number);
+    if (!c->func)
+        return false;
+    wasm_functype_t *type = wasm_func_type(c->func);
+    const wasm_valtype_vec_t *params = wasm_functype_params(type);
+    c->argument_count = params->size;
+    c->result_count = wasm_functype_results(type)->size;
+    c->values = calloc(c->argument_count + c->result_count + 1, sizeof *c->values);
+    assert_non_null(c->values);
+    for (size_t i = 0; i < params->size; i++)
+        c->values[i].kind = wasm_valtype_kind(params->data[i]);
+    wasm_functype_delete(type);
+    return true;
+}
+
+static void end_call(struct call *c) {
+    wasm_func_delete(c->func);
+    free(c->values);
+}
+
 /* Without frames of a relay. */
-static void note_trap(struct outcome *o, wasm_trap_t *trap, const struct variant *v) {
+static void note_outcome(struct call *c, wasm_trap_t *trap, struct outcome *o) {
     catnap_frame_t frame;
-    o->trap = trap ? catnap_trap_code(trap) : CATNAP_TRAP_HOST;
-    o->frames = trap ? catnap_trap_frame_count(trap) - (v->manner == RELAYED) : 0;
-    for (size_t i = 0; i < o->frames && v->padding == 0; i++) {
-        assert_true(catnap_trap_frame(trap, i, &frame));
+    const catnap_val_t *results = c->values + c->argument_count;
+    *o = (struct outcome){.trap = trap ? (int)catnap_trap_code(trap) : CATNAP_TRAP_HOST,
+                          .fuel = o->fuel};
+    o->frames = trap ? catnap_trap_frame_count(trap) - (c->variant->manner == RELAYED) : 0;
+    for (size_t i = 0; i < o->frames && c->variant->padding == 0; i++) {
+        if (!catnap_trap_frame(trap, i, &frame))
+            break;
         o->places = (o->places + 1) * 1000003 + frame.func_index * 65537u + frame.func_offset;
     }
+    for (size_t i = 0; i < c->result_count && !trap; i++) {
+        o->result = digest_value(o->result, &results[i]);
+        if (wasm_valkind_is_ref(results[i].kind))
+            wasm_ref_delete(results[i].of.ref);
+    }
+    if (!trap && c->result_count == 1 && results->kind == WASM_I64)
+        o->result = (uint64_t)results->of.i64;
     wasm_trap_delete(trap);
 }
 
-static void call_plainly(wasm_func_t *func, const struct variant *v, struct outcome *o) {
-    catnap_val_t out;
-    note_trap(o, catnap_func_call(func, NULL, 0, &out, 1), v);
-    o->result = (uint64_t)out.of.i64;
+static bool same_outcome(const struct outcome *a, const struct outcome *b) {
+    return a->trap == b->trap && a->frames == b->frames &&
+           (!a->places || !b->places || a->places == b->places) &&
+           (a->trap != CATNAP_TRAP_HOST || a->result == b->result);
+}
+
+static void call_plainly(struct call *c, struct outcome *o) {
+    note_outcome(c,
+                 catnap_func_call(c->func, c->values, c->argument_count,
+                                  c->values + c->argument_count, c->result_count),
+                 o);
+}
+
+/* The first call leaves no trace, and so the second one is the same. */
+static void call_twice(struct call *c, struct outcome *o) {
+    struct outcome first = *o;
+    uint32_t level;
+    wasm_store_t *store = c->world->store;
+    assert_null(catnap_store_checkpoint(store, &level));
+    call_plainly(c, &first);
+    assert_null(catnap_store_rollback(store, level));
+    assert_null(catnap_store_release(store, level));
+    call_plainly(c, o);
+    if (!same_outcome(&first, o))
+        o->trap = UNEQUAL;
+}
+
+/* Everything moves to a new store of the engine, by way of bytes. */
+static void move_run(struct world *w, catnap_run_t **run) {
+    catnap_error_t *error;
+    wasm_byte_vec_t bytes;
+    uint64_t fuel = catnap_store_fuel(w->store);
+    catnap_snapshot_options_t options = {.run = *run};
+    catnap_save_options_t save = {.with_modules = true};
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
+    if (error)
+        print_message("%s\n", catnap_error_message(error));
+    assert_non_null(snapshot);
+    assert_null(catnap_snapshot_write(snapshot, &save, &bytes));
+    catnap_snapshot_delete(snapshot);
+    catnap_run_delete(*run);
+    wasm_instance_delete(w->instance);
+    wasm_store_delete(w->store);
+    snapshot =
+        catnap_snapshot_read(w->engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    assert_null(error);
+    wasm_byte_vec_delete(&bytes);
+    w->store = wasm_store_new(w->engine);
+    catnap_linker_t *linker = catnap_linker_new(w->store);
+    assert_null(catnap_snapshot_restore(snapshot, linker, NULL, &w->instance, run));
+    catnap_linker_delete(linker);
+    catnap_snapshot_delete(snapshot);
+    assert_int_equal(catnap_store_fuel(w->store), fuel);
 }
 
 /* Resumes a run until it ends; returns the fuel that it was given. */
-static uint64_t call_in_slices(wasm_store_t *store, wasm_func_t *func, const struct variant *v,
-                               struct outcome *o) {
-    enum manner manner = v->manner;
-    catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+static uint64_t call_in_slices(struct call *c, struct outcome *o) {
+    enum manner manner = c->variant->manner;
+    struct world *w = c->world;
+    catnap_run_t *run = catnap_run_new(c->func, c->values, c->argument_count, NULL);
     uint64_t given = 0, random = 1;
+    uint32_t moves = 3;
     catnap_status_t status;
-    catnap_val_t out;
     wasm_trap_t *trap;
     assert_non_null(run);
+    wasm_func_delete(c->func); /* it would keep the store that a snapshot replaces */
+    c->func = NULL;
     for (unsigned round = 0;; round++) {
-        uint64_t slice = manner == WHOLE_RUN ? FUEL : next_random(&random) % 40;
+        uint64_t number = next_random(&random), slice = manner == WHOLE_RUN ? FUEL : number % 40;
+        if (manner == SNAPSHOTTED)
+            slice = moves > 0 ? number % 400 : FUEL;
         given += slice;
-        assert_null(catnap_store_set_fuel(store, catnap_store_fuel(store) + slice));
+        assert_null(catnap_store_set_fuel(w->store, catnap_store_fuel(w->store) + slice));
         if (manner == INTERRUPTED && round % 2)
-            catnap_store_interrupt(store, catnap_store_call_id(store));
-        status = catnap_run_resume(run, &out, 1, &trap);
+            catnap_store_interrupt(w->store, catnap_store_call_id(w->store));
+        status = catnap_run_resume(run, c->values + c->argument_count, c->result_count, &trap);
         if (status != CATNAP_OUT_OF_FUEL && status != CATNAP_INTERRUPTED)
             break;
         assert_true(manner != WHOLE_RUN);
         assert_null(trap);
         assert_true(catnap_run_backtrace(run, NULL, 0) > 0);
+        if (manner == SNAPSHOTTED && moves > 0) {
+            move_run(w, &run);
+            moves--;
+        }
     }
     assert_int_equal(status, trap ? CATNAP_TRAP : CATNAP_OK);
-    note_trap(o, trap, v);
-    o->result = (uint64_t)out.of.i64;
+    note_outcome(c, trap, o);
     catnap_run_delete(run);
     return given;
 }
 
-static struct outcome run_export(wasm_store_t *store, const wasm_instance_t *instance,
-                                 const char *name, const struct variant *v) {
-    struct outcome o = {.trap = CATNAP_TRAP_HOST};
-    wasm_func_t *func = get_func(instance, name);
+/* False when there is no such function. */
+static bool run_export(struct world *w, wasm_instance_t *relay, uint32_t number,
+                       const struct variant *v, struct outcome *o) {
+    struct call c = {.world = w, .variant = v, .number = number};
     uint64_t given = FUEL;
+    bool in_slices = v->manner == WHOLE_RUN || v->manner == SLICED || v->manner == INTERRUPTED ||
+                     v->manner == SNAPSHOTTED;
+    *o = (struct outcome){0};
+    if (!begin_call(&c, relay ? relay : w->instance))
+        return false;
     if (v->form.fuel)
-        assert_null(catnap_store_set_fuel(store, v->manner <= RELAYED ? FUEL : 0));
-    if (v->manner <= RELAYED)
-        call_plainly(func, v, &o);
-    else
-        given = call_in_slices(store, func, v, &o);
-    if (v->form.fuel)
-        o.fuel = given - catnap_store_fuel(store);
-    wasm_func_delete(func);
-    return o;
-}
-
-static uint64_t hash_memory(const wasm_instance_t *instance) {
-    wasm_extern_t *exported = catnap_instance_export(instance, "memory", 6);
-    wasm_memory_t *memory = wasm_extern_as_memory(exported);
-    const uint8_t *bytes = (const uint8_t *)wasm_memory_data(memory);
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0, size = wasm_memory_data_size(memory); i < size; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + i, sizeof word);
-        hash = (hash ^ word) * UINT64_C(0x100000001B3);
-        hash ^= hash >> 32;
+        assert_null(catnap_store_set_fuel(w->store, in_slices ? 0 : FUEL));
+    if (in_slices) {
+        given = call_in_slices(&c, o);
+    } else if (v->manner == CHECKPOINTED) {
+        call_twice(&c, o);
+    } else {
+        call_plainly(&c, o);
     }
-    wasm_extern_delete(exported);
-    return hash;
+    if (v->form.fuel)
+        o->fuel = given - catnap_store_fuel(w->store);
+    end_call(&c);
+    return true;
 }
 
 static struct history run_module(const struct bytes *b, const struct variant *v) {
-    struct history h;
+    struct history h = {0};
     struct world w;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    wasm_extern_vec_t imports = {0};
     open_world(&w, v->form);
-    w.instance = instantiate(w.store, b, NULL, 0);
+    if (v->form.fuel)
+        assert_null(catnap_store_set_fuel(w.store, FUEL));
+    wasm_module_t *module = load_module(w.store, b);
+    w.instance = catnap_instance_new(w.store, module, &imports, &error, &trap);
+    wasm_module_delete(module);
+    assert_null(error);
+    if (!w.instance) { /* a start function or a segment trapped */
+        h.state = catnap_trap_code(trap);
+        wasm_trap_delete(trap);
+        close_world(&w);
+        return h;
+    }
     wasm_instance_t *relay = v->manner == RELAYED ? relay_to(w.store, w.instance) : NULL;
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
-        h.runs[i] = run_export(w.store, relay ? relay : w.instance, run_name(i), v);
-    h.memory = hash_memory(w.instance);
+    while (h.count < MOST_RUNS && run_export(&w, relay, h.count, v, &h.runs[h.count]))
+        h.count++;
+    h.state = digest_state(w.instance);
     wasm_instance_delete(relay);
     close_world(&w);
     return h;
@@ -192,101 +399,130 @@ static struct history run_module(const struct bytes *b, const struct variant *v)
 
 /* ---- Comparing ---- */
 
-static bool same_history(const struct history *a, const struct history *b) {
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
-        if (a->runs[i].trap != b->runs[i].trap || a->runs[i].frames != b->runs[i].frames ||
-            (a->runs[i].places && b->runs[i].places && a->runs[i].places != b->runs[i].places) ||
-            (a->runs[i].trap == CATNAP_TRAP_HOST && a->runs[i].result != b->runs[i].result) ||
-            (a->runs[i].fuel && b->runs[i].fuel && a->runs[i].fuel != b->runs[i].fuel))
+static bool same_history(const struct history *a, const struct history *b, bool fuel) {
+    if (a->count != b->count || a->state != b->state)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (!same_outcome(&a->runs[i], &b->runs[i]) || (fuel && a->runs[i].fuel != b->runs[i].fuel))
             return false;
-    return a->memory == b->memory;
+    return true;
 }
 
 static void print_history(const char *name, const struct history *h) {
-    print_message("  %s: memory %016llx\n", name, (unsigned long long)h->memory);
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++)
-        print_message("    %u: trap %d, %016llx, fuel %llu, %zu frames\n", i, (int)h->runs[i].trap,
+    print_message("  %s: state %016llx\n", name, (unsigned long long)h->state);
+    for (uint32_t i = 0; i < h->count; i++)
+        print_message("    %u: trap %d, %016llx, fuel %llu, %zu frames\n", i, h->runs[i].trap,
                       (unsigned long long)h->runs[i].result, (unsigned long long)h->runs[i].fuel,
                       h->runs[i].frames);
 }
 
-/* The plain form is what all others are compared with, and the first with fuel those with fuel. */
-static bool check_program(struct program p) {
-    struct history plain, with_fuel = {.runs = {{.fuel = 0}}};
+/* Some variants are for generated modules alone. */
+static bool applies(const struct variant *v, struct program p) {
+    return p.kind != FILES || (v->manner != RELAYED && v->padding == 0);
+}
+
+/* The plain variant is what all others are compared with, and the first with fuel those with fuel. */
+static bool check_program(struct program p, struct history *plain) {
+    struct history with_fuel = {0};
+    bool have_fuel = false;
     for (size_t i = 0; i < COUNT(variants); i++) {
         const struct variant *v = &variants[i];
+        if (!applies(v, p))
+            continue;
         struct bytes b = build(p, v->padding);
         struct history h = run_module(&b, v);
         drop_bytes(&b);
         if (i == 0)
-            plain = h;
-        if (v->form.fuel && !with_fuel.runs[0].fuel)
+            *plain = h;
+        if (v->form.fuel && !have_fuel) {
             with_fuel = h;
-        if (same_history(&h, &plain) && (!v->form.fuel || same_history(&h, &with_fuel)))
+            have_fuel = true;
+        }
+        if (same_history(&h, plain, false) && (!v->form.fuel || same_history(&h, &with_fuel, true)))
             continue;
-        print_message("%s %llu:\n", p.shapes ? "shapes" : "seed", (unsigned long long)p.seed);
+        print_message("module %llu:\n", (unsigned long long)p.seed);
         print_history(v->name, &h);
-        print_history("plain", &plain);
+        print_history("plain", plain);
         print_history("with fuel", &with_fuel);
         return false;
     }
     return true;
 }
 
-static void every_form_agrees(void **state) {
-    (void)state;
+static bool check_programs(struct program p, uint64_t count) {
+    struct history plain;
     bool good = true;
-    const char *first = getenv("DIFFERENTIAL_FIRST"), *count = getenv("DIFFERENTIAL_COUNT");
-    uint64_t start = first ? strtoull(first, NULL, 10) : 1;
-    uint64_t end = start + (count ? strtoull(count, NULL, 10) : CASES);
-    for (uint64_t seed = start; seed < end; seed++)
-        good &= check_program((struct program){false, seed});
-    assert_true(good);
+    for (uint64_t end = p.seed + count; p.seed < end; p.seed++)
+        good &= check_program(p, &plain);
+    return good;
 }
 
-static void every_form_agrees_on_shapes(void **state) {
+static void variants_agree(void **state) {
     (void)state;
-    bool good = true;
-    uint32_t count = count_shape_modules();
-    assert_true(count > 0);
-    for (uint32_t i = 0; i < count; i++)
-        good &= check_program((struct program){true, i});
-    assert_true(good);
+    const char *first = getenv("DIFFERENTIAL_FIRST"), *count = getenv("DIFFERENTIAL_COUNT");
+    assert_true(check_programs(
+        (struct program){.kind = RANDOM, .seed = first ? strtoull(first, NULL, 10) : 1},
+        count ? strtoull(count, NULL, 10) : CASES));
+}
+
+static void variants_agree_on_shapes(void **state) {
+    (void)state;
+    assert_true(count_shape_modules() > 0);
+    assert_true(check_programs((struct program){.kind = SHAPES}, count_shape_modules()));
 }
 
 /* A shape that traps would hide those behind it. */
 static void shapes_do_not_trap(void **state) {
     (void)state;
     for (uint32_t i = 0, count = count_shape_modules(); i < count; i++) {
-        struct bytes b = build((struct program){true, i}, 0);
+        struct bytes b = build((struct program){.kind = SHAPES, .seed = i}, 0);
         struct history h = run_module(&b, &variants[0]);
         drop_bytes(&b);
-        for (uint32_t run = 0; run <= GENERATED_RUNS; run++)
+        assert_true(h.count > 0);
+        for (uint32_t run = 0; run < h.count; run++)
             assert_int_equal(h.runs[run].trap, CATNAP_TRAP_HOST);
     }
 }
 
-/* ---- For the script ---- */
+/* ---- For the scripts ---- */
 
-/* A line for each run: what other engines print, and what other builds do, too. */
-static void print_outcomes(struct program p) {
-    struct bytes b = build(p, 0);
+/* A line for each run: before the semicolon what other engines print, after it what is Catnap's. */
+static bool print_outcomes(struct program p) {
     static const struct variant with_fuel = {"fuel, run", {.fuel = true}, WHOLE_RUN, 0};
+    struct bytes b = build(p, 0);
     struct history h = run_module(&b, &variants[0]), paid = run_module(&b, &with_fuel);
-    for (uint32_t i = 0; i <= GENERATED_RUNS; i++) {
+    for (uint32_t i = 0; i < h.count; i++) {
         const struct outcome *o = &h.runs[i];
         printf("%llu %u ", (unsigned long long)p.seed, i);
         if (o->trap == CATNAP_TRAP_HOST)
             printf("i64:%llu", (unsigned long long)o->result);
         else
             printf("trap");
-        printf("; code %d, %zu frames, places %llx, fuel %llu\n", (int)o->trap, o->frames,
+        printf("; code %d, %zu frames, places %llx, fuel %llu\n", o->trap, o->frames,
                (unsigned long long)o->places, (unsigned long long)paid.runs[i].fuel);
     }
     drop_bytes(&b);
+    return true;
 }
 
-static void write_module(struct program p, const char *directory) {
+/* A line for the module, which any build prints alike. */
+static bool check_and_print(struct program p) {
+    struct history plain;
+    bool good = check_program(p, &plain);
+    uint64_t hash = plain.state;
+    for (uint32_t i = 0; i < plain.count; i++) {
+        const struct outcome *o = &plain.runs[i];
+        hash = digest(digest(hash, (uint64_t)(int64_t)o->trap), o->places);
+        hash = digest(digest(hash, o->frames), o->trap == CATNAP_TRAP_HOST ? o->result : 0);
+    }
+    printf("%llu %016llx%s\n", (unsigned long long)p.seed, (unsigned long long)hash,
+           good ? "" : " VARIANTS DISAGREE");
+    return good;
+}
+
+static const char *directory;
+
+static bool write_module(struct program p) {
     char path[4096];
     struct bytes b = build(p, 0);
     snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)p.seed);
@@ -296,31 +532,43 @@ static void write_module(struct program p, const char *directory) {
         exit(1);
     }
     drop_bytes(&b);
+    return true;
+}
+
+/* What to do with each program, or NULL when the arguments are none of those above. */
+static bool (*choose_action(int argc, char **argv))(struct program) {
+    if (argc == 5 && strcmp(argv[1], "--print") == 0)
+        return print_outcomes;
+    if (argc == 5 && strcmp(argv[1], "--check") == 0)
+        return check_and_print;
+    return argc == 6 && strcmp(argv[1], "--write") == 0 ? write_module : NULL;
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_form_agrees),
-                                       cmocka_unit_test(every_form_agrees_on_shapes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(variants_agree),
+                                       cmocka_unit_test(variants_agree_on_shapes),
                                        cmocka_unit_test(shapes_do_not_trap)};
-    bool print = argc == 5 && strcmp(argv[1], "--print") == 0;
-    bool write = argc == 6 && strcmp(argv[1], "--write") == 0;
+    bool good = true, (*action)(struct program) = choose_action(argc, argv);
     note_fault_handler();
-    if (argc > 1 && !print && !write) {
-        fprintf(stderr, "usage: %s [--print KIND FIRST COUNT | --write KIND FIRST COUNT DIR]\n",
+    if (argc == 1)
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    if (!action) {
+        fprintf(stderr,
+                "usage: %s [--print KIND FIRST COUNT | --check KIND FIRST COUNT | "
+                "--write KIND FIRST COUNT DIRECTORY]\n",
                 argv[0]);
         return 2;
     }
-    if (argc == 1)
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    struct program p = {strcmp(argv[2], "shapes") == 0, strtoull(argv[3], NULL, 10)};
+    struct program p = {FILES, argv[2], strtoull(argv[3], NULL, 10)};
+    if (strcmp(argv[2], "random") == 0)
+        p.kind = RANDOM;
+    else if (strcmp(argv[2], "shapes") == 0)
+        p.kind = SHAPES;
+    directory = argv[argc - 1];
     uint64_t end = p.seed + strtoull(argv[4], NULL, 10);
-    if (p.shapes && end > count_shape_modules())
+    if (p.kind == SHAPES && end > count_shape_modules())
         end = count_shape_modules();
-    for (; p.seed < end; p.seed++) {
-        if (write)
-            write_module(p, argv[5]);
-        else
-            print_outcomes(p);
-    }
-    return 0;
+    for (; p.seed < end; p.seed++)
+        good &= action(p);
+    return good ? 0 : 1;
 }
