@@ -58,30 +58,30 @@ struct profile {
 
 static const struct profile profiles[] = {
     /* everything */
-    {{12, 33, 11, 17, 4, 2, 8, 5, 1, 3, 2, 2, 0}, {I32, I32, I32, I64, I64, F32, F64, V128}, 0, 4},
+    {{12, 30, 10, 16, 4, 2, 8, 5, 1, 3, 2, 2, 5}, {I32, I32, I32, I64, I64, F32, F64, V128}, 0, 4},
     /* compiled code: address arithmetic, loads, stores, steps, conditions */
-    {{8, 20, 12, 14, 3, 1, 10, 6, 1, 3, 1, 1, 20},
+    {{8, 14, 10, 12, 3, 1, 10, 6, 1, 3, 1, 1, 30},
      {I32, I32, I32, I32, I32, I64, F64, V128},
      40,
      6},
     /* tight loops over few integer locals */
-    {{10, 28, 8, 22, 3, 1, 14, 6, 1, 1, 1, 0, 5}, {I32, I32, I32, I32, I32, I64, I64, I64}, 85, 9},
+    {{8, 18, 8, 20, 3, 1, 14, 6, 1, 1, 1, 0, 19}, {I32, I32, I32, I32, I32, I64, I64, I64}, 85, 9},
     /* tight loops over few floating-point locals */
-    {{10, 30, 8, 22, 3, 1, 12, 6, 0, 1, 1, 0, 6}, {F32, F32, F64, F64, F64, I32, I32, I64}, 85, 9},
+    {{8, 24, 8, 20, 3, 1, 12, 6, 0, 1, 1, 0, 16}, {F32, F32, F64, F64, F64, I32, I32, I64}, 85, 9},
     /* vectors */
     {{8, 46, 12, 12, 3, 1, 6, 4, 0, 2, 1, 0, 5},
      {V128, V128, V128, V128, V128, V128, I32, F64},
      50,
      4},
     /* control: blocks with several values, branches that leave values behind, br_table */
-    {{14, 16, 4, 14, 5, 3, 20, 12, 5, 5, 1, 1, 0}, {I32, I32, I64, I64, F32, F64, V128, I32}, 0, 4},
+    {{14, 16, 4, 12, 5, 3, 20, 12, 5, 5, 1, 1, 2}, {I32, I32, I64, I64, F32, F64, V128, I32}, 0, 4},
     /* bulk operations, growth, tables and references, calls in between */
-    {{10, 16, 12, 12, 2, 1, 8, 4, 1, 6, 12, 12, 4},
+    {{10, 14, 12, 12, 2, 1, 8, 4, 1, 6, 12, 12, 6},
      {I32, I32, I32, I32, I64, F32, F64, V128},
      20,
      4},
     /* calls */
-    {{12, 22, 8, 14, 3, 1, 8, 5, 1, 20, 2, 2, 2}, {I32, I32, I32, I64, I64, F32, F64, V128}, 20, 4},
+    {{12, 18, 8, 14, 3, 1, 8, 5, 1, 20, 2, 2, 6}, {I32, I32, I32, I64, I64, F32, F64, V128}, 20, 4},
 };
 
 struct generator {
@@ -926,10 +926,56 @@ static void grow_between(struct generator *g) {
     local_op(g, LOCAL_SET, local);
 }
 
+/* Operations follow each other, each on the result before and a constant, a local, or what was loaded,
+ * on either side. */
+static void chain(struct generator *g) {
+    static const struct {
+        uint8_t type, load, first, last;
+    } kinds[] = {{I32, 0x28, 0x6A, 0x78},
+                 {I64, 0x29, 0x7C, 0x8A},
+                 {F64, 0x2B, 0xA0, 0xA2},
+                 {F32, 0x2A, 0x92, 0x94}};
+    uint32_t kind = below(g, 100) < 60 ? 0 : 1 + below(g, 3);
+    uint8_t type = kinds[kind].type;
+    struct bytes *f = &g->body;
+    if (chance(g, 50))
+        need_one(g, type);
+    else
+        push_value(g, type);
+    for (uint32_t i = 1 + below(g, 5); i > 0; i--) {
+        uint8_t opcode = kinds[kind].first;
+        opcode = (uint8_t)(opcode + below(g, kinds[kind].last - opcode + 1u));
+        if ((opcode >= OP_i32_div_s && opcode <= OP_i32_rem_u) ||
+            (opcode >= OP_i64_div_s && opcode <= OP_i64_rem_u))
+            opcode = kinds[kind].first; /* division is for plain() */
+        uint32_t operand = below(g, 10);
+        if (operand < 5) {
+            put_const(g, type);
+        } else if (operand < 8) {
+            local_op(g, LOCAL_GET, a_local(g, type));
+        } else {
+            element_address(g);
+            popped(g, 1);
+            PUT(f, kinds[kind].load, 0, (uint8_t)below(g, 64));
+        }
+        if (chance(g, 15)) { /* the operands change sides */
+            uint32_t local = a_local(g, type);
+            local_op(g, LOCAL_SET, local);
+            local_op(g, LOCAL_TEE, a_local(g, type));
+            local_op(g, LOCAL_GET, local);
+        }
+        put(f, opcode);
+    }
+    if (chance(g, 60)) {
+        local_op(g, LOCAL_SET, a_local(g, type));
+        popped(g, 1);
+    }
+}
+
 static void idiom(struct generator *g) {
     static void (*const idioms[])(struct generator *) = {
-        update_element, update_element, bit_field,    stack_frame,  rotate_locals, decide,
-        decide,         dispatch,       multiply_add, multiply_add, bulk_at_edge,  grow_between};
+        chain,       chain,         chain,  chain,    update_element, update_element, bit_field,
+        stack_frame, rotate_locals, decide, dispatch, multiply_add,   bulk_at_edge,   grow_between};
     idioms[below(g, COUNT(idioms))](g);
 }
 
@@ -939,7 +985,7 @@ static enum step_kind any_step(struct generator *g) {
     uint32_t pick = below(g, 100), kind = 0;
     while (pick >= g->profile->weights[kind])
         pick -= g->profile->weights[kind++];
-    assert_true(kind < S_KINDS);
+    assert_true(kind < S_KINDS); /* weights add up to 100 */
     return kind;
 }
 

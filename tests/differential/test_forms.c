@@ -76,7 +76,7 @@ struct outcome {
 
 struct history {
     uint32_t count;
-    struct outcome runs[MOST_RUNS];
+    struct outcome runs[2 * MOST_RUNS];
     uint64_t state; /* a digest of exported memories, globals and tables */
 };
 
@@ -369,9 +369,9 @@ static bool run_export(struct world *w, wasm_instance_t *relay, uint32_t number,
     return true;
 }
 
-/* Runs functions of a new instance, from that number on, and adds to the history; at most `count`. */
-static void run_instance(const struct bytes *b, const struct variant *v, uint32_t count,
-                         struct history *h) {
+/* Runs exported functions of a new instance, from `first` on and at most `count`; adds to the history. */
+static void run_instance(const struct bytes *b, const struct variant *v, uint32_t first,
+                         uint32_t count, struct history *h) {
     struct world w;
     catnap_error_t *error;
     wasm_trap_t *trap;
@@ -385,7 +385,8 @@ static void run_instance(const struct bytes *b, const struct variant *v, uint32_
     assert_null(error);
     if (w.instance) {
         wasm_instance_t *relay = v->manner == RELAYED ? relay_to(w.store, w.instance) : NULL;
-        for (; count > 0 && run_export(&w, relay, h->count, v, &h->runs[h->count]); count--)
+        for (uint32_t i = first;
+             i < first + count && run_export(&w, relay, i, v, &h->runs[h->count]); i++)
             h->count++;
         h->state = digest(h->state, digest_state(w.instance));
         wasm_instance_delete(relay);
@@ -396,19 +397,14 @@ static void run_instance(const struct bytes *b, const struct variant *v, uint32_
     close_world(&w);
 }
 
-/* Functions of a generated module run in one instance. Those of other modules have one each, since
- * one that uses up the counter by which wasm-tools ends loops would end all that follow. */
+/* Functions run in one instance; those of files then each in one of its own, too, since a function that
+ * uses up the counter by which wasm-tools ends loops would end all that follow. */
 static struct history run_module(struct program p, const struct variant *v) {
     struct history h = {0};
     struct bytes b = build(p, v->padding);
-    if (p.kind != FILES) {
-        run_instance(&b, v, MOST_RUNS, &h);
-    } else {
-        for (uint32_t before = UINT32_MAX; h.count < MOST_RUNS && h.count != before;) {
-            before = h.count;
-            run_instance(&b, v, 1, &h);
-        }
-    }
+    run_instance(&b, v, 0, MOST_RUNS, &h);
+    for (uint32_t i = 0, all = h.count; p.kind == FILES && i < all; i++)
+        run_instance(&b, v, i, 1, &h);
     drop_bytes(&b);
     return h;
 }
