@@ -20,40 +20,38 @@
 #define LARGEST_STACK ((size_t)1 << 30)
 #define SMALLEST_STACK ((size_t)1 << 20)
 
-enum child_exit { CHILD_DONE = 0, CHILD_REFUSED = 1, CHILD_FAILED = 2 };
-
 struct job {
     wat_convert_t *convert;
     const char *name;
     const struct bytes *text;
     int fd;
-    bool done;
+    enum wat_result result;
 };
 
 /* ---- In the child ---------------------------------------------------------------------------- */
 
 static void *job_thread(void *argument) {
     struct job *job = argument;
-    job->done = job->convert(job->name, job->text->data, job->text->length, job->fd);
+    job->result = job->convert(job->name, job->text->data, job->text->length, job->fd);
     return NULL;
 }
 
-/* Runs the job on the largest stack that there is. */
-static enum child_exit run_job(struct job *job) {
+/* Runs the job on the largest stack that there is; the result becomes the exit status. */
+static enum wat_result run_job(struct job *job) {
     for (size_t stack = LARGEST_STACK; stack >= SMALLEST_STACK; stack /= 4) {
         pthread_attr_t attributes;
         pthread_t thread;
         if (pthread_attr_init(&attributes) != 0)
-            return CHILD_FAILED;
+            return WAT_FAILED;
         bool started = pthread_attr_setstacksize(&attributes, stack) == 0 &&
                        pthread_create(&thread, &attributes, job_thread, job) == 0;
         pthread_attr_destroy(&attributes);
         if (started) {
             pthread_join(thread, NULL);
-            return job->done ? CHILD_DONE : CHILD_REFUSED;
+            return job->result;
         }
     }
-    return CHILD_FAILED;
+    return WAT_FAILED;
 }
 
 /* A crash here is an answer, not an event: no core file, no words on standard error. The child does not
@@ -61,7 +59,7 @@ static enum child_exit run_job(struct job *job) {
 static _Noreturn void child_main(struct job *job, pid_t parent) {
     const struct rlimit no_core = {0, 0};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
-        _exit(CHILD_FAILED);
+        _exit(WAT_FAILED);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setrlimit(RLIMIT_CORE, &no_core);
     signal(SIGABRT, SIG_DFL);
@@ -97,9 +95,9 @@ static enum cli_exit finish(const struct diag *diag, const char *path, int statu
                          "deeply, or refer to what is not there",
                          strsignal(WTERMSIG(status)));
     switch (WEXITSTATUS(status)) {
-    case CHILD_DONE:
+    case WAT_DONE:
         return load_descriptor(diag, path, fd, out);
-    case CHILD_REFUSED:
+    case WAT_REFUSED:
         return report_refused(diag, path, fd);
     default:
         return diag_no_memory(diag);

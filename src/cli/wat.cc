@@ -58,7 +58,7 @@ std::string escaped(const std::string &text) {
     return result;
 }
 
-bool write_errors(int fd, const wabt::Errors &errors) {
+wat_result write_errors(int fd, const wabt::Errors &errors) {
     const size_t most = 10;
     std::string text;
     for (size_t i = 0; i < errors.size() && i < most; i++) {
@@ -66,8 +66,7 @@ bool write_errors(int fd, const wabt::Errors &errors) {
         text += (i > 0 ? "\n" : "") + std::to_string(at.line) + ":" +
                 std::to_string(at.first_column) + ": " + escaped(errors[i].message);
     }
-    write_all(fd, text.data(), text.size());
-    return false;
+    return write_all(fd, text.data(), text.size()) ? WAT_REFUSED : WAT_FAILED;
 }
 
 bool write_counted(int fd, const void *data, uint64_t size) {
@@ -81,7 +80,7 @@ bool write_file(int fd, std::string_view name, const wabt::OutputBuffer &content
 
 } // namespace
 
-bool wat_to_binary(const char *name, const void *text, size_t length, int fd) {
+wat_result wat_to_binary(const char *name, const void *text, size_t length, int fd) {
     wabt::Errors errors;
     std::unique_ptr<wabt::Module> module;
     wabt::WastParseOptions options(all_features());
@@ -92,10 +91,10 @@ bool wat_to_binary(const char *name, const void *text, size_t length, int fd) {
     if (wabt::Failed(wabt::WriteBinaryModule(&stream, module.get(), write_options())))
         return write_errors(fd, errors);
     const wabt::OutputBuffer &binary = stream.output_buffer();
-    return write_all(fd, binary.data.data(), binary.size());
+    return write_all(fd, binary.data.data(), binary.size()) ? WAT_DONE : WAT_FAILED;
 }
 
-bool wat_script_to_files(const char *name, const void *text, size_t length, int fd) {
+wat_result wat_script_to_files(const char *name, const void *text, size_t length, int fd) {
     wabt::Errors errors;
     std::unique_ptr<wabt::Script> script;
     wabt::WastParseOptions options(all_features());
@@ -108,9 +107,9 @@ bool wat_script_to_files(const char *name, const void *text, size_t length, int 
                                                  write_options(), &modules)))
         return write_errors(fd, errors);
     if (!write_file(fd, "script.json", json.output_buffer()))
-        return false;
+        return WAT_FAILED;
     for (const auto &module : modules)
         if (!write_file(fd, module.filename, module.stream->output_buffer()))
-            return false;
-    return true;
+            return WAT_FAILED;
+    return WAT_DONE;
 }

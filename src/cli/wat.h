@@ -2,16 +2,20 @@
 #ifndef CATNAP_CLI_WAT_H
 #define CATNAP_CLI_WAT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Reads text and writes what it stands for into a descriptor. False when it does not parse: then
- * the messages are written instead, one a line, escaped. May crash on hostile text. */
-typedef bool wat_convert_t(const char *name, const void *text, size_t length, int fd);
+enum wat_result {
+    WAT_DONE = 0,
+    WAT_REFUSED = 1, /* the text does not parse: the messages are written, one a line, escaped */
+    WAT_FAILED = 2   /* the descriptor took no more: what was written is of no use */
+};
+
+/* Reads text and writes what it stands for into a descriptor. May crash on hostile text. */
+typedef enum wat_result wat_convert_t(const char *name, const void *text, size_t length, int fd);
 
 /* A module's text into its binary, which is not validated. */
 wat_convert_t wat_to_binary;

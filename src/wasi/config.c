@@ -257,15 +257,19 @@ static catnap_error_t *check_stream(const catnap_wasi_t *wasi, int stream, int f
 
 catnap_error_t *catnap_wasi_set_stdio_fd(catnap_wasi_t *wasi, int stream, int host_fd) {
     struct wasi_fd seen = {0};
+    static const char *const names[] = {"standard input", "standard output", "standard error"};
     uint64_t lacks = STDIO_LACKS | (stream == 0 ? WASI_RIGHT_FD_WRITE : WASI_RIGHT_FD_READ);
     catnap_error_t *error = check_stream(wasi, stream, 0);
 
     if (error)
         return error;
-    int flags = fcntl(host_fd, F_GETFL);
-    if (flags < 0 || cn_fd_describe(host_fd, &seen))
+    int flags = fcntl(host_fd, F_GETFL),
+        reason = flags < 0 ? errno : cn_fd_describe(host_fd, &seen);
+    if (reason == EBADF)
         return fail(CATNAP_MISUSE, "descriptor %d for standard stream %d is not open", host_fd,
                     stream);
+    if (reason)
+        return fail_io(reason, "cannot use", names[stream]);
     if ((flags & O_ACCMODE) == O_RDONLY)
         lacks |= WASI_RIGHT_FD_WRITE;
     if ((flags & O_ACCMODE) == O_WRONLY)
