@@ -985,14 +985,17 @@ WASM_API_EXTERN own catnap_error_t *catnap_snapshot_write(const catnap_snapshot_
 
 typedef struct catnap_open_options {
     const catnap_snapshot_t *base; /* for a delta; or NULL */
-    /* Trust the contents of memories: only the structure is checked, and waking touches nothing but
-     * what is used. Else all checksums are compared. */
+    /* Trust the file: only its structure is checked and copied. Contents of memories, and modules,
+     * are mapped from the file, so that waking touches nothing but what is used: the file must not be
+     * written to or truncated while the snapshot or its instances live, which would change memories
+     * or end the process by SIGBUS. For files that neither a guest nor a stranger can write to. Else
+     * all checksums are compared. */
     bool trust_pages;
 } catnap_open_options_t;
 
-/* Opens a file, mapping it: it must not be changed while the snapshot or its instances live. Damage
- * is CATNAP_MALFORMED, naming what is wrong; a delta without its base is CATNAP_LINK. options may be
- * NULL. NULL and *error on failure. */
+/* Opens a file, copying it into memory unless pages are trusted: what becomes of the file later does
+ * not matter, and a change meanwhile is an error. Damage is CATNAP_MALFORMED, naming what is wrong; a
+ * delta without its base is CATNAP_LINK. options may be NULL. NULL and *error on failure. */
 WASM_API_EXTERN own catnap_snapshot_t *catnap_snapshot_open(wasm_engine_t *, const char *path,
                                                             const catnap_open_options_t *,
                                                             catnap_error_t **error);

@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all, and files that are mapped. */
+/* Files that appear whole or not at all, and files that are copied or mapped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include "base/platform.h"
 
 #define TRIES 16
+#define COPIED 16384u /* bytes at a time; they lie on the stack */
 
 /* A device, a pipe or a directory must not give way to a file. */
 static bool may_be_replaced(const char *path) {
@@ -123,6 +124,78 @@ int cn_os_file_open(const char *path, uint64_t *length) {
     }
     *length = (uint64_t)st.st_size;
     return fd;
+}
+
+bool cn_os_file_read(int descriptor, uint64_t offset, void *bytes, size_t size) {
+    uint8_t *at = bytes;
+    while (size > 0) {
+        ssize_t got = pread(descriptor, at, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0)
+            errno = EIO; /* the file is shorter than it was */
+        if (got <= 0)
+            return false;
+        at += got;
+        offset += (uint64_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+static bool write_at(int descriptor, uint64_t offset, const uint8_t *bytes, size_t size) {
+    while (size > 0) {
+        ssize_t put = pwrite(descriptor, bytes, size, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        bytes += put;
+        offset += (uint64_t)put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+static bool copy_data(int from, int to, uint64_t start, uint64_t end) {
+    uint8_t buffer[COPIED];
+    while (start < end) {
+        size_t size = end - start < sizeof buffer ? (size_t)(end - start) : sizeof buffer;
+        if (!cn_os_file_read(from, start, buffer, size) || !write_at(to, start, buffer, size))
+            return false;
+        start += size;
+    }
+    return true;
+}
+
+/* Leaves holes out. A file system that knows of none has data from the first byte on. */
+static bool fill_copy(int from, int to, size_t length) {
+    off_t size = (off_t)length, end = 0;
+    if (ftruncate(to, size) != 0)
+        return false;
+    while (end < size) {
+        off_t start = lseek(from, end, SEEK_DATA);
+        if (start < 0 && errno == ENXIO)
+            break;
+        if (start < 0)
+            start = end;
+        end = lseek(from, start, SEEK_HOLE);
+        if (end < 0 || end > size)
+            end = size;
+        if (!copy_data(from, to, (uint64_t)start, (uint64_t)end))
+            return false;
+    }
+    return fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+}
+
+int cn_os_file_copy(int descriptor, size_t length) {
+    int copy = memfd_create("catnap-copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (copy < 0 || fill_copy(descriptor, copy, length))
+        return copy;
+    int reason = errno;
+    close(copy);
+    errno = reason;
+    return -1;
 }
 
 uint8_t *cn_os_file_map(int descriptor, size_t length) {

@@ -41,6 +41,11 @@ bool cn_os_file_finish(struct os_file *, const char *path);
 void cn_os_file_abandon(struct os_file *);
 /* A regular file for reading and its length, or -1; closed with cn_os_image_delete(). */
 int cn_os_file_open(const char *path, uint64_t *length);
+/* Part of it; false, with errno, also when it ends before. */
+bool cn_os_file_read(int descriptor, uint64_t offset, void *bytes, size_t size);
+/* A copy in memory of its first `length` bytes (not 0), sealed: nothing changes or truncates it. A
+ * descriptor, closed with cn_os_image_delete(); -1 with errno. */
+int cn_os_file_copy(int descriptor, size_t length);
 /* All of it, read-only; NULL when refused. Released with cn_os_release(). */
 uint8_t *cn_os_file_map(int descriptor, size_t length);
 

@@ -26,8 +26,9 @@ static const char *const part_names[] = PART_NAMES;
 
 struct reader {
     catnap_snapshot_t *s;
-    const uint8_t *file;
-    uint64_t file_length, area;
+    const uint8_t *file;     /* its first file_known bytes: head and parts, or all */
+    const uint8_t *contents; /* from `area` on; set by read_head() when that is in `file` */
+    uint64_t file_length, file_known, area;
     uint32_t flags;
     uint64_t pages_end;                  /* in the area: of the runs so far, which come first */
     uint64_t modules_start, modules_end; /* of the modules, which follow; NO_BYTES: there is none */
@@ -172,7 +173,7 @@ static void read_modules(struct reader *r) {
             bad(r, "modules that do not follow each other");
         r->modules_end = offset + module->length;
         if (!r->failed)
-            module->bytes = r->file + r->area + offset;
+            module->bytes = r->contents + offset;
     }
     r->s->module_count = r->failed ? 0 : (uint32_t)count;
 }
@@ -333,7 +334,7 @@ static void read_pages(struct reader *r) {
             return;
         }
         r->pages_end += stored;
-        run->bytes = r->file + r->area + offset;
+        run->bytes = r->contents + offset;
         run->offset = plain ? r->area + offset : stored;
     }
 }
@@ -423,7 +424,7 @@ static bool check_contents(struct reader *r) {
 static bool read_head(struct reader *r) {
     const uint8_t *head = r->file;
     r->part = "header";
-    if (r->file_length < HEAD_SIZE || memcmp(head, FORMAT_MAGIC, 8) != 0)
+    if (r->file_known < HEAD_SIZE || memcmp(head, FORMAT_MAGIC, 8) != 0)
         return cn_fail(r->error, CATNAP_MALFORMED, "this is not a snapshot");
     if (number_at(head + HEAD_VERSION, 4) != FORMAT_VERSION)
         return cn_fail(r->error, CATNAP_UNSUPPORTED,
@@ -436,7 +437,8 @@ static bool read_head(struct reader *r) {
     r->flags = (uint32_t)number_at(head + HEAD_FLAGS, 4);
     if (number_at(head + HEAD_LENGTH, 8) != r->file_length)
         return bad(r, "the file is not as long as it should be: it was cut or added to");
-    if (r->area < HEAD_SIZE || r->area > r->file_length || parts > r->area - HEAD_SIZE ||
+    if (r->area < HEAD_SIZE || r->area > r->file_known ||
+        (r->contents && r->area != r->file_known) || parts > r->area - HEAD_SIZE ||
         (r->flags & ~(uint32_t)(FLAG_DELTA | FLAG_COMPRESSED)))
         return bad(r, "it makes no sense");
     for (unsigned i = 0; i < 2; i++) {
@@ -446,6 +448,8 @@ static bool read_head(struct reader *r) {
     if (!(r->s->identity[0] | r->s->identity[1]))
         return bad(r, "the state has no identity");
     r->s->is_delta = (r->flags & FLAG_DELTA) != 0;
+    if (!r->contents)
+        r->contents = head + r->area;
     for (uint64_t i = HEAD_SIZE + parts; i < r->area; i++)
         if (head[i] != 0)
             return bad(r, "the gap before the contents is not empty");
@@ -496,7 +500,11 @@ static bool read_all(struct reader *r, bool check_pages) {
 catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *engine, const uint8_t *bytes, size_t length,
                                     bool check_pages, struct error *error) {
     catnap_snapshot_t *s = cn_snapshot_new(engine, error);
-    struct reader r = {.s = s, .file_length = length, .modules_start = NO_BYTES, .error = error};
+    struct reader r = {.s = s,
+                       .file_length = length,
+                       .file_known = length,
+                       .modules_start = NO_BYTES,
+                       .error = error};
     if (!s)
         return NULL;
     uint8_t *copy = cn_arena_alloc(&s->arena, length + 1);
@@ -516,36 +524,84 @@ catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *engine, const uint8_t *bytes,
     return NULL;
 }
 
+/* A copy of the file, which is the image of the pages. */
+static bool take_copy(struct reader *r, int file) {
+    catnap_snapshot_t *s = r->s;
+    s->image = cn_os_file_copy(file, (size_t)r->file_length);
+    if (s->image >= 0)
+        s->file_view = cn_os_file_map(s->image, (size_t)r->file_length);
+    if (!s->file_view)
+        return false;
+    s->file_view_length = (size_t)r->file_length;
+    r->file = s->file_view;
+    r->file_known = r->file_length;
+    return true;
+}
+
+/* A copy of head and parts. The file itself is the image of the pages, of which none is touched. */
+static bool take_file(struct reader *r, int file) {
+    catnap_snapshot_t *s = r->s;
+    uint8_t head[HEAD_SIZE];
+    if (r->file_length < HEAD_SIZE)
+        return take_copy(r, file);
+    s->image = file;
+    if (!cn_os_file_read(file, 0, head, HEAD_SIZE))
+        return false;
+    uint64_t area = number_at(head + HEAD_AREA, 8);
+    if (area < HEAD_SIZE || area > r->file_length)
+        area = HEAD_SIZE; /* read_head() refuses it */
+    uint8_t *parts = cn_arena_alloc(&s->arena, (size_t)area);
+    if (!parts) {
+        errno = ENOMEM;
+        return false;
+    }
+    s->file_view = cn_os_file_map(file, (size_t)r->file_length);
+    if (!s->file_view || !cn_os_file_read(file, 0, parts, (size_t)area))
+        return false;
+    s->file_view_length = (size_t)r->file_length;
+    r->file = parts;
+    r->file_known = area;
+    r->contents = s->file_view + area;
+    return true;
+}
+
+/* Opens the file and takes what is read of it. False with errno. */
+static bool take_from(struct reader *r, const char *path, bool check_pages) {
+    int file = cn_os_file_open(path, &r->file_length);
+    bool taken = file >= 0 && r->file_length > 0 && r->file_length <= SIZE_MAX &&
+                 (check_pages ? take_copy(r, file) : take_file(r, file));
+    int reason = file >= 0 && r->file_length == 0 ? 0 : errno;
+    if (r->s->image != file)
+        cn_os_image_delete(file);
+    errno = reason; /* 0: it is empty */
+    return taken;
+}
+
+static void fail_to_open(const struct reader *r, const char *path) {
+    char text[100] = "";
+    int reason = errno;
+    if (reason == 0)
+        cn_fail(r->error, CATNAP_MALFORMED, "%s is empty: this is not a snapshot", path);
+    else if (reason == ENOMEM)
+        cn_fail_memory(r->error);
+    else
+        cn_fail(r->error, CATNAP_IO, "%s cannot be read: %s", path,
+                strerror_r(reason, text, sizeof text));
+}
+
 catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *engine, const char *path, bool check_pages,
                                     struct error *error) {
     catnap_snapshot_t *s = cn_snapshot_new(engine, error);
     if (!s)
         return NULL;
     struct reader r = {.s = s, .modules_start = NO_BYTES, .error = error};
-    s->image = cn_os_file_open(path, &r.file_length);
-    if (s->image >= 0 && r.file_length > 0 && r.file_length <= SIZE_MAX)
-        s->view = cn_os_file_map(s->image, (size_t)r.file_length);
-    if (!s->view) {
-        char text[100] = "";
-        int reason = errno;
-        if (s->image >= 0 && r.file_length == 0)
-            cn_fail(error, CATNAP_MALFORMED, "%s is empty: this is not a snapshot", path);
-        else
-            cn_fail(error, CATNAP_IO, "%s cannot be read: %s", path,
-                    strerror_r(reason, text, sizeof text));
-        cn_snapshot_release(s);
-        return NULL;
-    }
-    s->view_length = (size_t)r.file_length;
-    s->file_view = s->view;
-    s->file_view_length = s->view_length;
-    int file = s->image;
-    r.file = s->view;
-    s->view = NULL;
-    s->view_length = 0;
-    bool ok = read_all(&r, check_pages);
-    if (s->image != file)
-        cn_os_image_delete(file); /* expanded: another image holds the pages */
+    bool ok = take_from(&r, path, check_pages);
+    if (!ok)
+        fail_to_open(&r, path);
+    int image = s->image;
+    ok = ok && read_all(&r, check_pages);
+    if (s->image != image)
+        cn_os_image_delete(image); /* expanded: another image holds the pages */
     if (ok)
         return s;
     cn_snapshot_release(s);

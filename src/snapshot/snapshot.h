@@ -99,7 +99,7 @@ struct catnap_snapshot_t {
     int image;     /* descriptor, or -1 */
     uint8_t *view; /* a mapping of view_length bytes, or NULL */
     size_t view_length;
-    uint8_t *file_view; /* a file's mapping, that texts point into, or NULL */
+    uint8_t *file_view; /* a mapping of the image or file that was opened, or NULL */
     size_t file_view_length;
     catnap_snapshot_t *base; /* of a delta: held */
     _Atomic uint32_t references;
@@ -193,8 +193,9 @@ bool cn_snapshot_write_file(catnap_snapshot_t *, const struct snap_write_options
                             const char *path, struct error *);
 
 /* ---- read.c ---- */
-/* Of bytes, which are copied, or of a file, which is mapped. `check_pages`: all checksums, else those
- * of the structure only. */
+/* Of bytes, which are copied, or of a file. With `check_pages` all checksums are compared, and the file
+ * is copied too; else only those of the structure, which is copied, while pages are mapped from the
+ * file. */
 catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *, const uint8_t *bytes, size_t length,
                                     bool check_pages, struct error *);
 catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *, const char *path, bool check_pages,

@@ -152,7 +152,15 @@ ssize_t pread(int file, void *bytes, size_t size, off_t offset) {
     next = next ? next : REAL(pread);
     if (is_interrupted() || fails_with(EIO))
         return -1;
-    return next(file, bytes, fails(HALVES) ? (size / 2 + 7) / 8 * 8 : size, offset);
+    size_t half = size > 8 ? (size / 2 + 7) / 8 * 8 : size; /* words are not divided */
+    return next(file, bytes, fails(HALVES) ? half : size, offset);
+}
+ssize_t pwrite(int file, const void *bytes, size_t size, off_t offset) {
+    static __typeof__(&pwrite) next;
+    next = next ? next : REAL(pwrite);
+    if (is_interrupted() || fails_with(ENOSPC))
+        return -1;
+    return next(file, bytes, fails(HALVES) ? (size + 1) / 2 : size, offset);
 }
 ssize_t write(int file, const void *bytes, size_t size) {
     static __typeof__(&write) next;

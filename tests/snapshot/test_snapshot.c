@@ -1,4 +1,5 @@
 /* Snapshots: copies in memory, bytes, deltas, damage, suspended execution. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,7 +121,7 @@ static void only_files_are_replaced(void **state) {
     close_world(&world);
 }
 
-static void files_are_mapped(void **state) {
+static void files_are_opened(void **state) {
     (void)state;
     struct world world;
     char path[TEMPORARY_PATH];
@@ -154,6 +155,90 @@ static void files_are_mapped(void **state) {
     unlink(path);
     assert_null(catnap_snapshot_open(world.engine, path, NULL, &error));
     assert_error(error, CATNAP_IO, "No such file");
+    close_world(&world);
+}
+
+/* Fills a file with ones, and then cuts it off. */
+static void ruin(const char *path) {
+    struct stat status;
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0 && fstat(fd, &status) == 0);
+    for (off_t at = 0; at < status.st_size; at++)
+        assert_int_equal(1, pwrite(fd, "\xff", 1, at));
+    assert_int_equal(0, ftruncate(fd, 0));
+    close(fd);
+}
+
+static void save_changed(struct world *world, const char *path, int compression) {
+    wasm_instance_t *instance = START(world, state_module);
+    change_everything(instance);
+    catnap_save_options_t options = {.with_modules = true, .compression = compression};
+    assert_no_error(catnap_store_save(world->store, path, NULL, &options));
+    wasm_instance_delete(instance);
+}
+
+/* A guest or another process may do so while instances live, and before there are any. */
+static void open_files_may_be_ruined(void **state) {
+    (void)state;
+    struct world world;
+    char path[TEMPORARY_PATH];
+    catnap_error_t *error;
+#ifdef CATNAP_HAVE_ZSTD
+    const int most = 1;
+#else
+    const int most = 0;
+#endif
+    for (int compression = 0; compression <= most; compression++) {
+        open_world(&world, false);
+        assert_true(temporary_file(path, sizeof path));
+        save_changed(&world, path, compression);
+        catnap_snapshot_t *snapshot = catnap_snapshot_open(world.engine, path, NULL, &error);
+        assert_no_error(error);
+        struct world early = {.engine = world.engine}, late = {.engine = world.engine};
+        open_store(&early);
+        open_store(&late);
+        wasm_instance_t *before = restore(snapshot, &early, NULL);
+        ruin(path);
+        unlink(path);
+        wasm_instance_t *after = restore(snapshot, &late, NULL);
+        catnap_snapshot_delete(snapshot);
+        assert_changed(before);
+        assert_changed(after);
+        wasm_instance_delete(before);
+        wasm_instance_delete(after);
+        close_store(&early);
+        close_store(&late);
+        close_world(&world);
+    }
+}
+
+/* All but pages and modules is a copy where pages are trusted, too. */
+static void structure_may_be_ruined(void **state) {
+    (void)state;
+    struct world world;
+    char path[TEMPORARY_PATH];
+    catnap_error_t *error;
+    catnap_snapshot_info_t before, after;
+    catnap_snapshot_module_t module;
+    catnap_open_options_t options = {.trust_pages = true};
+    open_world(&world, false);
+    assert_true(temporary_file(path, sizeof path));
+    wasm_instance_t *instance = START(&world, state_module);
+    catnap_snapshot_options_t with_data = {.data = "mine", .data_length = 4};
+    catnap_save_options_t save = {.with_modules = true};
+    assert_no_error(catnap_store_save(world.store, path, &with_data, &save));
+    catnap_snapshot_t *snapshot = catnap_snapshot_open(world.engine, path, &options, &error);
+    assert_no_error(error);
+    catnap_snapshot_info(snapshot, &before);
+    ruin(path);
+    unlink(path);
+    catnap_snapshot_info(snapshot, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    size_t length;
+    assert_memory_equal("mine", catnap_snapshot_data(snapshot, &length), 4);
+    assert_true(catnap_snapshot_module(snapshot, 0, &module) && module.length > 0);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
     close_world(&world);
 }
 
@@ -558,7 +643,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(copies_are_alike_and_apart),
         TEST(bytes_go_to_another_engine),
-        TEST(files_are_mapped),
+        TEST(files_are_opened),
+        TEST(open_files_may_be_ruined),
+        TEST(structure_may_be_ruined),
         TEST(only_files_are_replaced),
         TEST(deltas_need_their_base),
 #ifdef CATNAP_HAVE_ZSTD
