@@ -11,6 +11,10 @@
 #define BULK_PIECE_BYTES (UINT64_C(16) << 20)
 #define BULK_PIECE_ITEMS 4096u
 
+/* A unit of fuel pays for so many. */
+#define BYTES_FOR_FUEL 64u
+#define ELEMENTS_FOR_FUEL 8u
+
 /* memmove(), memset() and the same for slots: how many bytes (elements) are done. Fewer than all, but a
  * multiple of 64 (8), when the call was interrupted and what is left can be done later (`divisible`): the
  * end of the ranges, or the start when the copy is from the end. */

@@ -11,6 +11,7 @@
 #include "base/platform.h"
 #include "exec/background.h"
 #include "binary/opcodes.h"
+#include "exec/bulk.h"
 #include "exec/bytecode.h"
 #include "exec/internal.h"
 #include "translate/translate.h"
@@ -175,41 +176,99 @@ uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, co
     return total - entry.fuel_so_far;
 }
 
-static bool starts_instruction(const struct source_map *map, uint32_t cell) {
-    for (size_t i = 0; i < map->count; i++)
-        if (map->entries[i].cell == cell)
-            return true;
-    return false;
+/* What an instruction takes of the fuel before it does anything (handlers). A check for interruption and
+ * the one for fuel behind it are one place. */
+static void note_price(const struct source_map *map, const struct source_map_entry *entry,
+                       const struct code *code, struct probe *probe) {
+    if (entry->bytecode == BC_interrupt_check && entry + 1 < map->entries + map->count)
+        entry++;
+    switch ((enum bytecode)entry->bytecode) {
+    case BC_fuel:
+        probe->fuel = (uint32_t)(cn_cell_at(code, entry->cell)[1] >> 32);
+        break;
+    case BC_memory_grow:
+        probe->fuel_divisor = 1;
+        break;
+    case BC_memory_copy:
+    case BC_memory_fill:
+    case BC_memory_init:
+        probe->fuel_divisor = BYTES_FOR_FUEL;
+        break;
+    case BC_table_grow:
+    case BC_table_fill:
+    case BC_table_copy:
+    case BC_table_init:
+        probe->fuel_divisor = ELEMENTS_FOR_FUEL;
+        break;
+    default:
+        break;
+    }
 }
 
-/* Translates again with the probe; *offset is that of the instruction at the probe's cell. */
+/* Code can stand where an instruction begins. Without code nothing is answered. */
+static void check_answers(const struct source_map *map, const struct code *code,
+                          struct probes *probes) {
+    for (size_t i = 0; i < probes->count; i++) {
+        struct probe *probe = &probes->items[i];
+        const struct source_map_entry *entry =
+            probe->found && code ? cn_source_map_find(map, probe->cell) : NULL;
+        if (entry && entry->cell == probe->cell && probe->cell >= code->first_cell)
+            note_price(map, entry, code, probe);
+        else
+            cn_probe_free(probes->alloc, probe);
+    }
+}
+
+/* What has no answer and was asked for by a cell is an instruction that stopped at itself. */
+static void name_instructions(const struct source_map *map, struct probes *probes) {
+    for (size_t i = 0; i < probes->count; i++) {
+        struct probe *probe = &probes->items[i];
+        const struct source_map_entry *entry = cn_source_map_find(map, probe->cell);
+        if (probe->found)
+            continue;
+        probe->place = PLACE_INSTRUCTION;
+        probe->offset = entry ? entry->offset : UINT32_MAX;
+    }
+}
+
+/* Translates again with the questions. */
 static void ask(struct module *module, const struct code *code,
-                const struct translation_config *config, struct probe *probe, uint32_t *offset) {
+                const struct translation_config *config, struct probes *probes) {
     struct error error;
-    struct source_map map = {.alloc = module->alloc, .probe = probe};
-    uint32_t cell = probe->cell;
+    struct source_map map = {.alloc = module->alloc, .probes = probes};
+    cn_probes_sort(probes);
     struct code *again =
         cn_translate(module, code->func_index, code->body, config, NULL, &map, &error);
-    probe->exhausted |= !again;
-    for (size_t i = 0; again && i < map.count && map.entries[i].cell <= cell; i++)
-        *offset = map.entries[i].offset;
-    if (probe->found && !(again && starts_instruction(&map, probe->cell)))
-        cn_probe_free(probe);
+    probes->exhausted |= !again;
+    check_answers(&map, again, probes);
+    if (again && probes->by_cell)
+        name_instructions(&map, probes);
     if (again)
         cn_free(module->alloc, again, again->size);
     cn_source_map_free(&map);
 }
 
+static size_t move_unanswered_first(struct probes *probes) {
+    size_t count = 0;
+    for (size_t i = 0; i < probes->count; i++) {
+        if (probes->items[i].found)
+            continue;
+        struct probe probe = probes->items[i];
+        probes->items[i] = probes->items[count];
+        probes->items[count++] = probe;
+    }
+    return count;
+}
+
 bool cn_code_probe(struct module *module, const struct code *code,
-                   const struct translation_config *config, struct probe *probe) {
-    uint32_t offset = UINT32_MAX;
-    probe->alloc = module->alloc;
-    ask(module, code, config, probe, &offset);
-    if (probe->found || probe->exhausted || !probe->by_cell)
-        return probe->found;
-    probe->by_cell = false;
-    probe->place = PLACE_INSTRUCTION;
-    probe->offset = offset;
-    ask(module, code, config, probe, &offset);
-    return probe->found;
+                   const struct translation_config *config, struct probes *probes) {
+    bool by_cell = probes->by_cell;
+    ask(module, code, config, probes);
+    struct probes rest = {
+        .alloc = probes->alloc, .items = probes->items, .count = move_unanswered_first(probes)};
+    if (!probes->exhausted && by_cell && rest.count > 0) {
+        ask(module, code, config, &rest);
+        probes->exhausted |= rest.exhausted;
+    }
+    return !probes->exhausted;
 }

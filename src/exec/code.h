@@ -60,12 +60,13 @@ void cn_code_drop(struct module *);
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
 uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc,
                         const struct translation_config *);
-/* What is where at a place of the code: see translate/translate.h. A probe by cell that finds nothing
- * gives the instruction that the cell belongs to, as PLACE_INSTRUCTION. False when there is no such
- * place or memory is exhausted; else free it with cn_probe_free(). */
-struct probe;
+/* What is where at places of the code: see translate/translate.h. All are answered by translating the
+ * function once, or twice: a question by cell that finds nothing gives the instruction that the cell
+ * belongs to, as PLACE_INSTRUCTION. The order of the questions changes; those without an answer are not
+ * `found`. False when memory is exhausted. Free each with cn_probe_free(). */
+struct probes;
 bool cn_code_probe(struct module *, const struct code *, const struct translation_config *,
-                   struct probe *);
+                   struct probes *);
 /* Fuel is taken for a stretch of code at its start: what the instruction at pc and those before it
  * in its stretch did not use of that, to be given back when pc traps. */
 uint64_t cn_code_unspent_fuel(struct module *, const struct code *, const uint64_t *pc,

@@ -4,10 +4,99 @@
  */
 #include "snapshot/snapshot.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "exec/internal.h"
 #include "translate/translate.h"
+
+/* ---- Asking the translator ---- */
+
+/* A frame's question, and where the answer is. Questions of one function are answered together, and
+ * frames at the same place have one answer, so that the work is a pass over each function and a step for each
+ * value of a frame. */
+struct asked {
+    const struct code *code;
+    wasm_instance_t *instance;
+    struct probe probe; /* the question */
+    const struct probe *answer;
+};
+
+struct asking {
+    struct alloc *alloc;
+    bool by_cell;
+    uint32_t count;
+    struct asked *frames;
+    struct asked **order;
+    struct probe *probes; /* the answers, function by function */
+    size_t probe_count;
+};
+
+static bool asking_init(struct asking *a, struct alloc *alloc, uint32_t count, bool by_cell,
+                        struct error *error) {
+    *a = (struct asking){.alloc = alloc, .by_cell = by_cell, .count = count};
+    a->frames = cn_calloc(alloc, count, sizeof *a->frames);
+    a->order = cn_calloc(alloc, count, sizeof(struct asked *));
+    a->probes = cn_calloc(alloc, count, sizeof *a->probes);
+    return (a->frames && a->order && a->probes) || cn_fail_memory(error);
+}
+
+static void asking_free(struct asking *a) {
+    for (uint32_t i = 0; i < a->probe_count; i++)
+        cn_probe_free(a->alloc, &a->probes[i]);
+    cn_free(a->alloc, a->frames, a->count * sizeof *a->frames);
+    cn_free(a->alloc, a->order, a->count * sizeof(struct asked *));
+    cn_free(a->alloc, a->probes, a->count * sizeof *a->probes);
+}
+
+static int compare(uintptr_t a, uintptr_t b) {
+    return (a > b) - (a < b);
+}
+
+/* What is not asked for is 0 in all. */
+static int compare_asked(const void *left, const void *right) {
+    const struct asked *a = *(struct asked *const *)left, *b = *(struct asked *const *)right;
+    int by_code = compare((uintptr_t)a->code, (uintptr_t)b->code);
+    int by_cell = compare(a->probe.cell, b->probe.cell);
+    int by_offset = compare(a->probe.offset, b->probe.offset);
+    int by_place = compare(a->probe.place, b->probe.place);
+    return by_code ? by_code : by_cell ? by_cell : by_offset ? by_offset : by_place;
+}
+
+/* Questions of one function, from order[first] to before order[end]; the answers go behind those that
+ * there are. */
+static bool ask_function(struct asking *a, uint32_t first, uint32_t end, struct error *error) {
+    const struct asked *any = a->order[first];
+    struct translation_config config = cn_instance_translation(any->instance);
+    struct probes probes = {
+        .alloc = a->alloc, .by_cell = a->by_cell, .items = a->probes + a->probe_count};
+    for (uint32_t i = first; i < end; i++)
+        if (i == first || compare_asked(&a->order[i - 1], &a->order[i]) != 0) {
+            probes.items[probes.count] = a->order[i]->probe;
+            probes.items[probes.count++].question = i;
+        }
+    bool ok = cn_code_probe(any->instance->module, any->code, &config, &probes);
+    a->probe_count += probes.count;
+    for (size_t i = 0; i < probes.count; i++)
+        a->order[probes.items[i].question]->answer = &probes.items[i];
+    for (uint32_t i = first + 1; i < end; i++)
+        if (!a->order[i]->answer)
+            a->order[i]->answer = a->order[i - 1]->answer;
+    return ok || cn_fail_memory(error);
+}
+
+static bool ask_all(struct asking *a, struct error *error) {
+    for (uint32_t i = 0; i < a->count; i++)
+        a->order[i] = &a->frames[i];
+    qsort(a->order, a->count, sizeof(struct asked *), compare_asked);
+    for (uint32_t first = 0, end; first < a->count; first = end) {
+        for (end = first; end < a->count && a->order[end]->code == a->order[first]->code;)
+            end++;
+        if (!ask_function(a, first, end, error))
+            return false;
+    }
+    return true;
+}
 
 /* ---- Capturing ---- */
 
@@ -69,33 +158,48 @@ static bool read_values(catnap_snapshot_t *snapshot, const struct stand *at,
     return true;
 }
 
-static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at, bool innermost,
-                          struct snap_frame *frame, struct error *error) {
-    const struct code *code = code_of(at->fp);
-    wasm_instance_t *instance = instance_of(at->fp);
-    struct translation_config config = cn_instance_translation(instance);
-    struct probe probe = {.by_cell = true, .cell = cn_cell_of(code, at->pc)};
-    wasm_func_t *func = cn_instance_func(instance, code->func_index);
+static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at,
+                          const struct asked *asked, bool innermost, struct snap_frame *frame,
+                          struct error *error) {
+    const struct probe *probe = asked->answer;
+    wasm_func_t *func = cn_instance_func(asked->instance, asked->code->func_index);
     if (!func)
         return cn_fail_memory(error);
-    if (!cn_code_probe(instance->module, code, &config, &probe))
-        return probe.exhausted
-                   ? cn_fail_memory(error)
-                   : cn_fail(error, CATNAP_UNSUPPORTED,
-                             "the run stands at a place of function %u that has no name",
-                             code->func_index);
-    frame->place = probe.place;
-    frame->offset = probe.offset;
-    bool ok = cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
-              read_values(snapshot, at, &probe, innermost, frame, error);
-    cn_probe_free(&probe);
-    return ok;
+    if (!probe->found)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "the run stands at a place of function %u that has no name",
+                       asked->code->func_index);
+    frame->place = probe->place;
+    frame->offset = probe->offset;
+    return cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
+           read_values(snapshot, at, probe, innermost, frame, error);
+}
+
+static bool capture_all(catnap_snapshot_t *snapshot, const struct machine *vm,
+                        const struct stand *innermost, struct asking *asking, struct error *error) {
+    struct stand at = *innermost;
+    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at)) {
+        struct asked *asked = &asking->frames[i];
+        asked->code = code_of(at.fp);
+        asked->instance = instance_of(at.fp);
+        asked->probe =
+            (struct probe){.cell = cn_cell_of(asked->code, at.pc), .expected = ANY_COUNT};
+    }
+    if (!ask_all(asking, error))
+        return false;
+    at = *innermost;
+    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at))
+        if (!capture_frame(snapshot, &at, &asking->frames[i], i == asking->count - 1,
+                           &snapshot->frames[i], error))
+            return false;
+    return true;
 }
 
 bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, struct error *error) {
     wasm_func_t *entry = cn_run_func(run);
     struct machine *vm = &entry->ref.store->machine;
     struct stand innermost;
+    struct asking asking;
     if (!cn_run_place(run, &innermost.pc, &innermost.fp))
         return cn_fail(error, CATNAP_MISUSE, "the run is not stopped half-way");
     uint32_t count = 1;
@@ -105,11 +209,10 @@ bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, st
     if (!snapshot->frames)
         return cn_fail_memory(error);
     snapshot->frame_count = count;
-    struct stand at = innermost;
-    for (uint32_t i = count; i-- > 0; step_out(vm, &at))
-        if (!capture_frame(snapshot, &at, i == count - 1, &snapshot->frames[i], error))
-            return false;
-    return cn_snap_ref_of(snapshot, object_slot(&entry->ref), &snapshot->entry, error);
+    bool ok = asking_init(&asking, snapshot->alloc, count, true, error) &&
+              capture_all(snapshot, vm, &innermost, &asking, error);
+    asking_free(&asking);
+    return ok && cn_snap_ref_of(snapshot, object_slot(&entry->ref), &snapshot->entry, error);
 }
 
 /* ---- Restoring ---- */
@@ -123,6 +226,7 @@ struct rebuild {
     uint64_t *fp;                  /* of the frame under way */
     const uint64_t *pc;            /* where it goes on */
     const struct functype *called; /* by the frame before; NULL: by the host */
+    struct asking asking;
 };
 
 static bool bad(struct rebuild *r, const char *what) {
@@ -195,39 +299,71 @@ static bool stands(const struct probe *probe, const struct code *code, bool inne
            probe->cell - code->first_cell < code->cell_count;
 }
 
+/* What the run waits for when fuel ran out where the innermost frame stands. */
+static uint64_t price_at(const struct probe *probe, const struct snap_frame *frame) {
+    if (probe->fuel_divisor == 0 || probe->count == probe->local_count)
+        return probe->fuel;
+    return (uint32_t)frame->values[probe->count - 1].bits[0] / probe->fuel_divisor;
+}
+
+static bool check_answer(struct rebuild *r, uint32_t i) {
+    const struct snap_frame *frame = &r->snapshot->frames[i];
+    const struct asked *asked = &r->asking.frames[i];
+    const struct probe *probe = asked->answer;
+    bool innermost = i + 1 == r->snapshot->frame_count;
+    if (!probe->found && probe->count != 0 && probe->count != frame->value_count)
+        return bad(r, "a frame with too many or too few values");
+    if (!probe->found || !stands(probe, asked->code, innermost))
+        return bad(r, "execution cannot stand where a frame does");
+    if (innermost && r->snapshot->fuel_paid > 0 && r->snapshot->fuel_paid >= price_at(probe, frame))
+        return bad(r, "more fuel is paid than what the run waits for takes");
+    return true;
+}
+
 /* Builds frame `i` at r->fp, which becomes that of its callee. */
 static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const uint64_t *back) {
     const struct snap_frame *frame = &r->snapshot->frames[i];
+    const struct asked *asked = &r->asking.frames[i];
+    const struct probe *probe = asked->answer;
     bool innermost = i + 1 == r->snapshot->frame_count;
-    wasm_func_t *func = frame_func(r, frame->func);
-    if (!func)
-        return false;
-    if (r->called && func->type != r->called)
+    if (r->called &&
+        module_func_type(asked->instance->module, asked->code->func_index) != r->called)
         return bad(r, "a function of another type than the call has");
-    wasm_instance_t *instance = func->instance;
-    struct translation_config config = cn_instance_translation(instance);
-    const struct code *code =
-        cn_code_get(instance->module, instance->code, func->index, &config, NULL, r->error);
-    if (!code)
+    if (!check_answer(r, i))
         return false;
-    if ((size_t)(r->stack->limit - r->fp) < code->frame_slots)
+    if ((size_t)(r->stack->limit - r->fp) < asked->code->frame_slots)
         return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
-    struct probe probe = {.place = (enum probe_place)frame->place, .offset = frame->offset};
-    if (frame->place >= PROBE_PLACES || !cn_code_probe(instance->module, code, &config, &probe))
-        return probe.exhausted ? cn_fail_memory(r->error)
-                               : bad(r, "execution cannot stand where a frame does");
-    bool ok =
-        stands(&probe, code, innermost) || bad(r, "execution cannot stand where a frame does");
-    if (ok) {
-        write_header(r, instance, code, caller, back, i == 0);
-        ok = write_values(r, &probe, frame, innermost);
-        r->pc = cn_cell_at(code, probe.cell);
-        r->called = probe.callee_type;
-        if (ok && !innermost)
-            r->fp += probe.callee;
+    write_header(r, asked->instance, asked->code, caller, back, i == 0);
+    if (!write_values(r, probe, frame, innermost))
+        return false;
+    r->pc = cn_cell_at(asked->code, probe->cell);
+    r->called = probe->callee_type;
+    if (!innermost)
+        r->fp += probe->callee;
+    return true;
+}
+
+/* Functions, code and places of all frames. */
+static bool find_places(struct rebuild *r) {
+    for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
+        const struct snap_frame *frame = &r->snapshot->frames[i];
+        struct asked *asked = &r->asking.frames[i];
+        wasm_func_t *func = frame_func(r, frame->func);
+        if (!func)
+            return false;
+        if (frame->place >= PROBE_PLACES)
+            return bad(r, "execution cannot stand where a frame does");
+        struct translation_config config = cn_instance_translation(func->instance);
+        asked->instance = func->instance;
+        asked->code = cn_code_get(func->instance->module, func->instance->code, func->index,
+                                  &config, NULL, r->error);
+        if (!asked->code)
+            return false;
+        asked->probe = (struct probe){.place = (enum probe_place)frame->place,
+                                      .offset = frame->offset,
+                                      .expected = frame->value_count};
     }
-    cn_probe_free(&probe);
-    return ok;
+    return ask_all(&r->asking, r->error);
 }
 
 static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
@@ -236,6 +372,8 @@ static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
     wasm_func_t *entry = cn_run_func(run);
     r->fp = record + ENTRY_RECORD_SLOTS + entry->type->param_slots;
     r->called = entry->type;
+    if (!find_places(r))
+        return false;
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
         uint64_t *fp = r->fp;
         if (!build_frame(r, i, caller, back))
@@ -279,7 +417,10 @@ struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *snapshot, wasm_s
     if (!run)
         return NULL;
     r.stack = cn_run_stack(run);
-    if (!build_frames(&r, run)) {
+    bool ok = asking_init(&r.asking, store->alloc, snapshot->frame_count, false, error) &&
+              build_frames(&r, run);
+    asking_free(&r.asking);
+    if (!ok) {
         cn_run_delete(run);
         return NULL;
     }

@@ -166,23 +166,22 @@ void cn_translate_dead(struct translator *t, enum opcode opcode) {
 
 /* A call is made again when a function of the host waited in vain, or memory for translating a
  * function was exhausted. The index of call_indirect is popped already, and in this slot. */
-static bool note_call(struct translator *t, bool indirect, int32_t index_slot) {
+static struct probe *note_call(struct translator *t, bool indirect, int32_t index_slot) {
     t->height += indirect;
-    bool noted = cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
-    if (noted && indirect) {
-        struct probe *probe = t->emit.map->probe;
+    struct probe *probe = cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+    if (probe && indirect) {
         struct probe_value *index = &probe->values[probe->count - 1];
         if (index->where != VALUE_LOCAL || index->slot != index_slot)
             *index = (struct probe_value){VALUE_SLOT, (uint8_t)VT_I32, index_slot, false, 0};
     }
     t->height -= indirect;
-    return noted;
+    return probe;
 }
 
 static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
                       int32_t index_slot, uint64_t x, uint64_t y) {
     cn_settle(t, type->param_count);
-    bool noted = note_call(t, bytecode == BC_call_indirect, index_slot);
+    struct probe *stopped = note_call(t, bytecode == BC_call_indirect, index_slot);
     cn_pop_to_height(t, t->height - type->param_count);
     int32_t start = next_home(t);
     uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
@@ -191,16 +190,17 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     uint64_t *at = bytecode == BC_call ? cn_fuse_call(&t->emit, start, type->param_slots) : NULL;
     if (!at)
         at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
-    if (noted && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
-        t->emit.map->probe->cell = (uint32_t)(at - t->emit.cells);
+    if (stopped && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
+        stopped->cell = (uint32_t)(at - t->emit.cells);
     at[1] |= cn_fields_w(index_slot, 0, ((uint32_t)start + type->param_slots) * 8);
     at[2] = x;
     if (bytecode == BC_call_indirect)
         at[3] = y;
     cn_push_temps(t, ft_results(type), type->result_count, type->result_slots);
-    if (cn_note_place(t, PLACE_CALL, next_offset(t))) {
-        t->emit.map->probe->callee_type = type;
-        t->emit.map->probe->callee = start + (int32_t)type->param_slots;
+    struct probe *called = cn_note_place(t, PLACE_CALL, next_offset(t));
+    if (called) {
+        called->callee_type = type;
+        called->callee = start + (int32_t)type->param_slots;
     }
     cn_begin_stretch(t);
 }

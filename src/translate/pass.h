@@ -257,8 +257,8 @@ uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 
 /* ---- places.c: also fuel, which is paid for by stretches of code ---- */
 
-/* The next cell is a place of this kind. True when it is the one that is asked for. */
-bool cn_note_place(struct translator *, enum probe_place, uint32_t offset);
+/* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
+struct probe *cn_note_place(struct translator *, enum probe_place, uint32_t offset);
 void cn_settle_places(const struct translator *);
 void cn_begin_stretch(struct translator *);
 void cn_end_stretch(struct translator *);

@@ -1,4 +1,6 @@
 /* Places where execution may stand still: for fuel, for interruption, and for snapshots. */
+#include <stdlib.h>
+
 #include "translate/pass.h"
 
 static struct probe_value value_at(const struct translator *t, const struct value *value) {
@@ -12,10 +14,12 @@ static struct probe_value value_at(const struct translator *t, const struct valu
     };
 }
 
-static void answer(struct translator *t, struct probe *probe) {
-    uint32_t count = t->local_count + t->height;
+static void answer(struct translator *t, struct alloc *alloc, struct probe *probe) {
+    probe->count = t->local_count + t->height;
+    if (probe->expected != ANY_COUNT && probe->expected != probe->count)
+        return;
     cn_cover(t, t->height);
-    probe->values = cn_calloc(probe->alloc, (size_t)count + 1, sizeof *probe->values);
+    probe->values = cn_calloc(alloc, (size_t)probe->count + 1, sizeof *probe->values);
     if (!probe->values) {
         t->emit.exhausted = true;
         return;
@@ -23,7 +27,6 @@ static void answer(struct translator *t, struct probe *probe) {
     probe->found = true;
     probe->cell = (uint32_t)t->emit.count;
     probe->local_count = t->local_count;
-    probe->count = count;
     for (uint32_t i = 0; i < t->local_count; i++)
         probe->values[i] = (struct probe_value){.where = VALUE_SLOT,
                                                 .type = t->locals[i].type,
@@ -34,31 +37,65 @@ static void answer(struct translator *t, struct probe *probe) {
         probe->values[t->local_count + i] = value_at(t, &t->stack[i]);
 }
 
-/* At the end of the function: of the locals that were not assigned there, those that a call clears have
- * a value. */
-void cn_settle_places(const struct translator *t) {
-    struct probe *probe = t->emit.map ? t->emit.map->probe : NULL;
-    for (uint32_t i = 0; probe && probe->found && i < t->local_count; i++)
+static void settle(const struct translator *t, struct probe *probe) {
+    for (uint32_t i = 0; i < t->local_count; i++)
         if (t->locals[i].start == MUST_CLEAR)
             probe->values[i].dead = false;
 }
 
-/* The next cell is a place of this kind. True when it is the one that is asked for. */
-bool cn_note_place(struct translator *t, enum probe_place place, uint32_t offset) {
-    struct probe *probe = t->emit.map ? t->emit.map->probe : NULL;
-    if (!probe || probe->found || t->emit.exhausted)
-        return false;
-    if (probe->by_cell ? place == PLACE_INSTRUCTION || probe->cell != t->emit.count
-                       : place != probe->place || offset != probe->offset)
-        return false;
-    probe->place = place;
-    probe->offset = offset;
-    answer(t, probe);
-    return probe->found;
+/* At the end of the function: of the locals that were not assigned there, those that a call clears have
+ * a value. */
+void cn_settle_places(const struct translator *t) {
+    const struct probes *probes = t->emit.map ? t->emit.map->probes : NULL;
+    for (size_t i = 0; probes && i < probes->count; i++)
+        if (probes->items[i].found)
+            settle(t, &probes->items[i]);
 }
 
-void cn_probe_free(struct probe *probe) {
-    cn_free(probe->alloc, probe->values, ((size_t)probe->count + 1) * sizeof *probe->values);
+/* ---- Questions ---- */
+
+static int compare(uint32_t a, uint32_t b) {
+    return (a > b) - (a < b);
+}
+
+static int compare_cells(const void *a, const void *b) {
+    return compare(((const struct probe *)a)->cell, ((const struct probe *)b)->cell);
+}
+
+static int compare_places(const void *a, const void *b) {
+    const struct probe *left = a, *right = b;
+    int by_offset = compare(left->offset, right->offset);
+    return by_offset ? by_offset : compare(left->place, right->place);
+}
+
+void cn_probes_sort(struct probes *probes) {
+    qsort(probes->items, probes->count, sizeof *probes->items,
+          probes->by_cell ? compare_cells : compare_places);
+}
+
+static struct probe *find_probe(const struct probes *probes, const struct probe *key) {
+    return bsearch(key, probes->items, probes->count, sizeof *probes->items,
+                   probes->by_cell ? compare_cells : compare_places);
+}
+
+/* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
+struct probe *cn_note_place(struct translator *t, enum probe_place place, uint32_t offset) {
+    const struct probes *probes = t->emit.map ? t->emit.map->probes : NULL;
+    struct probe key = {.place = place, .offset = offset, .cell = (uint32_t)t->emit.count};
+    if (!probes || t->emit.exhausted || (probes->by_cell && place == PLACE_INSTRUCTION))
+        return NULL;
+    struct probe *probe = find_probe(probes, &key);
+    if (!probe || probe->found)
+        return NULL;
+    probe->place = place;
+    probe->offset = offset;
+    answer(t, probes->alloc, probe);
+    return probe->found ? probe : NULL;
+}
+
+void cn_probe_free(struct alloc *alloc, struct probe *probe) {
+    if (probe->found)
+        cn_free(alloc, probe->values, ((size_t)probe->count + 1) * sizeof *probe->values);
     probe->values = NULL;
     probe->found = false;
 }

@@ -429,8 +429,8 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
     if (needs_scratch) {
         if (map)
             map->count = 0;
-        if (map && map->probe && map->probe->found)
-            cn_probe_free(map->probe);
+        for (size_t i = 0; map && map->probes && i < map->probes->count; i++)
+            cn_probe_free(map->probes->alloc, &map->probes->items[i]);
         code = translate(module, func, body, config, asker, map, true, &needs_scratch, error);
     }
     cn_source_map_free(&own_map);

@@ -27,19 +27,33 @@ struct probe_value {
 
 /* A question to cn_translate(): what is where at a place, given by its cell or by itself. */
 struct probe {
-    struct alloc *alloc;
-    bool by_cell;
     enum probe_place place; /* by_cell finds the first two kinds only */
     uint32_t offset;        /* from the start of the module */
     uint32_t cell;
+    uint32_t expected; /* values: a place that has another number is not answered; ANY_COUNT */
+    uint32_t question; /* the asker's number for it */
     bool found;
-    bool exhausted;                     /* nobody knows: there was no memory to find out */
     const struct functype *callee_type; /* PLACE_CALL */
     int32_t callee;                     /* PLACE_CALL: the callee's frame pointer, from this one */
     struct probe_value *values;         /* locals, then operands from the bottom up */
-    uint32_t local_count, count;
+    uint32_t local_count, count;        /* count is set where the number was not the expected one */
+    /* What the place waits for when fuel ran out there: `fuel` units, or, when `fuel_divisor` is not 0, the
+     * topmost operand divided by it. */
+    uint32_t fuel, fuel_divisor;
 };
-void cn_probe_free(struct probe *);
+#define ANY_COUNT UINT32_MAX
+
+/* Questions about one function, which are answered in one pass. No two are alike; cn_probes_sort() puts
+ * them in the order in which they are found. */
+struct probes {
+    struct alloc *alloc;
+    bool by_cell;
+    bool exhausted; /* nobody knows: there was no memory to find out */
+    struct probe *items;
+    size_t count;
+};
+void cn_probes_sort(struct probes *);
+void cn_probe_free(struct alloc *, struct probe *);
 
 /* Where an instruction came from. */
 struct source_map_entry {
@@ -51,7 +65,7 @@ struct source_map_entry {
 };
 /* Filled by cn_translate() when given; free `entries` with cn_source_map_free(). */
 struct source_map {
-    struct probe *probe; /* or NULL */
+    struct probes *probes; /* or NULL */
     struct alloc *alloc;
     struct source_map_entry *entries; /* by cell, ascending */
     size_t count, capacity;

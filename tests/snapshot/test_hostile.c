@@ -189,8 +189,80 @@ static void zeroes_take_no_time(void **state) {
     close_world(&world);
 }
 
+/* ---- Fuel that was paid ahead ---- */
+
+enum { FRAMES_FUEL_PAID = 12 };
+
+/* A run that stopped with so much fuel, and the snapshot of it. */
+static struct file stopped_with(struct world *world, uint64_t fuel) {
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    catnap_val_t argument = {.kind = WASM_I32, .of.i32 = 40}, result;
+    wasm_instance_t *instance = START(world, work_module);
+    wasm_func_t *func = EXPORT(func, instance, "run");
+    assert_no_error(catnap_store_set_fuel(world->store, fuel));
+    catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    catnap_snapshot_t *snapshot = take(world, run);
+    struct file file = file_of(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+    return file;
+}
+
+/* Whether it wakes with so much fuel paid; then it runs no further than the fuel that it is given. */
+static bool wakes_with(struct world *world, struct file *file, uint64_t paid) {
+    struct world other = {.engine = world->engine};
+    catnap_error_t *error;
+    catnap_run_t *run = NULL;
+    wasm_instance_t *instance;
+    size_t length;
+    open_store(&other);
+    put64(part_of(file, PART_FRAMES, &length) + FRAMES_FUEL_PAID, paid);
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    assert_no_error(error);
+    error = catnap_snapshot_restore(snapshot, other.linker, NULL, &instance, &run);
+    bool wakes = !error;
+    if (error)
+        assert_error(error, CATNAP_MALFORMED, "more fuel is paid");
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    catnap_snapshot_delete(snapshot);
+    close_store(&other);
+    return wakes;
+}
+
+/* At each place where fuel runs out: what a writer has there wakes, and what takes the place of a limit
+ * does not. The price of a place is found by trying: all below wakes, and nothing above. */
+static void paid_fuel_is_bounded(void **state) {
+    (void)state;
+    uint64_t dearest = 0;
+    for (uint64_t fuel = 1; fuel < 2500; fuel += 7) {
+        struct world world;
+        size_t length;
+        open_world(&world, true);
+        struct file file = stopped_with(&world, fuel);
+        uint64_t paid = get64(part_of(&file, PART_FRAMES, &length) + FRAMES_FUEL_PAID);
+        uint64_t price = paid + 1;
+        assert_true(wakes_with(&world, &file, paid));
+        while (price < 1000 && wakes_with(&world, &file, price))
+            price++;
+        assert_true(price < 100);
+        dearest = price > dearest ? price : dearest;
+        assert_false(wakes_with(&world, &file, price + 1));
+        assert_false(wakes_with(&world, &file, UINT64_C(1) << 40));
+        assert_false(wakes_with(&world, &file, UINT64_MAX));
+        free(file.bytes);
+        close_world(&world);
+    }
+    assert_true(dearest > 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paid_fuel_is_bounded),
         cmocka_unit_test(runs_do_not_share_bytes),
         cmocka_unit_test(modules_do_not_share_bytes),
         cmocka_unit_test(zeroes_take_no_time),
