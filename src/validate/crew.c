@@ -22,7 +22,8 @@
 #define THREAD_BYTES 65536u
 #define MOST_THREADS 64u
 
-/* What one thread validates with. Where the quick look fails time and again, it is done less often. */
+/* What one thread validates with. Where the fast validator refuses time and again, it is asked less
+ * often. */
 struct worker {
     struct validator *v;
     struct quick *quick;  /* or NULL */
@@ -51,7 +52,7 @@ struct crew {
 
 /* ---- What every thread does ---- */
 
-/* A module of so little code is validated while the quick look makes its tables. */
+/* A module of less code is validated before the fast validator has made its tables. */
 #define LEAST_FOR_QUICK 4096u
 #define LONGEST_PAUSE 256u
 

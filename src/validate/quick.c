@@ -1,132 +1,196 @@
 /*
- * Validation with few jumps that cannot be foreseen, see quick.h.
+ * The fast validator, see quick.h. docs/validation.md argues why a body that it accepts is valid.
  *
- * A validator that jumps to a place for each opcode waits at every second instruction for the processor
- * to notice that it foresaw the wrong one. Here nearly all instructions are taken by the same straight
- * code, which a table tells what to expect and what to leave.
+ * A validator that jumps to different code for each opcode loses most of its time to mispredicted
+ * jumps. Here one branch-free loop takes nearly all instructions; a table of rows, one for each opcode,
+ * says what an instruction expects and what it leaves.
  *
- * - The operands of the innermost block are the bytes of one word, the topmost lowest. When there are
- *   too many, some go to memory.
- * - Where the next instruction begins would be known late: so the lengths of all that could begin in a
- *   stretch of the module are found at once (lengths.h).
- * - Most blocks are simple: they take and result in nothing, and begin where the block around them has
- *   no operands. A count says all that there is to know of simple blocks.
+ * - The operands of the innermost block are the bytes of one word, the topmost in the lowest byte.
+ *   When there are more than seven, some are spilled to memory:
  *
- * What the straight code does not expect is for the switch below it, and what that does not expect for
- * take_any(), which is slower and knows more. What that does not know is not looked at here.
+ *       byte   7      6     5     4     3     2     1     0
+ *            [ 0 ] [ 0 ] [ 0 ] [ 0 ] [SPILLED] [i32] [i64] [i32 = top]
+ *
+ * - The lengths of the instructions that could begin at each byte of the next stretch of the module are
+ *   found beforehand, by vector instructions (binary/lengths.h). So the loop need not decode an
+ *   instruction to know where the next one begins.
+ * - Most blocks are simple: they take and result in nothing, and begin where the enclosing block has no
+ *   operands. A count of them is all that the loop needs. The other open blocks have a frame each.
+ *
+ * An instruction that the loop does not take is for take_special(), then for take_any(). They accept an
+ * instruction only if the full validator would; whatever they do not know they refuse, and the whole body
+ * is left to the full validator.
  */
 #include "validate/quick.h"
 
 #ifndef CATNAP_NO_QUICK
 
+#include <assert.h>
 #include <string.h>
 
+#include "binary/lengths.h"
 #include "binary/opcodes.h"
 #include "binary/reader.h"
-#include "binary/lengths.h"
-
-#define STRETCH 16384u    /* bytes measured at a time: they stay in the processor's first cache */
-#define MOST_BLOCKS 8192u /* open where a stretch begins, which opens half of its bytes at most */
-#define MOST_FRAMES 512u  /* of them that are not simple */
-#define MOST_LOCALS 1024u /* of a function */
-#define MOST_SPILLED 256u /* words of operands */
-
-/* Below the other operands in the word, where there are more of them in memory. It has more than one bit,
- * and so do types: no flag of the highest byte, which has one, can cancel an eighth operand. */
-#define SPILLED 3u
 
 /*
- * The word's highest byte is for what must not be. That is an eighth operand, and by what the byte
- * behind an opcode means: a local that is not there, a block with a type, and for each natural alignment
- * a bit that is set when the byte says more.
+ * Limits. A body that exceeds one is left to the full validator. Builds for tests and fuzzing define
+ * CATNAP_TINY_LIMITS, so that every one of these boundaries is crossed all the time.
  */
-#define TOO_MUCH (UINT64_C(0xFF) << 56)
-#define NO_LOCAL (UINT64_C(0xC0) << 56)
-#define TYPED (UINT64_C(0x10) << 56)
-#define UNALIGNED(natural) (UINT64_C(1) << (56 + (natural)))
-/* How many simple blocks have to be open for a label, in the same word as all that. */
-#define LABEL(count) ((uint64_t)(count) << 16)
-#define LABELS (UINT64_C(0xFFFF) << 16)
-/* No operands are this. */
-#define NEVER (~UINT64_C(0))
+#ifdef CATNAP_TINY_LIMITS
+#define STRETCH 64u
+#define MOST_BLOCKS 8u
+#define MOST_FRAMES 4u
+#define MOST_LOCALS 130u
+#define MOST_SPILLED 2u
+#else
+#define STRETCH 16384u /* bytes measured at a time; their lengths stay in the first-level cache */
+#define MOST_BLOCKS 8192u /* open when take_rest() is entered */
+#define MOST_FRAMES 512u  /* open blocks that are not simple */
+#define MOST_LOCALS 1024u /* of a function, parameters included */
+#define MOST_SPILLED 256u /* words of four operands */
+#endif
 
-struct entry {
-    uint64_t expected, mask; /* operands, and the bytes of them that count */
-    uint64_t by_byte;        /* what counts of the byte behind the opcode for what is expected, */
-    uint64_t result_by_byte; /* for the result, */
-    uint64_t label_by_byte;  /* and for the blocks that have to be open */
-    uint64_t keep;           /* of the operands, rotated by */
+/* Bytes behind a body that may be read. Instructions begin only where so many are left. */
+#define REACH 128u
+/* Bytes of the longest instruction that is read without a look at what is left: a shuffle with its
+ * prefix, an opcode of five bytes and 16 lanes. */
+#define LONGEST_READ 22u
+/* Open blocks, at most: in the rest of a stretch the loop opens one for each two bytes. */
+#define MOST_OPEN (MOST_BLOCKS + STRETCH / 2 + 1)
+
+static_assert(STRETCH % LENGTHS_WIDEST == 0, "lengths are written a whole vector at a time");
+static_assert(LENGTH_SPECIAL == 0x80, "such lengths are negative as int8_t");
+static_assert(LENGTHS_READ_BEHIND <= REACH && LONGEST_READ <= REACH,
+              "nothing is read out of reach");
+
+/*
+ * The operand word. Its highest byte must be 0 before an instruction is taken: an eighth operand is
+ * spilled first.
+ */
+#define EIGHTH (UINT64_C(0xFF) << 56)
+/* Stands below the operands in the word when there are more of them in q->spills. No type is less. */
+#define SPILLED 1u
+/* A mask under which operands must match exactly: no others may be there. */
+#define ALL_OPERANDS (~UINT64_C(0))
+
+/*
+ * What the byte behind an opcode may mean, in one word for each byte: the type of the local with that
+ * index, the number of simple blocks that a label with that index needs, and faults: reasons for which an
+ * instruction with such a byte is not taken. A fault that counts for an opcode is ORed to the result of
+ * comparing operands, so that nothing can cancel it.
+ */
+#define BYTE_TYPE UINT64_C(0xFF)
+#define BYTE_LABEL (UINT64_C(0xFFFF) << 16)
+#define BYTE_FAULTS (UINT64_C(0xFF) << 32)
+#define NEEDS_BLOCKS(count) ((uint64_t)(count) << 16)
+#define FAULT_NO_LOCAL (UINT64_C(1) << 32)  /* no local has that index */
+#define FAULT_NOT_EMPTY (UINT64_C(2) << 32) /* as a block type it is not the empty one */
+#define FAULT_UNALIGNED(natural) (UINT64_C(4) << (32 + (natural))) /* as an alignment it is more */
+#define FAULT_NOT_0 FAULT_UNALIGNED(0) /* it is not 0, or there is no memory */
+
+static_assert((BYTE_TYPE & BYTE_LABEL) == 0 && (BYTE_TYPE & BYTE_FAULTS) == 0 &&
+                  (BYTE_LABEL & BYTE_FAULTS) == 0,
+              "parts of the word do not overlap");
+static_assert((FAULT_UNALIGNED(3) & BYTE_FAULTS) == FAULT_UNALIGNED(3) &&
+                  FAULT_NO_LOCAL + FAULT_NOT_EMPTY + FAULT_UNALIGNED(0) + FAULT_UNALIGNED(1) +
+                          FAULT_UNALIGNED(2) + FAULT_UNALIGNED(3) ==
+                      (FAULT_NO_LOCAL | FAULT_NOT_EMPTY | FAULT_UNALIGNED(0) | FAULT_UNALIGNED(1) |
+                       FAULT_UNALIGNED(2) | FAULT_UNALIGNED(3)),
+              "each fault has a bit of its own");
+static_assert(NEEDS_BLOCKS(256) <= BYTE_LABEL && MOST_OPEN < 0xFFFF,
+              "every label fits, and 0xFFFF blocks are never open");
+
+/* How an instruction changes the operands, and what it needs. A row of zeros but for `blocks` refuses. */
+struct row {
+    uint64_t expected, mask; /* operands, and the bits of the word that must be as expected */
+    uint64_t of_byte;        /* what counts of the byte behind the opcode: faults, expected type, */
+    uint64_t result_of_byte; /* type of the result, */
+    uint64_t label_of_byte;  /* simple blocks that must be open */
+    uint64_t keep;           /* of the operands, after they were rotated by */
+    uint16_t blocks;         /* simple blocks that must be open besides */
     uint8_t rotate;          /* bits */
-    uint8_t result;
-    int8_t depth;   /* blocks that are opened or closed */
-    uint8_t blocks; /* that have to be open */
+    uint8_t result;          /* type, or 0 */
+    int8_t depth;            /* 1: opens a simple block, -1: closes one */
 };
+#define NEVER 0xFFFFu /* for `blocks`: the loop does not take this opcode */
 
 /* What a call does to the operands. */
 struct signature {
     uint64_t expected, mask;
     uint8_t pop, push; /* bits */
     uint8_t result;
-    bool fits; /* into the word */
+    bool fits; /* into the word; else the other members mean nothing */
 };
 
 /* An open block that is not simple. */
 struct frame {
-    uint64_t below;  /* operands of the block around it */
-    uint8_t *opcode; /* where its opcode is noted */
-    int64_t simple;  /* blocks around it, up to the next one that is not */
-    uint8_t type;    /* or 0 */
+    uint64_t below;   /* operands of the enclosing block */
+    int64_t simple;   /* simple blocks between the enclosing frame's block and this one */
+    uint32_t spilled; /* words, when the block began */
+    uint8_t type;     /* of its result, or 0 */
+    bool is_if;       /* without an else so far */
 };
+
+/*
+ * q->notes has a byte for each open block: the type that a branch to the block carries; or, when it
+ * carries none, the opcode that opened it (OP_else_ behind an else), which is less than any type.
+ */
+#define NOTE_TYPE(note) ((note) > OP_else_ ? (note) : 0)
+static_assert(OP_block < OP_else_ && OP_loop < OP_else_ && OP_if_ < OP_else_ &&
+                  OP_else_ < VT_EXTERNREF,
+              "notes tell types from opcodes");
+static_assert(SPILLED < VT_EXTERNREF && VT_EXTERNREF < VT_FUNCREF && VT_FUNCREF < VT_V128 &&
+                  VT_V128 < VT_F64 && VT_I32 < 0x80,
+              "a known type is a byte, and not the mark");
 
 struct quick {
     const struct module *m;
     find_lengths find_lengths;
-    const uint8_t *limit;      /* no instruction may be read from here on */
-    const uint8_t *base, *end; /* the stretch that was measured */
+    const uint8_t *limit;      /* no instruction may begin from here on */
+    const uint8_t *base, *end; /* the stretch that was measured: lengths[at - base] is for `at` */
     uint32_t local_count, cleared, spilled;
     uint32_t spills[MOST_SPILLED];
     uint8_t local_types[MOST_LOCALS];
-    uint64_t by_byte[256];                /* what a byte behind an opcode means */
-    struct frame frames[1 + MOST_FRAMES]; /* the function's is the second */
-    uint8_t lengths[STRETCH + LENGTHS_SLACK];
-    /* Of all open blocks, the function's the second; `else` for an if that had one. */
-    uint8_t opcodes[1 + MOST_BLOCKS + STRETCH];
-    struct signature signatures[];
+    uint64_t of_byte[256];
+    struct frame frames[1 + MOST_FRAMES]; /* the first is below the function's */
+    uint8_t lengths[STRETCH];
+    uint8_t notes[2 + MOST_OPEN];  /* the first is below the function's, the last is never used */
+    struct signature signatures[]; /* of the module's types */
 };
 
-/* ---- The table ---- */
+/* ---- The rows ---- */
 
 #define FIRST(a, ...) OPT_##a
 #define SECOND(a, b, ...) OPT_##b
 #define BITS_OF(type) ((type) != 0 ? 8 : 0)
 /* Of operands a b, or a, or none, the topmost is the lowest byte. */
 #define EXPECTED(a, b) ((b) != 0 ? (uint64_t)(b) | (uint64_t)(a) << 8 : (uint64_t)(a))
-#define MASK(a, b) (TOO_MUCH | ((b) != 0 ? 0xFFFFu : (a) != 0 ? 0xFFu : 0u))
-/* So many bytes fewer or more; what is below stays, and makes room for a result. */
+#define MASK(a, b) (EIGHTH | ((b) != 0 ? 0xFFFFu : (a) != 0 ? 0xFFu : 0u))
+/* Rotating drops the operands taken and makes room for a result; what is kept is below them. */
 #define ROTATE(a, b, result) ((64 + BITS_OF(result) - BITS_OF(a) - BITS_OF(b)) & 63)
-#define KEEP(a, b, result) (NEVER >> (BITS_OF(a) + BITS_OF(b)) << BITS_OF(result))
+#define KEEP(a, b, result) (ALL_OPERANDS >> (BITS_OF(a) + BITS_OF(b)) << BITS_OF(result))
 
-#define BY_BYTE_NONE 0
-#define BY_BYTE_I32 0
-#define BY_BYTE_I64 0
-#define BY_BYTE_F32 0
-#define BY_BYTE_F64 0
-#define BY_BYTE_MEM0 UNALIGNED(0)
-#define BY_BYTE_MEM1 UNALIGNED(1)
-#define BY_BYTE_MEM2 UNALIGNED(2)
-#define BY_BYTE_MEM3 UNALIGNED(3)
-#define BY_BYTE_MEMORY UNALIGNED(0) /* 0 is the one memory's index */
+#define OF_BYTE_NONE 0
+#define OF_BYTE_I32 0
+#define OF_BYTE_I64 0
+#define OF_BYTE_F32 0
+#define OF_BYTE_F64 0
+#define OF_BYTE_MEM0 FAULT_UNALIGNED(0)
+#define OF_BYTE_MEM1 FAULT_UNALIGNED(1)
+#define OF_BYTE_MEM2 FAULT_UNALIGNED(2)
+#define OF_BYTE_MEM3 FAULT_UNALIGNED(3)
+#define OF_BYTE_MEMORY FAULT_NOT_0
 
-#define ENTRY(id, by_byte_, result_, a, b)                                                         \
+#define PLAIN_ROW(id, of_byte_, result_, a, b)                                                     \
     [OP_##id] = {.expected = EXPECTED(a, b),                                                       \
                  .mask = MASK(a, b),                                                               \
-                 .by_byte = by_byte_,                                                              \
+                 .of_byte = of_byte_,                                                              \
                  .keep = KEEP(a, b, result_),                                                      \
                  .rotate = ROTATE(a, b, result_),                                                  \
                  .result = result_},
 #define ROW_SPECIAL(...)
 #define ROW_MVP(id, imm, result, ...)                                                              \
-    ENTRY(id, BY_BYTE_##imm, OPT_##result, FIRST(__VA_ARGS__, _), SECOND(__VA_ARGS__, _, _))
+    PLAIN_ROW(id, OF_BYTE_##imm, OPT_##result, FIRST(__VA_ARGS__, _), SECOND(__VA_ARGS__, _, _))
 #define ROW_SIGN_EXTENSION ROW_MVP
 #define ROW_SATURATING_CONVERSIONS(...)
 #define ROW_BULK_MEMORY(...)
@@ -141,82 +205,81 @@ struct quick {
 #define ROW_V128 ROW
 #define OP(code, id, name, imm, needed, result, ...)                                               \
     ROW_##result(id, imm, needed, result, __VA_ARGS__)
-/* A local that is not there is not the same for whoever pushes it as for whoever pops it. */
-#define PUSHED_LOCAL ((UINT64_C(0x80) << 56) | 0xFF)
-#define POPPED_LOCAL ((UINT64_C(0x40) << 56) | 0xFF)
 
-/* Only for opcodes that have a length and are not LENGTH_SPECIAL. */
-static const struct entry entries[OPCODE_LIMIT] = {
+/* Indexed by the opcode byte. Opcodes without a row are never taken, whatever their length. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const struct row rows[256] = {
+    [0 ... 255] = {.mask = ALL_OPERANDS, .blocks = NEVER},
 #include "binary/opcodes.def"
-    [OP_local_get] = {.mask = TOO_MUCH,
-                      .result_by_byte = PUSHED_LOCAL,
+    [OP_local_get] = {.mask = MASK(0, 0),
+                      .of_byte = FAULT_NO_LOCAL,
+                      .result_of_byte = BYTE_TYPE,
                       .keep = KEEP(0, 0, 1),
                       .rotate = ROTATE(0, 0, 1)},
     [OP_local_set] = {.mask = MASK(1, 0),
-                      .by_byte = POPPED_LOCAL,
+                      .of_byte = FAULT_NO_LOCAL | BYTE_TYPE,
                       .keep = KEEP(1, 0, 0),
                       .rotate = ROTATE(1, 0, 0)},
-    [OP_local_tee] = {.mask = MASK(1, 0), .by_byte = POPPED_LOCAL, .keep = NEVER},
-    [OP_nop] = {.mask = TOO_MUCH, .keep = NEVER},
-    /* Simple blocks; what leaves them leaves no operands. */
-    [OP_block] = {.mask = NEVER, .by_byte = TYPED, .depth = 1},
-    [OP_loop] = {.mask = NEVER, .by_byte = TYPED, .depth = 1},
-    [OP_if_] = {.expected = VT_I32, .mask = NEVER, .by_byte = TYPED, .depth = 1},
-    [OP_end] = {.mask = NEVER, .depth = -1, .blocks = 1},
-    [OP_br] = {.mask = NEVER, .label_by_byte = LABELS},
+    [OP_local_tee] = {.mask = MASK(1, 0),
+                      .of_byte = FAULT_NO_LOCAL | BYTE_TYPE,
+                      .keep = ALL_OPERANDS},
+    [OP_nop] = {.mask = MASK(0, 0), .keep = ALL_OPERANDS},
+    /* Simple blocks, and branches to them: no operands are below, and none are left. */
+    [OP_block] = {.mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_loop] = {.mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_if_] = {.expected = VT_I32, .mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_end] = {.mask = ALL_OPERANDS, .depth = -1, .blocks = 1},
+    [OP_br] = {.mask = ALL_OPERANDS, .label_of_byte = BYTE_LABEL},
     [OP_br_if] = {.expected = VT_I32,
                   .mask = MASK(1, 0),
-                  .label_by_byte = LABELS,
+                  .label_of_byte = BYTE_LABEL,
                   .keep = KEEP(1, 0, 0),
                   .rotate = ROTATE(1, 0, 0)},
-    [OP_unreachable] = {.mask = NEVER, .blocks = 1},
+    [OP_unreachable] = {.mask = ALL_OPERANDS, .blocks = 1},
 };
+#pragma GCC diagnostic pop
 #undef OP
 
-static inline uint64_t rotated(uint64_t operands, const struct entry *entry) {
-    uint32_t bits = entry->rotate;
-    return (operands << bits | operands >> ((64 - bits) & 63)) & entry->keep;
+static inline uint64_t rotated(uint64_t operands, const struct row *row) {
+    uint32_t bits = row->rotate;
+    return (operands << bits | operands >> ((64 - bits) & 63)) & row->keep;
 }
 
-/* ---- Whatever is not frequent ---- */
+/* ---- The state ---- */
 
-/* Where the validation of a body has come to. */
+/* How far the validation of a body has come. */
 struct look {
     struct quick *q;
-    const uint8_t *at, *end;
-    uint64_t operands;
-    uint8_t *opcode;     /* of the innermost block, in q->opcodes */
-    struct frame *frame; /* the innermost block that is not simple */
-    int64_t simple;      /* blocks in it */
+    const uint8_t *at, *end; /* the next instruction; the end of the body */
+    uint64_t operands;       /* of the innermost block */
+    uint8_t *note;           /* of the innermost block, in q->notes */
+    struct frame *frame;     /* of the innermost block that is not simple, in q->frames */
+    int64_t simple;          /* simple blocks in it */
 };
 
-/* Steps over a signed number of so many bytes at most, of whose last the unused bits and the sign must
- * be all the same. */
-static bool skip_signed(const uint8_t **at, uint32_t most, uint8_t unused) {
-    const uint8_t *p = *at, *last = p + most - 1;
-    while (*p >= 0x80 && p < last)
-        p++;
-    *at = p + 1;
-    return *p < 0x80 && (p < last || (*p & unused) == 0 || (*p & unused) == unused);
-}
+/* Tests compare the state before each instruction with the full validator's. */
+#ifndef OBSERVE
+#define OBSERVE(look) ((void)0)
+#endif
 
-/* The four topmost of eight operands stay. */
+/* Where there are operands in all eight bytes: the lower four stay. */
 static bool spill(struct look *l) {
     struct quick *q = l->q;
-    if ((l->operands & NO_LOCAL & PUSHED_LOCAL) || q->spilled == MOST_SPILLED)
+    if (q->spilled == MOST_SPILLED)
         return false;
     q->spills[q->spilled++] = (uint32_t)(l->operands >> 32);
     l->operands = (uint32_t)l->operands | (uint64_t)SPILLED << 32;
     return true;
 }
 
-/* Brings back those below the word's, when `index` operands are above the mark: at most 3. */
-static void unspill(struct look *l, uint32_t index) {
-    l->operands ^= (uint64_t)SPILLED << index * 8;
-    l->operands |= (uint64_t)l->q->spills[--l->q->spilled] << index * 8;
+/* Puts the four operands spilled last in place of the mark, which is byte 0 to 3 of the word. */
+static void unspill(struct look *l, uint32_t byte) {
+    l->operands ^= (uint64_t)SPILLED << byte * 8;
+    l->operands |= (uint64_t)l->q->spills[--l->q->spilled] << byte * 8;
 }
 
-/* Makes sure that the topmost operands are in the word, as far as there are so many. */
+/* Makes sure that the topmost operands, at most three, are in the word, as far as there are so many. */
 static void bring(struct look *l, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         if ((l->operands >> i * 8 & 0xFF) == SPILLED)
@@ -227,43 +290,61 @@ static uint8_t top(const struct look *l) {
     return l->operands & 0xFF;
 }
 
-static bool pop(struct look *l, uint8_t type) {
+static bool pop(struct look *l, valtype type) {
     bring(l, 1);
     bool there = top(l) == type;
     l->operands >>= 8;
     return there;
 }
 
-/* There is room: eight operands are looked at before each instruction. */
-static void push(struct look *l, uint8_t type) {
+/* There is room: the eighth byte is free before each instruction, and none pushes more than one. The type
+ * is 0 for none, or known. */
+static void push(struct look *l, valtype type) {
     if (type)
         l->operands = l->operands << 8 | type;
 }
+
+/*
+ * Types that are bytes of the operand word as they are. Everything else, such as references with a type
+ * index, is refused before it comes here: cn_quick_new() looks at the declarations, is_known_here() at
+ * types in bodies.
+ */
+static bool is_known(valtype type) {
+    return vt_is_num(type) || type == VT_V128 || vt_is_ref(type);
+}
+
+/* A type as the body's own byte, of a feature that the module may use. References are rare. */
+static bool is_known_here(const struct quick *q, uint8_t type) {
+    return vt_is_num(type) || (type == VT_V128 && (q->m->features & CATNAP_FEATURE_SIMD));
+}
+
+/* ---- Blocks and branches ---- */
 
 static uint8_t innermost_type(const struct look *l) {
     return l->simple > 0 ? 0 : l->frame->type;
 }
 
 /*
- * The rest of the block is not reached and may take what operands it likes. Those that its end takes
- * do for nearly all; whatever is valid with them is valid with any.
+ * The rest of the block cannot be reached and may take any operands. Here it goes on as if exactly the
+ * block's results were there: whatever is valid with these is valid with any.
  */
 static bool leave(struct look *l) {
+    l->q->spilled = l->frame->spilled;
     l->operands = innermost_type(l);
-    return l->q->spilled == 0;
-}
-
-static bool is_known(const struct quick *q, uint8_t type) {
-    return vt_is_num(type) || (type == VT_V128 && (q->m->features & CATNAP_FEATURE_SIMD));
+    return true;
 }
 
 static bool open_block(struct look *l, uint8_t opcode) {
     uint8_t byte = l->at[1], type = byte == 0x40 ? 0 : byte;
-    if ((byte != 0x40 && !is_known(l->q, byte)) || l->frame == &l->q->frames[MOST_FRAMES] ||
+    if ((byte != 0x40 && !is_known_here(l->q, byte)) || l->frame == &l->q->frames[MOST_FRAMES] ||
         (opcode == OP_if_ && !pop(l, VT_I32)))
         return false;
-    *++l->opcode = opcode;
-    *++l->frame = (struct frame){l->operands, l->opcode, l->simple, type};
+    *++l->note = type && opcode != OP_loop ? type : opcode;
+    *++l->frame = (struct frame){.below = l->operands,
+                                 .simple = l->simple,
+                                 .spilled = l->q->spilled,
+                                 .type = type,
+                                 .is_if = opcode == OP_if_};
     l->simple = 0;
     l->operands = 0;
     l->at += 2;
@@ -276,10 +357,11 @@ static bool at_results(struct look *l) {
     return l->operands == innermost_type(l);
 }
 
+/* An if that has a result needs an else. The function's own end leaves l->frame at q->frames. */
 static bool close_block(struct look *l) {
-    if (!at_results(l) || (*l->opcode == OP_if_ && innermost_type(l) != 0))
+    if (!at_results(l) || (l->simple == 0 && l->frame->is_if && l->frame->type))
         return false;
-    l->opcode--;
+    l->note--;
     l->at++;
     if (l->simple > 0) {
         l->simple--;
@@ -293,9 +375,13 @@ static bool close_block(struct look *l) {
 }
 
 static bool turn_else(struct look *l) {
-    if (*l->opcode != OP_if_ || !at_results(l))
+    bool is_if = l->simple > 0 ? *l->note == OP_if_ : l->frame->is_if;
+    if (!is_if || !at_results(l))
         return false;
-    *l->opcode = OP_else_;
+    if (l->simple == 0)
+        l->frame->is_if = false;
+    if (*l->note == OP_if_)
+        *l->note = OP_else_;
     l->operands = 0;
     l->at++;
     return true;
@@ -304,13 +390,9 @@ static bool turn_else(struct look *l) {
 /* What a branch to the label at *at carries. */
 static bool read_label(const struct look *l, const uint8_t **at, uint8_t *carried) {
     uint32_t label;
-    if (!cn_u32_in_reach(at, &label) || label >= (size_t)(l->opcode - l->q->opcodes))
+    if (!cn_u32_in_reach(at, &label) || label >= (size_t)(l->note - l->q->notes))
         return false;
-    const uint8_t *opcode = l->opcode - label;
-    const struct frame *frame = l->frame;
-    while (frame->opcode > opcode)
-        frame--;
-    *carried = frame->opcode == opcode && *opcode != OP_loop ? frame->type : 0;
+    *carried = NOTE_TYPE(*(l->note - label));
     return true;
 }
 
@@ -326,6 +408,7 @@ static bool branch(struct look *l, uint8_t opcode) {
            carries(l, carried) && (opcode == OP_br_if || leave(l));
 }
 
+/* Only tables whose labels all carry the same. */
 static bool branch_table(struct look *l) {
     uint32_t count;
     uint8_t first, carried;
@@ -343,6 +426,8 @@ static bool return_(struct look *l) {
     return carries(l, l->q->frames[1].type) && leave(l);
 }
 
+/* ---- Other instructions ---- */
+
 static bool select_(struct look *l) {
     bring(l, 3);
     bool good = pop(l, VT_I32) && vt_is_num(top(l)) && top(l) == (l->operands >> 8 & 0xFF);
@@ -353,7 +438,7 @@ static bool select_(struct look *l) {
 
 static bool drop(struct look *l) {
     bring(l, 1);
-    bool there = top(l) > SPILLED;
+    bool there = top(l) != 0;
     l->operands >>= 8;
     l->at++;
     return there;
@@ -363,9 +448,9 @@ static bool apply(struct look *l, const struct functype *type) {
     if (type->result_count > 1)
         return false;
     for (uint32_t i = type->param_count; i > 0; i--)
-        if (!pop(l, (uint8_t)type->types[i - 1]))
+        if (!pop(l, type->types[i - 1]))
             return false;
-    push(l, type->result_count ? (uint8_t)ft_results(type)[0] : 0);
+    push(l, type->result_count ? ft_results(type)[0] : 0);
     return true;
 }
 
@@ -396,8 +481,8 @@ static bool global(struct look *l, uint8_t opcode) {
         return false;
     const struct globaltype *type = &l->q->m->globals[index].type;
     if (opcode == OP_global_set)
-        return type->is_mutable && pop(l, (uint8_t)type->type);
-    push(l, (uint8_t)type->type);
+        return type->is_mutable && pop(l, type->type);
+    push(l, type->type);
     return true;
 }
 
@@ -414,10 +499,31 @@ static bool local(struct look *l, uint8_t opcode) {
     return true;
 }
 
+/* ---- Immediates of plain instructions ---- */
+
+/* Steps over a signed number of so many bytes at most, of whose last byte the unused bits and the sign must
+ * be all the same. */
+static bool skip_signed(const uint8_t **at, uint32_t most, uint8_t unused) {
+    const uint8_t *p = *at, *last = p + most - 1;
+    while (*p >= 0x80 && p < last)
+        p++;
+    *at = p + 1;
+    return *p < 0x80 && (p < last || (*p & unused) == 0 || (*p & unused) == unused);
+}
+
+static bool has_memory(const struct look *l) {
+    return l->q->m->memory_count == 1;
+}
+
+/* The index of the memory, which must be 0. */
+static bool skip_memory(struct look *l) {
+    return has_memory(l) && *l->at++ == 0;
+}
+
 /* An alignment and an offset. */
 static bool skip_memarg(struct look *l, uint32_t natural) {
     uint32_t alignment, offset;
-    return cn_u32_in_reach(&l->at, &alignment) && alignment <= natural &&
+    return has_memory(l) && cn_u32_in_reach(&l->at, &alignment) && alignment <= natural &&
            cn_u32_in_reach(&l->at, &offset);
 }
 
@@ -477,23 +583,25 @@ static bool skip_immediates(struct look *l, uint32_t immediate) {
         return skip_memarg(l, immediate - IMM_MEM0_LANE) &&
                skip_lane(l, 16u >> (immediate - IMM_MEM0_LANE));
     case IMM_MEMORY:
-        return *l->at++ == 0;
+        return skip_memory(l);
     case IMM_MEMORY_COPY:
-        return *l->at++ == 0 && *l->at++ == 0;
+        return skip_memory(l) && skip_memory(l);
     case IMM_DATA:
         return skip_data_index(l);
     case IMM_MEMORY_INIT:
-        return skip_data_index(l) && *l->at++ == 0;
-    default: /* of tables and element segments */
+        return skip_data_index(l) && skip_memory(l);
+    default: /* of tables and element segments, and what is not known */
         return false;
     }
 }
 
-/* Whatever the opcode table describes whole. */
+/* An instruction that the opcode table describes whole. */
 static bool plain(struct look *l) {
     uint32_t opcode = *l->at++, second;
     if (opcode >= 0xFC) {
-        if (opcode > 0xFD || !cn_u32_in_reach(&l->at, &second) || second >= OPCODE_PREFIX_FC)
+        uint32_t room =
+            opcode == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC : OPCODE_LIMIT - OPCODE_PREFIX_FD;
+        if (opcode > 0xFD || !cn_u32_in_reach(&l->at, &second) || second >= room)
             return false;
         opcode = (opcode == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD) + second;
     }
@@ -553,34 +661,34 @@ static bool take_any(struct look *l) {
     }
 }
 
-/* Finds lengths from here on; behind them are zeros. */
+/* ---- The loop ---- */
+
+/* Finds the lengths of instructions from here on. */
 static void measure(struct quick *q, const uint8_t *at) {
     size_t left = (size_t)(q->limit - at), size = left < STRETCH ? left : STRETCH;
     q->find_lengths(q->lengths, at, size);
-    memset(q->lengths + size, 0, LENGTHS_SLACK);
     q->base = at;
     q->end = at + size;
 }
 
-/* ---- What is frequent ---- */
-
-/* An index of up to five bytes; of more bits than an index has, something that is too large. */
+/* An index of up to five bytes, whose length is known; more than UINT32_MAX for one that is too large. */
 static inline uint64_t read_index(const uint8_t *at, uint32_t length) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     word = __builtin_bswap64(word);
 #endif
-    word &= NEVER >> (64 - 8 * length);
+    word &= ~UINT64_C(0) >> (64 - 8 * length);
     return (word & 0x7F) | (word >> 1 & 0x3F80) | (word >> 2 & 0x1FC000) | (word >> 3 & 0xFE00000) |
            (word >> 4 & UINT64_C(0x7F0000000));
 }
 
-/* The frequent forms of what the straight code does not take. */
+/* The frequent forms of frequent instructions that the loop does not take. On refusal nothing has
+ * changed. */
 static inline bool take_special(struct look *l, uint32_t length) {
     const struct module *m = l->q->m;
     uint64_t operands = l->operands, index;
-    if (operands & TOO_MUCH)
+    if (operands & EIGHTH)
         return false;
     switch (*l->at) {
     case OP_call:
@@ -596,7 +704,7 @@ static inline bool take_special(struct look *l, uint32_t length) {
         index = read_index(l->at + 1, length - 1);
         if (index >= m->global_count)
             return false;
-        l->operands = operands << 8 | (uint8_t)m->globals[index].type.type;
+        l->operands = operands << 8 | m->globals[index].type.type;
         break;
     case OP_global_set:
         index = read_index(l->at + 1, length - 1);
@@ -623,54 +731,57 @@ static inline bool take_special(struct look *l, uint32_t length) {
     return true;
 }
 
-/* What neither of the two takes, and the end of a stretch. */
+/* An instruction that neither the loop nor take_special() takes, or the end of a stretch. */
 static __attribute__((noinline)) bool take_rest(struct look *l) {
     struct quick *q = l->q;
-    if (l->at >= l->end || l->at >= q->limit || (size_t)(l->opcode - q->opcodes) >= MOST_BLOCKS)
+    if (l->at >= l->end || l->at >= q->limit || (size_t)(l->note - q->notes) >= MOST_BLOCKS)
         return false;
     if (l->at >= q->end) {
         measure(q, l->at);
         return true;
     }
-    if ((l->operands & TOO_MUCH) && !spill(l))
+    if ((l->operands & EIGHTH) && !spill(l))
         return false;
     return take_any(l);
 }
 
-/* The instructions of the body up to its end. */
+/* The instructions of the body, which must end where the function's block ends. */
 static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end) {
-    struct look l = {q, at, end, 0, &q->opcodes[1], &q->frames[1], 0};
-    uintptr_t to_lengths = (uintptr_t)q->lengths - (uintptr_t)q->base;
+    struct look l = {q, at, end, 0, &q->notes[1], &q->frames[1], 0};
     for (;;) {
+        const uint8_t *stop = q->end;
+        uintptr_t to_lengths = (uintptr_t)q->lengths - (uintptr_t)q->base;
         uint64_t operands = l.operands;
-        uint8_t *opcode = l.opcode;
+        uint8_t *note = l.note;
         int64_t simple = l.simple;
-        int32_t length;
+        int32_t length = 0;
         at = l.at;
-        /* A br_table ends anywhere, also far behind what was measured. */
-        length = 0;
-        while (at < q->end && (length = *(const int8_t *)((uintptr_t)at + to_lengths)) > 0) {
-            const struct entry *entry = &entries[at[0]];
-            uint64_t by_byte = q->by_byte[at[1]];
-            uint64_t expected = entry->expected | (by_byte & entry->by_byte);
-            int64_t blocks = (int64_t)((by_byte & entry->label_by_byte) | LABEL(entry->blocks));
-            if (((operands ^ expected) & entry->mask) != 0 || blocks > (int64_t)LABEL(simple))
+        while (at < stop && (length = *(const int8_t *)((uintptr_t)at + to_lengths)) > 0) {
+            OBSERVE((&(struct look){q, at, end, operands, note, l.frame, simple}));
+            const struct row *row = &rows[at[0]];
+            uint64_t byte = q->of_byte[at[1]], of_byte = byte & row->of_byte;
+            uint64_t wrong =
+                ((operands ^ (row->expected | of_byte)) & row->mask) | (of_byte & BYTE_FAULTS);
+            uint64_t blocks = (byte & row->label_of_byte) | NEEDS_BLOCKS(row->blocks);
+            if (wrong != 0 || (int64_t)blocks > (int64_t)NEEDS_BLOCKS(simple))
                 break;
-            opcode[1] = at[0];
-            opcode += entry->depth;
-            simple += entry->depth;
-            operands = rotated(operands, entry) | entry->result | (by_byte & entry->result_by_byte);
+            note[1] = at[0];
+            note += row->depth;
+            simple += row->depth;
+            operands = rotated(operands, row) | row->result | (byte & row->result_of_byte);
             at += length;
         }
         l.at = at;
         l.operands = operands;
-        l.opcode = opcode;
+        l.note = note;
         l.simple = simple;
+        OBSERVE(&l);
+        /* Of an instruction that begins behind the stretch no length is known, and `length` is not less than
+         * 0. */
         if (length < 0 && take_special(&l, (uint32_t)length & 0x7F))
             continue;
         if (!take_rest(&l))
             return false;
-        to_lengths = (uintptr_t)q->lengths - (uintptr_t)q->base;
         if (l.frame == q->frames)
             return l.at == end;
     }
@@ -678,9 +789,12 @@ static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end)
 
 /* ---- A body ---- */
 
+/* Locals whose index is one byte. */
+#define BYTE_LOCALS 128u
+
 static void set_local(struct quick *q, uint32_t index, uint64_t meaning) {
-    if (index < 128)
-        q->by_byte[index] = (q->by_byte[index] & ~(NO_LOCAL | 0xFF)) | meaning;
+    if (index < BYTE_LOCALS)
+        q->of_byte[index] = (q->of_byte[index] & ~(FAULT_NO_LOCAL | BYTE_TYPE)) | meaning;
 }
 
 static void add_locals(struct quick *q, uint32_t count, uint8_t type) {
@@ -696,38 +810,42 @@ static bool take_locals(struct quick *q, const struct functype *type, const uint
     uint32_t runs, count;
     q->local_count = 0;
     for (uint32_t i = 0; i < type->param_count; i++)
-        add_locals(q, 1, (uint8_t)type->types[i]);
+        add_locals(q, 1, (uint8_t)type->types[i]); /* known, and so a byte */
     if (!cn_u32_in_reach(at, &runs))
         return false;
     for (; runs > 0; runs--) {
         if (*at >= end || !cn_u32_in_reach(at, &count) || count > MOST_LOCALS - q->local_count)
             return false;
         uint8_t local = *(*at)++;
-        if (!is_known(q, local))
+        if (!is_known_here(q, local))
             return false;
         add_locals(q, count, local);
     }
     return *at < end;
 }
 
+/* Likewise; locals of the body before that this one has not are forgotten in either case. */
+static bool start_locals(struct quick *q, const struct functype *type, const uint8_t **at,
+                         const uint8_t *end) {
+    bool good = take_locals(q, type, at, end);
+    for (uint32_t i = q->local_count; i < q->cleared && i < BYTE_LOCALS; i++)
+        set_local(q, i, FAULT_NO_LOCAL);
+    q->cleared = q->local_count;
+    return good;
+}
+
 bool cn_quick_valid(struct quick *q, uint32_t func, struct span body, size_t known) {
     const struct module *m = q->m;
     const struct functype *type = module_func_type(m, func);
     const uint8_t *at = m->bytes + body.offset, *end = at + body.length;
-    if (known < (size_t)body.offset + body.length + 2 * LENGTHS_SLACK ||
-        type->param_count > MOST_LOCALS || type->result_count > 1)
+    if (known < (size_t)body.offset + body.length + REACH || type->param_count > MOST_LOCALS ||
+        type->result_count > 1 || !start_locals(q, type, &at, end))
         return false;
-    bool good = take_locals(q, type, &at, end);
-    for (uint32_t i = q->local_count; i < q->cleared; i++)
-        set_local(q, i, NO_LOCAL | 0xFF);
-    q->cleared = q->local_count;
-    if (!good)
-        return false;
-    q->limit = m->bytes + known - 2 * LENGTHS_SLACK;
+    uint8_t result = type->result_count ? (uint8_t)ft_results(type)[0] : 0;
+    q->limit = m->bytes + known - REACH;
     q->spilled = 0;
-    q->opcodes[1] = OP_block;
-    q->frames[1] =
-        (struct frame){0, &q->opcodes[1], 0, type->result_count ? (uint8_t)ft_results(type)[0] : 0};
+    q->notes[1] = result ? result : OP_block;
+    q->frames[1] = (struct frame){.type = result};
     if (at < q->base || at >= q->end)
         measure(q, at);
     return look_at_code(q, at, end);
@@ -738,7 +856,7 @@ bool cn_quick_valid(struct quick *q, uint32_t func, struct span body, size_t kno
 static struct signature signature_of(const struct functype *type) {
     struct signature s = {.fits = type->param_count < 8 && type->result_count <= 1};
     for (uint32_t i = 0; i < type->param_count && s.fits; i++) {
-        s.expected = s.expected << 8 | (uint8_t)type->types[i];
+        s.expected = s.expected << 8 | type->types[i];
         s.mask = s.mask << 8 | 0xFF;
     }
     if (s.fits && type->result_count)
@@ -752,10 +870,48 @@ static size_t size_of(const struct module *m) {
     return sizeof(struct quick) + m->type_count * sizeof(struct signature);
 }
 
-/* The straight code takes it for granted that there is a memory and that bytes up to 0xC4 are opcodes. */
+static bool knows_type(const struct functype *type) {
+    for (uint32_t i = 0; i < type->param_count + type->result_count; i++)
+        if (!is_known(type->types[i]))
+            return false;
+    return true;
+}
+
+/*
+ * Whether the fast validator knows all that the module's declarations say. A feature that it has not
+ * heard of may change what any instruction means, such as one of 64-bit memories; so modules that may use
+ * one are refused until this list, and what follows from the feature, is extended. The rows take it for
+ * granted that bytes up to 0xC4 are opcodes.
+ */
+#define KNOWN_FEATURES CATNAP_FEATURES_WASM2
+
+static bool knows_declarations(const struct module *m) {
+    if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION) ||
+        m->memory_count > 1)
+        return false;
+    for (uint32_t i = 0; i < m->type_count; i++)
+        if (!knows_type(m->types[i]))
+            return false;
+    for (uint32_t i = 0; i < m->global_count; i++)
+        if (!is_known(m->globals[i].type.type))
+            return false;
+    return true;
+}
+
+/* What a byte means as long as there are no locals. */
+static uint64_t meaning_of(const struct module *m, uint32_t byte) {
+    uint64_t meaning = NEEDS_BLOCKS(byte + 1) | FAULT_NO_LOCAL;
+    if (byte != 0x40)
+        meaning |= FAULT_NOT_EMPTY;
+    for (uint32_t natural = 0; natural < 4; natural++)
+        if (byte > natural || m->memory_count == 0)
+            meaning |= FAULT_UNALIGNED(natural);
+    return meaning;
+}
+
 bool cn_quick_new(const struct module *m, struct quick **quick) {
     *quick = NULL;
-    if (m->memory_count == 0 || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION))
+    if (!knows_declarations(m))
         return true;
     struct quick *q = cn_alloc(m->alloc, size_of(m));
     if (!q)
@@ -767,12 +923,7 @@ bool cn_quick_new(const struct module *m, struct quick **quick) {
     for (uint32_t i = 0; i < m->type_count; i++)
         q->signatures[i] = signature_of(m->types[i]);
     for (uint32_t i = 0; i < 256; i++)
-        q->by_byte[i] = LABEL(i + 1) | NO_LOCAL | 0xFF | TYPED | UNALIGNED(0) | UNALIGNED(1) |
-                        UNALIGNED(2) | UNALIGNED(3);
-    for (uint32_t natural = 0; natural < 4; natural++)
-        for (uint32_t i = 0; i <= natural; i++)
-            q->by_byte[i] &= ~UNALIGNED(natural);
-    q->by_byte[0x40] &= ~TYPED;
+        q->of_byte[i] = meaning_of(m, i);
     *quick = q;
     return true;
 }

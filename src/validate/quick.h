@@ -1,6 +1,6 @@
 /*
- * A quick look at bodies: says of nearly all valid ones that they are, and of no other. Whatever it does
- * not say that of is for the validator, which also makes every message.
+ * The fast validator: accepts nearly all valid bodies, and no others. A body that it refuses may be valid
+ * all the same: the full validator decides, and makes every message.
  */
 #ifndef CN_VALIDATE_QUICK_H
 #define CN_VALIDATE_QUICK_H
@@ -32,13 +32,12 @@ static inline bool cn_quick_valid(struct quick *quick, uint32_t func, struct spa
 }
 #else
 
-/* For bodies of the module, all that lies before them being valid; *quick is NULL when the module is
- * not of the kind that can be looked at quickly. For one thread at a time. False when memory is
- * exhausted. */
+/* For bodies of a module whose declarations are valid; *quick is NULL when these have something that the
+ * fast validator does not know. For one thread at a time. False when memory is exhausted. */
 bool cn_quick_new(const struct module *, struct quick **quick);
 void cn_quick_drop(struct quick *);
-/* Whether the body of a function is surely valid. Bodies up to `known` bytes into the module may be
- * read; the next ones asked for are best those that follow. */
+/* Accepts the body of a function, or refuses to tell. Bytes before `known` (an offset in the module) may
+ * be read and will not change. Fastest when bodies are asked for in the order of the module. */
 bool cn_quick_valid(struct quick *, uint32_t func, struct span body, size_t known);
 #endif
 

@@ -1,14 +1,14 @@
-/* The quick look at bodies: that it takes the usual ones, and no body that the validator
- * refuses. */
+/* The fast validator with the limits of the library: that it takes the usual bodies, and none that the
+ * full one refuses. test_lockstep.c compares the two step by step. */
 #include "load.h"
 
 #include "binary/opcodes.h"
 #include "validate/quick.h"
 
-#define BEHIND 256u /* bytes behind the module, which the quick look may read */
+#define BEHIND 256u /* bytes behind the module, which the fast validator may read */
 
-static void need_the_quick_look(void) {
-#ifdef CATNAP_NO_QUICK
+static void need_the_fast_validator(void) {
+#if defined(CATNAP_NO_QUICK) || defined(CATNAP_TINY_LIMITS)
     skip();
 #endif
 }
@@ -40,7 +40,7 @@ static struct bytes module_of(const uint8_t *code, size_t size) {
     return b;
 }
 
-/* Bit 0: what the quick look says of function 0, bit 1: what the validator says. 4 when the module
+/* Bit 0: what the fast validator says of function 0, bit 1: what the full one says. 4 when the module
  * does not come so far. */
 static uint32_t verdicts(struct loader *l, const struct bytes *b) {
     uint8_t *copy = calloc(1, b->size + BEHIND);
@@ -87,7 +87,7 @@ static const uint8_t usual[] = {
 
 static void usual_bodies_are_taken(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     loader_init(&l);
     struct bytes b = module_of(usual, sizeof usual);
@@ -99,7 +99,7 @@ static void usual_bodies_are_taken(void **state) {
 
 static void changed_bodies_are_not_taken_wrongly(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     uint32_t counts[5] = {0};
     loader_init(&l);
@@ -131,7 +131,7 @@ static uint32_t next_random(uint64_t *seed) {
 /* Pieces of the usual body in any order: much of that is nearly valid. */
 static void shuffled_bodies_are_not_taken_wrongly(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     uint64_t seed = 1;
     uint32_t counts[5] = {0};
@@ -157,7 +157,7 @@ static void shuffled_bodies_are_not_taken_wrongly(void **state) {
 
 static void features_are_heeded(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     static const uint8_t fill[] = {0, 0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 11, 0, 0x41, 0, 0x0B};
     struct loader l;
     loader_init(&l);
@@ -171,10 +171,50 @@ static void features_are_heeded(void **state) {
     loader_destroy(&l);
 }
 
+/* Any feature or declaration that it has not heard of: it takes no body of such a module. */
+static void unknown_declarations_are_refused(void **state) {
+    (void)state;
+    need_the_fast_validator();
+    struct loader l;
+    loader_init(&l);
+    struct bytes b = module_of(usual, sizeof usual);
+    uint8_t *copy = calloc(1, b.size + BEHIND);
+    assert_non_null(copy);
+    memcpy(copy, b.data, b.size);
+    struct module *m =
+        cn_module_decode(&l.alloc, &l.registry, l.features, copy, b.size, NULL, &l.error);
+    assert_non_null(m);
+    struct quick *quick;
+    valtype typed_reference = 0x12345678, was;
+#define NOT_TAKEN(change, undo)                                                                    \
+    do {                                                                                           \
+        assert_true(cn_quick_new(m, &quick) && quick);                                             \
+        cn_quick_drop(quick);                                                                      \
+        change;                                                                                    \
+        assert_true(cn_quick_new(m, &quick) && !quick);                                            \
+        undo;                                                                                      \
+    } while (0)
+    for (uint32_t bit = 0; bit < 64; bit++)
+        if (!(CATNAP_FEATURES_WASM2 >> bit & 1))
+            NOT_TAKEN(m->features |= UINT64_C(1) << bit, m->features &= ~(UINT64_C(1) << bit));
+    NOT_TAKEN(m->memory_count = 2, m->memory_count = 1);
+    was = m->globals[0].type.type;
+    NOT_TAKEN(m->globals[0].type.type = typed_reference, m->globals[0].type.type = was);
+    valtype *param = (valtype *)&m->types[0]->types[0];
+    was = *param;
+    NOT_TAKEN(*param = typed_reference, *param = was);
+    NOT_TAKEN(*param = was | 0x100, *param = was);
+#undef NOT_TAKEN
+    cn_module_release(m);
+    free(copy);
+    drop_bytes(&b);
+    loader_destroy(&l);
+}
+
 /* Blocks without end, in number and in depth, with and without a type. */
 static void deep_bodies_are_left_alone(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     loader_init(&l);
     for (uint32_t type = 0; type < 2; type++) {
@@ -224,10 +264,30 @@ static void put_table_up_to(struct bytes *code, size_t end) {
         put(code, 0);
 }
 
+/* A million labels of blocks that are not simple, 500 of which are open. */
+static void labels_through_many_blocks_are_taken(void **state) {
+    (void)state;
+    need_the_fast_validator();
+    struct loader l;
+    loader_init(&l);
+    struct bytes code = {0};
+    uint32_t labels = 1000000;
+    put(&code, 0);
+    for (uint32_t i = 0; i < 500; i++)
+        PUT(&code, 0x02, 0x7F);
+    PUT(&code, 0x41, 0, 0x41, 0, 0x0E);
+    put_u(&code, labels);
+    for (uint32_t i = 0; i <= labels; i++)
+        put_u(&code, i % 500);
+    put_times(&code, 501, 0x0B);
+    assert_int_equal(verdicts_on(&l, &code), 3);
+    loader_destroy(&l);
+}
+
 /* Tables that end at and around 16 KiB and multiples of it, and far behind; bodies begin anywhere. */
 static void long_tables_are_taken(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     loader_init(&l);
     for (uint32_t kib = 16; kib <= 256; kib *= 2) {
@@ -249,7 +309,7 @@ static void long_tables_are_taken(void **state) {
  */
 static void nothing_invalid_hides_behind_tables(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     loader_init(&l);
     for (uint8_t opcode = 0x02; opcode <= 0x03; opcode++) {
@@ -272,7 +332,7 @@ static void nothing_invalid_hides_behind_tables(void **state) {
 /* Accesses of any alignment above any number of operands. */
 static void no_alignment_hides_among_operands(void **state) {
     (void)state;
-    need_the_quick_look();
+    need_the_fast_validator();
     struct loader l;
     loader_init(&l);
     for (uint32_t below = 0; below < 24; below++) {
@@ -305,7 +365,9 @@ int main(void) {
         cmocka_unit_test(changed_bodies_are_not_taken_wrongly),
         cmocka_unit_test(shuffled_bodies_are_not_taken_wrongly),
         cmocka_unit_test(features_are_heeded),
+        cmocka_unit_test(unknown_declarations_are_refused),
         cmocka_unit_test(deep_bodies_are_left_alone),
+        cmocka_unit_test(labels_through_many_blocks_are_taken),
         cmocka_unit_test(long_tables_are_taken),
         cmocka_unit_test(nothing_invalid_hides_behind_tables),
         cmocka_unit_test(no_alignment_hides_among_operands),

@@ -124,7 +124,7 @@ static void body(struct loader *l, catnap_status_t status, const char *part, con
     PUT(&s, 4, 0, 0xD0, 0x70, 0x0B, 2, 0, 0x0B);
     put_section(&b, 10, &s);
     SECTION(&b, 11, 1, 1, 0);
-    /* Steps of the fast loop stop short of the module's end, the quick look much shorter: let the
+    /* Steps of the fast loop stop short of the module's end, the fast validator much shorter: let the
      * body be close to it, far and very far. */
     static const uint8_t custom[256];
     for (int far = 0; far < 3; far++) {
