@@ -80,9 +80,10 @@ all: $(BUILD)/catnap $(BUILD)/libcatnap.a $(BUILD)/libcatnap.so
 $(BUILD)/libcatnap.a: $(LIB_OBJECTS)
 	$(call say,AR) rm -f $@ && $(AR) rcs $@ $^
 
-# The link lets programs run that were linked with the library in place.
+# It stays loaded when dlclose() closes it: its handler of faults does. The link lets programs run that
+# were linked with the library in place.
 $(BUILD)/libcatnap.so: $(LIB_OBJECTS) tools/libcatnap.map
-	$(call say,LD) $(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic \
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -shared -Wl,-soname,$(SONAME) -Wl,-Bsymbolic -Wl,-z,nodelete \
 	    -Wl,--version-script=tools/libcatnap.map -o $@ $(LIB_OBJECTS) $(LIBS)
 	@ln -sf $(@F) $(BUILD)/$(SONAME)
 

@@ -25,8 +25,17 @@
  *     - Background translation goes on in the parent only: in the child it has ended.
  *     - An interrupt is for the process whose thread asks for it.
  *  - Nothing here prints, exits or aborts, and there is no process-wide configuration. The single
- *    process-wide effect is a SIGSEGV/SIGBUS handler that is installed when the first memory with
- *    guard pages is made; faults that are not ours go to the handler that was there before.
+ *    process-wide effect is a SIGSEGV/SIGBUS handler that is installed when a store or a memory with
+ *    guard pages is made (CATNAP_BOUNDS_AUTO). Faults that are not ours, and signals that were sent, go
+ *    to the handler that was there before, which may leave by siglongjmp(), or have the default effect.
+ *    Where a later handler has come in front of ours, the next memory puts ours in front of that; the
+ *    two may pass faults on to each other, as may several copies of this library in one process.
+ *  - A thread that calls into memories with guard pages must not block SIGSEGV and SIGBUS: the kernel
+ *    ends the process at a guest's access out of bounds, whatever handlers there are. What a thread
+ *    makes while it blocks them has explicit checks. So a thread that blocks all signals either makes
+ *    the stores it uses, or unblocks these two, or the engine is CATNAP_BOUNDS_EXPLICIT.
+ *  - After the handler is installed, dlclose() does not unload the shared object that contains it.
+ *  - A callback may not leave by longjmp() over the frames of this library.
  */
 #ifndef CATNAP_H
 #define CATNAP_H
@@ -134,7 +143,8 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 
 typedef enum catnap_bounds_checks {
-    CATNAP_BOUNDS_AUTO = 0,    /* guard pages where the address space allows, else explicit */
+    CATNAP_BOUNDS_AUTO = 0,    /* guard pages where the address space and the thread's signals allow,
+                                * else explicit */
     CATNAP_BOUNDS_EXPLICIT = 1 /* a comparison at each access; no signal handler is installed */
 } catnap_bounds_checks_t;
 

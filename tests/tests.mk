@@ -24,6 +24,15 @@ $(foreach t,$(TEST_SOURCES),$(eval $(call test_program,$(t))))
 
 -include $(TEST_PROGRAMS:%=%.d)
 
+# Two plugins with a copy of the library each, for a test that loads them and the shared library.
+PLUGINS := $(patsubst %,$(BUILD)/tests/host/plugin/%.so,one two)
+$(PLUGINS): $(BUILD)/tests/host/plugin/plugin.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -shared -Wl,--exclude-libs,ALL -o $@ $^ $(LIBS)
+
+-include $(BUILD)/tests/host/plugin/plugin.d
+
+$(BUILD)/tests/host/test_plugins: | $(PLUGINS) $(BUILD)/libcatnap.so
+
 .PHONY: check tests spec bench
 tests: $(TEST_PROGRAMS)
 

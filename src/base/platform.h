@@ -52,9 +52,10 @@ uint8_t *cn_os_file_map(int descriptor, size_t length);
 /*
  * ---- Guard pages ----
  * A load or store of guarded linear memory (base/access.h) may fault. cn_os_guard_install() arranges
- * for the process that such a fault continues at the catch of base/guard.h instead; false where this
- * platform cannot. Whoever makes a guarded memory calls it again: where somebody else's handler has
- * come in front of ours meanwhile, ours goes in front of that.
+ * for the process that such a fault continues at the catch of base/guard.h instead. It is called again
+ * for each guarded memory: where another handler has come in front of ours meanwhile, ours goes in
+ * front of that. False where this platform cannot do it, this thread blocks the signals, or there are
+ * too many handlers to pass on to: the memory then has to be checked.
  */
 bool cn_os_guard_install(void);
 

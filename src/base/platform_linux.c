@@ -1,18 +1,11 @@
-/* Linux: virtual memory, clocks, events, and faults as traps. */
+/* Linux: virtual memory, clocks, events. Faults are in fault_linux.c. */
 #include "base/platform.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
-
-#include "base/access.h"
-#include "base/guard.h"
 
 size_t cn_os_page_bytes(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -64,73 +57,3 @@ void cn_os_event_delete(int event) {
     if (event >= 0)
         close(event);
 }
-
-/* ---- guard pages ---- */
-
-_Thread_local struct guard_scope *cn_guard_innermost;
-
-#if CN_HAS_GUARD
-
-/* Bounds of the section that all handlers are in, made by the linker. */
-extern const char __start_cn_handler_code[], __stop_cn_handler_code[];
-
-static struct sigaction previous_segv, previous_bus;
-static _Thread_local bool passing; /* a handler that replaced ours may pass faults back to us */
-
-/* The fault is not ours: what would have happened without us. */
-static void pass_on(int number, siginfo_t *info, void *context) {
-    const struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
-    if (passing || (!(previous->sa_flags & SA_SIGINFO) &&
-                    (previous->sa_handler == SIG_DFL || previous->sa_handler == SIG_IGN))) {
-        signal(number, SIG_DFL); /* the instruction runs, and faults, again */
-        return;
-    }
-    passing = true;
-    if (previous->sa_flags & SA_SIGINFO)
-        previous->sa_sigaction(number, info, context);
-    else
-        previous->sa_handler(number);
-    passing = false;
-}
-
-static void on_fault(int number, siginfo_t *info, void *context) {
-    const ucontext_t *at = context;
-    const greg_t *registers = at->uc_mcontext.gregs;
-    uintptr_t instruction = (uintptr_t)registers[REG_RIP];
-    struct guard_scope *scope = cn_guard_innermost;
-    if (scope && instruction >= (uintptr_t)__start_cn_handler_code &&
-        instruction < (uintptr_t)__stop_cn_handler_code &&
-        scope->accept(scope, (const void *)registers[REG_R12], (void *)registers[REG_R13],
-                      (uintptr_t)info->si_addr))
-        CN_GUARD_JUMP(scope->catch_);
-    pass_on(number, info, context);
-}
-
-/* Puts our handler in front of the one that is there, unless that is ours. */
-static bool put_in_front(int number, struct sigaction *previous) {
-    struct sigaction action, present;
-    if (sigaction(number, NULL, &present) != 0)
-        return false;
-    if ((present.sa_flags & SA_SIGINFO) && present.sa_sigaction == on_fault)
-        return true;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    sigemptyset(&action.sa_mask);
-    *previous = present;
-    return sigaction(number, &action, NULL) == 0;
-}
-
-bool cn_os_guard_install(void) {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&mutex);
-    bool done = put_in_front(SIGSEGV, &previous_segv) && put_in_front(SIGBUS, &previous_bus);
-    pthread_mutex_unlock(&mutex);
-    return done;
-}
-
-#else
-bool cn_os_guard_install(void) {
-    return false;
-}
-#endif

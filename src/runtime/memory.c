@@ -33,8 +33,7 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
 }
 
 static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
-    if (store->engine->config.bounds_checks != CATNAP_BOUNDS_AUTO ||
-        GUARDED_RESERVATION > SIZE_MAX || !cn_os_guard_install())
+    if (!store->machine.guarded || GUARDED_RESERVATION > SIZE_MAX || !cn_os_guard_install())
         return false;
     memory->is_lent = store->lend && store->lend(store->lender, memory);
     if (!memory->is_lent)
