@@ -190,7 +190,8 @@ typedef struct catnap_limits {
     uint64_t memory_bytes;   /* all linear memories and tables, 8 bytes an element [UINT64_MAX] */
     uint64_t table_elements; /* all tables together [10,000,000 a table; UINT64_MAX together] */
     uint64_t instances;      /* live instances [UINT64_MAX] */
-    uint64_t value_stack_bytes; /* value stack of one run [64 MiB], set before the first call */
+    uint64_t value_stack_bytes; /* value stack of one run [64 MiB], set before the first call;
+                                 * where address space is short a stack is smaller, at least 64 KiB */
     uint32_t call_depth;        /* WebAssembly frames of one run [200,000] */
     uint32_t host_depth;        /* calls WebAssembly -> host -> WebAssembly, nested [64] */
 } catnap_limits_t;

@@ -16,6 +16,17 @@ void *cn_os_reserve(size_t size);
 /* Makes a page-aligned part of a reservation readable and writable, zeroed; false when refused. */
 bool cn_os_commit(void *start, size_t size);
 void cn_os_release(void *start, size_t size);
+/* Two ways to reserve much and to leave address space to the rest of the process: 1/share of its limit
+ * (RLIMIT_AS), and at most 4 GiB / share. */
+#define SPARE_MUCH 4u    /* up to 1 GiB */
+#define SPARE_SOME 16u   /* up to 256 MiB */
+#define SPARE_LITTLE 32u /* up to 128 MiB */
+/* All of it, or NULL. */
+void *cn_os_reserve_all(size_t size, unsigned share);
+/* What *size then says. `most`, where it is less than a quarter of what there is, else less, but not
+ * less than `least` bytes; where only that can be had, it leaves what SPARE_LITTLE means. NULL when
+ * refused. */
+void *cn_os_reserve_some(size_t least, size_t most, unsigned share, size_t *size);
 
 /* ---- Time, in nanoseconds, from some fixed point ---- */
 uint64_t cn_os_monotonic_ns(void);

@@ -218,7 +218,6 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
         look_ahead(&session, &settings, argv[0]) && session_open(&session))
         resume(&session, argv[0], operands - 1, argv + 1);
     deadline_stop(&session.deadline);
-    session_hint_stack(&session);
     int code = session.exit_code;
     session_close(&session);
     return code;

@@ -194,7 +194,6 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
         if (session_begin(&session, diag, &settings, argv[0]) && session_open(&session))
             run_program(&session, operands, argv);
         deadline_stop(&session.deadline);
-        session_hint_stack(&session);
         if (settings.stats != 0)
             print_stats(&session);
         if (settings.profile_ops)

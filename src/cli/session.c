@@ -382,13 +382,3 @@ bool session_call(struct session *session, const struct loaded *loaded, const wa
     session->run_ns += now_ns() - start;
     return trap == NULL || session_trap(session, loaded->path, trap);
 }
-
-/* Before the first call, nothing takes as much as the stack for calls. */
-void session_hint_stack(const struct session *session) {
-    catnap_store_stats_t stats = {0};
-    if (session->store == NULL || session->exited || session->exit_code != CLI_EXIT_NO_MEMORY)
-        return;
-    catnap_store_stats(session->store, &stats);
-    if (stats.value_stack_bytes == 0)
-        diag_hint(session->diag, "A smaller stack for calls may do: try --max-stack 1M.");
-}

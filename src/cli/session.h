@@ -98,9 +98,6 @@ bool session_arm(struct session *);
 /* Ends the run with an exit code; false, for `return session_end(...)`. */
 bool session_end(struct session *, int exit_code);
 
-/* Says what may help when memory ran out before anything was called. */
-void session_hint_stack(const struct session *);
-
 void session_close(struct session *);
 
 /* Writes what --stats asks for to standard error. */

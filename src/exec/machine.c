@@ -42,23 +42,35 @@ static bool profile_ready(struct machine *vm) {
     return vm->profile || !vm->store->engine->config.profile_ops;
 }
 
+#define LEAST_STACK_BYTES (UINT64_C(64) << 10)
+#define MOST_STACK_BYTES (UINT64_C(1) << 36)
+
+/* Of the size that is set or, where address space or memory is short, of a smaller one. */
+static bool map_stack(const struct machine *vm, struct value_stack *stack) {
+    uint64_t wanted = vm->stack_bytes;
+    wanted = wanted < LEAST_STACK_BYTES ? LEAST_STACK_BYTES : wanted;
+    wanted = wanted > MOST_STACK_BYTES ? MOST_STACK_BYTES : wanted;
+    for (; wanted >= LEAST_STACK_BYTES; wanted = stack->reserved / 2) {
+        stack->base = cn_os_reserve_some(LEAST_STACK_BYTES, wanted, SPARE_SOME, &stack->reserved);
+        if (!stack->base)
+            return false;
+        if (cn_os_commit(stack->base, stack->reserved))
+            return true;
+        cn_os_release(stack->base, stack->reserved);
+    }
+    return false;
+}
+
 struct value_stack *cn_stack_new(struct machine *vm) {
-    const uint64_t least = 64 * 1024, most = UINT64_C(1) << 36;
-    uint64_t bytes = vm->stack_bytes < least  ? least
-                     : vm->stack_bytes > most ? most
-                                              : vm->stack_bytes;
     struct value_stack *stack = profile_ready(vm) ? cn_calloc(vm->alloc, 1, sizeof *stack) : NULL;
     if (!stack)
         return NULL;
-    stack->base = cn_os_reserve(bytes);
-    if (!stack->base || !cn_os_commit(stack->base, bytes)) {
-        cn_os_release(stack->base, bytes);
+    if (!map_stack(vm, stack)) {
         cn_free(vm->alloc, stack, sizeof *stack);
         return NULL;
     }
-    stack->reserved = bytes;
     stack->top = stack->base;
-    stack->limit = stack->base + bytes / sizeof(uint64_t);
+    stack->limit = stack->base + stack->reserved / sizeof(uint64_t);
     stack->next = vm->stacks;
     vm->stacks = stack;
     return stack;

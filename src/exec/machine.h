@@ -25,7 +25,6 @@ struct value_stack {
     uint64_t *base, *limit;   /* limit: no frame may reach past it */
     uint64_t *top;            /* first free slot, while no handler runs on it */
     size_t reserved;          /* bytes */
-    bool committed;
 };
 
 #define TRAP_NO_ADDRESS UINT64_MAX /* in trap_operand[0] */

@@ -37,7 +37,7 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
         return false;
     memory->is_lent = store->lend && store->lend(store->lender, memory);
     if (!memory->is_lent)
-        memory->base = cn_os_reserve((size_t)GUARDED_RESERVATION);
+        memory->base = cn_os_reserve_all((size_t)GUARDED_RESERVATION, SPARE_MUCH);
     if (!memory->base)
         return false;
     memory->reserved = (size_t)GUARDED_RESERVATION;
@@ -46,27 +46,23 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
     return true;
 }
 
-static bool reserve_pages(wasm_memory_t *memory, uint64_t pages) {
-    uint64_t bytes = pages > 0 ? pages * WASM_PAGE_BYTES : 1; /* an empty one has a base too */
-    if (bytes > SIZE_MAX)
-        return false;
-    memory->base = cn_os_reserve((size_t)bytes);
-    memory->reserved = (size_t)bytes;
-    memory->max_pages = pages;
-    return memory->base != NULL;
-}
-
-/* The most that the system gives between what is needed now and what may be wanted. */
-static bool reserve_most(wasm_memory_t *memory, const wasm_store_t *store) {
+/* What is needed now, and of what may be wanted later as much as leaves the process enough. */
+static bool reserve_some(wasm_memory_t *memory, const wasm_store_t *store) {
     uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
     uint64_t allowed =
         least + cn_store_room(store) / WASM_PAGE_BYTES; /* the least counts already */
     if (most > allowed)
         most = allowed;
-    for (; most > least; most = least + (most - least) / 2)
-        if (reserve_pages(memory, most))
-            return true;
-    return reserve_pages(memory, least);
+    if (least > SIZE_MAX / WASM_PAGE_BYTES)
+        return false;
+    if (most > SIZE_MAX / WASM_PAGE_BYTES)
+        most = SIZE_MAX / WASM_PAGE_BYTES;
+    size_t least_bytes =
+        least > 0 ? (size_t)least * WASM_PAGE_BYTES : 1; /* an empty one has a base */
+    size_t most_bytes = most > 0 ? (size_t)most * WASM_PAGE_BYTES : 1;
+    memory->base = cn_os_reserve_some(least_bytes, most_bytes, SPARE_MUCH, &memory->reserved);
+    memory->max_pages = memory->reserved / WASM_PAGE_BYTES;
+    return memory->base != NULL;
 }
 
 wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
@@ -86,7 +82,7 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
                 "a memory of %" PRIu64 " bytes is beyond the bound of the pool", size);
         return NULL;
     }
-    if (!reserve_guarded(memory, store) && !reserve_most(memory, store))
+    if (!reserve_guarded(memory, store) && !reserve_some(memory, store))
         goto fail;
     if (size > 0 && !memory->is_lent && !cn_os_commit(memory->base, (size_t)size)) {
         cn_os_release(memory->base, memory->reserved);
