@@ -143,7 +143,7 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 
 typedef enum catnap_bounds_checks {
-    CATNAP_BOUNDS_AUTO = 0,    /* guard pages where the address space and the thread's signals allow,
+    CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,
                                 * else explicit */
     CATNAP_BOUNDS_EXPLICIT = 1 /* a comparison at each access; no signal handler is installed */
 } catnap_bounds_checks_t;
