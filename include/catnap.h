@@ -69,13 +69,14 @@ WASM_API_EXTERN const char *catnap_version(void);
 /* Why something failed. The values are stable. */
 typedef enum catnap_status {
     CATNAP_OK = 0,
-    CATNAP_MALFORMED = 1,   /* the bytes do not decode (specification, section 5) */
-    CATNAP_INVALID = 2,     /* they decode and do not validate (section 3) */
-    CATNAP_UNSUPPORTED = 3, /* they need a feature that is switched off, or one of a later version of
-                               * WebAssembly, which the message names; or they are a component */
-    CATNAP_LIMIT = 4,       /* an implementation limit or a limit of the store */
-    CATNAP_LINK = 5,        /* an import is missing or of the wrong type (section 4.5.3) */
-    CATNAP_TRAP = 6,        /* execution trapped (for runs: see the trap) */
+    CATNAP_MALFORMED = 1, /* the bytes do not decode (specification, section 5) */
+    CATNAP_INVALID = 2,   /* they decode and do not validate (section 3) */
+    CATNAP_UNSUPPORTED =
+        3,            /* they need a feature that is switched off or is one of a later version,
+                             * which the message names; or they are a component */
+    CATNAP_LIMIT = 4, /* an implementation limit or a limit of the store */
+    CATNAP_LINK = 5,  /* an import is missing or of the wrong type (section 4.5.3) */
+    CATNAP_TRAP = 6,  /* execution trapped (for runs: see the trap) */
     CATNAP_OUT_OF_FUEL = 7, /* the fuel does not reach */
     CATNAP_INTERRUPTED = 8, /* catnap_store_interrupt() was called */
     CATNAP_NO_MEMORY = 9,   /* an allocation failed */
@@ -371,8 +372,14 @@ typedef struct catnap_frame {
 
 /* Frame `index` (0 is the innermost) of a trap's backtrace. False, and zeroes, past the last. */
 WASM_API_EXTERN bool catnap_trap_frame(const wasm_trap_t *, size_t index, catnap_frame_t *out);
-/* How many frames the backtrace has: the innermost 128 at most. */
+/* How many frames the backtrace has: 128 at most, of a deep stack the innermost and the outermost. */
 WASM_API_EXTERN size_t catnap_trap_frame_count(const wasm_trap_t *);
+/* How many frames of the stack the backtrace leaves out, and in *index (may be NULL) between which of its
+ * frames: before that one. 0, and the number of frames, when it has all. */
+WASM_API_EXTERN size_t catnap_trap_frames_left_out(const wasm_trap_t *, size_t *index);
+/* Whether two frames are at the same instruction of the same instance. Takes less time than to work out
+ * which that is, as catnap_trap_frame() does. */
+WASM_API_EXTERN bool catnap_trap_frames_equal(const wasm_trap_t *, size_t a, size_t b);
 /* From a host function: fills up to `capacity` frames of the WebAssembly calls below it, innermost
  * first, and returns how many there are in all. */
 WASM_API_EXTERN size_t catnap_caller_backtrace(catnap_caller_t *, catnap_frame_t *out,

@@ -47,3 +47,18 @@ bool catnap_trap_frame(const wasm_trap_t *trap, size_t index, catnap_frame_t *ou
         *out = (catnap_frame_t){0};
     return found;
 }
+
+size_t catnap_trap_frames_left_out(const wasm_trap_t *trap, size_t *index) {
+    size_t left_out = trap ? trap->frames_left_out : 0;
+    if (index)
+        *index = left_out > 0 ? TRAP_FRAMES_INNERMOST : catnap_trap_frame_count(trap);
+    return left_out;
+}
+
+bool catnap_trap_frames_equal(const wasm_trap_t *trap, size_t a, size_t b) {
+    size_t count = catnap_trap_frame_count(trap);
+    if (a >= count || b >= count)
+        return false;
+    const struct trap_frame *x = &trap->frames[a], *y = &trap->frames[b];
+    return x->instance == y->instance && x->func_index == y->func_index && x->pc == y->pc;
+}

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of a long backtrace, the innermost and the outermost frames are shown. */
 #define FRAMES_INNERMOST 24
 #define FRAMES_OUTERMOST 8
+/* So many functions that call each other in turn are seen as a repetition. */
+#define LONGEST_PERIOD 8
 
 static const struct exit_code exit_codes[] = {
 #define X(name, code, kind, label, meaning) {CLI_EXIT_##name, kind, label, meaning},
@@ -107,24 +108,87 @@ static void print_frame_json(size_t index, const catnap_frame_t *frame) {
     fputc('}', stderr);
 }
 
-static void print_frames(const struct diag *diag, const wasm_trap_t *trap) {
+/* Of a long backtrace, lines of the innermost and the outermost frames are shown. */
+static void print_frames_json(const wasm_trap_t *trap) {
+    size_t gap, left_out = catnap_trap_frames_left_out(trap, &gap);
     size_t count = catnap_trap_frame_count(trap);
+    catnap_frame_t frame;
+    for (size_t i = 0; i < count && catnap_trap_frame(trap, i, &frame); i++) {
+        print_frame_json(i < gap ? i : i + left_out, &frame);
+        if (i + 1 == FRAMES_INNERMOST && count > FRAMES_INNERMOST + FRAMES_OUTERMOST + 1)
+            i = count - FRAMES_OUTERMOST - 1;
+    }
+}
+
+/* A line of a backtrace: a frame, or `frames` of the stack that are not shown. */
+struct trace_line {
+    size_t frame;  /* index in the trap, where frames is 0 */
+    size_t frames; /* in all */
+    size_t period; /* so many lines before are repeated in them, or 0: they are others */
+};
+
+/* How often the frames at [first, first + period) come once more, one time after the other. */
+static size_t repetitions(const wasm_trap_t *trap, size_t first, size_t end, size_t period) {
+    size_t same = 0;
+    while (first + same + period < end &&
+           catnap_trap_frames_equal(trap, first + same, first + same + period))
+        same++;
+    return same / period;
+}
+
+/* Frames that come three times or more in a row, as recursion makes them, become one time and a line
+ * that says how often. There is room for two lines for each frame and one more. */
+static size_t make_trace(const wasm_trap_t *trap, struct trace_line *lines) {
+    size_t gap, left_out = catnap_trap_frames_left_out(trap, &gap);
+    size_t frames = catnap_trap_frame_count(trap), count = 0;
+    for (size_t i = 0; i < frames;) {
+        size_t end = i < gap ? gap : frames, period = 1, times = 0;
+        if (i == gap)
+            lines[count++] = (struct trace_line){.frames = left_out};
+        while (period <= LONGEST_PERIOD && (times = repetitions(trap, i, end, period)) < 2)
+            period++;
+        size_t shown = period <= LONGEST_PERIOD ? period : 1;
+        for (size_t k = 0; k < shown; k++)
+            lines[count++] = (struct trace_line){.frame = i + k};
+        i += shown;
+        if (period <= LONGEST_PERIOD) {
+            lines[count++] = (struct trace_line){.frames = period * times, .period = period};
+            i += period * times;
+        }
+    }
+    return count;
+}
+
+static void print_trace_line(const wasm_trap_t *trap, const struct trace_line *line) {
+    size_t gap, left_out = catnap_trap_frames_left_out(trap, &gap);
+    catnap_frame_t frame;
+    if (line->frames > 0 && line->period == 1)
+        fprintf(stderr, "\n  ... the same frame %zu times more ...", line->frames);
+    else if (line->frames > 0 && line->period > 0)
+        fprintf(stderr, "\n  ... the same %zu frames %zu times more ...", line->period,
+                line->frames / line->period);
+    else if (line->frames > 0)
+        fprintf(stderr, "\n  ... %zu more frames ...", line->frames);
+    else if (catnap_trap_frame(trap, line->frame, &frame))
+        print_frame_text(line->frame < gap ? line->frame : line->frame + left_out, &frame);
+}
+
+static void print_frames_text(const wasm_trap_t *trap) {
+    struct trace_line *lines = calloc(catnap_trap_frame_count(trap) * 2 + 1, sizeof(*lines));
+    if (lines == NULL)
+        return;
+    size_t count = make_trace(trap, lines);
     bool shorten = count > FRAMES_INNERMOST + FRAMES_OUTERMOST + 1;
     for (size_t i = 0; i < count; i++) {
-        catnap_frame_t frame;
-        if (shorten && i == FRAMES_INNERMOST) {
-            size_t next = count - FRAMES_OUTERMOST;
-            if (!diag->json)
-                fprintf(stderr, "\n  ... %zu more frames ...", next - i);
-            i = next;
-        }
-        if (!catnap_trap_frame(trap, i, &frame))
-            break;
-        if (diag->json)
-            print_frame_json(i, &frame);
-        else
-            print_frame_text(i, &frame);
+        struct trace_line skipped = {0};
+        print_trace_line(trap, &lines[i]);
+        if (!shorten || i + 1 != FRAMES_INNERMOST)
+            continue;
+        for (; i + 1 < count - FRAMES_OUTERMOST; i++)
+            skipped.frames += lines[i + 1].frames > 0 ? lines[i + 1].frames : 1;
+        print_trace_line(trap, &skipped);
     }
+    free(lines);
 }
 
 /* ---- Diagnostics ----------------------------------------------------------------------------- */
@@ -165,8 +229,12 @@ static void report_json(const struct exit_code *row, const struct diag_detail *d
         fprintf(stderr, ",\"offset\":%" PRIu64, detail->offset);
     if (detail->has_function)
         fprintf(stderr, ",\"function\":%" PRIu32, detail->function);
-    if (detail->trap != NULL)
-        fprintf(stderr, ",\"frame_count\":%zu,\"frames\":[", catnap_trap_frame_count(detail->trap));
+    if (detail->trap != NULL) {
+        fprintf(stderr, ",\"frame_count\":%zu,\"frames\":[",
+                catnap_trap_frame_count(detail->trap) +
+                    catnap_trap_frames_left_out(detail->trap, NULL));
+        print_frames_json(detail->trap);
+    }
 }
 
 enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
@@ -176,8 +244,8 @@ enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
         report_json(row, detail, message);
     else
         report_text(row, detail, message);
-    if (detail->trap != NULL)
-        print_frames(diag, detail->trap);
+    if (detail->trap != NULL && !diag->json)
+        print_frames_text(detail->trap);
     if (diag->json)
         fputs(detail->trap != NULL ? "]}" : "}", stderr);
     fputc('\n', stderr);

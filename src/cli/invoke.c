@@ -6,6 +6,9 @@
 #include "load.h"
 #include "values.h"
 
+/* A module may have any number: what is listed is for reading. */
+#define LISTED_FUNCTIONS 20
+
 WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *name) {
     wasm_extern_t *export = catnap_instance_export(loaded->instance, name, strlen(name));
     wasm_func_t *func = export != NULL ? wasm_extern_as_func(export) : NULL;
@@ -16,7 +19,7 @@ WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *nam
 
 /* ---- What there is to call ------------------------------------------------------------------- */
 
-/* Appends "\n  name: type" for each exported function. */
+/* Appends "\n  name: type" for the first exported functions, and how many more there are. */
 static void list_functions(FILE *out, const wasm_module_t *module) {
     wasm_exporttype_vec_t exports;
     size_t count = 0;
@@ -26,6 +29,10 @@ static void list_functions(FILE *out, const wasm_module_t *module) {
         const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
         if (wasm_externtype_kind(type) != WASM_EXTERN_FUNC)
             continue;
+        if (count >= LISTED_FUNCTIONS) {
+            count++;
+            continue;
+        }
         fputs(count++ == 0 ? "; exported functions:\n  " : "\n  ", out);
         print_safe(out, name->data, name->size);
         fputs(": ", out);
@@ -33,6 +40,8 @@ static void list_functions(FILE *out, const wasm_module_t *module) {
     }
     if (count == 0)
         fputs("; no functions are exported", out);
+    if (count > LISTED_FUNCTIONS)
+        fprintf(out, "\n  and %zu more", count - LISTED_FUNCTIONS);
     wasm_exporttype_vec_delete(&exports);
 }
 

@@ -44,8 +44,9 @@ bool cn_enter(struct machine *, struct wasm_func_t *, uint64_t *record, const ui
               uint64_t **fp);
 /* The own trap that the event is, with its frames. */
 struct wasm_trap_t *cn_take_trap(struct machine *);
+/* Writes frames but for `left_out` of them behind the innermost ones; returns how many there are. */
 size_t cn_frames_from(struct machine *, const uint64_t *pc, const uint64_t *fp,
-                      struct trap_frame *out, size_t capacity);
+                      struct trap_frame *out, size_t innermost, size_t left_out);
 
 /* exec/run.c, for suspended execution. Where a stopped run stands; false when it does not. */
 bool cn_run_place(const struct catnap_run_t *, const uint64_t **pc, uint64_t **fp);

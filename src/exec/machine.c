@@ -110,12 +110,12 @@ void cn_machine_trim(struct machine *vm) {
 
 /* Frames walk outwards; a call from the host is crossed through its entry record. */
 size_t cn_frames_from(struct machine *vm, const uint64_t *pc, const uint64_t *fp,
-                      struct trap_frame *out, size_t capacity) {
+                      struct trap_frame *out, size_t innermost, size_t left_out) {
     size_t count = 0;
     while (fp) {
         const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
-        if (count < capacity)
-            out[count] = (struct trap_frame){
+        if (count < innermost || count - innermost >= left_out)
+            *out++ = (struct trap_frame){
                 .instance = (struct wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE],
                 .func_index = code->func_index,
                 .pc = pc,
@@ -139,14 +139,14 @@ size_t cn_frames_from(struct machine *vm, const uint64_t *pc, const uint64_t *fp
 static void attach_frames(struct machine *vm, struct wasm_trap_t *trap) {
     if (trap->immortal || trap->frame_count || !vm->fp)
         return;
-    size_t count = cn_frames_from(vm, vm->pc, vm->fp, NULL, 0);
-    if (count > TRAP_FRAMES_MAX)
-        count = TRAP_FRAMES_MAX;
+    size_t all = cn_frames_from(vm, vm->pc, vm->fp, NULL, 0, SIZE_MAX);
+    size_t count = all < TRAP_FRAMES_MAX ? all : TRAP_FRAMES_MAX;
     trap->frames = cn_alloc(vm->alloc, count * sizeof *trap->frames);
     if (!trap->frames)
         return;
     trap->frame_count = count;
-    cn_frames_from(vm, vm->pc, vm->fp, trap->frames, count);
+    trap->frames_left_out = all - count;
+    cn_frames_from(vm, vm->pc, vm->fp, trap->frames, TRAP_FRAMES_INNERMOST, trap->frames_left_out);
 }
 
 /* The engine's own traps, with what there is to say about them. */

@@ -168,13 +168,13 @@ struct wasm_func_t *cn_run_func(const struct catnap_run_t *run) {
 size_t cn_frames(struct machine *vm, struct catnap_run_t *run, struct trap_frame *out,
                  size_t capacity) {
     if (!run)
-        return cn_frames_from(vm, vm->pc, vm->fp, out, capacity);
+        return cn_frames_from(vm, vm->pc, vm->fp, out, capacity, SIZE_MAX);
     if (run->state != RUN_STOPPED)
         return 0;
     /* What it was resumed from has gone on: its outermost frame has nothing outside. */
     run->stack->base[ENTRY_PREVIOUS_PC] = 0;
     run->stack->base[ENTRY_PREVIOUS_FP] = 0;
-    return cn_frames_from(vm, run->pc, run->fp, out, capacity);
+    return cn_frames_from(vm, run->pc, run->fp, out, capacity, SIZE_MAX);
 }
 
 bool cn_run_place(const struct catnap_run_t *run, const uint64_t **pc, uint64_t **fp) {

@@ -159,7 +159,10 @@ struct trap_frame {
     const uint64_t *pc; /* in the function's bytecode; NULL: not known */
 };
 
-#define TRAP_FRAMES_MAX 128
+/* Of a deep stack a trap keeps the innermost frames and the outermost ones. */
+#define TRAP_FRAMES_MAX 128u
+#define TRAP_FRAMES_INNERMOST 96u
+_Static_assert(TRAP_FRAMES_INNERMOST < TRAP_FRAMES_MAX, "there are outermost frames");
 
 struct wasm_trap_t {
     struct wasm_ref_t ref;
@@ -169,6 +172,7 @@ struct wasm_trap_t {
     size_t message_length;
     char *message; /* NUL-terminated; message_length + 1 bytes of store->alloc */
     size_t frame_count;
+    size_t frames_left_out;    /* behind the TRAP_FRAMES_INNERMOST first */
     struct trap_frame *frames; /* exactly frame_count, of store->alloc */
 };
 

@@ -138,6 +138,11 @@ static void frames_tell_where(void **state) {
         assert_int_equal(frame.func_offset, i == 2 ? 2 : 1); /* after the count of locals */
     }
     assert_false(catnap_trap_frame(trap, 3, &frame));
+    size_t index;
+    assert_int_equal(catnap_trap_frames_left_out(trap, &index), 0);
+    assert_int_equal(index, 3);
+    assert_false(catnap_trap_frames_equal(trap, 0, 1));
+    assert_true(catnap_trap_frames_equal(trap, 1, 1));
     assert_null(frame.instance);
 
     wasm_frame_t *origin = wasm_trap_origin(trap);
@@ -171,6 +176,14 @@ static void deep_traces_are_cut(void **state) {
     wasm_frame_vec_t trace;
     wasm_trap_trace(trap, &trace);
     assert_true(trace.size >= 16 && trace.size <= 1000);
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    size_t index, left_out = catnap_trap_frames_left_out(trap, &index);
+    assert_int_equal(trace.size, catnap_trap_frame_count(trap));
+    assert_int_equal(trace.size + left_out, limits.call_depth);
+    assert_in_range(index, 1, trace.size - 1);
+    assert_true(catnap_trap_frames_equal(trap, 1, trace.size - 1));
+    assert_false(catnap_trap_frames_equal(trap, 1, trace.size));
     wasm_frame_vec_delete(&trace);
     wasm_trap_delete(trap);
     wasm_instance_delete(fixture.instance);
