@@ -349,14 +349,42 @@ static bool read_command(reader_t *r, json_object *object, spec_command_t *comma
 
 /* ---- Scripts --------------------------------------------------------------------------------- */
 
-static json_object *parse(const char *json, size_t size, char *error, size_t error_size) {
+/* wast2json leaves out the commas between expected results: they are put where one object follows
+ * another, which is no JSON otherwise. NULL when memory runs out. */
+static char *with_commas(const char *json, size_t *size) {
+    char *out = malloc(*size + *size / 2 + 1);
+    bool in_string = false;
+    char last = 0; /* outside of strings and blanks */
+    size_t used = 0;
+    for (size_t i = 0; out && i < *size; i++) {
+        char c = json[i];
+        if (!in_string && c == '{' && last == '}') {
+            out[used++] = ',';
+        }
+        if (in_string && c == '\\' && i + 1 < *size) {
+            out[used++] = c;
+            c = json[++i];
+        } else if (c == '"') {
+            in_string = !in_string;
+        }
+        out[used++] = c;
+        last = in_string || strchr(" \t\r\n", c) ? last : c;
+    }
+    *size = used;
+    return out;
+}
+
+static json_object *parse(const char *text, size_t size, char *error, size_t error_size) {
     json_object *root = NULL;
-    json_tokener *tokener = size <= INT_MAX ? json_tokener_new() : NULL;
+    char *json = size <= INT_MAX / 2 ? with_commas(text, &size) : NULL;
+    json_tokener *tokener = json ? json_tokener_new() : NULL;
     if (!tokener) {
+        free(json);
         snprintf(error, error_size, "the script is too long");
         return NULL;
     }
     root = json_tokener_parse_ex(tokener, json, (int)size);
+    free(json);
     if (!root) {
         snprintf(error, error_size, "not JSON at byte %zu: %s", json_tokener_get_parse_end(tokener),
                  json_tokener_error_desc(json_tokener_get_error(tokener)));

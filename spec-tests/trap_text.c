@@ -41,6 +41,9 @@ static size_t length_without_number(spec_text_t text) {
 }
 
 bool spec_trap_is(spec_text_t text, catnap_trap_code_t code) {
+    if (text.data && text.size == 0) {
+        return true; /* the beginning of every message */
+    }
     size_t length = length_without_number(text);
     for (size_t i = 0; i < sizeof trap_texts / sizeof *trap_texts; i++) {
         if (strlen(trap_texts[i].text) == length &&

@@ -191,6 +191,20 @@ static void alternatives_of_both_dialects(void **state) {
     }
 }
 
+/* As wast2json writes what is expected of several results when a trap is. */
+static void commas_may_be_left_out(void **state) {
+    (void)state;
+    spec_script_t script;
+    spec_command_t *c = read_one(
+        &script, "{\"type\":\"assert_trap\",\"line\":2,\"action\":{\"type\":\"invoke\",\"field\":"
+                 "\"}{\\\"} {\",\"args\":[]},\"text\":\"unreachable\",\"expected\":"
+                 "[{\"type\":\"i32\"}{\"type\":\"i32\"} \n{\"type\":\"i64\"}]}");
+    assert_int_equal(c->type, SPEC_ASSERT_TRAP);
+    assert_int_equal(c->action.field.size, 6);
+    assert_memory_equal(c->action.field.data, "}{\"} {", 6);
+    spec_script_free(&script);
+}
+
 static void what_is_not_a_script_is_refused(void **state) {
     (void)state;
     refuse("");
@@ -213,6 +227,8 @@ static void trap_texts(void **state) {
     assert_false(spec_trap_is(numbered, CATNAP_TRAP_UNDEFINED_ELEMENT));
     assert_false(spec_trap_is(unknown, CATNAP_TRAP_UNINITIALIZED_ELEMENT));
     assert_false(spec_trap_is((spec_text_t){NULL, 0}, CATNAP_TRAP_HOST));
+    assert_true(spec_trap_is((spec_text_t){"", 0}, CATNAP_TRAP_UNREACHABLE));
+    assert_true(spec_trap_is((spec_text_t){"", 0}, CATNAP_TRAP_HOST));
 }
 
 static void changes_are_found_by_set_script_and_line(void **state) {
@@ -237,6 +253,7 @@ int main(void) {
         cmocka_unit_test(vectors_match_lane_by_lane),
         cmocka_unit_test(null_references_match_null_only),
         cmocka_unit_test(alternatives_of_both_dialects),
+        cmocka_unit_test(commas_may_be_left_out),
         cmocka_unit_test(what_is_not_a_script_is_refused),
         cmocka_unit_test(trap_texts),
         cmocka_unit_test(changes_are_found_by_set_script_and_line),

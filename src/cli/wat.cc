@@ -20,6 +20,7 @@
 #include <wabt/wast-parser.h>
 
 #include "catnap.h"
+#include "wat_source.h"
 
 namespace {
 
@@ -58,13 +59,14 @@ std::string escaped(const std::string &text) {
     return result;
 }
 
-wat_result write_errors(int fd, const wabt::Errors &errors) {
+wat_result write_errors(int fd, const wabt::Errors &errors, const WatSource &source) {
     const size_t most = 10;
     std::string text;
     for (size_t i = 0; i < errors.size() && i < most; i++) {
         const wabt::Location &at = errors[i].loc;
         text += (i > 0 ? "\n" : "") + std::to_string(at.line) + ":" +
-                std::to_string(at.first_column) + ": " + escaped(errors[i].message);
+                std::to_string(source.column(at.line, at.first_column)) + ": " +
+                escaped(errors[i].message);
     }
     return write_all(fd, text.data(), text.size()) ? WAT_REFUSED : WAT_FAILED;
 }
@@ -81,31 +83,35 @@ bool write_file(int fd, std::string_view name, const wabt::OutputBuffer &content
 } // namespace
 
 wat_result wat_to_binary(const char *name, const void *text, size_t length, int fd) {
+    const WatSource source(text, length);
     wabt::Errors errors;
     std::unique_ptr<wabt::Module> module;
     wabt::WastParseOptions options(all_features());
-    auto lexer = wabt::WastLexer::CreateBufferLexer(name, text, length, &errors);
+    auto lexer = wabt::WastLexer::CreateBufferLexer(name, source.text().data(),
+                                                    source.text().size(), &errors);
     if (wabt::Failed(wabt::ParseWatModule(lexer.get(), &module, &errors, &options)))
-        return write_errors(fd, errors);
+        return write_errors(fd, errors, source);
     wabt::MemoryStream stream;
     if (wabt::Failed(wabt::WriteBinaryModule(&stream, module.get(), write_options())))
-        return write_errors(fd, errors);
+        return write_errors(fd, errors, source);
     const wabt::OutputBuffer &binary = stream.output_buffer();
     return write_all(fd, binary.data.data(), binary.size()) ? WAT_DONE : WAT_FAILED;
 }
 
 wat_result wat_script_to_files(const char *name, const void *text, size_t length, int fd) {
+    const WatSource source(text, length);
     wabt::Errors errors;
     std::unique_ptr<wabt::Script> script;
     wabt::WastParseOptions options(all_features());
-    auto lexer = wabt::WastLexer::CreateBufferLexer(name, text, length, &errors);
+    auto lexer = wabt::WastLexer::CreateBufferLexer(name, source.text().data(),
+                                                    source.text().size(), &errors);
     if (wabt::Failed(wabt::ParseWastScript(lexer.get(), &script, &errors, &options)))
-        return write_errors(fd, errors);
+        return write_errors(fd, errors, source);
     wabt::MemoryStream json;
     std::vector<wabt::FilenameMemoryStreamPair> modules;
     if (wabt::Failed(wabt::WriteBinarySpecScript(&json, script.get(), name, "module",
                                                  write_options(), &modules)))
-        return write_errors(fd, errors);
+        return write_errors(fd, errors, source);
     if (!write_file(fd, "script.json", json.output_buffer()))
         return WAT_FAILED;
     for (const auto &module : modules)
