@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "exec/bulk.h"
 
 /* Stretches shorter than this are copied: a mapping of its own costs more. */
 #define LEAST_MAPPED (16u * SNAP_PAGE)
@@ -333,13 +334,22 @@ static bool make_object(struct restore *r, uint32_t number) {
     }
 }
 
+/* Between two objects and while pages are copied. */
+static bool interrupted(struct restore *r) {
+    return cn_fail(r->error, CATNAP_INTERRUPTED, "restoring was interrupted");
+}
+
+static bool may_go_on(struct restore *r) {
+    return !cn_interrupted(&r->store->machine) || interrupted(r);
+}
+
 /* Globals of the host come last in a snapshot, and nothing is needed for making them. */
 static bool make_objects(struct restore *r) {
     for (uint32_t i = 0; i < r->snapshot->object_count; i++)
         if (r->snapshot->objects[i].kind == OBJECT_GLOBAL && !make_object(r, i))
             return false;
     for (uint32_t i = 0; i < r->snapshot->object_count; i++)
-        if (!make_object(r, i))
+        if (!may_go_on(r) || !make_object(r, i))
             return false;
     return true;
 }
@@ -385,7 +395,7 @@ static bool is_mapped(const catnap_snapshot_t *snapshot, const struct snap_run *
 }
 
 /* A part of the snapshot's image in place of the memory's pages, or a copy. */
-static void fill_pages(struct restore *r) {
+static bool fill_pages(struct restore *r) {
     uint32_t mappings = 0;
     for (size_t i = 0; i < r->snapshot->run_count; i++) {
         const struct snap_run *run = &r->snapshot->runs[i];
@@ -398,9 +408,11 @@ static void fill_pages(struct restore *r) {
         mappings += wanted;
         memory->imaged |= mapped;
         memory->unlike |= wanted && !mapped;
-        if (!mapped && run->bytes)
-            memcpy(to, run->bytes, size);
+        if (!mapped && run->bytes &&
+            cn_bulk_copy(&r->store->machine, to, run->bytes, size, true) < size)
+            return interrupted(r);
     }
+    return true;
 }
 
 /* Memories that are laid out for the snapshot can be so again. */
@@ -415,9 +427,10 @@ static void expect_spares(struct restore *r) {
 
 static bool fill(struct restore *r) {
     for (uint32_t i = 0; i < r->snapshot->object_count; i++)
-        if (!fill_object(r, i))
+        if (!may_go_on(r) || !fill_object(r, i))
             return false;
-    fill_pages(r);
+    if (!fill_pages(r))
+        return false;
     expect_spares(r);
     return true;
 }

@@ -281,6 +281,34 @@ static void instantiation_is_interrupted(void **state) {
     }
 }
 
+/* Nothing of a restoration that is interrupted is left, and the next one is not hurt. */
+static void restoring_is_interrupted(void **state) {
+    (void)state;
+    struct world w;
+    catnap_store_stats_t stats;
+    enter_endless(&w);
+    CALL_EXPORT(w.instance, "count");
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(w.store, NULL, NULL);
+    assert_non_null(snapshot);
+    wasm_store_t *store = wasm_store_new(w.engine);
+    catnap_linker_t *linker = catnap_linker_new(store);
+    wasm_instance_t *instance;
+    catnap_store_interrupt(store, catnap_store_call_id(store));
+    catnap_error_t *error = catnap_snapshot_restore(snapshot, linker, NULL, &instance, NULL);
+    assert_int_equal(catnap_error_status(error), CATNAP_INTERRUPTED);
+    catnap_error_delete(error);
+    assert_null(instance);
+    catnap_store_stats(store, &stats);
+    assert_int_equal(stats.instances, 0);
+    assert_null(catnap_snapshot_restore(snapshot, linker, NULL, &instance, NULL));
+    assert_int_equal(CALL_EXPORT(instance, "count"), 2);
+    wasm_instance_delete(instance);
+    catnap_linker_delete(linker);
+    wasm_store_delete(store);
+    catnap_snapshot_delete(snapshot);
+    close_world(&w);
+}
+
 struct interrupter {
     wasm_store_t *store;
     _Atomic bool stop;
@@ -483,6 +511,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(late_and_early_requests),
         cmocka_unit_test(late_requests_wake_nobody),
         cmocka_unit_test(instantiation_is_interrupted),
+        cmocka_unit_test(restoring_is_interrupted),
         cmocka_unit_test(only_the_target_is_hit),
         cmocka_unit_test(interrupted_runs_go_on),
         cmocka_unit_test(interrupted_in_the_host),
