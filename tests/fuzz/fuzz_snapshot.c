@@ -3,7 +3,9 @@
  * working instances, of which another snapshot can be taken, and modules that are valid be made.
  * The corpus is tests/fuzz/corpus/snapshot.
  *
- * Lengths and checksums are made right, since nothing else would get past them.
+ * Lengths, checksums of the structure, of pages and of modules, and the places of contents are made right,
+ * since nothing else would get past them. Deltas get an empty base. Half of the inputs, by their length,
+ * are read with their pages trusted.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -55,10 +57,74 @@ static bool find_part(const uint8_t *bytes, size_t size, unsigned part, size_t *
     return true;
 }
 
+/* Of the pages part: object, first page, count, checksum, offset and length in the area. */
+enum { RUN_COUNT = 12, RUN_CHECKSUM = 20, RUN_OFFSET = 28, RUN_STORED = 36, RUN_SIZE = 44 };
+/* Of a row of the modules part: the hash, the length, the length of the name, the name, the offset. */
+enum { MODULE_LENGTH = 16, MODULE_NAME_LENGTH = 24, MODULE_NAME = 28 };
+
+struct area {
+    const uint8_t *bytes;
+    uint64_t size, used;
+};
+
+/* Contents follow each other, as far as they fit. */
+static bool place(struct area *area, uint64_t stored, uint8_t *offset) {
+    if (get64(offset) == NO_BYTES || stored > area->size - area->used)
+        return false;
+    put64(offset, area->used);
+    area->used += stored;
+    return true;
+}
+
+static void mend_pages(uint8_t *at, size_t length, bool compressed, struct area *area) {
+    for (size_t i = 8; i + RUN_SIZE <= length; i += RUN_SIZE) {
+        uint8_t *run = at + i;
+        uint64_t size = get64(run + RUN_COUNT) * 4096;
+        if (!compressed)
+            put64(run + RUN_STORED, get64(run + RUN_OFFSET) == NO_BYTES ? 0 : size);
+        uint64_t from = area->used;
+        if (place(area, get64(run + RUN_STORED), run + RUN_OFFSET) && !compressed)
+            put64(run + RUN_CHECKSUM, XXH3_64bits(area->bytes + from, (size_t)size));
+    }
+}
+
+/* The last one takes what is left. */
+static void mend_modules(uint8_t *at, size_t length, struct area *area) {
+    for (size_t i = 4; i + MODULE_NAME + 8 <= length;) {
+        uint32_t name;
+        memcpy(&name, at + i + MODULE_NAME_LENGTH, sizeof name);
+        if (name > length - i - MODULE_NAME - 8)
+            return;
+        uint8_t *row = at + i, *offset = row + MODULE_NAME + name;
+        i += MODULE_NAME + name + 8;
+        if (i == length && get64(offset) != NO_BYTES)
+            put64(row + MODULE_LENGTH, area->size - area->used);
+        uint64_t from = area->used, size = get64(row + MODULE_LENGTH);
+        if (!place(area, size, offset))
+            continue;
+        XXH128_hash_t hash = XXH3_128bits(area->bytes + from, (size_t)size);
+        put64(row, hash.high64);
+        put64(row + 8, hash.low64);
+    }
+}
+
+static void mend_contents(uint8_t *bytes, size_t size) {
+    size_t at, length;
+    uint64_t start = get64(bytes + HEAD_AREA);
+    if (start > size)
+        return;
+    struct area area = {bytes + start, size - start, 0};
+    if (find_part(bytes, size, PART_PAGES, &at, &length) && at + length <= start)
+        mend_pages(bytes + at, length, bytes[HEAD_FLAGS] & FLAG_COMPRESSED, &area);
+    if (find_part(bytes, size, PART_MODULES, &at, &length) && at + length <= start)
+        mend_modules(bytes + at, length, &area);
+}
+
 static void mend(uint8_t *bytes, size_t size) {
     size_t at, length;
     if (size < HEAD_SIZE)
         return;
+    mend_contents(bytes, size);
     memcpy(bytes, FORMAT_MAGIC, 8);
     put64(bytes + HEAD_LENGTH, size);
     put64(bytes + HEAD_CHECKSUM, XXH3_64bits(bytes, HEAD_CHECKSUM));
@@ -172,22 +238,39 @@ static void restore(wasm_engine_t *engine, const catnap_snapshot_t *snapshot) {
     free(instances);
 }
 
+static void add_length(void *env, size_t memory, uint64_t offset, uint64_t length) {
+    (void)memory;
+    require(length > 0 && offset + length > offset);
+    *(uint64_t *)env += length;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *bytes = malloc(size + 1);
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_fuel(config, true);
     catnap_config_set_interruptible(config, true);
     wasm_engine_t *engine = wasm_engine_new_with_config(config);
-    catnap_open_options_t options = {.trust_pages = true};
     catnap_error_t *error;
+    wasm_store_t *empty = wasm_store_new(engine);
+    catnap_snapshot_t *base = catnap_snapshot_take(empty, NULL, &error);
+    catnap_open_options_t options = {.trust_pages = size % 2, .base = base};
+    catnap_snapshot_info_t info;
+    catnap_snapshot_info(base, &info);
     memcpy(bytes, data, size);
+    if (size >= HEAD_SIZE && (bytes[HEAD_FLAGS] & FLAG_DELTA))
+        memcpy(bytes + HEAD_BASE, info.identity, sizeof info.identity);
     mend(bytes, size);
     catnap_snapshot_t *snapshot = catnap_snapshot_read(engine, bytes, size, &options, &error);
     require(snapshot ? !error : error && catnap_error_message(error)[0]);
     catnap_error_delete(error);
-    if (snapshot)
+    if (snapshot) {
+        uint64_t differing = 0;
+        catnap_snapshot_diff(snapshot, base, add_length, &differing);
         restore(engine, snapshot);
+    }
     catnap_snapshot_delete(snapshot);
+    catnap_snapshot_delete(base);
+    wasm_store_delete(empty);
     wasm_engine_delete(engine);
     free(bytes);
     return 0;
