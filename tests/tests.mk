@@ -131,23 +131,17 @@ $(BUILD)/make_%: $(BUILD)/tests/fuzz/make_%.o $(BUILD)/libcatnap.a
 
 -include $(FUZZERS:%=$(BUILD)/tests/fuzz/%.d)
 
+# FUZZ_JOBS targets at a time.
+FUZZ_JOBS ?= 1
 fuzz-run: fuzz
-	@for name in $(FUZZERS:fuzz_%=%); do \
-	    mkdir -p $(FUZZ)/found/$$name; \
-	    echo "fuzz_$$name: $(SECONDS) seconds"; \
-	    $(FUZZ)/fuzz_$$name -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 \
-	        -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$name- \
-	        $(FUZZ)/found/$$name tests/fuzz/corpus/$$name >$(FUZZ)/$$name.log 2>&1 || \
-	        { tail -n 50 $(FUZZ)/$$name.log; exit 1; }; \
-	    grep -a '^stat::' $(FUZZ)/$$name.log; \
-	done
+	@printf '%s\n' $(FUZZERS:fuzz_%=%) | xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run $(FUZZ) $(SECONDS)
 
 #: Testing
 #:   check          all tests; SUITES="unit api" picks directories of tests/,
 #:                  WITHOUT=programs leaves one out
 #:   spec           the official suite: SPEC_TESTSUITE=DIR, SPEC_SET=NAME, SPEC_OPTIONS=...
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
-#:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60
+#:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60, FUZZ_JOBS=1 at a time
 #:   bench-calls    what calls between host and WebAssembly cost
 #:   bench-snapshot what checkpoints, clones and snapshots cost
 #:   bench-pool     what pools of instances cost
