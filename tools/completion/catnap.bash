@@ -23,6 +23,8 @@ _catnap()
         run:--fuel) offer=(-W '') ;;
         run:--timeout) offer=(-W '') ;;
         run:--max-memory) offer=(-W '') ;;
+        run:--max-table-elements) offer=(-W '') ;;
+        run:--max-engine-memory) offer=(-W '') ;;
         run:--max-depth) offer=(-W '') ;;
         run:--max-stack) offer=(-W '') ;;
         run:--unknown-imports) offer=(-W 'trap') ;;
@@ -35,6 +37,8 @@ _catnap()
         resume:--fuel) offer=(-W '') ;;
         resume:--timeout) offer=(-W '') ;;
         resume:--max-memory) offer=(-W '') ;;
+        resume:--max-table-elements) offer=(-W '') ;;
+        resume:--max-engine-memory) offer=(-W '') ;;
         resume:--max-depth) offer=(-W '') ;;
         resume:--max-stack) offer=(-W '') ;;
         resume:--snapshot-on) offer=(-W '') ;;
@@ -52,18 +56,20 @@ _catnap()
         snapshot:--fuel) offer=(-W '') ;;
         snapshot:--timeout) offer=(-W '') ;;
         snapshot:--max-memory) offer=(-W '') ;;
+        snapshot:--max-table-elements) offer=(-W '') ;;
+        snapshot:--max-engine-memory) offer=(-W '') ;;
         inspect:--function) offer=(-W '') ;;
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --fuel --timeout --max-memory --max-depth --max-stack --snapshot-on --snapshot-every --output --compress --json --help'
+            options=' --invoke --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
-            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --max-memory --json --help'
+            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --max-memory --max-table-elements --max-engine-memory --json --help'
             operands='' ;;
         validate)
             options=' --json --help'
