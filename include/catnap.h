@@ -573,9 +573,11 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
  * same directory at the same time. What is not there, of another version or damaged is validated as
  * ever: a cache never makes loading fail.
  *
- * Entries on disk are trusted: who can write to the directory can have code run that nobody
- * validated. It must be the user's own and writable by nobody else, which is checked, as it is for
- * each entry; symbolic links are not followed. docs/startup.md says more. */
+ * What an entry says, that the bodies of a module are valid, is trusted; all else is decoded and
+ * validated again, from a copy. So who can write to the directory can have code run that was not
+ * validated: give no guest a writable directory that holds it. It must be the user's own and writable
+ * by nobody else, which is checked, as it is for each entry; symbolic links are not followed.
+ * docs/startup.md says more. */
 typedef struct catnap_cache_t catnap_cache_t;
 
 typedef struct catnap_cache_options {
@@ -593,10 +595,11 @@ catnap_cache_new(wasm_engine_t *, const catnap_cache_options_t *, catnap_error_t
 /* Modules that came from it stay. */
 WASM_API_EXTERN void catnap_cache_delete(own catnap_cache_t *);
 
-/* As catnap_module_new(), through the cache. A module that is in memory is shared, with all of it that
- * is translated; it is found again under the same options->name only. Bytes with options->release
- * are released as soon as they are not needed, and otherwise kept for as long as the cache keeps the
- * module. */
+/* As catnap_module_new(), through the cache: bytes without options->release are copied before they are
+ * compared with what was validated, and others must not change. A module that is in memory is shared,
+ * with all of it that is translated; it is found again under the same options->name only. Bytes with
+ * options->release are released as soon as they are not needed, and otherwise kept for as long as the
+ * cache keeps the module. */
 WASM_API_EXTERN own wasm_module_t *catnap_cache_module(catnap_cache_t *, wasm_store_t *,
                                                        const uint8_t *bytes, size_t length,
                                                        const catnap_module_options_t *,

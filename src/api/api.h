@@ -91,12 +91,10 @@ wasm_trap_t *cn_callback_raw(wasm_func_t *, struct catnap_caller_t *, uint64_t *
 /* Decodes and validates, and translates when the engine is eager. options may be NULL. */
 struct shared_module *cn_load(wasm_engine_t *, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *, struct error *);
-/* The same from tables in place of decoding and validating: that they are these bytes', and these valid,
- * is the caller's to know. Bytes of damaged tables are decoded and validated; *damaged tells. */
-struct tables_source;
+/* The same, but bodies are not validated: that they are valid, and that the bytes do not change between
+ * that finding and this call, is the caller's to know. */
 struct shared_module *cn_load_known(wasm_engine_t *, const uint8_t *bytes, size_t size,
-                                    const catnap_module_options_t *, const struct tables_source *,
-                                    bool *damaged, struct error *);
+                                    const catnap_module_options_t *, struct error *);
 /* What the options say of translation, or else the engine. */
 catnap_translation_t cn_translation_mode(const wasm_engine_t *, const catnap_module_options_t *);
 /* Makes a checked module one that stores can have, translated when the mode is eager; takes it over,

@@ -5,8 +5,6 @@
 
 #include "base/platform.h"
 #include "cache/directory.h"
-#include "cache/tables.h"
-#include "validate/validate.h"
 
 /* A module that the cache keeps; the embedder's key lies behind it. */
 struct kept {
@@ -271,32 +269,17 @@ static struct shared_module *timed(const struct request *request, uint64_t searc
     return shared;
 }
 
-static void unmap(void *env, const uint8_t *bytes, size_t size) {
-    (void)env;
-    cn_cache_unmap(bytes, size);
+/* Bytes of an engine's allocator. */
+static void free_bytes(void *env, const uint8_t *bytes, size_t size) {
+    cn_free(env, (void *)(uintptr_t)bytes, size);
 }
 
-static bool read_tables(void *env, uint8_t *tables) {
-    return cn_cache_read_tables(env, tables);
-}
-
-/* Writes an entry of a valid module. Its tables are made anew: functions may be translated by now. */
+/* Writes an entry of a valid module. */
 static void store(const struct request *request, const struct module *valid) {
     catnap_cache_t *cache = request->cache;
-    struct alloc *alloc = alloc_of(cache);
-    struct error error;
-    struct module *m = cn_module_decode(alloc, valid->registry, valid->features, valid->bytes,
-                                        valid->size, NULL, &error);
-    size_t size = m && cn_validate_declarations(m, &error) ? cn_tables_size(m) : 0;
-    uint8_t *tables = size > 0 ? cn_alloc(alloc, size) : NULL;
-    if (tables) {
-        cn_tables_save(m, tables);
-        struct cache_content content = {valid->bytes, valid->size, tables, size};
-        if (cn_cache_write(&cache->directory, &request->key, &content))
-            count(cache, &cache->stats.stored);
-    }
-    cn_free(alloc, tables, size);
-    cn_module_release(m);
+    struct cache_content content = {valid->bytes, valid->size};
+    if (cn_cache_write(&cache->directory, &request->key, &content))
+        count(cache, &cache->stats.stored);
 }
 
 /* The module of a hit over bytes that are the entry's; closes it. */
@@ -305,41 +288,37 @@ static struct shared_module *from_entry(const struct request *request, struct ca
                                         const catnap_module_options_t *options,
                                         struct error *error) {
     catnap_cache_t *cache = request->cache;
-    bool damaged = false;
-    const struct tables_source tables = {(size_t)entry->tables_size, read_tables, entry};
     uint64_t searched = cn_os_monotonic_ns();
     struct shared_module *shared =
-        timed(request, searched,
-              cn_load_known(cache->engine, bytes, size, options, &tables, &damaged, error));
-    if (shared)
-        count(cache, damaged ? &cache->stats.damaged : &cache->stats.disk_hits);
-    if (shared && !damaged)
+        timed(request, searched, cn_load_known(cache->engine, bytes, size, options, error));
+    if (shared) {
+        count(cache, &cache->stats.disk_hits);
         cn_cache_note_use(entry);
-    else if (shared && !shared->module->deferred)
-        store(request, shared->module);
+    }
     cn_cache_close(entry);
     return shared;
 }
 
-/* The stored bytes in place of those of the request, which nobody looks at. */
+/* The stored bytes in place of those of the request, which are not looked at. */
 static struct shared_module *from_key(const struct request *request, struct error *error) {
     catnap_cache_t *cache = request->cache;
-    const catnap_module_options_t options = {.name = name_of(request), .release = unmap};
+    const catnap_module_options_t options = {
+        .name = name_of(request), .release = free_bytes, .release_env = alloc_of(cache)};
     struct cache_entry entry;
-    const uint8_t *bytes;
-    size_t size;
+    uint8_t *bytes = NULL;
     enum cache_result result = cn_cache_find(&cache->directory, &request->key, &entry);
-    if (result == CACHE_HIT && !cn_cache_map(&entry, &bytes, &size)) {
-        cn_cache_close(&entry);
-        result = CACHE_DAMAGED;
+    if (result == CACHE_HIT) {
+        bytes = cn_cache_read(&cache->directory, &entry);
+        if (!bytes)
+            cn_cache_close(&entry);
     }
-    if (result == CACHE_DAMAGED)
-        count(cache, &cache->stats.damaged);
-    if (result != CACHE_HIT)
-        return NULL;
-    struct shared_module *shared = from_entry(request, &entry, bytes, size, &options, error);
+    struct shared_module *shared = NULL;
+    if (bytes)
+        shared = from_entry(request, &entry, bytes, (size_t)entry.size, &options, error);
     if (shared)
         release_bytes(request);
+    else if (result != CACHE_MISS)
+        count(cache, &cache->stats.damaged);
     return shared;
 }
 
@@ -359,7 +338,8 @@ static enum cache_result find_bytes(struct request *request, struct cache_entry 
     return result;
 }
 
-static struct shared_module *from_bytes(struct request *request, struct error *error) {
+/* Looks on disk for bytes that do not change. */
+static struct shared_module *from_constant(struct request *request, struct error *error) {
     catnap_cache_t *cache = request->cache;
     struct cache_entry entry;
     enum cache_result result =
@@ -371,6 +351,31 @@ static struct shared_module *from_bytes(struct request *request, struct error *e
         cn_load(cache->engine, request->bytes, request->size, request->options, error);
     if (shared && !shared->module->deferred && cache->on_disk)
         store(request, shared->module);
+    return shared;
+}
+
+/* Bytes that are not lent may change at any time: they are copied before they are compared with those
+ * that were validated. */
+static struct shared_module *from_bytes(struct request *request, struct error *error) {
+    struct request constant = *request;
+    catnap_module_options_t options = {0};
+    if (request->options)
+        options = *request->options;
+    constant.options = &options;
+    if (!options.release && request->size <= LIMIT_MODULE_BYTES) {
+        uint8_t *copy = cn_alloc(alloc_of(request->cache), request->size);
+        if (!copy) {
+            cn_fail_memory(error);
+            return NULL;
+        }
+        if (request->size > 0)
+            memcpy(copy, request->bytes, request->size);
+        constant.bytes = copy;
+        options.release = free_bytes;
+        options.release_env = alloc_of(request->cache);
+    }
+    struct shared_module *shared = from_constant(&constant, error);
+    request->key = constant.key; /* which may be of all bytes now */
     return shared;
 }
 

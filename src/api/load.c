@@ -4,7 +4,6 @@
 #include <inttypes.h>
 
 #include "base/platform.h"
-#include "cache/tables.h"
 #include "validate/check.h"
 
 static void keep_bytes(void *env, const uint8_t *bytes, size_t size) {
@@ -48,8 +47,7 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
 /* How a module is loaded. */
 struct manner {
     catnap_translation_t mode;
-    const struct tables_source *tables; /* of bytes that are known to be valid, or NULL */
-    bool *damaged;                      /* set when the tables are */
+    bool bodies_are_valid; /* known from before: all else is validated */
 };
 
 catnap_translation_t cn_translation_mode(const wasm_engine_t *engine,
@@ -57,18 +55,21 @@ catnap_translation_t cn_translation_mode(const wasm_engine_t *engine,
     return options && options->set_translation ? options->translation : engine->config.translation;
 }
 
-/* NULL also when the tables are damaged. */
-static struct module *take_tables(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                  struct manner how, struct error *error) {
+/* A module over borrowed bytes whose bodies are known to be valid, or NULL and *error. */
+static struct module *decode_known(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
+                                   struct error *error) {
     uint64_t start = cn_os_monotonic_ns();
-    struct module *module = cn_tables_load(&engine->alloc, &engine->types, engine->config.features,
-                                           bytes, size, how.tables, error);
-    *how.damaged = !module && error->status != CATNAP_NO_MEMORY;
+    struct module *module = cn_module_decode(&engine->alloc, &engine->types,
+                                             engine->config.features, bytes, size, NULL, error);
     if (!module)
         return NULL;
     module->release = keep_bytes;
+    bool valid = cn_validate_declarations(module, error);
     module->decode_ns = cn_os_monotonic_ns() - start;
-    return module;
+    if (valid)
+        return module;
+    cn_module_release(module);
+    return NULL;
 }
 
 /* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
@@ -77,11 +78,8 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
     struct check check = {.deferred = how.mode == CATNAP_TRANSLATION_DEFERRED,
                           .threads = engine->config.threads};
     struct body_watcher watcher = cn_check_watcher(&check);
-    if (how.tables) {
-        struct module *module = take_tables(engine, bytes, size, how, error);
-        if (module || !*how.damaged)
-            return module;
-    }
+    if (how.bodies_are_valid)
+        return decode_known(engine, bytes, size, error);
     uint64_t start = cn_os_monotonic_ns();
     struct module *module = cn_module_decode(&engine->alloc, &engine->types,
                                              engine->config.features, bytes, size, &watcher, error);
@@ -182,10 +180,9 @@ static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *byt
 }
 
 static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                  const catnap_module_options_t *options,
-                                  const struct tables_source *tables, bool *damaged,
+                                  const catnap_module_options_t *options, bool bodies_are_valid,
                                   struct error *error) {
-    struct manner how = {cn_translation_mode(engine, options), tables, damaged};
+    struct manner how = {cn_translation_mode(engine, options), bodies_are_valid};
     if (options && options->release)
         return load_lent(engine, bytes, size, options, how, error);
     return load_copy(engine, bytes, size, options ? options->name : NULL, how, error);
@@ -193,12 +190,10 @@ static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, s
 
 struct shared_module *cn_load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                               const catnap_module_options_t *options, struct error *error) {
-    return load(engine, bytes, size, options, NULL, NULL, error);
+    return load(engine, bytes, size, options, false, error);
 }
 
 struct shared_module *cn_load_known(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                    const catnap_module_options_t *options,
-                                    const struct tables_source *tables, bool *damaged,
-                                    struct error *error) {
-    return load(engine, bytes, size, options, tables, damaged, error);
+                                    const catnap_module_options_t *options, struct error *error) {
+    return load(engine, bytes, size, options, true, error);
 }

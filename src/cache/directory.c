@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -102,8 +101,6 @@ static enum cache_result open_entry(const struct cache_directory *directory, con
         read_fully(entry->fd, head->bytes, ENTRY_BYTES_AT, 0) &&
         cn_entry_check(head->bytes, (uint64_t)status.st_size, &head->header)) {
         entry->size = head->header.size;
-        entry->tables_size = head->header.tables_size;
-        entry->tables_checksum = head->header.tables_checksum;
         entry->hash = head->header.hash;
         entry->used = status.st_mtim.tv_sec;
         return CACHE_HIT;
@@ -159,29 +156,20 @@ enum cache_result cn_cache_compare(const struct cache_directory *directory,
                                                                         : CACHE_MISS;
 }
 
-/* From the start of the file, so that any size of pages does. */
-bool cn_cache_map(const struct cache_entry *entry, const uint8_t **bytes, size_t *size) {
-    size_t whole = ENTRY_BYTES_AT + (size_t)entry->size;
-    void *start = mmap(NULL, whole, PROT_READ, MAP_PRIVATE, entry->fd, 0);
-    if (start == MAP_FAILED)
-        return false;
-    *bytes = (const uint8_t *)start + ENTRY_BYTES_AT;
-    *size = (size_t)entry->size;
-    struct cache_hash hash = cn_entry_hash(*bytes, *size);
-    if (hash.low == entry->hash.low && hash.high == entry->hash.high)
-        return true;
-    munmap(start, whole);
-    return false;
+uint8_t *cn_cache_read(const struct cache_directory *directory, const struct cache_entry *entry) {
+    size_t size = (size_t)entry->size;
+    uint8_t *bytes = cn_alloc(directory->alloc, size);
+    if (bytes && read_fully(entry->fd, bytes, size, ENTRY_BYTES_AT)) {
+        struct cache_hash hash = cn_entry_hash(bytes, size);
+        if (hash.low == entry->hash.low && hash.high == entry->hash.high)
+            return bytes;
+    }
+    cn_cache_free(directory, bytes, size);
+    return NULL;
 }
 
-void cn_cache_unmap(const uint8_t *bytes, size_t size) {
-    munmap((void *)(uintptr_t)(bytes - ENTRY_BYTES_AT), size + ENTRY_BYTES_AT);
-}
-
-bool cn_cache_read_tables(const struct cache_entry *entry, uint8_t *tables) {
-    size_t size = (size_t)entry->tables_size;
-    return read_fully(entry->fd, tables, size, ENTRY_BYTES_AT + entry->size) &&
-           cn_entry_tables_checksum(tables, size) == entry->tables_checksum;
+void cn_cache_free(const struct cache_directory *directory, uint8_t *bytes, uint64_t size) {
+    cn_free(directory->alloc, bytes, (size_t)size);
 }
 
 void cn_cache_note_use(const struct cache_entry *entry) {
@@ -247,15 +235,6 @@ bool cn_cache_remove(const struct cache_directory *directory, const char *name) 
     return unlinkat(directory->fd, name, 0) == 0;
 }
 
-static bool are_tables_whole(const struct cache_directory *directory,
-                             const struct cache_entry *entry) {
-    size_t size = (size_t)entry->tables_size;
-    uint8_t *tables = cn_alloc(directory->alloc, size);
-    bool whole = !tables || cn_cache_read_tables(entry, tables);
-    cn_free(directory->alloc, tables, size);
-    return whole;
-}
-
 static void describe(const struct cache_directory *directory, const struct listed *item,
                      struct cache_found *found, struct head *head) {
     struct cache_entry entry;
@@ -263,8 +242,10 @@ static void describe(const struct cache_directory *directory, const struct liste
         .name = item->name, .file_size = item->size, .used = item->used.tv_sec, .damaged = true};
     if (open_entry(directory, item->name, &entry, head) != CACHE_HIT)
         return;
-    if (are_tables_whole(directory, &entry) && cn_cache_map(&entry, &found->bytes, &found->size)) {
+    found->bytes = cn_cache_read(directory, &entry);
+    if (found->bytes) {
         found->damaged = false;
+        found->size = (size_t)entry.size;
         found->features = head->header.features;
         memcpy(found->version, head->header.version, sizeof found->version);
         found->key_size = head->header.key_size;
@@ -286,8 +267,7 @@ bool cn_cache_walk(const struct cache_directory *directory,
             continue;
         describe(directory, &listing.items[i], &found, &head);
         callback(env, &found);
-        if (!found.damaged)
-            cn_cache_unmap(found.bytes, found.size);
+        cn_cache_free(directory, found.bytes, found.size);
     }
     free_listing(directory->alloc, &listing);
     return true;
@@ -364,16 +344,15 @@ bool cn_cache_write(const struct cache_directory *directory, const struct cache_
                     const struct cache_content *content) {
     char name[ENTRY_NAME], unfinished[ENTRY_NAME];
     uint8_t head[ENTRY_BYTES_AT];
-    if (ENTRY_BYTES_AT + (uint64_t)content->size + content->tables_size > directory->limit)
+    if (ENTRY_BYTES_AT + (uint64_t)content->size > directory->limit)
         return false;
     int fd = create_unfinished(directory, unfinished);
     if (fd < 0)
         return false;
     cn_entry_name(key, name);
     cn_entry_fill(head, key, content);
-    bool written = write_fully(fd, head, sizeof head) &&
-                   write_fully(fd, content->bytes, content->size) &&
-                   write_fully(fd, content->tables, content->tables_size);
+    bool written =
+        write_fully(fd, head, sizeof head) && write_fully(fd, content->bytes, content->size);
     written = close(fd) == 0 && written;
     if (!written || renameat(directory->fd, unfinished, directory->fd, name) != 0) {
         cn_cache_remove(directory, unfinished);

@@ -53,7 +53,7 @@ enum cache_result { CACHE_HIT, CACHE_MISS, CACHE_DAMAGED };
 /* An open entry that is whole as far as its head tells. */
 struct cache_entry {
     int fd;
-    uint64_t size, tables_size, tables_checksum;
+    uint64_t size;          /* of the module */
     struct cache_hash hash; /* of the bytes */
     int64_t used;           /* seconds of the Unix epoch */
 };
@@ -66,19 +66,16 @@ void cn_cache_close(struct cache_entry *);
  * be. */
 enum cache_result cn_cache_compare(const struct cache_directory *, const struct cache_entry *,
                                    const uint8_t *bytes, size_t size);
-/* The bytes, checked against their hash, mapped. False when they are damaged. */
-bool cn_cache_map(const struct cache_entry *, const uint8_t **bytes, size_t *size);
-void cn_cache_unmap(const uint8_t *bytes, size_t size);
-/* Reads tables_size bytes. False when they are damaged. */
-bool cn_cache_read_tables(const struct cache_entry *, uint8_t *tables);
+/* A copy of the module's bytes, checked against their hash, for cn_cache_free(). NULL when they are
+ * damaged or memory is exhausted. */
+uint8_t *cn_cache_read(const struct cache_directory *, const struct cache_entry *);
+void cn_cache_free(const struct cache_directory *, uint8_t *bytes, uint64_t size);
 /* It was of use: it goes after those that were not. */
 void cn_cache_note_use(const struct cache_entry *);
 
 struct cache_content {
     const uint8_t *bytes;
     size_t size;
-    const uint8_t *tables;
-    size_t tables_size;
 };
 /* Adds or replaces an entry, and lets the ones longest unused go when there are too many. False when
  * that did not work, which harms nobody. */
@@ -95,10 +92,10 @@ struct cache_found {
     char version[16];
     const uint8_t *key; /* NULL: the bytes count */
     size_t key_size;
-    const uint8_t *bytes;
+    uint8_t *bytes; /* NULL: damaged */
     size_t size;
 };
-/* Calls back for each entry; its contents are checked, and mapped during the call. */
+/* Calls back for each entry; its contents are checked, and in memory during the call. */
 bool cn_cache_walk(const struct cache_directory *, void (*entry)(void *env, struct cache_found *),
                    void *env, struct error *);
 bool cn_cache_remove(const struct cache_directory *, const char *name);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "cache/tables.h"
-
 struct cache_hash cn_entry_hash(const uint8_t *bytes, size_t size) {
     XXH128_hash_t hash = XXH3_128bits(bytes, size);
     return (struct cache_hash){hash.low64, hash.high64};
@@ -38,10 +36,6 @@ bool cn_cache_key_widen(struct cache_key *key, const uint8_t *bytes, size_t size
         return false;
     key->hash = hash;
     return true;
-}
-
-uint64_t cn_entry_tables_checksum(const uint8_t *tables, size_t size) {
-    return XXH3_64bits(tables, size);
 }
 
 struct cache_key cn_cache_key_of_key(const uint8_t *key, size_t size, uint64_t features) {
@@ -85,9 +79,6 @@ void cn_entry_fill(uint8_t *head, const struct cache_key *key,
         .size = content->size,
         .hash = cn_entry_hash(content->bytes, content->size),
         .mark = cn_entry_mark(content->bytes, content->size),
-        .layout = cn_tables_layout(),
-        .tables_size = content->tables_size,
-        .tables_checksum = cn_entry_tables_checksum(content->tables, content->tables_size),
     };
     memcpy(header.magic, ENTRY_MAGIC, sizeof header.magic);
     memset(head, 0, ENTRY_BYTES_AT);
@@ -103,8 +94,7 @@ bool cn_entry_check(const uint8_t *head, uint64_t file_size, struct entry_header
     memcpy(out, head, sizeof *out);
     return memcmp(out->magic, ENTRY_MAGIC, sizeof out->magic) == 0 && out->format == ENTRY_FORMAT &&
            memcmp(out->version, version, sizeof version) == 0 && out->key_size <= CACHE_KEY_BYTES &&
-           out->layout == cn_tables_layout() && out->size <= file_size - ENTRY_BYTES_AT &&
-           out->tables_size == file_size - ENTRY_BYTES_AT - out->size &&
+           out->size == file_size - ENTRY_BYTES_AT &&
            out->checksum == checksum(head, out->key_size);
 }
 

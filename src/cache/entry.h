@@ -1,7 +1,8 @@
 /*
- * The file of an entry: a header of fixed size, the key if there is one, zeros, from ENTRY_BYTES_AT on
- * the module's bytes, and behind them the tables that decoding made of it. Numbers are in the machine's
- * order: a cache does not move between machines, and one that did would not be of this version.
+ * The file of an entry: a header of fixed size, the key if there is one, zeros, and from ENTRY_BYTES_AT
+ * on the module's bytes. All that an entry says is that the bodies of this module are valid. Numbers are
+ * in the machine's order: a cache does not move between machines, and one that did would not be of this
+ * version.
  */
 #ifndef CN_CACHE_ENTRY_H
 #define CN_CACHE_ENTRY_H
@@ -11,7 +12,7 @@
 #include "cache/directory.h"
 
 #define ENTRY_MAGIC "\0catnapV"
-#define ENTRY_FORMAT 4u
+#define ENTRY_FORMAT 5u
 #define ENTRY_BYTES_AT 4096u
 #define ENTRY_SMALLEST ENTRY_BYTES_AT
 
@@ -24,9 +25,7 @@ struct entry_header {
     uint64_t size;          /* of the module */
     struct cache_hash hash; /* of its bytes */
     struct cache_hash mark; /* likewise, see cn_entry_mark() */
-    uint64_t layout;        /* of the tables */
-    uint64_t tables_size, tables_checksum;
-    uint64_t checksum; /* of all before and of the key */
+    uint64_t checksum;      /* of all before and of the key */
 };
 
 static_assert(sizeof(struct entry_header) + CACHE_KEY_BYTES <= ENTRY_BYTES_AT, "the head has room");
@@ -43,7 +42,6 @@ struct cache_hash cn_entry_hash(const uint8_t *bytes, size_t size);
 /* Of the size and some of the bytes, all of them where there are few: modules that it cannot tell apart
  * are rare, and those it can are found without reading all. */
 struct cache_hash cn_entry_mark(const uint8_t *bytes, size_t size);
-uint64_t cn_entry_tables_checksum(const uint8_t *tables, size_t size);
 /* The head of an entry, ENTRY_BYTES_AT bytes. */
 void cn_entry_fill(uint8_t *head, const struct cache_key *, const struct cache_content *);
 /* Whether a head is whole and of this version, in a file of that size. */

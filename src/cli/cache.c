@@ -1,12 +1,16 @@
 /* catnap cache: looks after the cache of validated modules. */
 #include "cache.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "commands.h"
+#include "session.h"
 
 /* Relative names are to be ignored, says the specification of base directories. */
 char *cache_directory(void) {
@@ -22,7 +26,71 @@ char *cache_directory(void) {
     return path;
 }
 
-catnap_cache_t *cache_open(wasm_engine_t *engine) {
+/* ---- What guests may write ------------------------------------------------------------------- */
+
+static bool is_same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whether `above` is the directory or one that it lies in; also when that cannot be told. Directories
+ * are known by device and inode, since links and mounts give them other names. */
+static bool lies_in(int directory, const struct stat *above) {
+    struct stat here = {0}, parent;
+    int fd = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool known = fd >= 0 && fstat(fd, &here) == 0, found = known && is_same_file(&here, above);
+    while (known && !found) {
+        int next = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        close(fd);
+        fd = next;
+        known = fd >= 0 && fstat(fd, &parent) == 0;
+        if (known && is_same_file(&parent, &here))
+            break; /* the root */
+        here = parent;
+        found = known && is_same_file(&here, above);
+    }
+    if (fd >= 0)
+        close(fd);
+    return found || !known;
+}
+
+static int open_path(const char *path, struct stat *status) {
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, status) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Whether a guest's directory, "HOST[::GUEST]", holds the cache, is it, or lies in it. One that cannot
+ * be opened is no guest's. */
+static bool meets(const char *directory, int cache, const struct stat *cache_status) {
+    struct stat status;
+    char *host = session_host_path(directory);
+    int fd = host != NULL ? open_path(host, &status) : -1;
+    bool met = host == NULL;
+    if (fd >= 0) {
+        met = lies_in(cache, &status) || lies_in(fd, cache_status);
+        close(fd);
+    }
+    free(host);
+    return met;
+}
+
+/* What a guest can write there would pass for validated. */
+static bool is_out_of_reach(const char *directory, const struct option_list *given) {
+    struct stat status;
+    int fd = open_path(directory, &status);
+    bool out_of_reach = fd >= 0;
+    for (size_t i = 0; out_of_reach && i < given->count; i++)
+        if (strcmp(given->items[i].option->name, "dir-ro") != 0)
+            out_of_reach = !meets(given->items[i].value, fd, &status);
+    if (fd >= 0)
+        close(fd);
+    return out_of_reach;
+}
+
+catnap_cache_t *cache_open(wasm_engine_t *engine, const struct option_list *directories) {
     catnap_cache_options_t options;
     catnap_error_t *error = NULL;
     catnap_cache_options_default(&options);
@@ -30,6 +98,10 @@ catnap_cache_t *cache_open(wasm_engine_t *engine) {
     options.directory = directory;
     options.memory_bytes = 0; /* nothing is loaded twice */
     catnap_cache_t *cache = directory != NULL ? catnap_cache_new(engine, &options, &error) : NULL;
+    if (cache != NULL && !is_out_of_reach(directory, directories)) {
+        catnap_cache_delete(cache);
+        cache = NULL;
+    }
     catnap_error_delete(error);
     free(directory);
     return cache;

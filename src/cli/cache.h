@@ -3,11 +3,13 @@
 #define CATNAP_CLI_CACHE_H
 
 #include "catnap.h"
+#include "options.h"
 
 /* $XDG_CACHE_HOME/catnap, or $HOME/.cache/catnap, to be freed; NULL when neither is to be had. */
 char *cache_directory(void);
 
-/* The cache for a run, or NULL: then it does without, as `catnap cache list` will tell why. */
-WASM_OWN catnap_cache_t *cache_open(wasm_engine_t *);
+/* The cache for a run whose guest is given these directories, or NULL: then it does without, because
+ * of what `catnap cache list` tells, or because the guest may write where the cache is. */
+WASM_OWN catnap_cache_t *cache_open(wasm_engine_t *, const struct option_list *directories);
 
 #endif

@@ -112,7 +112,7 @@ bool session_open(struct session *session) {
         return session_end(session, diag_no_memory(diag));
     set_limits(session->store, settings);
     if (!settings->no_cache && !settings->deferred) /* which asks for less than the cache costs */
-        session->cache = cache_open(session->engine);
+        session->cache = cache_open(session->engine, &settings->directories);
     if (settings->fuel.given && !settings->same_checks) {
         catnap_error_t *error = catnap_store_set_fuel(session->store, settings->fuel.value);
         if (error != NULL)
@@ -141,17 +141,28 @@ void session_close(struct session *session) {
 /* ---- WASI ------------------------------------------------------------------------------------ */
 
 /* "HOST[::GUEST]"; the guest sees the host's name when it has no other. */
+static const char *guest_name(const char *directory) {
+    const char *separator = strstr(directory, "::");
+    return separator != NULL ? separator + 2 : directory;
+}
+
+char *session_host_path(const char *directory) {
+    const char *separator = strstr(directory, "::");
+    return strndup(directory,
+                   separator != NULL ? (size_t)(separator - directory) : strlen(directory));
+}
+
 static bool add_directory(struct session *session, const struct option_list_item *item) {
-    const char *separator = strstr(item->value, "::");
-    const char *guest = separator != NULL ? separator + 2 : item->value;
-    size_t length = separator != NULL ? (size_t)(separator - item->value) : strlen(item->value);
-    if (length == 0 || *guest == '\0')
+    const char *guest = guest_name(item->value);
+    char *host = session_host_path(item->value);
+    if (host == NULL)
+        return session_end(session, diag_no_memory(session->diag));
+    if (host[0] == '\0' || *guest == '\0') {
+        free(host);
         return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
                                               "--%s: expected HOST or HOST::GUEST, not '%s'",
                                               item->option->name, item->value));
-    char *host = strndup(item->value, length);
-    if (host == NULL)
-        return session_end(session, diag_no_memory(session->diag));
+    }
     catnap_wasi_dir_flags_t flags = strcmp(item->option->name, "dir-ro") == 0
                                         ? CATNAP_WASI_DIR_READ_ONLY
                                         : CATNAP_WASI_DIR_READ_WRITE;

@@ -77,6 +77,9 @@ bool session_make_wasi(struct session *);
  * settings let it use, and defined for the linker. */
 bool session_open_wasi(struct session *, const char *path, int argc, char **argv);
 
+/* The host's part of "HOST[::GUEST]", for free(); NULL when memory is exhausted. */
+char *session_host_path(const char *directory);
+
 /* Loads, decodes and validates a module; *out is the session's. At most one program and what the
  * settings preload. */
 bool session_load(struct session *, const char *path, struct loaded **out);
