@@ -3,8 +3,8 @@
  * -fsanitize=fuzzer,address,undefined; the corpus is tests/fuzz/corpus/decode.
  *
  * Besides what the sanitizers see it holds that memory comes back, that every refusal has a reason
- * and a place, that the validator's fast loop and its careful path agree on every body, and that
- * the quick look finds no body valid that they do not.
+ * and a place, that the full validator's fast and careful paths agree on every body, and that
+ * the fast validator accepts no body that they refuse.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "validate/validate.h"
 #include "validate/validator.h"
 
-/* Bytes behind the module, so that the quick look is taken at its last body too. */
+/* Bytes behind the module, so that the fast validator looks at the last body too. */
 #define BEHIND 256u
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -140,7 +140,7 @@ static bool open_bench(struct bench *b, struct module *m) {
     return b->one && b->two && cn_quick_new(m, &b->quick);
 }
 
-static void close_bench(struct bench *b) {
+static inline void close_bench(struct bench *b) {
     cn_quick_drop(b->quick);
     cn_drop_validator(b->one);
     cn_drop_validator(b->two);

@@ -1,0 +1,92 @@
+/* Modules of long br_tables, across every place where work is cut into pieces: the outcome is the same
+ * whatever the number of threads, and however the bytes arrive. */
+#include "load.h"
+
+#define FUNCTIONS 24u
+
+/* Functions () -> () whose tables are of up to 40 KB; in that of number `bad` an i64 goes into a global
+ * of type i32 behind the table. */
+static struct bytes module_of_tables(uint32_t bad) {
+    struct bytes b = {0}, types = {0}, code = {0}, f = {0};
+    put_preamble(&b);
+    SECTION(&b, 1, 1, 0x60, 0, 0);
+    put_u(&types, FUNCTIONS);
+    put_u(&code, FUNCTIONS);
+    for (uint32_t i = 0; i < FUNCTIONS; i++) {
+        uint32_t labels = 60 + i * 7919 % 40000;
+        put_u(&types, 0);
+        PUT(&f, 0);
+        for (uint32_t k = 0; k < 2000; k++)
+            PUT(&f, 0x02, 0x40);
+        PUT(&f, 0x41, 0, 0x0E);
+        put_u(&f, labels);
+        for (uint32_t k = 0; k <= labels; k++)
+            put(&f, (uint8_t)(k % 100));
+        PUT(&f, 0x0B, i == bad ? 0x42 : 0x41, 0, 0x24, 0);
+        for (uint32_t k = 0; k < 2000; k++)
+            put(&f, 0x0B);
+        put_sized(&code, &f);
+    }
+    put_section(&b, 3, &types);
+    SECTION(&b, 5, 1, 0, 1);
+    SECTION(&b, 6, 1, 0x7F, 1, 0x41, 0, 0x0B);
+    put_section(&b, 10, &code);
+    return b;
+}
+
+static wasm_module_t *load_in_pieces(wasm_store_t *store, const struct bytes *b, size_t piece,
+                                     catnap_error_t **error) {
+    catnap_builder_t *builder = catnap_builder_new(catnap_store_engine(store), NULL, error);
+    assert_non_null(builder);
+    for (size_t at = 0; at < b->size; at += piece) {
+        size_t left = b->size - at;
+        *error = catnap_builder_write(builder, b->data + at, left < piece ? left : piece);
+        if (*error) {
+            catnap_builder_delete(builder);
+            return NULL;
+        }
+    }
+    return catnap_builder_finish(builder, store, error);
+}
+
+/* piece: 0 to load all at once. */
+static void expect_outcome(const struct bytes *b, uint32_t threads, size_t piece, uint32_t bad) {
+    wasm_engine_t *engine = new_engine(&(struct engine_form){.threads = threads});
+    wasm_store_t *store = wasm_store_new(engine);
+    catnap_error_t *error = NULL;
+    wasm_module_t *module = piece ? load_in_pieces(store, b, piece, &error)
+                                  : catnap_module_new(store, b->data, b->size, NULL, &error);
+    if (bad == UINT32_MAX) {
+        assert_null(error);
+        assert_non_null(module);
+    } else {
+        assert_null(module);
+        assert_int_equal(catnap_error_status(error), CATNAP_INVALID);
+        assert_int_equal(catnap_error_function(error), bad);
+        assert_non_null(strstr(catnap_error_message(error), "global.set expects i32, found i64"));
+    }
+    catnap_error_delete(error);
+    wasm_module_delete(module);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+}
+
+static void tables_fare_the_same(void **state) {
+    static const size_t pieces[] = {0, 1000, 4099, 32768, 100003};
+    static const uint32_t bads[] = {UINT32_MAX, 0, 1, 11, FUNCTIONS - 1};
+    (void)state;
+    for (size_t i = 0; i < COUNT(bads); i++) {
+        struct bytes b = module_of_tables(bads[i]);
+        for (uint32_t threads = 1; threads <= 3; threads++)
+            for (size_t k = 0; k < COUNT(pieces); k++)
+                expect_outcome(&b, threads, pieces[k], bads[i]);
+        drop_bytes(&b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_fare_the_same),
+    };
+    return cmocka_run_group_tests_name("load/tables", tests, NULL, NULL);
+}
