@@ -846,7 +846,9 @@ typedef struct catnap_pool_slot_t catnap_pool_slot_t;
 
 typedef struct catnap_pool_options {
     uint32_t min_slots; /* made when the pool is [0] */
-    uint32_t max_slots; /* at least 1 [64] */
+    /* At least 1. Each takes two of the mappings that a process may have, or a few more; a slot that would
+     * leave too few to the host is CATNAP_LIMIT. [64] */
+    uint32_t max_slots;
     /* Of all slots together: sizes of linear memories, tables (8 bytes an element), and what the
      * checkpoints that slots are reset to hold of memories once more, where it is the same in all
      * slots once for all. Growth beyond it is refused to the guest as beyond a limit. [UINT64_MAX] */

@@ -27,6 +27,9 @@ void *cn_os_reserve_all(size_t size, unsigned share);
  * less than `least` bytes; where only that can be had, it leaves what SPARE_LITTLE means. NULL when
  * refused. */
 void *cn_os_reserve_some(size_t least, size_t most, unsigned share, size_t *size);
+/* Whether a part of 1 / `part` of the mappings that a process may have is left (Linux: of
+ * vm.max_map_count); true where the system does not tell. Takes time in proportion to the mappings. */
+bool cn_os_mappings_left(size_t part);
 
 /* ---- Time, in nanoseconds, from some fixed point ---- */
 uint64_t cn_os_monotonic_ns(void);

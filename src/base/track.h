@@ -72,7 +72,10 @@ bool cn_os_replace(void *start, void *from, size_t size);
 void cn_os_zero(int image, void *start, size_t size);
 /* Memory of a reservation becomes untouchable and forgets its contents. */
 bool cn_os_decommit(void *start, size_t size);
-/* The same with its contents, until cn_os_commit(). */
+/* Memory of a reservation becomes readable, writable and zero, whatever was there. `small`: never
+ * with huge pages, which would reach into what lies beside it. */
+bool cn_os_renew(void *start, size_t size, bool small);
+/* cn_os_decommit() with the contents kept, until cn_os_commit(). */
 bool cn_os_protect(void *start, size_t size);
 
 #endif

@@ -269,6 +269,15 @@ bool cn_os_decommit(void *start, size_t size) {
                 0) != MAP_FAILED;
 }
 
+bool cn_os_renew(void *start, size_t size, bool small) {
+    if (mmap(start, size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return false;
+    if (small)
+        madvise(start, size, MADV_NOHUGEPAGE);
+    return true;
+}
+
 bool cn_os_protect(void *start, size_t size) {
     return size == 0 || mprotect(start, size, PROT_NONE) == 0;
 }

@@ -91,6 +91,9 @@ static void provide_empty(catnap_pool_t *pool) {
     }
 }
 
+/* How many slots are made until the mappings of the process are counted again. */
+#define LOOK_EVERY 256u
+
 /* An empty slot, which counts from now on; NULL when memory is exhausted. */
 static struct catnap_pool_slot_t *take_empty(catnap_pool_t *pool) {
     struct catnap_pool_slot_t *slot = pool->empty;
@@ -100,6 +103,7 @@ static struct catnap_pool_slot_t *take_empty(catnap_pool_t *pool) {
     pool->empty_count--;
     slot->state = SLOT_OUT;
     pool->stats.slots++;
+    slot->looks = pool->stats.slots % LOOK_EVERY == 0;
     pool->making++;
     return slot;
 }

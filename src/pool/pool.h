@@ -34,6 +34,7 @@ struct catnap_pool_slot_t {
     catnap_wasi_t *wasi;
     bool linked; /* `dispose` is to be called */
     bool broken; /* a reset failed half-way */
+    bool looks;  /* whether the system has room for more is looked at before it is made */
     /* What the store was when the slot was ready. */
     uint32_t level;
     uint64_t copies; /* bytes, taken from the budget */

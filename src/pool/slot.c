@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/platform.h"
 #include "snapshot/checkpoint.h"
 
 /* Calls of great depth without a trap are rare: what they used is given back so often. */
@@ -156,14 +157,40 @@ static catnap_error_t *keep_state(struct catnap_pool_slot_t *slot) {
     return NULL;
 }
 
+/* A slot takes two mappings of the system's or a few more, and the host needs some too: for its
+ * allocator, its threads, its files. Without any left, its malloc() fails. */
+#define HOSTS_PART 16u /* of the mappings */
+
+static catnap_error_t *no_mappings(void) {
+    return catnap_error_new(CATNAP_LIMIT,
+                            "the process has too many memory mappings for another slot: the "
+                            "system's limit is vm.max_map_count");
+}
+
+static catnap_error_t *look(struct catnap_pool_slot_t *slot) {
+    return slot->looks && !cn_os_mappings_left(HOSTS_PART) ? no_mappings() : NULL;
+}
+
+/* The same reason may be behind what the system refused. */
+static catnap_error_t *explain(catnap_error_t *error) {
+    catnap_status_t status = catnap_error_status(error);
+    bool refused = status == CATNAP_NO_MEMORY || status == CATNAP_IO;
+    if (!refused || cn_os_mappings_left(HOSTS_PART))
+        return error;
+    catnap_error_delete(error);
+    return no_mappings();
+}
+
 catnap_error_t *cn_pool_slot_make(struct catnap_pool_slot_t *slot) {
     static catnap_error_t *(*const steps[])(struct catnap_pool_slot_t *) = {
-        open_store, link_instance, find_functions, prepare, keep_state};
+        look, open_store, link_instance, find_functions, prepare, keep_state};
     catnap_error_t *error = NULL;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !error; i++)
         error = steps[i](slot);
-    if (error)
-        cn_pool_slot_end(slot);
+    if (!error)
+        return NULL;
+    error = explain(error);
+    cn_pool_slot_end(slot);
     return error;
 }
 

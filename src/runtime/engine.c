@@ -36,6 +36,7 @@ wasm_engine_t *cn_engine_new(const struct wasm_config_t *config) {
         deallocate(engine);
         return NULL;
     }
+    cn_spaces_init(&engine->spaces, &engine->alloc);
     return engine;
 }
 
@@ -52,6 +53,7 @@ void cn_engine_release(wasm_engine_t *engine) {
         cn_tracker_close(tracker);
         cn_free(&engine->alloc, tracker, sizeof *tracker);
     }
+    cn_spaces_destroy(&engine->spaces);
     cn_types_destroy(&engine->types);
     deallocate(engine);
 }

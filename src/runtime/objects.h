@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "base/pieces.h"
 #include "base/track.h"
 #include "binary/module.h"
 #include "binary/types.h"
@@ -41,6 +42,7 @@ struct wasm_engine_t {
     struct alloc alloc;
     struct type_registry types;
     struct tracker *_Atomic tracker; /* opened by the first checkpoint of a process */
+    struct spaces spaces;            /* of shadows */
 };
 
 enum object_kind {

@@ -64,8 +64,9 @@ static size_t mapped_bytes(const struct shadow *shadow) {
 
 static bool make_pages(struct shadow *shadow) {
     if (shadow->tracker->kind != TRACK_COPY_ON_WRITE) {
-        shadow->pages = cn_os_reserve(shadow->reserved);
-        return shadow->pages && cn_os_commit(shadow->pages, shadow->reserved);
+        cn_space_take(shadow->spaces, shadow->reserved, &shadow->pages_space);
+        shadow->pages = shadow->pages_space.start;
+        return shadow->pages != NULL;
     }
     shadow->image = cn_os_image_new(shadow->reserved + shadow->page);
     if (shadow->image >= 0)
@@ -74,7 +75,9 @@ static bool make_pages(struct shadow *shadow) {
 }
 
 static void free_pages(struct shadow *shadow) {
-    cn_os_release(shadow->pages, mapped_bytes(shadow));
+    if (shadow->image >= 0)
+        cn_os_release(shadow->pages, mapped_bytes(shadow));
+    cn_space_give(shadow->spaces, &shadow->pages_space);
     cn_os_image_delete(shadow->image);
 }
 
@@ -99,7 +102,7 @@ static bool is_unchanged(const struct shadow *shadow) {
 static void free_record(struct alloc *alloc, struct undo *undo, size_t page);
 
 static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
-    cn_os_release(shadow->differing, shadow->differing_bytes);
+    cn_space_give(shadow->spaces, &shadow->differing_space);
     free_pages(shadow);
     free_record(alloc, shadow->spare, shadow->page);
     cn_free(alloc, shadow, sizeof *shadow);
@@ -118,10 +121,12 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
     shadow->locked = UINT64_MAX;
     shadow->page = cn_os_page_bytes();
     shadow->reserved = (size_t)(most ? most : WASM_PAGE_BYTES);
-    shadow->differing_bytes = pages_of(shadow, shadow->reserved) / 8 + 8;
-    shadow->differing = cn_os_reserve(shadow->differing_bytes);
-    if (!shadow->differing || !cn_os_commit(shadow->differing, shadow->differing_bytes) ||
-        !make_pages(shadow)) {
+    shadow->spaces = &memory->ref.store->engine->spaces;
+    size_t bits = pages_of(shadow, shadow->reserved) / 8 + 8;
+    size_t bitmap = (bits + shadow->page - 1) / shadow->page * shadow->page;
+    if (cn_space_take(shadow->spaces, bitmap, &shadow->differing_space))
+        shadow->differing = (uint64_t *)(void *)shadow->differing_space.start;
+    if (!shadow->differing || !make_pages(shadow)) {
         free_shadow(alloc, shadow);
         return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses memory for a checkpoint");
     }
@@ -218,6 +223,7 @@ static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, st
     size_t size = (size_t)memory->size;
     own.tracker = tracker;
     own.pages = NULL;
+    own.pages_space = (struct space){NULL, NULL};
     own.image = -1;
     own.changes = 0;
     uint8_t *copy = cn_os_reserve(size ? size : own.page);

@@ -30,13 +30,14 @@ struct undo {
  */
 struct shadow {
     const struct tracker *tracker;
-    uint8_t *pages;      /* as the memory was; zero from `size` on */
-    size_t reserved;     /* bytes of address space at pages */
-    uint64_t size;       /* of the memory then */
+    struct spaces *spaces;
+    struct space pages_space, differing_space; /* what these have of it */
+    uint8_t *pages;                            /* as the memory was; zero from `size` on */
+    size_t reserved;                           /* bytes of address space at pages */
+    uint64_t size;                             /* of the memory then */
     uint64_t watched;    /* bytes of the memory that the tracker looks after */
     uint64_t locked;     /* where what a rollback takes away begins, while one is under way */
     uint64_t *differing; /* bit for each page of the operating system */
-    size_t differing_bytes;
     size_t count;       /* of bits set */
     size_t copied;      /* pages, by the first checkpoint */
     size_t page;        /* bytes */

@@ -1257,6 +1257,68 @@ static void allocators_are_called_without_a_lock(void **state) {
 
 /* ---- Bounds ---- */
 
+static int count_mappings(void) {
+    FILE *file = fopen("/proc/self/maps", "r");
+    int count = 0;
+    for (int c; file && (c = fgetc(file)) != EOF;)
+        count += c == '\n';
+    if (file)
+        fclose(file);
+    return count;
+}
+
+/* A process may have 65,530, and a pool is to have many slots. */
+static void slots_take_few_mappings(void **state) {
+    enum { FIRST = 64, SLOTS = 192 };
+    catnap_pool_options_t options = defaults();
+    catnap_pool_slot_t *slots[SLOTS];
+    options.max_slots = SLOTS;
+    catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
+    int before = 0;
+    for (int i = 0; i < SLOTS; i++) {
+        slots[i] = acquire(pool, 0);
+        if (i == FIRST - 1)
+            before = count_mappings();
+    }
+    assert_true(count_mappings() - before <= (SLOTS - FIRST) * 9 / 4);
+    for (int i = 0; i < SLOTS; i++)
+        release(slots[i]);
+    catnap_pool_delete(pool);
+}
+
+/* So many mappings of one page each, with what is between them. */
+static size_t make_mappings(uint8_t **pages, size_t count) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = count * page;
+    *pages = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(*pages != MAP_FAILED);
+    for (size_t i = 0; i < count; i += 2)
+        assert_int_equal(mprotect(*pages + i * page, page, PROT_READ), 0);
+    return size;
+}
+
+/* The pool leaves a sixteenth of them to the host, and looks at each 256th slot. */
+static void a_lack_of_mappings_is_told(void **state) {
+    unsigned long most = 0;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    bool known = file && fscanf(file, "%lu", &most) == 1;
+    if (file)
+        fclose(file);
+    if (!known || most > 1000000 || most < 20000)
+        skip();
+    catnap_pool_options_t options = defaults();
+    uint8_t *pages;
+    options.max_slots = 300;
+    catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
+    assert_no_error(catnap_pool_warm(pool, 255));
+    size_t size = make_mappings(&pages, most - most / 32 - (size_t)count_mappings());
+    assert_error(catnap_pool_warm(pool, 256), CATNAP_LIMIT, "max_map_count");
+    assert_error(catnap_pool_warm(pool, 256), CATNAP_LIMIT, "max_map_count");
+    assert_int_equal(stats_of(pool).slots, 255);
+    munmap(pages, size);
+    assert_no_error(catnap_pool_warm(pool, 257));
+    catnap_pool_delete(pool);
+}
+
 static void limits_hold_for_each_slot(void **state) {
     catnap_pool_options_t options = defaults();
     options.limits.memory_bytes = 4 * 65536 + 5 * 8; /* tables of five elements */
@@ -1838,6 +1900,8 @@ int main(void) {
         TEST(pools_are_warmed_and_trimmed),
         TEST(pools_may_go_meanwhile),
         TEST(allocators_are_called_without_a_lock),
+        TEST(slots_take_few_mappings),
+        TEST(a_lack_of_mappings_is_told),
         TEST(limits_hold_for_each_slot),
         TEST(memory_of_all_is_bounded),
         TEST(copies_count),
