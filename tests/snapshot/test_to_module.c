@@ -346,7 +346,7 @@ static void refuses_what_is_not_its_own(void **state) {
         wasm_extern_t *(*make)(struct world *);
     } cases[] = {
         {"mem",
-         "memory that is imported as \"from \"here\"\n\" \"mem\"",
+         "memory that is imported as \"from \"here\"\\0a\" \"mem\"",
          2,
          {1, 1, 1},
          3,
