@@ -209,11 +209,19 @@ static void put_chain_in_front(void) {
     MUST(sigaction(SIGSEGV, &action, &before_chain) == 0);
 }
 
+static bool ours_is_in_front(void) {
+    struct sigaction present;
+    MUST(sigaction(SIGSEGV, NULL, &present) == 0);
+    return present.sa_handler != leave;
+}
+
 /* It is in front of ours, then ours in front of it, which passes on to ours: no circle. */
 static void pass_back(void) {
     volatile uint8_t *page = forbidden_page();
     handle_by(SIGSEGV, leave, 0);
     struct guest first = open_guest();
+    if (!ours_is_in_front())
+        _exit(CHILD_SKIPS); /* memories are checked on this platform */
     put_chain_in_front();
     MUST(guest_is_well(first.instance) && chained == 1);
     struct guest second = open_guest();
@@ -418,6 +426,10 @@ static void threads_fault_together(void **state) {
 }
 
 int main(void) {
+    if (SANITIZED_THREADS) {
+        puts("1..0 # SKIP the thread sanitizer has handlers and masks of its own");
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handlers_that_leave_serve_every_fault),
         cmocka_unit_test(bus_errors_reach_the_host),
