@@ -19,7 +19,7 @@ endif
 OPTIMIZE ?= -O2
 WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
 cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
-           $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) \
+           $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) $(if $(ZEAL),-DCATNAP_ZEAL) \
            $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
 cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
          -fno-math-errno -pthread -MMD -MP \
@@ -198,6 +198,7 @@ help:
 #:   SANITIZE=LIST  as -fsanitize=LIST
 #:   SMALL=1        the small form: fewer handler variants
 #:   DISPATCH=goto  the portable dispatch, with any compiler
+#:   ZEAL=1         collects what nothing can reach wherever it may: for tests
 #:   V=1            shows commands
 #:   NO_WABT=1      without the text format
 #:   NO_ZSTD=1      without compression of snapshots

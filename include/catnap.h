@@ -825,7 +825,7 @@ WASM_API_EXTERN void catnap_config_set_tracking(wasm_config_t *, catnap_tracking
 WASM_API_EXTERN own catnap_error_t *catnap_store_checkpoint(wasm_store_t *, uint32_t *level);
 /* Makes the store what it was at that checkpoint, which stays; those above it are gone. Memories and
  * tables that grew shrink again, fuel included everything is as it was. Handles, host functions and
- * translated code stay valid. Instances made since stay too, as they are; nothing older refers to
+ * translated code stay valid. Instances made since are left as they are; nothing older refers to
  * them any more. Also from a host function: calls under way go on, in the memories of then. Stopped
  * runs and the state of WASI are not part of it. On failure nothing has changed. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_rollback(wasm_store_t *, uint32_t level);
@@ -908,9 +908,9 @@ WASM_API_EXTERN own catnap_pool_slot_t *
 catnap_pool_acquire(catnap_pool_t *, uint64_t tenant, uint64_t timeout_ns, catnap_error_t **error);
 /* Gives a slot back; it is reset or given up if the pool's options say so. Handles on anything in its
  * store (functions, memories, traps, runs, linkers) must be gone, those of `prepare` aside: else
- * the slot is given up, and they can only be deleted. So it is when objects of the host were made
- * that live as long as the store. CATNAP_MISUSE when a call in its store is under way, or it was
- * released before: then nothing happens. No other failure is the caller's. */
+ * the slot is given up, and they can only be deleted. Objects that were made meanwhile and that
+ * nothing reaches any more are freed by a reset. CATNAP_MISUSE when a call in its store is under way,
+ * or it was released before: then nothing happens. No other failure is the caller's. */
 WASM_API_EXTERN own catnap_error_t *catnap_pool_release(own catnap_pool_slot_t *);
 /* Gives a slot up in any case. Fails as catnap_pool_release(). */
 WASM_API_EXTERN own catnap_error_t *catnap_pool_discard(own catnap_pool_slot_t *);
@@ -987,8 +987,8 @@ typedef struct catnap_save_options {
     const catnap_snapshot_t *base;
 } catnap_save_options_t;
 
-/* Captures what the store's instances are now; options may be NULL. Nothing may be running. NULL
- * and *error on failure. */
+/* Captures what the store's instances are now, those that can be reached; options may be NULL.
+ * Nothing may be running. NULL and *error on failure. */
 WASM_API_EXTERN own catnap_snapshot_t *
 catnap_snapshot_take(wasm_store_t *, const catnap_snapshot_options_t *, catnap_error_t **error);
 /* Instances made from it live on. */
@@ -1106,10 +1106,37 @@ WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instanc
                                                               const catnap_to_module_options_t *,
                                                               own wasm_byte_vec_t *out);
 
+/* ---- Lifetimes --------------------------------------------------------------------------------- */
+
+/* An object of a store lives for as long as something can reach it:
+ *
+ *  - a handle of the embedder: on the object, on what leads to it, in a linker, a pre-linked module or a
+ *    run. An instance leads to all it imports and defines, its functions and globals lead to the
+ *    instance, tables and globals to what is in them, and a trap to the instances of its backtrace;
+ *  - a call under way or a stopped run: its frames, arguments, locals and operands;
+ *  - a checkpoint: all instances, memories, tables and globals that there were, with what was in them.
+ *
+ * What else refers to it does not count, and objects that refer to each other alone go together. A number
+ * on a value stack that looks like an object's address keeps that object until the call has ended. What
+ * only the embedder knows is not seen: a handle that the environment of a host function has on an
+ * instance which imports that function keeps both until the handle or the store is deleted.
+ *
+ * What can be reached no more is freed now and then: when something is made, or the last handle on
+ * something is deleted, and there is as much again as the last time (in objects, bytes or address space);
+ * always before a limit of the store, memory or address space refuses something; before a checkpoint, for
+ * a snapshot, and by catnap_store_collect(). Finalizers run then. They may make and delete objects and
+ * call functions. All that is left goes with the store.
+ *
+ * Callbacks of any kind, the allocator's and finalizers among them, are called without a lock of the
+ * library's. */
+
+/* Frees now what nothing can reach. */
+WASM_API_EXTERN void catnap_store_collect(wasm_store_t *);
+
 /* ---- Statistics -------------------------------------------------------------------------------- */
 
 typedef struct catnap_store_stats {
-    uint64_t instances;
+    uint64_t instances; /* with those that nothing reaches and that are not freed yet, as below */
     uint64_t memory_bytes; /* linear memories, current sizes */
     uint64_t table_elements;
     uint64_t host_objects;      /* live functions, globals, foreign objects ... made by the host */

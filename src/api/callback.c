@@ -54,7 +54,7 @@ static wasm_trap_t *adopt_trap(wasm_store_t *store, wasm_trap_t *trap) {
     wasm_trap_t *ours = cn_trap_new_text(store, trap->code, trap->message, trap->message_length);
     if (ours->code == trap->code)
         ours->exit_status = trap->exit_status;
-    wasm_trap_delete(trap);
+    cn_object_release(&trap->ref);
     return ours;
 }
 

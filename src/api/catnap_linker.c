@@ -277,7 +277,7 @@ struct wasm_ref_t *cn_linker_function(catnap_linker_t *linker, const char *modul
         return definition ? definition->ref : NULL;
     struct wasm_ref_t *ref = make_trapping(linker->store, type, &names, error);
     if (ref) {
-        ref->escaped = true; /* lives as long as the store */
+        ref->escaped = true; /* does not go with its last handle */
         cn_object_release(ref);
     }
     return ref;

@@ -3,6 +3,15 @@
 #include "runtime/prelink.h"
 #include "snapshot/checkpoint.h"
 
+static catnap_prelinked_t *new_prelinked(wasm_store_t *store, struct shared_module *shared,
+                                         struct wasm_ref_t *const *imports, size_t count,
+                                         struct error *error) {
+    catnap_prelinked_t *prelinked = cn_prelinked_new(store, shared, imports, count, error);
+    if (!prelinked && cn_collect_for(store, error))
+        prelinked = cn_prelinked_new(store, shared, imports, count, error);
+    return prelinked;
+}
+
 catnap_prelinked_t *cn_prelink(wasm_store_t *store, const wasm_module_t *module,
                                struct wasm_ref_t *const *imports, size_t count,
                                struct error *error) {
@@ -13,7 +22,7 @@ catnap_prelinked_t *cn_prelink(wasm_store_t *store, const wasm_module_t *module,
     else if (store->deleted)
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
     else
-        prelinked = cn_prelinked_new(store, module->shared, imports, count, error);
+        prelinked = new_prelinked(store, module->shared, imports, count, error);
     cn_end_work(&store->machine, id);
     if (prelinked)
         cn_store_pin(store);
@@ -54,10 +63,13 @@ static wasm_instance_t *started(wasm_instance_t *instance, wasm_trap_t **trap) {
     *trap = cn_start(instance);
     if (!*trap)
         return instance;
+    wasm_store_t *store = instance->ref.store;
     bool may_return = cn_slot_may_return(instance->slot, &error);
+    cn_hold_collections(store); /* finalizers run while it has no handle */
     cn_object_release(&instance->ref);
     if (may_return)
         cn_slot_take_back(instance->slot, &error);
+    cn_resume_collections(store);
     return NULL;
 }
 
@@ -70,8 +82,10 @@ static wasm_instance_t *take(catnap_prelinked_t *prelinked, struct error *error,
         return NULL;
     }
     /* Checkpoints know those that wait; a new one is none of theirs. */
-    wasm_instance_t *instance =
-        cn_prelinked_take(prelinked, cn_checkpoint_count(store) > 0, error, trap);
+    bool fresh = cn_checkpoint_count(store) > 0;
+    wasm_instance_t *instance = cn_prelinked_take(prelinked, fresh, error, trap);
+    if (!instance && !*trap && cn_collect_for(store, error))
+        instance = cn_prelinked_take(prelinked, fresh, error, trap);
     return instance ? started(instance, trap) : NULL;
 }
 
@@ -88,7 +102,8 @@ wasm_instance_t *catnap_prelinked_instantiate(catnap_prelinked_t *prelinked,
     wasm_store_t *store = prelinked->store;
     if (!cn_store_enter(store))
         return cn_report_misuse(out_error);
-    cn_store_pin(store); /* the start function may delete it */
+    cn_store_pin(store); /* the start function may delete it, or a finalizer */
+    cn_safe_point(store);
     uint64_t id = cn_begin_work(&store->machine);
     wasm_instance_t *instance = take(prelinked, &error, &trap);
     cn_end_work(&store->machine, id);
@@ -111,11 +126,13 @@ static bool recycle(wasm_instance_t *instance, struct error *error) {
         return cn_fail(error, CATNAP_MISUSE, "a checkpoint may bring the instance back");
     if (!cn_slot_may_return(slot, error))
         return false;
+    cn_hold_collections(instance->ref.store); /* finalizers run while it has no handle */
     cn_object_release(&instance->ref);
-    if (cn_slot_take_back(slot, error))
-        return true;
-    cn_object_retain(&instance->ref); /* still the caller's */
-    return false;
+    bool taken = cn_slot_take_back(slot, error);
+    if (!taken)
+        cn_object_retain(&instance->ref); /* still the caller's */
+    cn_resume_collections(instance->ref.store);
+    return taken;
 }
 
 catnap_error_t *catnap_instance_recycle(wasm_instance_t *instance) {

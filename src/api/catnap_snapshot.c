@@ -244,6 +244,20 @@ static void give(wasm_instance_t **made, uint32_t count, catnap_run_t *made_run,
         catnap_run_delete(made_run);
 }
 
+/* Until the instances are given, nothing but this refers to them. */
+static bool restore(catnap_snapshot_t *s, wasm_store_t *store, const struct snap_resolver *resolver,
+                    wasm_instance_t **made, catnap_run_t **run, struct error *error) {
+    bool again = false;
+    for (;;) {
+        cn_hold_collections(store);
+        bool ok = cn_snapshot_restore(s, store, resolver, made, run, error);
+        cn_resume_collections(store);
+        if (ok || again || !cn_collect_for(store, error))
+            return ok;
+        again = true;
+    }
+}
+
 catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linker_t *linker,
                                         const catnap_restore_options_t *options,
                                         wasm_instance_t **instances, catnap_run_t **run) {
@@ -263,6 +277,7 @@ catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linke
         cn_report_misuse(&out);
         return out;
     }
+    cn_safe_point(store);
     size_t modules = options ? options->module_count : 0;
     wasm_instance_t **made = cn_calloc(store->alloc, count, sizeof *made);
     struct resolving resolving = {linker, options,
@@ -270,10 +285,9 @@ catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linke
     struct snap_resolver resolver = {find_import, find_host, find_module, &resolving};
     catnap_run_t *made_run = NULL;
     uint64_t id = cn_begin_work(&store->machine);
-    bool ok = made && resolving.hashes
-                  ? cn_snapshot_restore((catnap_snapshot_t *)(uintptr_t)s, store, &resolver, made,
-                                        &made_run, &error)
-                  : cn_fail_memory(&error);
+    bool ok = made && resolving.hashes ? restore((catnap_snapshot_t *)(uintptr_t)s, store,
+                                                 &resolver, made, &made_run, &error)
+                                       : cn_fail_memory(&error);
     cn_end_work(&store->machine, id);
     if (ok)
         give(made, count, made_run, instances, run);

@@ -71,6 +71,17 @@ catnap_error_t *catnap_store_consume_fuel(wasm_store_t *store, uint64_t fuel) {
     return NULL;
 }
 
+/* ---- Collection ---- */
+
+void catnap_store_collect(wasm_store_t *store) {
+    if (!store || !cn_store_enter(store))
+        return;
+    cn_store_pin(store); /* a finalizer may delete it */
+    cn_collect(store);
+    cn_store_leave(store);
+    cn_store_unpin(store);
+}
+
 /* ---- Statistics ---- */
 
 /* Objects that are not part of an instance and not made for one. */

@@ -25,6 +25,8 @@ static wasm_instance_t *instantiate_inside(wasm_store_t *store, const wasm_modul
         return NULL;
     }
     wasm_instance_t *instance = cn_instance_new(store, module->shared, imports, count, error, trap);
+    if (!instance && !*trap && cn_collect_for(store, error))
+        instance = cn_instance_new(store, module->shared, imports, count, error, trap);
     if (!instance)
         return NULL;
     cn_object_retain(&instance->ref);
@@ -38,7 +40,8 @@ static wasm_instance_t *instantiate_inside(wasm_store_t *store, const wasm_modul
 wasm_instance_t *cn_instantiate(wasm_store_t *store, const wasm_module_t *module,
                                 struct wasm_ref_t *const *imports, size_t count,
                                 struct error *error, wasm_trap_t **trap) {
-    cn_store_pin(store); /* the start function may delete it */
+    cn_store_pin(store); /* the start function may delete it, or a finalizer */
+    cn_safe_point(store);
     uint64_t id = cn_begin_work(&store->machine);
     wasm_instance_t *instance = instantiate_inside(store, module, imports, count, error, trap);
     cn_end_work(&store->machine, id);

@@ -139,9 +139,10 @@ void cn_values_release(struct values values) {
 void wasm_val_delete(wasm_val_t *value) {
     if (!value || !wasm_valkind_is_ref(value->kind))
         return;
-    if (value->of.ref)
-        cn_object_release(value->of.ref);
+    struct wasm_ref_t *ref = value->of.ref;
     value->of.ref = NULL;
+    if (ref)
+        cn_object_drop(ref);
 }
 
 void wasm_val_copy(wasm_val_t *out, const wasm_val_t *from) {

@@ -33,7 +33,7 @@ static wasm_global_t *new_global(wasm_store_t *store, const wasm_globaltype_t *d
     if (wrong)
         return cn_report_new(store, out, CATNAP_MISUSE, "the value %s: the global's type is %s",
                              wrong, cn_valtype_name(type.type));
-    if (!cn_store_enter(store))
+    if (!cn_store_enter_to_make(store))
         return cn_report_misuse(out);
     wasm_global_t *global = cn_global_new(store, &type, slots, &error);
     return finish(store, (struct wasm_ref_t *)global, out, &error);
@@ -125,9 +125,11 @@ wasm_table_t *wasm_table_new(wasm_store_t *store, const wasm_tabletype_t *descri
         return cn_report_null(store, NULL);
     if (!cn_tabletype_of(described, &type, &error))
         return cn_report(store, NULL, &error);
-    if (!element_slot(store, type.element, init, &slot) || !cn_store_enter(store))
+    if (!element_slot(store, type.element, init, &slot) || !cn_store_enter_to_make(store))
         return NULL;
     wasm_table_t *table = cn_table_new(store, &type, slot, &error);
+    if (!table && cn_collect_for(store, &error))
+        table = cn_table_new(store, &type, slot, &error);
     return finish(store, (struct wasm_ref_t *)table, NULL, &error);
 }
 
@@ -170,6 +172,8 @@ bool wasm_table_grow(wasm_table_t *table, wasm_table_size_t delta, wasm_ref_t *i
     wasm_store_t *store = table->ref.store;
     if (!element_slot(store, table->type.element, init, &slot) || !cn_store_enter(store))
         return false;
+    if (delta > cn_table_room(table))
+        cn_collect(store);
     bool grown = cn_table_grow(table, delta, slot) >= 0;
     if (!grown)
         cn_report_new(store, NULL, CATNAP_LIMIT,
@@ -188,9 +192,11 @@ wasm_memory_t *wasm_memory_new(wasm_store_t *store, const wasm_memorytype_t *des
         return cn_report_null(store, NULL);
     if (!cn_memorytype_of(described, &type, &error))
         return cn_report(store, NULL, &error);
-    if (!cn_store_enter(store))
+    if (!cn_store_enter_to_make(store))
         return NULL;
     wasm_memory_t *memory = cn_memory_new(store, &type, &error);
+    if (!memory && cn_collect_for(store, &error))
+        memory = cn_memory_new(store, &type, &error);
     return finish(store, (struct wasm_ref_t *)memory, NULL, &error);
 }
 
@@ -216,6 +222,8 @@ bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta) {
     wasm_store_t *store = memory->ref.store;
     if (!cn_store_enter(store))
         return false;
+    if (delta > cn_memory_room(memory))
+        cn_collect(store);
     bool grown = cn_memory_grow(memory, delta) >= 0;
     if (!grown)
         cn_report_new(store, NULL, CATNAP_LIMIT,

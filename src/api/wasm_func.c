@@ -15,7 +15,7 @@ static wasm_func_t *new_func(wasm_store_t *store, const wasm_functype_t *describ
     wasm_func_t *func = NULL;
     if (!store || !described || !user_callback) {
         cn_report_null(store, out);
-    } else if (!cn_store_enter(store)) {
+    } else if (!cn_store_enter_to_make(store)) {
         cn_report_misuse(out);
     } else {
         const struct functype *type = cn_functype_intern(store->engine, described, &error);

@@ -6,7 +6,7 @@
 #define DEFINE_REF_BASE(name)                                                                      \
     void wasm_##name##_delete(wasm_##name##_t *object) {                                           \
         if (object)                                                                                \
-            cn_object_release(REF(object));                                                        \
+            cn_object_drop(REF(object));                                                           \
     }                                                                                              \
     wasm_##name##_t *wasm_##name##_copy(const wasm_##name##_t *object) {                           \
         if (object)                                                                                \

@@ -104,7 +104,7 @@ size_t wasm_frame_module_offset(const wasm_frame_t *frame) {
 wasm_foreign_t *wasm_foreign_new(wasm_store_t *store) {
     if (!store)
         return NULL;
-    if (!cn_store_enter(store))
+    if (!cn_store_enter_to_make(store))
         return NULL;
     wasm_foreign_t *foreign = cn_foreign_new(store);
     if (foreign)

@@ -410,13 +410,36 @@ static __attribute__((noinline)) bool stop_after(struct machine *vm, struct wasm
     return false;
 }
 
+/* In builds for tests: what a callback might do. */
+static inline void collect_with_zeal(struct machine *vm) {
+#ifdef CATNAP_ZEAL
+    cn_collect(vm->store);
+#else
+    (void)vm;
+#endif
+}
+
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
                   uint64_t *slots, uint32_t cells) {
-    struct catnap_caller_t caller = {.machine = vm, .instance = instance};
+    struct catnap_caller_t caller = {vm, instance, f, vm->callers};
     /* With the slot behind them, where call_indirect may have its index: it may be executed again. */
     vm->stack->top = slots + f->type->value_slots + 1;
+    vm->callers = &caller;
+    collect_with_zeal(vm);
     struct wasm_trap_t *trap = f->callback(f, &caller, slots);
+    collect_with_zeal(vm);
+    vm->callers = caller.outer;
     return likely(!trap && !vm->suspend) ? true : stop_after(vm, trap, cells);
+}
+
+void cn_collect_inside(struct machine *vm, const uint64_t *pc, uint64_t *fp) {
+    const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
+    if (!vm->store->may_have_garbage)
+        return;
+    vm->pc = pc;
+    vm->fp = fp;
+    vm->stack->top = fp + code->frame_slots;
+    cn_collect(vm->store);
 }
 
 bool cn_suspend(struct machine *vm) {

@@ -68,10 +68,11 @@ struct machine {
     bool in_run;    /* the outermost call under way is a resumable run */
     bool suspend;   /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
-    struct value_stack *stack;  /* current */
-    struct value_stack *stacks; /* all of the store */
-    struct value_stack *spare;  /* of plain calls; made when first needed */
-    uint64_t stack_bytes;       /* of a new one */
+    struct value_stack *stack;       /* current */
+    struct value_stack *stacks;      /* all of the store */
+    struct value_stack *spare;       /* of plain calls; made when first needed */
+    struct catnap_caller_t *callers; /* the innermost call of a host function by WebAssembly */
+    uint64_t stack_bytes;            /* of a new one */
     struct wasm_store_t *store;
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
@@ -91,10 +92,12 @@ static inline bool cn_interrupted(const struct machine *vm) {
                atomic_load_explicit(&vm->call_id, memory_order_relaxed);
 }
 
-/* A call of the host's that is under way: given to callbacks as catnap_caller_t. */
+/* A call of a host function that is under way: given to callbacks as catnap_caller_t. */
 struct catnap_caller_t {
     struct machine *machine;
     struct wasm_instance_t *instance; /* NULL: called by the host itself */
+    struct wasm_func_t *func;
+    struct catnap_caller_t *outer; /* called by WebAssembly around this one, or NULL */
 };
 
 /* Sets the fields up from the store's engine and limits; nothing is reserved before the first call. */
@@ -136,6 +139,10 @@ void cn_run_delete(struct catnap_run_t *);
 struct wasm_func_t *cn_run_func(const struct catnap_run_t *);
 /* Asks that the run stop when the host function that was called returns. False: there is none. */
 bool cn_suspend(struct machine *);
+
+/* From a handler, at an instruction whose operands are in their slots: frees what nothing can reach,
+ * if anything was made or let go since that was done last. */
+void cn_collect_inside(struct machine *, const uint64_t *pc, uint64_t *fp);
 
 /* Frames from the innermost outwards: those of a stopped run, or, with NULL, of the calls under way.
  * Fills at most capacity and returns how many there are. */

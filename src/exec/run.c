@@ -75,7 +75,7 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
         return stopped; /* the function itself could not be translated: nothing has changed */
     if (stopped != CATNAP_OK) {
         if (vm->trap)
-            wasm_trap_delete(vm->trap);
+            cn_object_release(&vm->trap->ref);
         vm->trap = NULL;
         run->state = RUN_STOPPED;
         run->pc = vm->pc;

@@ -134,6 +134,7 @@ static catnap_error_t *share_pages(const struct catnap_pool_slot_t *slot) {
 /* What a reset comes back to. */
 static catnap_error_t *keep_state(struct catnap_pool_slot_t *slot) {
     wasm_store_t *store = slot->store;
+    cn_collect(store); /* what is counted below is there after each reset */
     catnap_error_t *error = slot->wasi ? catnap_wasi_checkpoint(slot->wasi) : NULL;
     if (!error)
         error = catnap_store_checkpoint(store, &slot->level);

@@ -1,111 +1,211 @@
 /*
- * Foreign objects (externref), and traps and modules that were passed as one, may outlive their
- * handles in tables, globals and on value stacks. A mark and sweep over those finds the ones that
- * nothing refers to any more. It runs when the number of foreign objects has doubled.
+ * Collection of what nothing can reach: mark and sweep over all objects of a store.
  *
- * Slots of value stacks are untyped: whatever equals the address of such an object keeps it.
+ * Roots are the objects that the embedder has handles on, or on parts of; what value stacks hold, of
+ * calls under way and of stopped runs; host functions that are being called, with their callers; what
+ * checkpoints bring back; instances that wait in pre-linked modules. From there references lead on:
+ * an instance to its imports, memories, tables, globals and passive segments, a part of an instance to
+ * the instance, tables and globals to what is in them, a trap to the instances of its frames.
+ *
+ * Slots of value stacks are untyped: whatever equals the address of an object keeps it. All else is
+ * exact. Marking allocates nothing while value stacks are empty.
  */
 #include "runtime/objects.h"
 
-#define FIRST_COLLECTION 1024u
+/* A collection is due when objects, bytes or address space have doubled since the last one, and are
+ * worth it. */
+#define LEAST_OBJECTS UINT64_C(1024)
+#define LEAST_BYTES (UINT64_C(16) << 20)
+#define LEAST_RESERVED (UINT64_C(256) << 30)
+/* Slots of value stacks that cost as much to look at as an object. */
+#define SLOTS_PER_OBJECT 8u
 
-static bool is_collectable(const struct wasm_ref_t *ref) {
-    return ref->handles == 0 && ref->escaped &&
-           (ref->kind == OBJECT_FOREIGN || ref->kind == OBJECT_TRAP || ref->kind == OBJECT_MODULE);
-}
+/* ---- Addresses of objects: open addressing, at most half full ---- */
 
-/* ---- The set of candidates: open addressing, at most half full ---- */
-
-struct candidates {
+struct addresses {
     struct wasm_ref_t **slots;
     size_t capacity; /* a power of two */
+    uint64_t lowest, highest;
 };
 
-static size_t first_place(const struct candidates *set, uint64_t address) {
+struct marking {
+    struct wasm_ref_t *gray; /* marked, and what they lead to is not */
+    struct addresses addresses;
+    uint64_t scanned; /* slots of value stacks */
+};
+
+static size_t first_place(const struct addresses *set, uint64_t address) {
     return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (set->capacity - 1);
 }
 
-static void add_candidate(struct candidates *set, struct wasm_ref_t *ref) {
-    size_t i = first_place(set, (uint64_t)(uintptr_t)ref);
+static void add_address(struct addresses *set, struct wasm_ref_t *ref) {
+    uint64_t address = (uint64_t)(uintptr_t)ref;
+    size_t i = first_place(set, address);
     while (set->slots[i])
         i = (i + 1) & (set->capacity - 1);
     set->slots[i] = ref;
+    set->lowest = address < set->lowest ? address : set->lowest;
+    set->highest = address > set->highest ? address : set->highest;
 }
 
-static void mark_if_candidate(struct candidates *set, uint64_t slot) {
-    for (size_t i = first_place(set, slot); set->slots[i]; i = (i + 1) & (set->capacity - 1))
-        if ((uint64_t)(uintptr_t)set->slots[i] == slot) {
-            set->slots[i]->marked = true;
-            return;
-        }
+static struct wasm_ref_t *find_address(const struct addresses *set, uint64_t slot) {
+    if (slot < set->lowest || slot > set->highest)
+        return NULL;
+    size_t i = first_place(set, slot);
+    while (set->slots[i] && (uint64_t)(uintptr_t)set->slots[i] != slot)
+        i = (i + 1) & (set->capacity - 1);
+    return set->slots[i];
 }
 
-static bool make_candidates(wasm_store_t *store, struct candidates *set) {
+/* The parts of an instance that are objects, or nothing for others. */
+static struct wasm_ref_t *parts_of(const struct wasm_ref_t *ref) {
+    return ref->kind == OBJECT_INSTANCE ? ((const wasm_instance_t *)ref)->parts : NULL;
+}
+
+/* False when memory is exhausted. */
+static bool list_addresses(const wasm_store_t *store, struct addresses *set) {
     size_t count = 0;
-    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        count += is_collectable(ref);
-    set->capacity = 16;
-    while (set->capacity < count * 2)
+    struct wasm_ref_t *ref, *part;
+    for (ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        for (count++, part = parts_of(ref); part; part = part->next)
+            count++;
+    for (set->capacity = 16; set->capacity < count * 2;)
         set->capacity *= 2;
+    set->lowest = UINT64_MAX;
     set->slots = cn_calloc(store->alloc, set->capacity, sizeof *set->slots);
-    if (count == 0 || !set->slots)
+    if (!set->slots)
         return false;
-    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (is_collectable(ref))
-            add_candidate(set, ref);
+    for (ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        for (add_address(set, ref), part = parts_of(ref); part; part = part->next)
+            add_address(set, part);
     return true;
+}
+
+/* ---- Marking ---- */
+
+/* The object of the store's list that lives as long as this one; NULL: it lives with the store. */
+static struct wasm_ref_t *whole_of(struct wasm_ref_t *ref) {
+    if (ref->in_store)
+        return ref;
+    if (ref->kind == OBJECT_FUNC)
+        return &((wasm_func_t *)ref)->instance->ref;
+    return ref->kind == OBJECT_GLOBAL ? &((wasm_global_t *)ref)->instance->ref : NULL;
+}
+
+void cn_mark_object(struct marking *marking, struct wasm_ref_t *ref) {
+    struct wasm_ref_t *whole = ref ? whole_of(ref) : NULL;
+    if (!whole || whole->marked)
+        return;
+    whole->marked = true;
+    whole->gray = marking->gray;
+    marking->gray = whole;
+}
+
+void cn_mark_slots(struct marking *marking, const uint64_t *slots, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++)
+        cn_mark_object(marking, slot_object(slots[i]));
+}
+
+void cn_mark_cells(struct marking *marking, const wasm_instance_t *instance,
+                   const uint64_t *cells) {
+    const struct module *module = instance->module;
+    for (uint32_t i = module->imported_global_count; i < module->global_count; i++, cells += 2)
+        if (vt_is_ref(module->globals[i].type.type))
+            cn_mark_object(marking, slot_object(*cells));
+}
+
+static void mark_instance(struct marking *marking, const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    for (uint32_t i = 0; i < module->imported_func_count; i++)
+        cn_mark_object(marking, &instance->funcs[i]->ref);
+    for (uint32_t i = 0; i < module->imported_global_count; i++)
+        cn_mark_object(marking, &instance->global_objects[i]->ref);
+    for (uint32_t i = 0; i < module->memory_count; i++)
+        cn_mark_object(marking, &instance->memories[i]->ref);
+    for (uint32_t i = 0; i < module->table_count; i++)
+        cn_mark_object(marking, &instance->tables[i]->ref);
+    for (uint32_t i = 0; i < module->elem_count; i++)
+        if (instance->elem_items[i])
+            cn_elem_items_mark(marking, instance->elem_items[i]);
+    cn_mark_cells(marking, instance, instance->cells);
+}
+
+static void mark_trap(struct marking *marking, const wasm_trap_t *trap) {
+    for (size_t i = 0; i < trap->frame_count; i++)
+        if (trap->frames[i].instance)
+            cn_mark_object(marking, &trap->frames[i].instance->ref);
+}
+
+/* What the object leads to. */
+static void mark_from(struct marking *marking, const struct wasm_ref_t *ref) {
+    if (ref->kind == OBJECT_INSTANCE)
+        mark_instance(marking, (const wasm_instance_t *)ref);
+    if (ref->kind == OBJECT_TRAP)
+        mark_trap(marking, (const wasm_trap_t *)ref);
+    if (ref->kind == OBJECT_TABLE) {
+        const wasm_table_t *table = (const wasm_table_t *)ref;
+        cn_mark_slots(marking, table->elements, table->size);
+    }
+    if (ref->kind == OBJECT_GLOBAL) {
+        const wasm_global_t *global = (const wasm_global_t *)ref;
+        cn_mark_slots(marking, global->cell, vt_is_ref(global->type.type));
+    }
 }
 
 /* ---- Roots ---- */
 
-static void mark_slot(uint64_t slot) {
-    if (slot)
-        slot_object(slot)->marked = true;
+static bool has_handles(const struct wasm_ref_t *ref) {
+    bool has = ref->handles > 0;
+    for (const struct wasm_ref_t *part = parts_of(ref); part && !has; part = part->next)
+        has = part->handles > 0;
+    return has;
 }
 
-static void mark_table(const wasm_table_t *table) {
-    if (table->type.element == VT_EXTERNREF)
-        for (uint64_t i = 0; i < table->size; i++)
-            mark_slot(table->elements[i]);
+static bool is_waiting(const struct wasm_ref_t *ref) {
+    if (ref->kind != OBJECT_INSTANCE)
+        return false;
+    const struct slot *slot = ((const wasm_instance_t *)ref)->slot;
+    return slot && cn_slot_is_waiting(slot);
 }
 
-static void mark_instance(const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_global_count; i < module->global_count; i++)
-        if (module->globals[i].type.type == VT_EXTERNREF)
-            mark_slot(instance->globals[i][0]);
-}
-
-static void mark_object(const struct wasm_ref_t *ref) {
-    switch (ref->kind) {
-    case OBJECT_TABLE:
-        mark_table((const wasm_table_t *)ref);
-        break;
-    case OBJECT_INSTANCE:
-        mark_instance((const wasm_instance_t *)ref);
-        break;
-    case OBJECT_GLOBAL:
-        if (((const wasm_global_t *)ref)->type.type == VT_EXTERNREF)
-            mark_slot(((const wasm_global_t *)ref)->cell[0]);
-        break;
-    default:
-        break;
+static void mark_stacks(struct marking *marking, const struct machine *machine) {
+    for (const struct value_stack *stack = machine->stacks; stack; stack = stack->next) {
+        for (const uint64_t *slot = stack->base; slot < stack->top; slot++)
+            cn_mark_object(marking, find_address(&marking->addresses, *slot));
+        marking->scanned += (uint64_t)(stack->top - stack->base);
     }
 }
 
-static void mark_saved(void *env, const uint64_t *first, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        mark_if_candidate(env, first[i]);
+static bool stacks_are_empty(const struct machine *machine) {
+    for (const struct value_stack *stack = machine->stacks; stack; stack = stack->next)
+        if (stack->top > stack->base)
+            return false;
+    return true;
 }
 
-static void mark_roots(wasm_store_t *store, struct candidates *set) {
+/* False when memory is exhausted; nothing is marked then. */
+static bool mark_all(wasm_store_t *store, struct marking *marking) {
+    const struct machine *machine = &store->machine;
+    if (!stacks_are_empty(machine) && !list_addresses(store, &marking->addresses))
+        return false;
+    /* What nobody has had yet (`escaped` clear) is about to be given to somebody. */
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        mark_object(ref);
-    for (struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
-        for (const uint64_t *slot = stack->base; slot < stack->top; slot++)
-            mark_if_candidate(set, *slot);
+        if (!ref->escaped || has_handles(ref) || is_waiting(ref))
+            cn_mark_object(marking, ref);
+    for (const struct catnap_caller_t *caller = machine->callers; caller; caller = caller->outer) {
+        cn_mark_object(marking, (struct wasm_ref_t *)caller->func);
+        cn_mark_object(marking, (struct wasm_ref_t *)caller->instance);
+    }
+    if (marking->addresses.slots)
+        mark_stacks(marking, machine);
     if (store->checkpoints)
-        store->checkpoint_hooks->mark(store->checkpoints, mark_saved, set);
+        store->checkpoint_hooks->mark(store->checkpoints, marking);
+    while (marking->gray) {
+        const struct wasm_ref_t *ref = marking->gray;
+        marking->gray = ref->gray;
+        mark_from(marking, ref);
+    }
+    return true;
 }
 
 /* ---- Sweeping ---- */
@@ -115,7 +215,7 @@ static struct wasm_ref_t *take_dead(wasm_store_t *store) {
     struct wasm_ref_t *dead = NULL;
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;) {
         struct wasm_ref_t *next = ref->next;
-        if (is_collectable(ref) && !ref->marked) {
+        if (!ref->marked) {
             cn_object_unlink(ref);
             ref->next = dead;
             dead = ref;
@@ -126,35 +226,62 @@ static struct wasm_ref_t *take_dead(wasm_store_t *store) {
     return dead;
 }
 
+/* All are there while finalizers run. */
+static void free_dead(struct wasm_ref_t *dead) {
+    for (struct wasm_ref_t *ref = dead; ref; ref = ref->next)
+        cn_object_finalize(ref);
+    while (dead) {
+        struct wasm_ref_t *next = dead->next;
+        cn_object_free(dead);
+        dead = next;
+    }
+}
+
+/* ---- When ---- */
+
+static uint64_t twice(uint64_t now, uint64_t least) {
+    return now > least / 2 ? now * 2 : least;
+}
+
+void cn_collection_plan(wasm_store_t *store, uint64_t scanned) {
+    store->collect_at.objects =
+        twice(store->object_count, LEAST_OBJECTS) + scanned / SLOTS_PER_OBJECT;
+    store->collect_at.bytes = twice(cn_store_held_bytes(store), LEAST_BYTES);
+    store->collect_at.reserved = twice(store->reserved_bytes, LEAST_RESERVED);
+}
+
+bool cn_can_collect(const wasm_store_t *store) {
+    return !store->collecting && !store->keep_objects && store->collections_held == 0;
+}
+
 void cn_collect(wasm_store_t *store) {
-    struct candidates set;
-    if (store->collecting || store->keep_objects)
+    struct marking marking = {0};
+    if (!cn_can_collect(store))
         return;
     store->collecting = true;
-    if (make_candidates(store, &set)) {
-        mark_roots(store, &set);
-        struct wasm_ref_t *next;
-        for (struct wasm_ref_t *ref = take_dead(store); ref; ref = next) {
-            next = ref->next;
-            cn_object_finalize(ref);
-            cn_object_free(ref);
-        }
+    if (mark_all(store, &marking)) {
+        struct wasm_ref_t *dead = take_dead(store);
+        cn_free(store->alloc, marking.addresses.slots,
+                marking.addresses.capacity * sizeof *marking.addresses.slots);
+        store->may_have_garbage = false;
+        free_dead(dead);
+        cn_collection_plan(store, marking.scanned);
     }
-    cn_free(store->alloc, set.slots, set.capacity * sizeof *set.slots);
     store->collecting = false;
 }
 
+bool cn_collect_for(wasm_store_t *store, const struct error *error) {
+    bool short_of = error->status == CATNAP_LIMIT || error->status == CATNAP_NO_MEMORY;
+    uint64_t before = store->object_count;
+    if (!short_of || !cn_can_collect(store))
+        return false;
+    cn_collect(store);
+    return store->object_count < before || store->short_of_space;
+}
+
 wasm_foreign_t *cn_foreign_new(wasm_store_t *store) {
-    if (store->foreign_count >= store->collect_at) {
-        cn_collect(store);
-        store->collect_at = store->foreign_count * 2;
-        if (store->collect_at < FIRST_COLLECTION)
-            store->collect_at = FIRST_COLLECTION;
-    }
     wasm_foreign_t *foreign = cn_calloc(store->alloc, 1, sizeof *foreign);
-    if (!foreign)
-        return NULL;
-    cn_object_init(&foreign->ref, OBJECT_FOREIGN, store);
-    store->foreign_count++;
+    if (foreign)
+        cn_object_init(&foreign->ref, OBJECT_FOREIGN, store);
     return foreign;
 }

@@ -175,6 +175,7 @@ wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *sha
     instance->shared = shared;
     cn_shared_retain(shared);
     instance->machine = &store->machine;
+    store->block_bytes += instance->allocation;
     take_imports(instance, imports);
     if (!make_memories(instance, error) || !make_tables(instance, error) ||
         !make_globals(instance, error) || !choose_code(instance, error)) {
@@ -195,7 +196,7 @@ wasm_instance_t *cn_instance_new(wasm_store_t *store, struct shared_module *shar
     wasm_instance_t *instance = cn_instance_make(store, shared, imports, error);
     if (!instance)
         return NULL;
-    /* From here on others may refer to its functions: it stays, whatever happens. */
+    /* From here on others may refer to its functions: it stays, until nothing does. */
     return cn_instance_init_segments(instance, trap) ? instance : NULL;
 }
 
@@ -214,6 +215,7 @@ wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
     func->instance = instance;
     func->index = index;
     func->defined_index = index - instance->module->imported_func_count;
+    store->block_bytes += sizeof *func;
     func->ref.next = instance->parts;
     instance->parts = &func->ref;
     instance->funcs[index] = func;
@@ -230,7 +232,9 @@ wasm_global_t *cn_instance_global(wasm_instance_t *instance, uint32_t index) {
         return NULL;
     cn_object_init_part(&global->ref, OBJECT_GLOBAL, store);
     global->type = instance->module->globals[index].type;
+    global->instance = instance;
     global->cell = instance->globals[index];
+    store->block_bytes += sizeof *global;
     global->ref.next = instance->parts;
     instance->parts = &global->ref;
     instance->global_objects[index] = global;

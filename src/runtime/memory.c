@@ -32,8 +32,21 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
     return true;
 }
 
+static bool wants_guards(const wasm_store_t *store) {
+    return store->machine.guarded && GUARDED_RESERVATION <= SIZE_MAX && cn_os_guard_install();
+}
+
+/* Whether a memory fails for want of address space, instead of going without guard pages: the first
+ * time since a memory was freed, after which the caller collects and tries again. */
+static bool waits_for_collection(wasm_store_t *store) {
+    if (store->short_of_space || !wants_guards(store) || !cn_can_collect(store))
+        return false;
+    store->short_of_space = true;
+    return true;
+}
+
 static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
-    if (!store->machine.guarded || GUARDED_RESERVATION > SIZE_MAX || !cn_os_guard_install())
+    if (!wants_guards(store))
         return false;
     memory->is_lent = store->lend && store->lend(store->lender, memory);
     if (!memory->is_lent)
@@ -82,7 +95,8 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
                 "a memory of %" PRIu64 " bytes is beyond the bound of the pool", size);
         return NULL;
     }
-    if (!reserve_guarded(memory, store) && !reserve_some(memory, store))
+    if (!reserve_guarded(memory, store) &&
+        (waits_for_collection(store) || !reserve_some(memory, store)))
         goto fail;
     if (size > 0 && !memory->is_lent && !cn_os_commit(memory->base, (size_t)size)) {
         cn_os_release(memory->base, memory->reserved);
@@ -90,6 +104,7 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     }
     cn_object_init(&memory->ref, OBJECT_MEMORY, store);
     memory->size = size;
+    store->reserved_bytes += memory->reserved;
     return memory;
 fail:
     cn_store_give_memory(store, size);

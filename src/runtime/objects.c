@@ -17,6 +17,7 @@ void cn_object_init(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t 
     head->next->previous = ref;
     head->next = ref;
     store->object_count++;
+    store->may_have_garbage = true;
 }
 
 void cn_object_unlink(struct wasm_ref_t *ref) {
@@ -78,6 +79,8 @@ static void free_table(struct wasm_ref_t *ref) {
 static void free_memory(struct wasm_ref_t *ref) {
     struct wasm_memory_t *memory = (struct wasm_memory_t *)ref;
     cn_store_give_memory(ref->store, memory->size);
+    ref->store->reserved_bytes -= memory->reserved;
+    ref->store->short_of_space = false;
     if (memory->shadow)
         memory->drop_shadow(memory);
     bool taken = memory->give_back && memory->give_back(memory);
@@ -90,22 +93,30 @@ static void free_global(struct wasm_ref_t *ref) {
     cn_free(ref->store->alloc, ref, sizeof(struct wasm_global_t));
 }
 
+/* The functions and globals that are objects, and segments that were read. */
+static void free_parts(const struct wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    wasm_store_t *store = instance->ref.store;
+    for (struct wasm_ref_t *part = instance->parts, *next; part; part = next) {
+        next = part->next;
+        bool is_func = part->kind == OBJECT_FUNC;
+        store->block_bytes -= is_func ? sizeof(struct wasm_func_t) : sizeof(struct wasm_global_t);
+        (is_func ? free_func : free_global)(part);
+    }
+    for (uint32_t i = 0; i < module->elem_count; i++)
+        if (instance->elem_items[i])
+            cn_elem_items_free(store, instance->elem_items[i], &module->elems[i]);
+}
+
 static void free_instance(struct wasm_ref_t *ref) {
     struct wasm_instance_t *instance = (struct wasm_instance_t *)ref;
-    const struct module *module = instance->module;
-    struct alloc *alloc = ref->store->alloc;
-    for (uint32_t i = module->imported_func_count; i < module->func_count; i++)
-        if (instance->funcs[i])
-            free_func(&instance->funcs[i]->ref);
-    for (uint32_t i = module->imported_global_count; i < module->global_count; i++)
-        if (instance->global_objects[i])
-            free_global(&instance->global_objects[i]->ref);
-    for (uint32_t i = 0; i < module->elem_count; i++)
-        cn_elem_items_free(alloc, instance->elem_items[i], &module->elems[i]);
+    free_parts(instance);
+    ref->store->block_bytes -= instance->allocation;
     if (instance->counted)
         ref->store->instance_count--;
     if (instance->slot)
         cn_slot_free(instance->slot);
+    struct alloc *alloc = ref->store->alloc;
     cn_shared_release(instance->shared);
     cn_free(alloc, instance, instance->allocation);
 }
@@ -125,7 +136,6 @@ static void free_trap(struct wasm_ref_t *ref) {
 }
 
 static void free_foreign(struct wasm_ref_t *ref) {
-    ref->store->foreign_count--;
     cn_free(ref->store->alloc, ref, sizeof(struct wasm_foreign_t));
 }
 
@@ -165,10 +175,23 @@ void cn_object_release(struct wasm_ref_t *ref) {
     store->handles--;
     if (--ref->handles > 0)
         return;
+    store->may_have_garbage |= ref->escaped;
     if (!ref->escaped && !store->keep_objects && !is_immortal(ref)) {
         cn_object_unlink(ref);
         cn_object_finalize(ref);
         cn_object_free(ref);
     }
+    cn_store_unpin(store);
+}
+
+void cn_object_drop(struct wasm_ref_t *ref) {
+    wasm_store_t *store = ref->store;
+    if (ref->handles != 1 || !ref->escaped || is_uncounted(ref) || !cn_collection_is_due(store)) {
+        cn_object_release(ref);
+        return;
+    }
+    cn_store_pin(store);
+    cn_object_release(ref);
+    cn_collect(store);
     cn_store_unpin(store);
 }

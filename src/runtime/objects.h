@@ -3,9 +3,14 @@
  * embedder owns is a count on the object, so that wasm_func_copy() costs an increment and a
  * reference in a slot of the value stack, a table or a global is the object's address.
  *
- * Lifetime: what WebAssembly may reach lives as long as its store. An object of the host that never
- * was imported, exported, stored or passed (`escaped` clear) goes with its last handle, and foreign
- * objects (externref) are collected when nothing refers to them any more (runtime/collect.c).
+ * Lifetime: an object of the host that never was imported, exported, stored or passed (`escaped` clear)
+ * goes with its last handle. All others go when neither handles nor other objects lead to them, which
+ * a collection finds out (runtime/collect.c): now and then, when something is made or let go. Functions
+ * and globals that an instance defines are parts of it and live as long.
+ *
+ * Objects that only the library's own code has a pointer to are not found. So a collection happens
+ * where an entry point begins (cn_store_enter_to_make, cn_safe_point) or has failed and taken back all
+ * it made (cn_collect_for), but never within cn_hold_collections() ... cn_resume_collections().
  *
  * A deleted store runs all finalizers at once; its memory stays until the last handle on something
  * in it is gone, so that handles may be deleted in any order. Nothing can be called in it any more.
@@ -59,13 +64,14 @@ enum object_kind {
 /* Head of every object that has handles. */
 struct wasm_ref_t {
     uint8_t kind;     /* enum object_kind */
-    bool escaped;     /* WebAssembly may reach it: it lives as long as the store */
+    bool escaped;     /* WebAssembly may reach it: it goes when a collection finds it unreachable */
     bool in_store;    /* in the store's list; else part of an instance */
     bool marked;      /* by the collector */
     uint32_t handles; /* that the embedder owns; any pin the store */
     uint32_t number;  /* 1 and up: in the snapshot that was made last */
     struct wasm_store_t *store;
     struct wasm_ref_t *next, *previous; /* in the store's list */
+    struct wasm_ref_t *gray;            /* the next one that is marked, for the collector */
     void *host_info;
     void (*host_info_finalizer)(void *);
 };
@@ -118,7 +124,8 @@ struct wasm_table_t {
 struct wasm_global_t {
     struct wasm_ref_t ref;
     struct globaltype type;
-    uint64_t *cell; /* the value: in the instance that defines it, or `own` */
+    struct wasm_instance_t *instance; /* that defines it; NULL: the host */
+    uint64_t *cell;                   /* the value: in the instance that defines it, or `own` */
     uint64_t own[2];
 };
 
@@ -185,9 +192,9 @@ struct catnap_error_t {
 
 /* What checkpoints hold of a store: the collector and the end of the store need to know. */
 struct checkpoints;
+struct marking;
 struct checkpoint_hooks {
-    void (*mark)(const struct checkpoints *,
-                 void (*slots)(void *env, const uint64_t *first, size_t count), void *env);
+    void (*mark)(const struct checkpoints *, struct marking *);
     void (*drop)(wasm_store_t *);
     /* In a child of the process that made them: makes memories and shadows the child's own. */
     bool (*adopt)(wasm_store_t *, struct error *);
@@ -210,12 +217,19 @@ struct wasm_store_t {
     uint64_t memory_bytes, table_elements, instance_count; /* in use, against the limits */
     struct wasm_ref_t objects;                             /* head of the ring */
     uint64_t object_count;                                 /* in the ring */
-    uint64_t foreign_count, collect_at;
-    struct budget *budget; /* or NULL */
-    uint64_t pins;         /* objects with handles, linkers */
-    uint64_t handles;      /* on all objects, those that calls hold meanwhile aside */
-    bool deleted;          /* by its owner: waits for the pins */
-    bool keep_objects;     /* finalizers run or the end is near: no object is freed by release */
+    uint64_t block_bytes;    /* of instances, with what they have beside memories and tables */
+    uint64_t reserved_bytes; /* address space of memories */
+    struct {
+        uint64_t objects, bytes, reserved;
+    } collect_at;              /* a collection is due when there is so much */
+    uint32_t collections_held; /* above 0: there is none */
+    bool may_have_garbage;     /* something was made or let go since the last one */
+    bool short_of_space;       /* no guard pages were to be had, and no memory was freed since */
+    struct budget *budget;     /* or NULL */
+    uint64_t pins;             /* objects with handles, linkers */
+    uint64_t handles;          /* on all objects, those that calls hold meanwhile aside */
+    bool deleted;              /* by its owner: waits for the pins */
+    bool keep_objects; /* finalizers run or the end is near: no object is freed by release */
     bool collecting;
     bool failed; /* last_error is set */
     struct catnap_error_t last_error;
@@ -266,6 +280,9 @@ uint64_t cn_store_budget_left(const wasm_store_t *);
 uint64_t cn_store_room(const wasm_store_t *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
+/* As cn_store_enter(), for what makes objects: collects before when that is due. False, too, when a
+ * finalizer has ended the store. */
+bool cn_store_enter_to_make(wasm_store_t *);
 /* Around whatever changes the store or runs code in it. False when another thread is inside:
  * nothing of the store may then be touched, and leave is not to be called. */
 #ifndef NDEBUG
@@ -295,6 +312,8 @@ void cn_object_init(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
 void cn_object_init_part(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
 void cn_object_retain(struct wasm_ref_t *);  /* one more handle */
 void cn_object_release(struct wasm_ref_t *); /* one handle less; may free it */
+/* The same where nothing else is under way: what only that handle kept goes when it is much. */
+void cn_object_drop(struct wasm_ref_t *);
 void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(void *));
 /* Runs what finalizers the object has, each once. */
 void cn_object_finalize(struct wasm_ref_t *);
@@ -312,8 +331,46 @@ static inline uint64_t object_slot(struct wasm_ref_t *ref) {
 }
 
 /* ---- collect.c ---- */
-/* Frees the foreign objects, traps and modules that only lost references could reach. */
+/* Frees what nothing can reach, unless collections are held or one is under way. Calls finalizers,
+ * which may do anything but end the store: that waits for whoever has pinned it. */
 void cn_collect(wasm_store_t *);
+static inline uint64_t cn_store_held_bytes(const wasm_store_t *store) {
+    return store->memory_bytes + store->table_elements * sizeof(uint64_t) + store->block_bytes;
+}
+#ifdef CATNAP_ZEAL /* of builds for tests: whenever it can be */
+static inline bool cn_collection_is_due(const wasm_store_t *store) {
+    return store != NULL;
+}
+#else
+static inline bool cn_collection_is_due(const wasm_store_t *store) {
+    return store->object_count >= store->collect_at.objects ||
+           cn_store_held_bytes(store) >= store->collect_at.bytes ||
+           store->reserved_bytes >= store->collect_at.reserved;
+}
+#endif
+bool cn_can_collect(const wasm_store_t *);
+/* Sets when the next one is due; so many slots of value stacks were looked at. */
+void cn_collection_plan(wasm_store_t *, uint64_t scanned);
+/* Where nothing but handles and value stacks refers to objects that are in use: collects when that is
+ * due. The caller has pinned the store. */
+static inline void cn_safe_point(wasm_store_t *store) {
+    if (__builtin_expect(cn_collection_is_due(store), 0))
+        cn_collect(store);
+}
+/* After a failure to make something, when all of it was taken back: collects, and tells whether it is to
+ * be tried again, since something was freed or it can do without guard pages. */
+bool cn_collect_for(wasm_store_t *, const struct error *);
+static inline void cn_hold_collections(wasm_store_t *store) {
+    store->collections_held++;
+}
+static inline void cn_resume_collections(wasm_store_t *store) {
+    store->collections_held--;
+}
+/* For checkpoints: an object (or NULL), references, the cells of an instance's globals. */
+void cn_mark_object(struct marking *, struct wasm_ref_t *);
+void cn_mark_slots(struct marking *, const uint64_t *slots, uint64_t count);
+void cn_mark_cells(struct marking *, const wasm_instance_t *, const uint64_t *cells);
+/* NULL when memory is exhausted. */
 wasm_foreign_t *cn_foreign_new(wasm_store_t *);
 
 /* ---- traps.c ---- */
@@ -396,6 +453,8 @@ struct wasm_ref_t *cn_instance_extern(wasm_instance_t *, enum extern_kind, uint3
 
 /* ---- prelink.c ---- */
 void cn_slot_free(struct slot *);
+/* Whether its instance will be given out again. */
+bool cn_slot_is_waiting(const struct slot *);
 
 /* ---- segments.c ---- */
 /* Runs the active segments in order, and drops them and the declarative ones. */
@@ -412,6 +471,7 @@ uint64_t cn_instance_elem_count(const wasm_instance_t *, uint32_t elem);
 enum elem_items_result { ITEMS_OK, ITEMS_NO_MEMORY, ITEMS_INTERRUPTED };
 enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t elem, uint32_t end,
                                               const uint64_t **items);
-void cn_elem_items_free(struct alloc *, struct elem_items *, const struct elem_segment *);
+void cn_elem_items_free(wasm_store_t *, struct elem_items *, const struct elem_segment *);
+void cn_elem_items_mark(struct marking *, const struct elem_items *);
 
 #endif

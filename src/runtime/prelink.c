@@ -87,6 +87,10 @@ static void drop_reference(struct catnap_prelinked_t *prelinked) {
     cn_free(alloc, prelinked, sizeof *prelinked);
 }
 
+bool cn_slot_is_waiting(const struct slot *slot) {
+    return slot->waits && slot->prelinked->imports;
+}
+
 void cn_slot_free(struct slot *slot) {
     struct catnap_prelinked_t *prelinked = slot->prelinked;
     cn_free(prelinked->store->alloc, slot, sizeof *slot + slot->initial_bytes);

@@ -1,10 +1,10 @@
 /*
  * Pre-linked modules: imports are checked once and instances made many times.
  *
- * An instance cannot be freed while its store lives, since references to its functions may be
- * anywhere. So it is taken back as a whole: a slot is an instance with its memories and tables that
- * becomes what it was at first, waits, and is given out again. Whatever still refers to it refers to
- * an object that exists.
+ * An instance that is given back is taken back as a whole: a slot is an instance with its memories and
+ * tables that becomes what it was at first, waits, and is given out again. Whatever still refers to it
+ * refers to an object that exists. The collector keeps those that wait, and frees others as it does any
+ * instance.
  */
 #ifndef CN_RUNTIME_PRELINK_H
 #define CN_RUNTIME_PRELINK_H
@@ -36,7 +36,7 @@ struct slot {
 struct catnap_prelinked_t *cn_prelinked_new(wasm_store_t *, struct shared_module *,
                                             struct wasm_ref_t *const *imports, size_t count,
                                             struct error *);
-/* The embedder lets go; instances stay with the store. */
+/* The embedder lets go; instances that are out stay as they are. */
 void cn_prelinked_close(struct catnap_prelinked_t *);
 /* An instance that has not started, with no handle yet; `fresh` keeps those that wait out of it.
  * NULL with either an error or a trap. */

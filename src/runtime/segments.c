@@ -65,14 +65,20 @@ enum elem_items_result cn_instance_elem_items(wasm_instance_t *instance, uint32_
             return ITEMS_NO_MEMORY;
         *items = (struct elem_items){.at = instance->module->bytes + elem->items.offset};
         instance->elem_items[index] = items;
+        instance->ref.store->block_bytes += items_bytes(elem);
     }
     *slots = items->slots;
     return read_items(instance, elem, end, &items->at, &items->count, items->slots);
 }
 
-void cn_elem_items_free(struct alloc *alloc, struct elem_items *items,
+void cn_elem_items_free(wasm_store_t *store, struct elem_items *items,
                         const struct elem_segment *elem) {
-    cn_free(alloc, items, items_bytes(elem));
+    store->block_bytes -= items_bytes(elem);
+    cn_free(store->alloc, items, items_bytes(elem));
+}
+
+void cn_elem_items_mark(struct marking *marking, const struct elem_items *items) {
+    cn_mark_slots(marking, items->slots, items->count);
 }
 
 uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {

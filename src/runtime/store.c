@@ -1,8 +1,6 @@
 /* Stores: their life, their limits' defaults, the last error, and who is inside. */
 #include "runtime/objects.h"
 
-#define FIRST_COLLECTION 1024u
-
 catnap_limits_t cn_limits_default(void) {
     return (catnap_limits_t){
         .memory_bytes = UINT64_MAX,
@@ -33,7 +31,7 @@ wasm_store_t *cn_store_new(wasm_engine_t *engine) {
     store->engine = engine;
     store->alloc = &engine->alloc;
     store->objects.next = store->objects.previous = &store->objects;
-    store->collect_at = FIRST_COLLECTION;
+    cn_collection_plan(store, 0);
     store->limits = cn_limits_default();
     if (!make_spares(store)) {
         free_spare(store->spare_trap);
@@ -86,6 +84,21 @@ void cn_store_pin(wasm_store_t *store) {
 void cn_store_unpin(wasm_store_t *store) {
     if (--store->pins == 0 && store->deleted)
         destroy(store);
+}
+
+bool cn_store_enter_to_make(wasm_store_t *store) {
+    if (!cn_store_enter(store))
+        return false;
+    if (__builtin_expect(!cn_collection_is_due(store), 1))
+        return true;
+    bool was_deleted = store->deleted;
+    cn_store_pin(store);
+    cn_collect(store);
+    bool ended = store->deleted && !was_deleted;
+    if (ended)
+        cn_store_leave(store);
+    cn_store_unpin(store);
+    return !ended;
 }
 
 bool cn_store_fail(wasm_store_t *store, const struct error *error) {

@@ -97,21 +97,12 @@ static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint3
     return true;
 }
 
-/* A global that belongs to an instance has no way back to it. */
-static bool find_global(catnap_snapshot_t *snapshot, const struct wasm_ref_t *ref,
-                        struct snap_ref *out) {
-    for (uint32_t i = 0; i < snapshot->object_count; i++) {
-        if (snapshot->objects[i].kind != OBJECT_INSTANCE)
-            continue;
-        const wasm_instance_t *instance = (const wasm_instance_t *)snapshot->objects[i].source;
-        for (uint32_t j = instance->module->imported_global_count;
-             j < instance->module->global_count; j++)
-            if ((const struct wasm_ref_t *)instance->global_objects[j] == ref) {
-                *out = (struct snap_ref){SNAP_GLOBAL_OF, i, j};
-                return true;
-            }
-    }
-    return false;
+static uint32_t index_of_global(const wasm_global_t *global) {
+    const wasm_instance_t *instance = global->instance;
+    uint32_t index = instance->module->imported_global_count;
+    while (instance->global_objects[index] != global)
+        index++;
+    return index;
 }
 
 bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref *out,
@@ -125,9 +116,11 @@ bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref 
         *out = (struct snap_ref){SNAP_FUNC_OF, 0, func->index};
         return number_of(snapshot, &func->instance->ref, &out->object, error);
     }
-    if (ref->kind == OBJECT_GLOBAL && !ref->in_store)
-        return find_global(snapshot, ref, out) ||
-               cn_fail(error, CATNAP_MISUSE, "a reference to a global cannot be kept");
+    if (ref->kind == OBJECT_GLOBAL && ((wasm_global_t *)ref)->instance) {
+        wasm_global_t *global = (wasm_global_t *)ref;
+        *out = (struct snap_ref){SNAP_GLOBAL_OF, 0, index_of_global(global)};
+        return number_of(snapshot, &global->instance->ref, &out->object, error);
+    }
     out->tag = SNAP_OBJECT;
     return number_of(snapshot, ref, &out->object, error);
 }
@@ -444,8 +437,8 @@ static bool capture_pages(struct capture *c, uint32_t number) {
     return pages.failed ? cn_fail_memory(c->error) : true;
 }
 
-catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
-                                       const struct snap_naming *naming, struct error *error) {
+static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
+                                  const struct snap_naming *naming, struct error *error) {
     struct capture c = {cn_snapshot_new(store->engine, error), store, naming, error};
     if (!c.snapshot)
         return NULL;
@@ -464,6 +457,15 @@ catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t 
         return c.snapshot;
     cn_snapshot_release(c.snapshot);
     return NULL;
+}
+
+catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
+                                       const struct snap_naming *naming, struct error *error) {
+    cn_collect(store);          /* so that equal stores give equal snapshots */
+    cn_hold_collections(store); /* `name` may drop handles */
+    catnap_snapshot_t *snapshot = capture(store, run, naming, error);
+    cn_resume_collections(store);
+    return snapshot;
 }
 
 /* ---- Owning ---- */

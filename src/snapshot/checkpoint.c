@@ -34,6 +34,7 @@ struct saved_table {
 
 /* Globals and flags of an instance, or a host's global. */
 struct saved_bytes {
+    struct wasm_ref_t *owner;
     void *at;
     size_t size;
     uint64_t *copy; /* in the level's allocation */
@@ -75,15 +76,16 @@ static size_t cells_bytes(const wasm_instance_t *instance) {
 static size_t stretches(struct wasm_ref_t *ref, struct saved_bytes out[3]) {
     if (ref->kind == OBJECT_GLOBAL) {
         wasm_global_t *global = (wasm_global_t *)ref;
-        out[0] = (struct saved_bytes){global->own, sizeof global->own, NULL};
+        out[0] = (struct saved_bytes){ref, global->own, sizeof global->own, NULL};
         return 1;
     }
     if (ref->kind != OBJECT_INSTANCE)
         return 0;
     wasm_instance_t *instance = (wasm_instance_t *)ref;
-    out[0] = (struct saved_bytes){instance->cells, cells_bytes(instance), NULL};
-    out[1] = (struct saved_bytes){instance->dropped_elems, instance->module->elem_count, NULL};
-    out[2] = (struct saved_bytes){instance->dropped_datas, instance->module->data_count, NULL};
+    out[0] = (struct saved_bytes){ref, instance->cells, cells_bytes(instance), NULL};
+    const struct module *module = instance->module;
+    out[1] = (struct saved_bytes){ref, instance->dropped_elems, module->elem_count, NULL};
+    out[2] = (struct saved_bytes){ref, instance->dropped_datas, module->data_count, NULL};
     return 3;
 }
 
@@ -133,7 +135,7 @@ static void list_objects(wasm_store_t *store, struct level *level, size_t bytes_
             level->tables[level->table_count++] =
                 (struct saved_table){.table = (wasm_table_t *)ref};
         if (n > 0 || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE)
-            ref->escaped = true; /* lives as long as the store */
+            ref->escaped = true; /* goes no more with its last handle: mark() keeps it */
     }
 }
 
@@ -249,6 +251,8 @@ static bool adopt(wasm_store_t *store, struct error *error) {
 }
 
 bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
+    if (store->may_have_garbage)
+        cn_collect(store); /* what it lists would stay */
     struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);
@@ -441,13 +445,31 @@ static void drop(wasm_store_t *store) {
     store->checkpoints = NULL;
 }
 
-static void mark(const struct checkpoints *checkpoints,
-                 void (*slots)(void *env, const uint64_t *first, size_t count), void *env) {
+/* References that a rollback brings back. */
+static void mark_bytes(struct marking *marking, const struct saved_bytes *saved) {
+    cn_mark_object(marking, saved->owner);
+    if (saved->owner->kind == OBJECT_GLOBAL) {
+        const wasm_global_t *global = (const wasm_global_t *)saved->owner;
+        cn_mark_slots(marking, saved->copy, vt_is_ref(global->type.type));
+        return;
+    }
+    const wasm_instance_t *instance = (const wasm_instance_t *)saved->owner;
+    if (saved->at == instance->cells)
+        cn_mark_cells(marking, instance, saved->copy);
+}
+
+/* What a level lists stays with it: so each object has the same place in all levels that list it. */
+static void mark(const struct checkpoints *checkpoints, struct marking *marking) {
     for (const struct level *level = checkpoints->top; level; level = level->below) {
-        for (size_t i = 0; i < level->table_count; i++)
-            slots(env, level->tables[i].elements->slots, level->tables[i].elements->count);
+        for (size_t i = 0; i < level->memory_count; i++)
+            cn_mark_object(marking, &level->memories[i].memory->ref);
+        for (size_t i = 0; i < level->table_count; i++) {
+            const struct elements *elements = level->tables[i].elements;
+            cn_mark_object(marking, &level->tables[i].table->ref);
+            cn_mark_slots(marking, elements->slots, elements->count);
+        }
         for (size_t i = 0; i < level->bytes_count; i++)
-            slots(env, level->bytes[i].copy, level->bytes[i].size / sizeof(uint64_t));
+            mark_bytes(marking, &level->bytes[i]);
     }
 }
 

@@ -226,7 +226,7 @@ static catnap_tracking_t tracking;
 /* A store with a changed instance of each module, one of which has a run that is stopped. */
 struct scene {
     struct world world, other;
-    wasm_instance_t *state, *work;
+    wasm_instance_t *state, *work, *first; /* the last one in the other store */
     catnap_run_t *run;
     catnap_snapshot_t *snapshot, *base;
     wasm_byte_vec_t bytes;
@@ -319,6 +319,7 @@ static void close_scene(struct scene *scene) {
     wasm_instance_delete(scene->state);
     wasm_instance_delete(scene->work);
     close_world(&scene->world);
+    wasm_instance_delete(scene->first);
     if (scene->other.store)
         close_store(&scene->other);
 }
@@ -381,7 +382,7 @@ static void prepare_other_store(struct scene *scene) {
     use_snapshot(scene, 0, false);
     scene->other.engine = scene->world.engine;
     open_store(&scene->other);
-    wasm_instance_delete(START(&scene->other, state_module));
+    scene->first = START(&scene->other, state_module);
 }
 
 static catnap_error_t *restore_it(struct scene *scene) {
@@ -408,9 +409,11 @@ static catnap_error_t *restore_it(struct scene *scene) {
 static void check_restored(struct scene *scene, bool done) {
     catnap_store_stats_t stats;
     catnap_store_stats(scene->other.store, &stats);
-    assert_int_equal(stats.instances, done ? 3 : 1);
-    if (!done)
-        assert_int_equal(stats.memory_bytes, 2 * 65536);
+    assert_in_range(stats.instances, 1, done ? 3 : 1);
+    catnap_store_collect(scene->other.store);
+    catnap_store_stats(scene->other.store, &stats);
+    assert_int_equal(stats.instances, 1);
+    assert_int_equal(stats.memory_bytes, 2 * 65536);
     sigaction(SIGSEGV, &engine_fault_handler, NULL);
     fault.on = false; /* what could not be done can be done later */
     if (!done)
