@@ -469,8 +469,8 @@ uint64_t cn_instance_elem_count(const wasm_instance_t *, uint32_t elem);
 /* The references of a segment, of which the first `end` are read by now. Interrupted half-way it goes on
  * there the next time. */
 enum elem_items_result { ITEMS_OK, ITEMS_NO_MEMORY, ITEMS_INTERRUPTED };
-enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t elem, uint32_t end,
-                                              const uint64_t **items);
+enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t index, uint32_t end,
+                                              const uint64_t **slots);
 void cn_elem_items_free(wasm_store_t *, struct elem_items *, const struct elem_segment *);
 void cn_elem_items_mark(struct marking *, const struct elem_items *);
 
