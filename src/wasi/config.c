@@ -142,11 +142,8 @@ static uint32_t find_variable(const struct wasi_strings *strings, const char *na
     return i;
 }
 
-/* A later value of the same name replaces the earlier one. */
-catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *wasi, const char *name,
-                                            const char *value) {
-    if (!wasi || !name || !value)
-        return fail(CATNAP_MISUSE, "a WASI environment variable is NULL");
+static catnap_error_t *put_variable(catnap_wasi_t *wasi, const char *name, const char *value,
+                                    bool replace) {
     size_t name_length = strlen(name), value_length = strlen(value);
     if (!name_length || strchr(name, '='))
         return fail(CATNAP_MISUSE, "'%s' is no name of an environment variable", name);
@@ -156,11 +153,26 @@ catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *wasi, const char *nam
     memcpy(entry, name, name_length);
     entry[name_length] = '=';
     memcpy(entry + name_length + 1, value, value_length + 1);
-    uint32_t index = find_variable(&wasi->environment, name, name_length);
+    uint32_t index = wasi->environment.count;
+    if (replace)
+        index = find_variable(&wasi->environment, name, name_length);
     catnap_error_t *error = put_string(&wasi->environment, index, entry);
     if (error)
         free(entry);
     return error; /* NOLINT(clang-analyzer-unix.Malloc): the list has it */
+}
+
+/* A later value of the same name replaces the earlier one. */
+catnap_error_t *catnap_wasi_add_environment(catnap_wasi_t *wasi, const char *name,
+                                            const char *value) {
+    if (!wasi || !name || !value)
+        return fail(CATNAP_MISUSE, "a WASI environment variable is NULL");
+    return put_variable(wasi, name, value, true);
+}
+
+catnap_error_t *cn_wasi_append_environment(catnap_wasi_t *wasi, const char *name,
+                                           const char *value) {
+    return put_variable(wasi, name, value, false);
 }
 
 /* ---- Pre-opened directories and sockets ------------------------------------------------------ */

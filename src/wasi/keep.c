@@ -178,7 +178,7 @@ static void get_environment(struct reader *r) {
             damaged(r);
         if (equals) {
             *equals = '\0';
-            r->error = catnap_wasi_add_environment(r->wasi, string, equals + 1);
+            r->error = cn_wasi_append_environment(r->wasi, string, equals + 1);
         }
         free(string);
     }

@@ -254,6 +254,9 @@ void cn_stream_free(struct wasi_stream *);
 
 /* Frees a string unless it is the checkpoint's. */
 void cn_strings_drop(const struct wasi_strings *, uint32_t index);
+/* config.c: the variable becomes the last one, without a look for one of the same name: as many as a kept
+ * state has take time in proportion to their number. */
+catnap_error_t *cn_wasi_append_environment(catnap_wasi_t *, const char *name, const char *value);
 /* The checkpoint is gone; what it kept is the state's again, or freed. */
 void cn_wasi_forget(catnap_wasi_t *);
 
