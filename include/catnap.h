@@ -778,13 +778,23 @@ WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t 
 WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream,
                                                   size_t *length);
 
-/* What a snapshot cannot hold of a guest: arguments, environment, pre-opened directories by the paths
- * of the host, and the descriptor table, as bytes (own). */
+/* What a snapshot cannot hold of a guest: arguments, environment, the names of pre-opened directories,
+ * and the descriptor table, as bytes (own). */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_save(const catnap_wasi_t *,
                                                      own wasm_byte_vec_t *out);
-/* Makes a new state, of which only standard streams may be configured, what a saved one was: files
- * are opened again below their directories, at their offsets. What could not be is closed, and
- * `lost` (may be NULL) is called with its number and path. After a failure, delete the state. */
+/* Calls back with each directory that a saved state had, in order: its path on the host where it was
+ * saved, and the guest's name of it. The bytes are not trusted, and nothing is opened. */
+WASM_API_EXTERN own catnap_error_t *
+catnap_wasi_saved_dirs(const void *bytes, size_t length,
+                       void (*dir)(void *env, const char *host_path, const char *guest_path,
+                                   catnap_wasi_dir_flags_t flags),
+                       void *env);
+/* Makes a new state, of which standard streams and directories may be configured, what a saved one
+ * was. The bytes are not trusted with directories: all that the saved state had must have been given by
+ * catnap_wasi_preopen_dir(), in any order and wherever they are now, under the guest's names that they
+ * had, and no others (CATNAP_LINK). What was read-only, or is given read-only, is read-only. Files are
+ * opened again below them, at their offsets. What could not be is closed, and `lost` (may be NULL) is
+ * called with its number and path. After a failure, delete the state. */
 WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_restore(catnap_wasi_t *, const void *bytes, size_t length,
                     void (*lost)(void *env, uint32_t number, const char *path), void *env);

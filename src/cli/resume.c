@@ -1,5 +1,6 @@
 /* catnap resume: wakes a snapshot. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,9 @@ static const struct option resume_options[] = {
     {ROW_INVOKE, FIELD(invoke),
      .help =
          "call this exported function of the program with the arguments, and print its results"},
+    {ROW_DIR, FIELD(directories),
+     .help = "let the program use a directory again that it had under the name GUEST (repeatable)"},
+    {ROW_DIR_RO, FIELD(directories)},
     {ROW_FUEL, FIELD(fuel),
      .help = "stop with code 122 once N more instructions have been executed"},
     {ROW_TIMEOUT, FIELD(timeout), .help = "stop with code 124 after this time"},
@@ -73,13 +77,65 @@ static void tell_lost(void *env, uint32_t number, const char *path) {
               number, path[0] ? path : "no file");
 }
 
+/* Which of the directories that the program had are given again. */
+struct directories {
+    const struct option_list *given;
+    bool *taken; /* of those */
+    FILE *missing;
+    size_t missing_count;
+};
+
+static void check_directory(void *env, const char *host, const char *guest,
+                            catnap_wasi_dir_flags_t flags) {
+    struct directories *d = env;
+    for (size_t i = 0; i < d->given->count; i++)
+        if (!d->taken[i] && strcmp(session_guest_path(d->given->items[i].value), guest) == 0) {
+            d->taken[i] = true;
+            return;
+        }
+    d->missing_count++;
+    bool same = strcmp(host, guest) == 0;
+    fprintf(d->missing, " --dir%s %s%s%s", flags == CATNAP_WASI_DIR_READ_ONLY ? "-ro" : "", host,
+            same ? "" : "::", same ? "" : guest);
+}
+
+/* A snapshot may have been written by anyone: that it names directories of the host gives it none. */
+static bool check_directories(struct session *session, const struct kept_data *data) {
+    char *text = NULL;
+    size_t length;
+    struct directories d = {.given = &session->settings->directories};
+    d.taken = calloc(d.given->count + 1, sizeof(*d.taken));
+    d.missing = open_memstream(&text, &length);
+    bool ok = d.taken != NULL && d.missing != NULL;
+    catnap_error_t *error =
+        ok ? catnap_wasi_saved_dirs(data->wasi, data->wasi_length, check_directory, &d) : NULL;
+    ok = d.missing != NULL && fclose(d.missing) == 0 && ok;
+    if (!ok) {
+        session_end(session, diag_no_memory(session->diag));
+    } else if (error != NULL) {
+        ok = session_end(session, diag_error(session->diag, NULL, error));
+    } else if (d.missing_count > 0) {
+        ok = session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                            "the program had directories that are not given "
+                                            "again:%s",
+                                            text));
+        diag_hint(session->diag, "Give these, or others as HOST::GUEST, before the snapshot's "
+                                 "name.");
+    }
+    free(d.taken);
+    free(text);
+    return ok;
+}
+
 static bool restore_wasi(struct session *session, const catnap_snapshot_t *snapshot,
                          struct kept_data *data) {
     catnap_error_t *error = NULL;
     *data = (struct kept_data){0};
-    if (!session_make_wasi(session))
+    bool kept = keep_read_data(snapshot, data);
+    if ((kept && !check_directories(session, data)) || !session_make_wasi(session) ||
+        !session_add_directories(session))
         return false;
-    if (keep_read_data(snapshot, data))
+    if (kept)
         error =
             catnap_wasi_restore(session->wasi, data->wasi, data->wasi_length, tell_lost, session);
     if (error == NULL)
@@ -208,10 +264,13 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
     struct session session;
     int operands;
     enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
-    if (parsed != PARSE_OK)
+    if (parsed != PARSE_OK) {
+        run_settings_free(&settings);
         return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
+    }
     if (operands == 0) {
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no snapshot to resume");
+        run_settings_free(&settings);
         return CLI_EXIT_USAGE;
     }
     if (session_begin(&session, diag, &settings, argv[0]) && keep_check(&session) &&
@@ -220,6 +279,7 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
     deadline_stop(&session.deadline);
     int code = session.exit_code;
     session_close(&session);
+    run_settings_free(&settings);
     return code;
 }
 
@@ -227,9 +287,10 @@ const struct command command_resume = {
     .name = "resume",
     .operands = "FILE [ARGUMENTS...]",
     .summary = "wake a snapshot and let it go on",
-    .help = "A suspended program goes on where it was. A program that was not suspended, as after\n"
-            "--snapshot-on=exit, waits for --invoke. Files are opened again below the directories\n"
-            "that were given to catnap run.\n",
+    .help =
+        "A suspended program goes on where it was. A program that was not suspended, as after\n"
+        "--snapshot-on=exit, waits for --invoke. Directories that were given to catnap run are\n"
+        "given again, wherever they are now; the program's files are opened again below them.\n",
     .options = resume_options,
     .option_count = sizeof(resume_options) / sizeof(*resume_options),
     .options_first = true,

@@ -141,7 +141,7 @@ void session_close(struct session *session) {
 /* ---- WASI ------------------------------------------------------------------------------------ */
 
 /* "HOST[::GUEST]"; the guest sees the host's name when it has no other. */
-static const char *guest_name(const char *directory) {
+const char *session_guest_path(const char *directory) {
     const char *separator = strstr(directory, "::");
     return separator != NULL ? separator + 2 : directory;
 }
@@ -153,7 +153,7 @@ char *session_host_path(const char *directory) {
 }
 
 static bool add_directory(struct session *session, const struct option_list_item *item) {
-    const char *guest = guest_name(item->value);
+    const char *guest = session_guest_path(item->value);
     char *host = session_host_path(item->value);
     if (host == NULL)
         return session_end(session, diag_no_memory(session->diag));
@@ -240,11 +240,18 @@ static bool add_arguments(struct session *session, const char *path, int argc, c
     return error == NULL || end_with_error(session, NULL, error);
 }
 
+bool session_add_directories(struct session *session) {
+    const struct option_list *directories = &session->settings->directories;
+    for (size_t i = 0; i < directories->count; i++)
+        if (!add_directory(session, &directories->items[i]))
+            return false;
+    return true;
+}
+
 static bool configure_wasi(struct session *session, const char *path, int argc, char **argv) {
     const struct run_settings *settings = session->settings;
-    for (size_t i = 0; i < settings->directories.count; i++)
-        if (!add_directory(session, &settings->directories.items[i]))
-            return false;
+    if (!session_add_directories(session))
+        return false;
     /* Behind the directories, which guests look for until a descriptor is none. */
     for (size_t i = 0; i < settings->sockets.count; i++)
         if (!add_socket(session, &settings->sockets.items[i]))

@@ -79,6 +79,10 @@ bool session_open_wasi(struct session *, const char *path, int argc, char **argv
 
 /* The host's part of "HOST[::GUEST]", for free(); NULL when memory is exhausted. */
 char *session_host_path(const char *directory);
+/* The guest's name, a part of the text. */
+const char *session_guest_path(const char *directory);
+/* Gives the guest the settings' directories. */
+bool session_add_directories(struct session *);
 
 /* Loads, decodes and validates a module; *out is the session's. At most one program and what the
  * settings preload. */

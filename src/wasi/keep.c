@@ -1,6 +1,6 @@
 /*
- * The WASI state as bytes, for snapshots, and back: strings, pre-opened directories, and descriptors
- * by what they were opened from. All numbers are little-endian. The cookies of directories are not
+ * The WASI state as bytes, for snapshots, and back: strings, the names of pre-opened directories, and
+ * descriptors by what they were opened from. All numbers are little-endian. The cookies of directories are not
  * kept: they are ordinals, which a directory that was opened again finds by reading on.
  */
 #ifndef _GNU_SOURCE
@@ -184,18 +184,117 @@ static void get_environment(struct reader *r) {
     }
 }
 
-/* Directories are opened again by the paths that they had. */
-static void get_preopens(struct reader *r) {
-    for (uint64_t n = get(r, 4); n > 0 && !r->error; n--) {
-        char *host = get_string(r), *guest = get_string(r);
-        bool read_only = get(r, 1) != 0;
-        if (!r->error)
-            r->error = catnap_wasi_preopen_dir(r->wasi, host, guest,
-                                               read_only ? CATNAP_WASI_DIR_READ_ONLY
-                                                         : CATNAP_WASI_DIR_READ_WRITE);
-        free(host);
-        free(guest);
+/* One pre-opened directory as it was saved: own strings, which may be NULL after a failure. */
+struct saved_dir {
+    char *host, *guest;
+    bool read_only;
+};
+
+static struct saved_dir get_dir(struct reader *r) {
+    struct saved_dir dir = {.host = get_string(r), .guest = get_string(r)};
+    dir.read_only = get(r, 1) != 0;
+    return dir;
+}
+
+static void free_dir(struct saved_dir *dir) {
+    free(dir->host);
+    free(dir->guest);
+}
+
+/* The first given directory from `index` on that has this name for the guest, or the count. */
+static uint32_t find_given(const catnap_wasi_t *wasi, uint32_t index, const char *guest) {
+    while (index < wasi->preopen_count && strcmp(wasi->preopens[index].guest_path, guest) != 0)
+        index++;
+    return index;
+}
+
+/* Two directories change their numbers. */
+static void swap_preopens(catnap_wasi_t *wasi, uint32_t a, uint32_t b) {
+    struct wasi_preopen preopen = wasi->preopens[a];
+    wasi->preopens[a] = wasi->preopens[b];
+    wasi->preopens[b] = preopen;
+    for (uint32_t i = 0; i < wasi->fd_count; i++)
+        if (wasi->fds[i].is_preopen && wasi->fds[i].preopen == a)
+            wasi->fds[i].preopen = b;
+        else if (wasi->fds[i].is_preopen && wasi->fds[i].preopen == b)
+            wasi->fds[i].preopen = a;
+}
+
+static void restrict_preopen(catnap_wasi_t *wasi, uint32_t number) {
+    wasi->preopens[number].read_only = true;
+    for (uint32_t i = 0; i < wasi->fd_count; i++)
+        if (wasi->fds[i].is_preopen && wasi->fds[i].preopen == number)
+            wasi->fds[i].read_only = true;
+}
+
+static catnap_error_t *fail_with_names(const char *format, const char *guest, const char *host)
+    __attribute__((format(printf, 1, 0)));
+
+/* Names in messages are escaped. */
+static catnap_error_t *fail_with_names(const char *format, const char *guest, const char *host) {
+    char guest_text[128], host_text[128], message[512];
+    catnap_escape(CATNAP_ESCAPE_TEXT, guest, strlen(guest), guest_text, sizeof guest_text);
+    catnap_escape(CATNAP_ESCAPE_TEXT, host, strlen(host), host_text, sizeof host_text);
+    snprintf(message, sizeof message, format, guest_text, host_text);
+    return catnap_error_new(CATNAP_LINK, message);
+}
+
+/* The saved state opens no directory of the host: each of its directories must be among those that
+ * were given, under the guest's name, and gets the number that it had. Nothing else may be given. */
+static void take_dir(struct reader *r, const struct saved_dir *dir, uint32_t number) {
+    catnap_wasi_t *wasi = r->wasi;
+    uint32_t given = find_given(wasi, number, dir->guest);
+    if (given >= wasi->preopen_count) {
+        r->error = fail_with_names("the directory '%s' of the saved state, which was '%s', is not "
+                                   "given",
+                                   dir->guest, dir->host);
+        return;
     }
+    if (given != number)
+        swap_preopens(wasi, number, given);
+    if (dir->read_only)
+        restrict_preopen(wasi, number);
+}
+
+static void get_preopens(struct reader *r) {
+    uint64_t count = get(r, 4);
+    for (uint64_t i = 0; i < count && !r->error; i++) {
+        struct saved_dir dir = get_dir(r);
+        if (!r->error)
+            take_dir(r, &dir, (uint32_t)i);
+        free_dir(&dir);
+    }
+    if (!r->error && count < r->wasi->preopen_count)
+        r->error = fail_with_names(
+            "the directory '%s' ('%s') is given and is none of the saved state",
+            r->wasi->preopens[count].guest_path, r->wasi->preopens[count].host_path);
+}
+
+static void skip_strings(struct reader *r) {
+    for (uint64_t n = get(r, 4); n > 0 && !r->error; n--)
+        free(get_string(r));
+}
+
+catnap_error_t *catnap_wasi_saved_dirs(const void *bytes, size_t length,
+                                       void (*dir)(void *env, const char *host_path,
+                                                   const char *guest_path,
+                                                   catnap_wasi_dir_flags_t flags),
+                                       void *env) {
+    if ((!bytes && length > 0) || !dir)
+        return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
+    struct reader r = {.at = bytes, .end = (const uint8_t *)bytes + length};
+    if (get(&r, 4) != FORMAT)
+        damaged(&r);
+    skip_strings(&r);
+    skip_strings(&r);
+    for (uint64_t n = get(&r, 4); n > 0 && !r.error; n--) {
+        struct saved_dir found = get_dir(&r);
+        if (!r.error)
+            dir(env, found.host, found.guest,
+                found.read_only ? CATNAP_WASI_DIR_READ_ONLY : CATNAP_WASI_DIR_READ_WRITE);
+        free_dir(&found);
+    }
+    return r.error;
 }
 
 /* What was kept of one descriptor. */
@@ -332,7 +431,7 @@ catnap_error_t *catnap_wasi_restore(catnap_wasi_t *wasi, const void *bytes, size
                                     void *env) {
     if (!wasi || (!bytes && length > 0))
         return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
-    if (wasi->arguments.count || wasi->environment.count || wasi->preopen_count)
+    if (wasi->arguments.count || wasi->environment.count || cn_wasi_remembers_preopens(wasi))
         return catnap_error_new(CATNAP_MISUSE, "the state of WASI has been configured already");
     struct reader r = {wasi, bytes, (const uint8_t *)bytes + length, NULL, lost, env};
     if (get(&r, 4) != FORMAT)

@@ -25,6 +25,10 @@ struct wasi_checkpoint {
     struct wasi_stream streams[3];
 };
 
+bool cn_wasi_remembers_preopens(const catnap_wasi_t *wasi) {
+    return wasi->checkpoint && wasi->checkpoint->preopen_count > 0;
+}
+
 /* ---- Strings ---- */
 
 static bool is_kept(const struct wasi_strings *strings, uint32_t index) {

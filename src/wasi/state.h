@@ -252,6 +252,8 @@ void cn_stream_free(struct wasi_stream *);
 
 /* ---- rewind.c: what a rollback brings back --------------------------------------------------- */
 
+/* Whether a checkpoint remembers pre-opened directories, whose numbers must not change then. */
+bool cn_wasi_remembers_preopens(const catnap_wasi_t *);
 /* Frees a string unless it is the checkpoint's. */
 void cn_strings_drop(const struct wasi_strings *, uint32_t index);
 /* config.c: the variable becomes the last one, without a look for one of the same name: as many as a kept

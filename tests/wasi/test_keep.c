@@ -24,12 +24,19 @@ static wasm_byte_vec_t save(const struct guest *g) {
     return bytes;
 }
 
+/* A state that is given the guest's directory again. */
+static catnap_wasi_t *new_state(const struct guest *g) {
+    catnap_wasi_t *wasi = catnap_wasi_new();
+    assert_non_null(wasi);
+    assert_no_error(catnap_wasi_preopen_dir(wasi, g->root, "/", CATNAP_WASI_DIR_READ_WRITE));
+    return wasi;
+}
+
 /* The guest goes on with a new state made of the bytes. */
 static struct loss restore(struct guest *g, wasm_byte_vec_t *bytes) {
     struct loss loss = {0};
     catnap_wasi_delete(g->wasi);
-    g->wasi = g->call.wasi = catnap_wasi_new();
-    assert_non_null(g->wasi);
+    g->wasi = g->call.wasi = new_state(g);
     assert_no_error(catnap_wasi_restore(g->wasi, bytes->data, bytes->size, note_loss, &loss));
     wasm_byte_vec_delete(bytes);
     return loss;
@@ -133,12 +140,77 @@ static void sockets_and_streams(void **state) {
     close(ends[1]);
 }
 
+/* ---- Directories ---- */
+
+static void note_dir(void *env, const char *host, const char *guest,
+                     catnap_wasi_dir_flags_t flags) {
+    char *text = env;
+    snprintf(text + strlen(text), 1024 - strlen(text), "%s=%s,%d;", guest, strrchr(host, '/'),
+             (int)flags);
+}
+
+static void assert_restores(const struct guest *g, const wasm_byte_vec_t *bytes,
+                            const char *const *names, size_t count, catnap_status_t status) {
+    catnap_wasi_t *wasi = catnap_wasi_new();
+    for (size_t i = 0; i < count; i++)
+        assert_no_error(
+            catnap_wasi_preopen_dir(wasi, g->root, names[i], CATNAP_WASI_DIR_READ_WRITE));
+    catnap_error_t *error = catnap_wasi_restore(wasi, bytes->data, bytes->size, NULL, NULL);
+    assert_int_equal(status, error ? catnap_error_status(error) : CATNAP_OK);
+    catnap_error_delete(error);
+    catnap_wasi_delete(wasi);
+}
+
+static void directories_are_given_again(void **state) {
+    struct guest *g = *state;
+    char text[1024] = "";
+    guest_mkdir(g, "tree/one");
+    guest_mkdir(g, "tree/two");
+    guest_write_file(g, "tree/one/file", "first");
+    guest_write_file(g, "tree/two/file", "second");
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, guest_host_path(g, "tree/one"), "one",
+                                            CATNAP_WASI_DIR_READ_ONLY));
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, guest_host_path(g, "tree/one"), "one",
+                                            CATNAP_WASI_DIR_READ_WRITE));
+    wasm_byte_vec_t bytes = save(g);
+    assert_no_error(catnap_wasi_saved_dirs(bytes.data, bytes.size, note_dir, text));
+    assert_non_null(strstr(text, ";one=/one,1;one=/one,0;"));
+
+    static const char *const all[] = {"/", "one", "one", "more"};
+    static const char *const others[] = {"one", "two", "/"};
+    assert_restores(g, &bytes, NULL, 0, CATNAP_LINK);
+    assert_restores(g, &bytes, all, 1, CATNAP_LINK);
+    assert_restores(g, &bytes, all, 2, CATNAP_LINK);
+    assert_restores(g, &bytes, all, 3, CATNAP_OK);
+    assert_restores(g, &bytes, all, 4, CATNAP_LINK);
+    assert_restores(g, &bytes, others, 3, CATNAP_LINK);
+
+    /* Elsewhere and in another order: the numbers and what is read-only are as they were. */
+    catnap_wasi_delete(g->wasi);
+    g->wasi = g->call.wasi = catnap_wasi_new();
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, guest_host_path(g, "tree/two"), "one",
+                                            CATNAP_WASI_DIR_READ_WRITE));
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, guest_host_path(g, "tree/two"), "one",
+                                            CATNAP_WASI_DIR_READ_WRITE));
+    assert_no_error(catnap_wasi_preopen_dir(g->wasi, g->root, "/", CATNAP_WASI_DIR_READ_WRITE));
+    assert_no_error(catnap_wasi_restore(g->wasi, bytes.data, bytes.size, NULL, NULL));
+    assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_get, 4, 0, STR(g, "file"), 0));
+    assert_int_equal(6, guest_u64(g, 32)); /* the size of the other file */
+    assert_wasi(WASI_SUCCESS, CALL(g, path_filestat_get, 3, 0, STR(g, "two/file"), 0));
+    assert_wasi(WASI_ROFS, CALL(g, path_create_directory, 4, STR(g, "new")));
+    assert_wasi(WASI_SUCCESS, CALL(g, path_create_directory, 5, STR(g, "new")));
+    wasm_byte_vec_delete(&bytes);
+}
+
 static void wrong_use_is_told(void **state) {
     struct guest *g = *state;
     wasm_byte_vec_t bytes = save(g);
     assert_status(CATNAP_MISUSE, catnap_wasi_save(NULL, &bytes));
     assert_status(CATNAP_MISUSE, catnap_wasi_save(g->wasi, NULL));
     assert_status(CATNAP_MISUSE, catnap_wasi_restore(NULL, "", 0, NULL, NULL));
+    assert_status(CATNAP_MISUSE, catnap_wasi_saved_dirs(bytes.data, bytes.size, NULL, NULL));
+    assert_status(CATNAP_MALFORMED, catnap_wasi_saved_dirs(bytes.data, 3, note_dir, NULL));
+    assert_no_error(catnap_wasi_checkpoint(g->wasi));
     assert_status(CATNAP_MISUSE, catnap_wasi_restore(g->wasi, bytes.data, bytes.size, NULL, NULL));
     catnap_wasi_t *other = catnap_wasi_new();
     assert_status(CATNAP_MISUSE, catnap_wasi_restore(other, NULL, 1, NULL, NULL));
@@ -175,7 +247,7 @@ static void every_prefix_is_refused(void **state) {
     struct guest *g = *state;
     wasm_byte_vec_t bytes = save_samples(g);
     for (size_t size = 0; size < bytes.size; size++) {
-        catnap_wasi_t *wasi = catnap_wasi_new();
+        catnap_wasi_t *wasi = new_state(g);
         assert_status(CATNAP_MALFORMED, restore_copy(wasi, bytes.data, size));
         catnap_wasi_delete(wasi);
     }
@@ -191,13 +263,13 @@ static void every_change_is_harmless(void **state) {
     assert_non_null(changed);
     memcpy(changed, bytes.data, bytes.size);
     changed[bytes.size] = 0;
-    catnap_wasi_t *longer = catnap_wasi_new();
+    catnap_wasi_t *longer = new_state(g);
     assert_status(CATNAP_MALFORMED, restore_copy(longer, changed, bytes.size + 1));
     catnap_wasi_delete(longer);
     for (size_t at = 0; at < bytes.size; at++) {
         for (size_t i = 0; i < sizeof masks; i++) {
             changed[at] ^= masks[i];
-            g->wasi = g->call.wasi = (catnap_wasi_delete(g->wasi), catnap_wasi_new());
+            g->wasi = g->call.wasi = (catnap_wasi_delete(g->wasi), new_state(g));
             catnap_error_delete(restore_copy(g->wasi, changed, bytes.size));
             for (uint32_t fd = 0; fd < 8; fd++) {
                 CALL(g, fd_fdstat_get, fd, 0);
@@ -244,6 +316,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(read_only_stays_so, guest_setup_read_only, guest_teardown),
         cmocka_unit_test_setup_teardown(what_is_gone_is_told, guest_setup, guest_teardown),
         cmocka_unit_test_setup_teardown(sockets_and_streams, guest_setup, guest_teardown),
+        cmocka_unit_test_setup_teardown(directories_are_given_again, guest_setup, guest_teardown),
         cmocka_unit_test_setup_teardown(wrong_use_is_told, guest_setup, guest_teardown),
         cmocka_unit_test_setup_teardown(every_prefix_is_refused, guest_setup, guest_teardown),
         cmocka_unit_test_setup_teardown(every_change_is_harmless, guest_setup, guest_teardown),

@@ -255,6 +255,7 @@ static void a_saved_state_may_follow(void **state) {
     assert_no_error(catnap_wasi_save(g->wasi, &saved));
     catnap_wasi_t *other = catnap_wasi_new();
     assert_no_error(catnap_wasi_checkpoint(other));
+    assert_no_error(catnap_wasi_preopen_dir(other, g->root, "/", CATNAP_WASI_DIR_READ_WRITE));
     assert_no_error(catnap_wasi_restore(other, saved.data, saved.size, NULL, NULL));
     wasm_byte_vec_delete(&saved);
     catnap_wasi_delete(g->wasi);

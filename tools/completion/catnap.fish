@@ -44,6 +44,8 @@ complete -c catnap -n '__catnap_is run' -l json -d 'write diagnostics to standar
 complete -c catnap -n '__catnap_is run' -l help -s h -d 'show this help'
 complete -c catnap -n __catnap_first -a resume -d 'wake a snapshot and let it go on'
 complete -c catnap -n '__catnap_is resume' -l invoke -x -d 'call this exported function of the program with the arguments, and print its results'
+complete -c catnap -n '__catnap_is resume' -l dir -x -a '(__fish_complete_directories)' -d 'let the program use a directory again that it had under the name GUEST (repeatable)'
+complete -c catnap -n '__catnap_is resume' -l dir-ro -x -a '(__fish_complete_directories)' -d 'the same, read-only (repeatable)'
 complete -c catnap -n '__catnap_is resume' -l fuel -x -d 'stop with code 122 once N more instructions have been executed'
 complete -c catnap -n '__catnap_is resume' -l timeout -x -d 'stop with code 124 after this time'
 complete -c catnap -n '__catnap_is resume' -l max-memory -x -d 'bound for all linear memories and tables together, in bytes or with K, M, G, T; an element of a table takes 8 bytes'
