@@ -125,7 +125,12 @@ fuzz:
 fuzz-programs: $(FUZZERS:%=$(BUILD)/%)
 
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.a
-	$(call say,LD) $(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS)
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ \
+	    $(filter %.o,$^) $(filter %.a,$^) $(FUZZ_LIBS) -lcmocka $(LIBS)
+
+# The command's own files, but for the one with main().
+$(BUILD)/fuzz_options: $(filter-out %/main.o,$(CLI_OBJECTS))
+$(BUILD)/fuzz_options: FUZZ_LIBS = $(CLI_LIBS)
 
 # What writes first inputs: BUILD/make_seeds DIRECTORY, BUILD/make_snapshots DIRECTORY.
 $(BUILD)/make_%: $(BUILD)/tests/fuzz/make_%.o $(BUILD)/libcatnap.a
