@@ -25,7 +25,7 @@ extern const char __stop_cn_handler_code[] __attribute__((visibility("hidden")))
 #define MOST_OTHERS ((1u << ORDER_BITS) - 1)
 
 /*
- * What was to happen at a signal whenever our handler was put in front. Actions are added and never
+ * The actions of a signal that our handler was put in front of. Actions are added and never
  * changed. `order` has them from the latest to the first, four bits for each: its number from 1, and 0
  * behind the last. So the signal handler reads a list that is whole, without a lock.
  */
@@ -162,7 +162,7 @@ static bool serve(struct others *others, int number, siginfo_t *info, void *cont
     return false;
 }
 
-/* What would have happened without us. */
+/* Has the effect that the signal would have had without us. */
 static void pass_on(int number, siginfo_t *info, void *context) {
     struct others *others = number == SIGSEGV ? &others_of_segv : &others_of_bus;
     struct notes before = read_notes(info);

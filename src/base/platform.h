@@ -23,8 +23,8 @@ void cn_os_release(void *start, size_t size);
 #define SPARE_LITTLE 32u /* up to 128 MiB */
 /* All of it, or NULL. */
 void *cn_os_reserve_all(size_t size, unsigned share);
-/* What *size then says. `most`, where it is less than a quarter of what there is, else less, but not
- * less than `least` bytes; where only that can be had, it leaves what SPARE_LITTLE means. NULL when
+/* As many bytes as *size then says: `most`, where it is less than a quarter of what there is, else
+ * less, but not less than `least` bytes; where only that can be had, it leaves what SPARE_LITTLE means. NULL when
  * refused. */
 void *cn_os_reserve_some(size_t least, size_t most, unsigned share, size_t *size);
 /* Whether a part of 1 / `part` of the mappings that a process may have is left (Linux: of

@@ -1,5 +1,5 @@
 /*
- * What the tests of the process around the library share: a small guest, and a way to try something
+ * The tests of the process around the library share this: a small guest, and a way to try something
  * in a process of its own, since handlers of signals and limits are the whole process's.
  */
 #ifndef TESTS_HOST_HOST_H

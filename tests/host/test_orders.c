@@ -1,7 +1,7 @@
 /*
- * What a host has of an engine, deleted in every order: all orders of the objects that depend on each
- * other most, and each pair of all kinds of objects as the first two, with random orders behind them.
- * What is left works as before while its store lives; in the end no memory and no finalizer is left.
+ * The objects that a host has of an engine, deleted in every order: all orders of those that depend on
+ * each other most, and each pair of all kinds of objects as the first two, with random orders behind them.
+ * The rest works as before while its store lives; in the end no memory and no finalizer is left.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +58,7 @@ static const uint8_t importing[] = {
 };
 /* clang-format on */
 
-/* ---- What there is ---- */
+/* ---- The objects ---- */
 
 enum kind {
     ENGINE,

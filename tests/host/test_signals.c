@@ -327,7 +327,7 @@ static void block_signals(void) {
     MUST(pthread_join(thread, NULL) == 0);
     struct guest guest = open_guest();
     MUST(guest_is_well(guest.instance));
-    /* What is made here from now on is checked; what was made before needs the signals. */
+    /* Memories that are made here from now on are checked; earlier ones need the signals. */
     sigset_t both;
     sigemptyset(&both);
     sigaddset(&both, SIGSEGV);
