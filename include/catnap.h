@@ -32,8 +32,9 @@
  *    two may pass faults on to each other, as may several copies of this library in one process.
  *  - A thread that calls into memories with guard pages must not block SIGSEGV and SIGBUS: the kernel
  *    ends the process at a guest's access out of bounds, whatever handlers there are. Memories that
- *    a thread makes while it blocks them have explicit checks. So a thread that blocks
- *    all signals either makes the stores it uses, or unblocks these two, or the engine is CATNAP_BOUNDS_EXPLICIT.
+ *    a thread makes while it blocks them have explicit checks. So a thread that blocks all signals
+ *    either makes the stores it uses, or unblocks these two, or the engine is
+ *    CATNAP_BOUNDS_EXPLICIT.
  *  - After the handler is installed, dlclose() does not unload the shared object that contains it.
  *  - A callback may not leave by longjmp() over the frames of this library.
  */

@@ -16,8 +16,8 @@ bool cn_os_mappings_left(size_t part) {
     unsigned long most = 0;
     FILE *limit = fopen("/proc/sys/vm/max_map_count", "re");
     FILE *maps = fopen("/proc/self/maps", "re");
-    bool told = limit && maps && fscanf(limit, "%lu", &most) == 1;
-    size_t count = told ? count_lines(maps) : 0;
+    bool told = limit && fscanf(limit, "%lu", &most) == 1 && maps;
+    size_t count = maps ? count_lines(maps) : 0;
     if (limit)
         fclose(limit);
     if (maps)

@@ -279,7 +279,8 @@ static void translate(struct background *job, uint32_t item) {
     struct error error;
     uint32_t func = item & ~WITH_CALLS;
     begin(job->translators, func);
-    const struct code *code = cn_code_get(job->module, job->table, func, &job->config, NULL, &error);
+    const struct code *code =
+        cn_code_get(job->module, job->table, func, &job->config, NULL, &error);
     end(job->translators, func);
     if (!code)
         note_failure(job, func, &error);

@@ -10,7 +10,8 @@ static bool in_bounds(uint64_t start, uint64_t count, uint64_t size) {
 /* ---- Data ---- */
 
 struct span cn_instance_data(const wasm_instance_t *instance, uint32_t data) {
-    return instance->dropped_datas[data] ? (struct span){0} : instance->module->datas[data].bytes;
+    static const struct span nothing;
+    return instance->dropped_datas[data] ? nothing : instance->module->datas[data].bytes;
 }
 
 /* ---- Elements ---- */

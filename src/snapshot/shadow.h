@@ -38,12 +38,12 @@ struct shadow {
     uint64_t watched;    /* bytes of the memory that the tracker looks after */
     uint64_t locked;     /* where what a rollback takes away begins, while one is under way */
     uint64_t *differing; /* bit for each page of the operating system */
-    size_t count;       /* of bits set */
-    size_t copied;      /* pages, by the first checkpoint */
-    size_t page;        /* bytes */
-    struct undo *spare; /* a record that is done with, for its room; or NULL */
-    int image;          /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
-    uint64_t changes;   /* what the count behind the pages is, when nobody else has changed them */
+    size_t count;        /* of bits set */
+    size_t copied;       /* pages, by the first checkpoint */
+    size_t page;         /* bytes */
+    struct undo *spare;  /* a record that is done with, for its room; or NULL */
+    int image;           /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
+    uint64_t changes;    /* what the count behind the pages is, when nobody else has changed them */
 };
 
 /* Makes the memory's shadow, with nothing in it, when it has none. */
