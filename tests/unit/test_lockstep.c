@@ -12,6 +12,9 @@
 #define CATNAP_TINY_LIMITS
 #endif
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "bodies.h"
 
 static void report_body(void);
@@ -23,7 +26,8 @@ static void report_body(void);
     } while (0)
 #include "lockstep.h"
 
-#define BEHIND 256u /* bytes behind the bodies */
+#define BEHIND REACH /* bytes behind the bodies: as few as the fast validator asks for */
+#define FILE_BEHIND 256u
 
 /* The body at hand, for messages. */
 static struct {
@@ -80,6 +84,21 @@ static void close_place(struct place *p) {
     drop_bytes(&p->bytes);
 }
 
+/* Room for so many bytes, at whose end reading is a fault. */
+static uint8_t *fenced(size_t size) {
+    static uint8_t *fence;
+    const size_t room = 1 << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!fence) {
+        uint8_t *map =
+            mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(map != MAP_FAILED);
+        assert_int_equal(mprotect(map + room, page, PROT_NONE), 0);
+        fence = map + room;
+    }
+    assert_true(size <= room);
+    return fence - size;
+}
+
 static uint32_t judge_span(struct place *p, uint32_t func, const uint8_t *bytes, struct span body,
                            size_t known) {
     at_hand.bytes = bytes + body.offset;
@@ -91,8 +110,8 @@ static uint32_t judge_span(struct place *p, uint32_t func, const uint8_t *bytes,
 
 /* One body alone, behind eight bytes and before many that end blocks. */
 static uint32_t judge_one(struct place *p, uint32_t func, const struct bytes *body) {
-    static uint8_t bytes[1 << 20];
-    assert_true(8 + body->size + BEHIND <= sizeof bytes);
+    uint8_t *bytes = fenced(8 + body->size + BEHIND);
+    memset(bytes, 0, 8);
     memcpy(bytes + 8, body->data, body->size);
     memset(bytes + 8 + body->size, 0x0B, BEHIND);
     set_bytes(&p->bench, bytes, 8 + body->size + BEHIND);
@@ -259,6 +278,48 @@ static void plain_instructions_agree(void **state) {
     }
 }
 
+/* Tables, locals and numbers that claim to go on behind the body, where nothing is that contradicts them. */
+static void nothing_behind_is_read(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t size, bytes[12];
+    } bodies[] = {
+        {8, {0, 0x41, 0, 0x0E, 0xFF, 0xFF, 0x7F, 0}},
+        {9, {0, 0x41, 0, 0x0E, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F}},
+        {6, {0, 0x41, 0, 0x0E, 0x80, 0x80}},
+        {4, {0xFF, 0xFF, 0x7F, 0}},
+        {5, {0xFF, 0xFF, 0xFF, 0xFF, 0x0F}},
+        {2, {0xFF, 0x7F}},
+        {3, {0, 0x41, 0x80}},
+        {3, {0, 0x42, 0xFF}},
+        {2, {0, 0x44}},
+        {3, {0, 0xFD, 0x0C}},
+        {5, {0, 0x41, 0, 0x28, 2}},
+        {1, {0}},
+        {1, {0x80}},
+    };
+    struct place p;
+    open_place(&p, &worlds[0]);
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        for (uint32_t nops = 0; nops < 200; nops++) {
+            struct bytes all = {0};
+            for (uint32_t k = 0; k < nops; k++)
+                put(&all, OP_nop);
+            put_bytes(&all, bodies[i].bytes, bodies[i].size);
+            size_t size = all.size - nops;
+            for (uint32_t k = 0; k < REACH; k++)
+                put(&all, 0);
+            uint8_t *bytes = fenced(all.size);
+            memcpy(bytes, all.data, all.size);
+            set_bytes(&p.bench, bytes, all.size);
+            assert_int_equal(
+                judge_span(&p, 1, bytes, (struct span){nops, (uint32_t)size}, all.size), 0);
+            drop_bytes(&all);
+        }
+    }
+    close_place(&p);
+}
+
 /* ---- Bodies at random ---- */
 
 #define BATCH 4u /* bodies that lie one behind another */
@@ -280,14 +341,16 @@ static void judge_batch(struct place *p, struct random *r, const uint32_t *funcs
     }
     for (uint32_t i = 0; i < BEHIND; i++)
         put(&all, tail[i & 1]);
-    set_bytes(&p->bench, all.data, all.size);
+    uint8_t *bytes = fenced(all.size);
+    memcpy(bytes, all.data, all.size);
+    set_bytes(&p->bench, bytes, all.size);
     for (uint32_t i = 0; i < BATCH; i++) {
         size_t least = (size_t)spans[i].offset + spans[i].length + random_below(r, 200);
         if (least > known)
             known = least;
         if (!streamed || known > all.size)
             known = all.size;
-        judge_span(p, funcs[i], all.data, spans[i], known);
+        judge_span(p, funcs[i], bytes, spans[i], known);
     }
     drop_bytes(&all);
 }
@@ -375,7 +438,7 @@ static uint8_t *read_file(const char *path, size_t *size) {
         fail_msg("%s cannot be read", path);
     long end = ftell(file);
     rewind(file);
-    bytes = calloc(1, (size_t)end + BEHIND);
+    bytes = calloc(1, (size_t)end + FILE_BEHIND);
     assert_non_null(bytes);
     assert_int_equal(fread(bytes, 1, (size_t)end, file), (size_t)end);
     fclose(file);
@@ -391,7 +454,7 @@ static void judge_module(struct module *m, const uint8_t *bytes, size_t size,
         struct span body = cn_module_body(m, func);
         at_hand.bytes = bytes + body.offset;
         at_hand.size = body.length;
-        verdicts[judge(&bench, func, body, size + BEHIND)]++;
+        verdicts[judge(&bench, func, body, size + FILE_BEHIND)]++;
     }
     close_bench(&bench);
 }
@@ -431,8 +494,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest of_files[] = {cmocka_unit_test(files_agree)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_bodies_agree),       cmocka_unit_test(all_pairs_of_bytes_agree),
-        cmocka_unit_test(plain_instructions_agree), cmocka_unit_test(made_bodies_agree),
-        cmocka_unit_test(long_tables_agree),
+        cmocka_unit_test(plain_instructions_agree), cmocka_unit_test(nothing_behind_is_read),
+        cmocka_unit_test(made_bodies_agree),        cmocka_unit_test(long_tables_agree),
     };
     files = argv + 1;
     file_count = argc - 1;
