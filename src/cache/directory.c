@@ -41,9 +41,18 @@ static void make_path(const char *path) {
 }
 
 /* The user's own, and nobody else may write. */
-static bool is_trusted(const struct stat *status, mode_t type) {
-    return (status->st_mode & S_IFMT) == type && status->st_uid == geteuid() &&
+static bool is_trusted_directory(const struct stat *status) {
+    return S_ISDIR(status->st_mode) && status->st_uid == geteuid() &&
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Of an entry. No guest can make a file of this mode, wherever it may write: WASI has no call that sets
+ * a mode, and path_open() makes files that are not executable. Nor can it write to one, except as root. */
+#define ENTRY_MODE (S_IRUSR | S_IXUSR)
+
+static bool is_entry(const struct stat *status) {
+    return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
+           (status->st_mode & ALLPERMS) == ENTRY_MODE;
 }
 
 bool cn_cache_directory_open(struct cache_directory *directory, const char *path, bool create,
@@ -55,7 +64,7 @@ bool cn_cache_directory_open(struct cache_directory *directory, const char *path
     if (directory->fd < 0)
         return cn_fail(error, errno == ENOENT ? CATNAP_NOT_FOUND : CATNAP_IO,
                        "the cache's directory: %s", strerror(errno));
-    if (fstat(directory->fd, &status) == 0 && is_trusted(&status, S_IFDIR))
+    if (fstat(directory->fd, &status) == 0 && is_trusted_directory(&status))
         return true;
     cn_cache_directory_close(directory);
     return cn_fail(error, CATNAP_IO,
@@ -96,7 +105,7 @@ static enum cache_result open_entry(const struct cache_directory *directory, con
     entry->fd = openat(directory->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (entry->fd < 0)
         return CACHE_MISS;
-    if (fstat(entry->fd, &status) == 0 && is_trusted(&status, S_IFREG) &&
+    if (fstat(entry->fd, &status) == 0 && is_entry(&status) &&
         (uint64_t)status.st_size >= ENTRY_SMALLEST &&
         read_fully(entry->fd, head->bytes, ENTRY_BYTES_AT, 0) &&
         cn_entry_check(head->bytes, (uint64_t)status.st_size, &head->header)) {
@@ -337,7 +346,14 @@ static int create_unfinished(const struct cache_directory *directory, char name[
     if (getrandom(random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
         return -1;
     snprintf(name, ENTRY_NAME, "new-%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-    return openat(directory->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return openat(directory->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                  ENTRY_MODE);
+}
+
+/* Whether the file system keeps modes: an entry that is never found need not be written. */
+static bool has_entry_mode(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && is_entry(&status);
 }
 
 bool cn_cache_write(const struct cache_directory *directory, const struct cache_key *key,
@@ -351,8 +367,8 @@ bool cn_cache_write(const struct cache_directory *directory, const struct cache_
         return false;
     cn_entry_name(key, name);
     cn_entry_fill(head, key, content);
-    bool written =
-        write_fully(fd, head, sizeof head) && write_fully(fd, content->bytes, content->size);
+    bool written = has_entry_mode(fd) && write_fully(fd, head, sizeof head) &&
+                   write_fully(fd, content->bytes, content->size);
     written = close(fd) == 0 && written;
     if (!written || renameat(directory->fd, unfinished, directory->fd, name) != 0) {
         cn_cache_remove(directory, unfinished);

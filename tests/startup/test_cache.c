@@ -4,6 +4,7 @@
 #include "cache/entry.h"
 #include "inject.h"
 
+#include <errno.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -378,11 +379,20 @@ static size_t entry_bytes(const char *path) {
     return size;
 }
 
+/* Of an entry: its owner cannot write to it as it is. */
+#define ENTRY_MODE 0500
+
 static void write_whole(const char *file, const uint8_t *bytes, size_t size) {
+    assert_true(chmod(file, 0600) == 0 || errno == ENOENT);
     FILE *stream = fopen(file, "wb");
     assert_non_null(stream);
     assert_int_equal(fwrite(bytes, 1, size, stream), size);
     fclose(stream);
+    assert_int_equal(chmod(file, ENTRY_MODE), 0);
+}
+
+static bool cut(const char *file, off_t length) {
+    return chmod(file, 0600) == 0 && truncate(file, length) == 0 && chmod(file, ENTRY_MODE) == 0;
 }
 
 static void every_damaged_byte_is_noticed(void **state) {
@@ -529,7 +539,7 @@ static void stored_bytes_are_copied(void **state) {
         catnap_cache_module_by_key(user.cache, user.store, "five", 4, NULL, 0, NULL, &error);
     assert_no_error(error);
     assert_true(find_entry(PATH(state), file));
-    assert_int_equal(0, truncate(file, 0));
+    assert_true(cut(file, 0));
     assert_number(user.store, module, 5);
     wasm_module_delete(module);
     close_user(&user);
@@ -684,6 +694,24 @@ static void only_own_entries_are_trusted(void **state) {
     assert_int_equal(load_alone(PATH(state), 7).disk_hits, 0);
 }
 
+/* Files that a guest makes have a mode of 0666 without the bits of the umask: such a copy of an entry is
+ * whole, and its checksums are right. */
+static void files_of_guests_are_not_trusted(void **state) {
+    char file[192];
+    struct stat status;
+    load_alone(PATH(state), 7);
+    assert_true(find_entry(PATH(state), file));
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_mode & 07777, ENTRY_MODE);
+    for (mode_t mask = 0; mask <= 0777; mask++) {
+        assert_int_equal(chmod(file, 0666 & ~mask), 0);
+        catnap_cache_stats_t stats = load_alone(PATH(state), 7);
+        assert_int_equal(stats.disk_hits, 0);
+        assert_int_equal(stats.stored, 1);
+        assert_int_equal(load_alone(PATH(state), 7).disk_hits, 1);
+    }
+}
+
 /* ---- Bounds ---- */
 
 static void oldest_entries_go_first(void **state) {
@@ -760,7 +788,7 @@ static void directories_are_looked_after(void **state) {
     assert_int_equal(seen.keys, 1);
     assert_int_equal(seen.module_bytes, 3 * MODULE_BYTES);
     assert_int_equal(seen.damaged, 0);
-    assert_int_equal(truncate(file, BYTES_AT + 1), 0);
+    assert_true(cut(file, BYTES_AT + 1));
     seen = (struct seen){0};
     assert_no_error(catnap_cache_verify(user.engine, path, see, &seen));
     assert_int_equal(seen.damaged, 1);
@@ -794,7 +822,7 @@ static void spoil(const char *path) {
         if (find_entry(path, file)) {
             if (i % 3 == 0)
                 unlink(file);
-            else if (truncate(file, BYTES_AT + i % MODULE_BYTES) != 0)
+            else if (!cut(file, BYTES_AT + i % MODULE_BYTES))
                 usleep(10);
         }
         usleep(500);
@@ -924,6 +952,7 @@ int main(void) {
         TEST_IN_PLACE(modules_that_look_alike_are_kept_apart),
         TEST_IN_PLACE(only_own_directories_are_trusted),
         TEST_IN_PLACE(only_own_entries_are_trusted),
+        TEST_IN_PLACE(files_of_guests_are_not_trusted),
         TEST_IN_PLACE(oldest_entries_go_first),
         TEST_IN_PLACE(memory_is_bounded),
         TEST_IN_PLACE(directories_are_looked_after),
