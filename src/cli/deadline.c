@@ -30,10 +30,10 @@ enum cli_exit deadline_report(const struct deadline *deadline) {
 }
 
 /* Without a message when that would have to wait: for the main thread, which writes one itself, or for
- * those who read it. */
+ * those who read it; nor when only writing is left, for which the main thread waits. */
 static _Noreturn void end_process(const struct deadline *deadline) {
     struct pollfd item = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (ftrylockfile(stderr) == 0 && poll(&item, 1, 0) == 1) {
+    if (!deadline->settled && ftrylockfile(stderr) == 0 && poll(&item, 1, 0) == 1) {
         __fpurge(stderr);
         deadline_report(deadline);
     }
@@ -50,7 +50,7 @@ static bool wait_until(struct deadline *deadline, const struct timespec *at) {
 
 /* Waits until the process may end; false when the clock was stopped before. */
 static bool wait_for_end(struct deadline *deadline) {
-    if (deadline->call_id == 0 && !deadline->held)
+    if (deadline->call_id == 0 && !deadline->held && !deadline->settled)
         return true;
     if (deadline->call_id != 0)
         catnap_store_interrupt(deadline->store, deadline->call_id);
@@ -152,6 +152,15 @@ bool deadline_expired(struct deadline *deadline) {
     bool expired = deadline->expired;
     pthread_mutex_unlock(&deadline->mutex);
     return expired;
+}
+
+void deadline_settle(struct deadline *deadline) {
+    if (!deadline->running)
+        return;
+    pthread_mutex_lock(&deadline->mutex);
+    deadline->call_id = 0;
+    deadline->settled = true;
+    pthread_mutex_unlock(&deadline->mutex);
 }
 
 void deadline_stop(struct deadline *deadline) {

@@ -27,6 +27,7 @@ struct deadline {
     wasm_store_t *store;
     uint64_t call_id; /* in the store, what to interrupt; 0: no call is under way */
     bool held;        /* the process must not end now */
+    bool settled;     /* the exit code is known: only output is left */
     bool expired, stop;
 };
 
@@ -50,8 +51,13 @@ bool deadline_expired(struct deadline *);
 /* Reports that the time is over, and returns the exit code for it. */
 enum cli_exit deadline_report(const struct deadline *);
 
-/* Stops the clock and its thread. Before the store is deleted. Does not return while the thread ends the
- * process. */
+/* Once it is known how the command ends and before it says so: no call is under way any more. The
+ * process ends silently when its output is not taken within the limit and a grace period. Does not
+ * return while the thread ends the process. */
+void deadline_settle(struct deadline *);
+
+/* Stops the clock and its thread. When all output is written, and before the store is deleted. Does not
+ * return while the thread ends the process. */
 void deadline_stop(struct deadline *);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -342,8 +343,11 @@ enum cli_exit diag_no_memory(const struct diag *diag) {
 
 enum cli_exit diag_finish_output(const struct diag *diag, enum cli_exit code) {
     errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return diag_fail(diag, CLI_EXIT_IO, "standard output", "%s",
-                         errno != 0 ? strerror(errno) : "an earlier write failed");
-    return code;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    int reason = errno;
+    __fpurge(stdout);
+    clearerr(stdout);
+    return diag_fail(diag, CLI_EXIT_IO, "standard output", "%s",
+                     reason != 0 ? strerror(reason) : "an earlier write failed");
 }

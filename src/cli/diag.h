@@ -99,7 +99,7 @@ void print_path(FILE *, const char *path);
 /* Writes a JSON string, quotes included. */
 void print_json_string(FILE *, const char *text, size_t length);
 
-/* Flushes standard output; reports and returns CLI_EXIT_IO when something did not get through,
+/* Flushes standard output; reports, once, and returns CLI_EXIT_IO when something did not get through,
  * else returns `code`. */
 enum cli_exit diag_finish_output(const struct diag *, enum cli_exit code);
 

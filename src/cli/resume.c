@@ -276,9 +276,7 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
     if (session_begin(&session, diag, &settings, argv[0]) && keep_check(&session) &&
         look_ahead(&session, &settings, argv[0]) && session_open(&session))
         resume(&session, argv[0], operands - 1, argv + 1);
-    deadline_stop(&session.deadline);
-    int code = session.exit_code;
-    session_close(&session);
+    int code = session_close(&session);
     run_settings_free(&settings);
     return code;
 }

@@ -193,13 +193,12 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
     } else if (check_modes(diag, &settings)) {
         if (session_begin(&session, diag, &settings, argv[0]) && session_open(&session))
             run_program(&session, operands, argv);
-        deadline_stop(&session.deadline);
+        deadline_settle(&session.deadline);
         if (settings.stats != 0)
             print_stats(&session);
         if (settings.profile_ops)
             print_profile(&session);
-        code = session.exit_code;
-        session_close(&session);
+        code = session_close(&session);
     }
     run_settings_free(&settings);
     return code;

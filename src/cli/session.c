@@ -121,7 +121,9 @@ bool session_open(struct session *session) {
     return true;
 }
 
-void session_close(struct session *session) {
+int session_close(struct session *session) {
+    deadline_settle(&session->deadline);
+    int code = (int)diag_finish_output(session->diag, (enum cli_exit)session->exit_code);
     deadline_stop(&session->deadline);
     for (size_t i = 0; i < session->loaded_count; i++) {
         wasm_instance_delete(session->loaded[i].instance);
@@ -136,6 +138,7 @@ void session_close(struct session *session) {
         close(session->sockets[--session->socket_count]);
     free(session->sockets);
     wasm_engine_delete(session->engine);
+    return code;
 }
 
 /* ---- WASI ------------------------------------------------------------------------------------ */
@@ -340,7 +343,7 @@ static enum cli_exit report_trap(const struct session *session, const char *path
 
 bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_t *trap) {
     int32_t status;
-    deadline_stop(&session->deadline);
+    deadline_settle(&session->deadline);
     session->exited = catnap_trap_exit_status(trap, &status);
     if (session->exited)
         session_end(session, (int)((uint32_t)status & EXIT_CODE_MASK));
@@ -351,7 +354,7 @@ bool session_trap(struct session *session, const char *path, WASM_OWN wasm_trap_
 }
 
 static bool end_by_timeout(struct session *session) {
-    deadline_stop(&session->deadline);
+    deadline_settle(&session->deadline);
     return session_end(session, deadline_report(&session->deadline));
 }
 

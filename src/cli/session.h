@@ -105,7 +105,8 @@ bool session_arm(struct session *);
 /* Ends the run with an exit code; false, for `return session_end(...)`. */
 bool session_end(struct session *, int exit_code);
 
-void session_close(struct session *);
+/* Returns the exit code: another one when output was lost. */
+int session_close(struct session *);
 
 /* Writes what --stats asks for to standard error. */
 void print_stats(const struct session *);

@@ -292,8 +292,6 @@ enum cli_exit to_wasm(const struct diag *diag, struct to_wasm_settings *settings
         return diag_fail(diag, CLI_EXIT_USAGE, NULL, "a module needs a file: -o FILE");
     if (session_begin(&c.session, diag, &settings->run, c.path) && session_open(&c.session))
         convert(&c, argc - 1, argv + 1);
-    int code = c.session.exit_code;
     free_renames(&c);
-    session_close(&c.session);
-    return code;
+    return session_close(&c.session);
 }
