@@ -14,13 +14,121 @@
 #include "exec/bulk.h"
 #include "exec/bytecode.h"
 #include "exec/internal.h"
+#include "exec/steps.h"
 #include "translate/translate.h"
 #include "validate/validate.h"
+
+/* ---- where instructions came from ---- */
+
+/* Kept with the code that was asked for, so that traps and backtraces translate a function once. */
+struct code_map {
+    uint32_t count;
+    struct code_map_entry {
+        uint32_t cell;    /* from the code's first; ascending */
+        uint32_t offset;  /* of the WebAssembly instruction, from the start of the module */
+        uint32_t unspent; /* fuel taken for what follows it in its block */
+    } entries[];
+};
+
+static size_t map_bytes(uint32_t count) {
+    return sizeof(struct code_map) + count * sizeof(struct code_map_entry);
+}
+
+static void free_map(struct alloc *alloc, struct code *code) {
+    struct code_map *map = atomic_load(&code->map);
+    if (map)
+        cn_free(alloc, map, map_bytes(map->count));
+}
+
+static struct code_map *copy_map(const struct source_map *map, const struct code *code,
+                                 struct alloc *alloc) {
+    uint32_t skipped = 0;
+    while (skipped < map->count && map->entries[skipped].cell < code->first_cell)
+        skipped++; /* a prologue that was left out */
+    uint32_t count = (uint32_t)map->count - skipped;
+    struct code_map *copy = cn_alloc(alloc, map_bytes(count));
+    if (!copy)
+        return NULL;
+    copy->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct source_map_entry *from = &map->entries[skipped + i];
+        uint32_t taken = from->fuel_cell == UINT32_MAX
+                             ? from->fuel_so_far
+                             : cn_fuel_of(cn_cell_at(code, from->fuel_cell));
+        copy->entries[i] = (struct code_map_entry){.cell = from->cell - code->first_cell,
+                                                   .offset = from->offset,
+                                                   .unspent = taken - from->fuel_so_far};
+    }
+    return copy;
+}
+
+/* Translates again with a recorder, the first time. NULL when memory does not allow it. */
+static const struct code_map *get_map(struct module *module, const struct code *code,
+                                      const struct translation_config *config) {
+    _Atomic(struct code_map *) *known = &((struct code *)(uintptr_t)code)->map;
+    struct code_map *copy = atomic_load(known), *none = NULL;
+    if (copy)
+        return copy;
+    struct error error;
+    struct source_map map = {.alloc = module->alloc};
+    struct translation_config own = cn_config_for(code, *config);
+    struct code *again =
+        cn_translate(module, code->func_index, code->body, &own, NULL, &map, &error);
+    if (again) {
+        copy = copy_map(&map, again, module->alloc);
+        cn_free(module->alloc, again, again->size);
+    }
+    cn_source_map_free(&map);
+    if (!copy || atomic_compare_exchange_strong(known, &none, copy))
+        return copy;
+    cn_free(module->alloc, copy, map_bytes(copy->count)); /* another thread was faster */
+    return none;
+}
+
+/* The entry of the instruction that holds pc, which may be in the code of steps; NULL: unknown. */
+static const struct code_map_entry *find_source(struct module *module, const struct code *code,
+                                                const uint64_t *pc,
+                                                const struct translation_config *config) {
+    const struct code *steps = atomic_load(&((struct code *)(uintptr_t)code)->steps);
+    if (steps && pc >= steps->cells && pc < steps->cells + steps->cell_count)
+        code = steps;
+    if (pc < code->cells || pc >= code->cells + code->cell_count)
+        return NULL;
+    const struct code_map *map = get_map(module, code, config);
+    uint32_t cell = (uint32_t)(pc - code->cells), low = 0, high = map ? map->count : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (map->entries[middle].cell <= cell)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? &map->entries[low - 1] : NULL;
+}
+
+uint64_t cn_code_offset(struct module *module, const struct code *code, const uint64_t *pc,
+                        const struct translation_config *config) {
+    const struct code_map_entry *entry = find_source(module, code, pc, config);
+    return entry ? entry->offset : CN_NO_OFFSET;
+}
+
+uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, const uint64_t *pc,
+                              const struct translation_config *config) {
+    const struct code_map_entry *entry = find_source(module, code, pc, config);
+    return entry ? entry->unspent : 0;
+}
+
+/* ---- making code ---- */
 
 void cn_code_drop(struct module *module) {
     struct code *code = atomic_load(&module->code_list);
     while (code) {
         struct code *next = code->next;
+        struct code *steps = atomic_load(&code->steps);
+        if (steps)
+            free_map(module->alloc, steps);
+        free_map(module->alloc, code);
+        cn_steps_free(module->alloc, steps);
         cn_free(module->alloc, code, code->size);
         code = next;
     }
@@ -91,7 +199,7 @@ struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_
 
 /* What a failed first call stops with. Exhausted memory may be there later, and an interrupted run may go
  * on: the call can then be done again. */
-static void stop_first_call(struct machine *vm, uint32_t func, const struct error *error) {
+void cn_stop_untranslated(struct machine *vm, uint32_t func, const struct error *error) {
     catnap_trap_code_t code =
         error->status == CATNAP_LIMIT ? CATNAP_TRAP_LIMIT : CATNAP_TRAP_INVALID;
     char place[40] = "";
@@ -125,7 +233,7 @@ const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *ins
     const struct machine *asker = vm->interrupted_entry == entry ? NULL : vm;
     struct code *code = cn_code_get(instance->module, instance->code, func, &config, asker, &error);
     if (!code)
-        stop_first_call(vm, func, &error);
+        cn_stop_untranslated(vm, func, &error);
     vm->interrupted_entry = !code && vm->event == EVENT_INTERRUPTED ? entry : NULL;
     return code;
 }
@@ -135,45 +243,17 @@ bool cn_first_call_of(struct machine *vm, struct wasm_func_t *f) {
     return f->code != NULL;
 }
 
-/* Translates `code` again and gives the entry of the instruction that holds pc. */
-static bool find_source(struct module *module, const struct code *code, const uint64_t *pc,
-                        const struct translation_config *config, struct source_map_entry *out,
-                        uint32_t *fuel_total) {
-    struct error error;
-    struct source_map map = {.alloc = module->alloc};
-    if (pc < code->cells || pc >= code->cells + code->cell_count)
-        return false;
-    struct code *again =
-        cn_translate(module, code->func_index, code->body, config, NULL, &map, &error);
-    bool found = false;
-    if (again) {
-        uint32_t cell = cn_cell_of(code, pc);
-        for (size_t i = 0; i < map.count && map.entries[i].cell <= cell; i++) {
-            *out = map.entries[i];
-            found = true;
-        }
-        if (found && out->fuel_cell != UINT32_MAX)
-            *fuel_total = (uint32_t)(cn_cell_at(again, out->fuel_cell)[1] >> 32);
-        cn_free(module->alloc, again, again->size);
-    }
-    cn_source_map_free(&map);
-    return found;
+/* ---- where things are ---- */
+
+/* Behind the prologue and, where there is one, a check for interrupts. */
+static bool is_first_block(const struct source_map *map, const struct source_map_entry *entry) {
+    return entry == map->entries + 1 ||
+           (entry == map->entries + 2 && map->entries[1].bytecode == BC_interrupt_check);
 }
 
-uint64_t cn_code_offset(struct module *module, const struct code *code, const uint64_t *pc,
-                        const struct translation_config *config) {
-    struct source_map_entry entry;
-    uint32_t total;
-    return find_source(module, code, pc, config, &entry, &total) ? entry.offset : CN_NO_OFFSET;
-}
-
-uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, const uint64_t *pc,
-                              const struct translation_config *config) {
-    struct source_map_entry entry;
-    uint32_t total = 0;
-    if (!find_source(module, code, pc, config, &entry, &total) || entry.fuel_cell == UINT32_MAX)
-        return 0;
-    return total - entry.fuel_so_far;
+/* Operands out of reach are fetched before the instruction, which begins anew with that. */
+static bool is_far_get(const struct source_map_entry *entry) {
+    return entry->bytecode == BC_far_get || entry->bytecode == BC_far_get2;
 }
 
 /* What an instruction takes of the fuel before it does anything (handlers). A check for interruption and
@@ -182,9 +262,14 @@ static void note_price(const struct source_map *map, const struct source_map_ent
                        const struct code *code, struct probe *probe) {
     if (entry->bytecode == BC_interrupt_check && entry + 1 < map->entries + map->count)
         entry++;
+    while (is_far_get(entry) && entry + 1 < map->entries + map->count)
+        entry++;
     switch ((enum bytecode)entry->bytecode) {
-    case BC_fuel:
-        probe->fuel = (uint32_t)(cn_cell_at(code, entry->cell)[1] >> 32);
+    case BC_fuel: /* what costs more than an instruction is to enter the function */
+        probe->fuel = is_first_block(map, entry) ? code->entry_fuel : 0;
+        break;
+    case BC_fuel_step:
+        probe->fuel = cn_fuel_of(cn_cell_at(code, entry->cell));
         break;
     case BC_memory_grow:
         probe->fuel_divisor = 1;

@@ -5,10 +5,20 @@
 #ifndef CN_EXEC_CODE_H
 #define CN_EXEC_CODE_H
 
+#include <stdatomic.h>
+
 #include "binary/module.h"
 
+struct code_map;
 struct code {
-    struct code *next; /* in module->code_list */
+    struct code *next;            /* in module->code_list */
+    _Atomic(struct code *) steps; /* the same function's code of steps (exec/steps.h), or NULL */
+    _Atomic(struct code_map *)
+        map; /* where its instructions came from, once somebody asked, or NULL */
+    /* Of code of steps: the usual code, and its blocks by cells of that. NULL: this is usual code. */
+    const struct code *whole;
+    struct fuel_block *blocks;
+    uint32_t block_count, block_room;
     uint32_t func_index;
     uint32_t param_slots; /* below the frame pointer */
     uint32_t result_slots;
@@ -16,9 +26,11 @@ struct code {
     uint32_t frame_bytes; /* the same in bytes */
     struct span body;
     uint32_t size_offset; /* of the body's size field, in the module */
+    uint32_t entry_fuel;  /* of what the first block takes, for the locals that a call clears */
     uint32_t first_cell; /* how the translator counts cells[0]: it may have left the prologue out */
     uint32_t cell_count;
     uint32_t size;        /* of this allocation, bytes */
+    bool far;             /* its frame has scratch slots, for slots out of reach */
     bool explicit_checks; /* translated for memories without guard pages */
     /* Bytecode by cell when operations are profiled: behind the cells. */
     const uint16_t *profile_ids;
@@ -43,7 +55,17 @@ struct translation_config {
     bool interruptible;
     bool explicit_checks;
     bool profile_ops;
+    bool steps; /* code of steps, with fuel only */
+    bool far;   /* of that: with scratch slots, as the usual code has */
 };
+
+/* The same for this code, which may be code of steps. */
+static inline struct translation_config cn_config_for(const struct code *code,
+                                                      struct translation_config config) {
+    config.steps = code->whole != NULL;
+    config.far = config.steps && code->far;
+    return config;
+}
 
 /* The code of a defined function, translating it when it is not yet: NULL and *error when memory or
  * a limit does not allow it, or when `asker` (or NULL) is interrupted. Any thread. `table` is

@@ -13,6 +13,7 @@
 #include "exec/internal.h"
 #include "exec/numeric.h"
 #include "exec/simd.h"
+#include "exec/steps.h"
 
 /* In one function of all handlers this analysis takes clang minutes; where each is a function, and
  * in gcc, it is on. */
@@ -76,6 +77,7 @@
 DECLARE_HANDLER(first_call)
 DECLARE_HANDLER(first_call_indirect)
 DECLARE_HANDLER(call_outside)
+DECLARE_HANDLER(last_block)
 #include "exec/handlers_numeric.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

@@ -16,6 +16,8 @@ void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
  * before. On failure the event is set; NULL. */
 const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *instance,
                                  uint32_t defined_index);
+/* Sets the event that a translation which failed with the error stops with. */
+void cn_stop_untranslated(struct machine *vm, uint32_t func, const struct error *);
 /* The same for an object, which then has it. */
 bool cn_first_call_of(struct machine *vm, struct wasm_func_t *);
 /* exec/machine.c: calls a host function from WebAssembly; vm->pc and vm->fp say where, at an
@@ -69,6 +71,11 @@ static inline struct translation_config cn_instance_translation(const struct was
         .explicit_checks = i->module->memory_count > 0 && !i->memories[0]->guarded,
         .profile_ops = i->machine->store->engine->config.profile_ops,
     };
+}
+/* What this code of the instance was translated with. */
+static inline struct translation_config cn_code_translation(const struct wasm_instance_t *i,
+                                                            const struct code *code) {
+    return cn_config_for(code, cn_instance_translation(i));
 }
 
 #endif

@@ -183,7 +183,7 @@ static void refund(struct machine *vm) {
         return;
     const struct code *code = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
     struct wasm_instance_t *instance = (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
-    struct translation_config config = cn_instance_translation(instance);
+    struct translation_config config = cn_code_translation(instance, code);
     vm->fuel += cn_code_unspent_fuel(instance->module, code, vm->pc, &config);
 }
 

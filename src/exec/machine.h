@@ -53,7 +53,6 @@ struct machine {
     catnap_trap_code_t trap_code;
     uint64_t trap_operand[2];   /* by code: the address; the types that disagree */
     struct wasm_func_t *callee; /* of call_outside, the handler */
-    uint64_t fuel_needed;       /* by what ran out of fuel */
     bool fuel_enabled, interruptible;
     bool guarded; /* faults are recovered from (cn_os_guard_install) */
     bool

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "exec/internal.h"
+#include "exec/steps.h"
 #include "translate/translate.h"
 
 /* ---- Asking the translator ---- */
@@ -67,7 +68,7 @@ static int compare_asked(const void *left, const void *right) {
  * there are. */
 static bool ask_function(struct asking *a, uint32_t first, uint32_t end, struct error *error) {
     const struct asked *any = a->order[first];
-    struct translation_config config = cn_instance_translation(any->instance);
+    struct translation_config config = cn_code_translation(any->instance, any->code);
     struct probes probes = {
         .alloc = a->alloc, .by_cell = a->by_cell, .items = a->probes + a->probe_count};
     for (uint32_t i = first; i < end; i++)
@@ -343,6 +344,21 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     return true;
 }
 
+/* A run that stopped for fuel may stand within a block, where usual code cannot. */
+static bool choose_code(struct rebuild *r, struct asked *asked,
+                        const struct translation_config *config) {
+    struct module *module = asked->instance->module;
+    struct probe probe = asked->probe;
+    struct probes probes = {.alloc = r->asking.alloc, .items = &probe, .count = 1};
+    bool known = cn_code_probe(module, asked->code, config, &probes), found = probe.found;
+    cn_probe_free(probes.alloc, &probe);
+    if (!known)
+        return cn_fail_memory(r->error);
+    if (!found)
+        asked->code = cn_steps_of(module, asked->code, config, NULL, r->error);
+    return asked->code != NULL;
+}
+
 /* Functions, code and places of all frames. */
 static bool find_places(struct rebuild *r) {
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
@@ -362,6 +378,9 @@ static bool find_places(struct rebuild *r) {
         asked->probe = (struct probe){.place = (enum probe_place)frame->place,
                                       .offset = frame->offset,
                                       .expected = frame->value_count};
+        bool may_step = i + 1 == r->snapshot->frame_count && frame->place == PLACE_CHECK;
+        if (may_step && config.fuel && !choose_code(r, asked, &config))
+            return false;
     }
     return ask_all(&r->asking, r->error);
 }

@@ -43,7 +43,7 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t res
         first->where = TEMP;
     }
     if (second->where == CONST && rule->bytecode == BC_i32_add && *t->at == OP_br_table &&
-        t->emit.handlers[BC_br_table_add_s]) {
+        t->emit.handlers[BC_br_table_add_s] && !t->config->steps) {
         t->at++;
         t->emit.fuel_cost += t->config->fuel;
         cn_translate_br_table(t, first, (uint32_t)second->constant);
@@ -208,4 +208,7 @@ void cn_translate_state(struct translator *t, enum opcode opcode) {
     if (opcode == OP_table_get)
         result = (uint8_t)t->module->tables[indices[0]].element;
     translate_plain(t, plain, result, w, indices[0], indices[1]);
+    if (pays_for_length(
+            opcode)) /* of the fuel that is there then: nothing behind it is paid for yet */
+        cn_begin_stretch(t);
 }

@@ -111,6 +111,7 @@ struct translator {
     struct control spare_control;
     uint32_t serials;   /* given to constructs so far */
     bool live;          /* the instruction under way can be reached */
+    bool entering;      /* at the checks of a function that costs fuel to enter */
     uint32_t dead_nest; /* constructs opened in dead code */
 };
 
@@ -135,6 +136,12 @@ static inline int32_t slot_of(const struct translator *t, const struct value *va
 
 static inline uint32_t next_offset(const struct translator *t) {
     return (uint32_t)(t->at - t->module->bytes);
+}
+
+/* The next instruction as a place; what a function costs to enter is paid at the byte before its first
+ * one, where another stop can be. */
+static inline uint32_t next_place(const struct translator *t) {
+    return next_offset(t) - t->entering;
 }
 
 static inline int32_t param_base(const struct translator *t) {
@@ -255,13 +262,15 @@ struct operand cn_as_plain_operand(const struct translator *, const struct value
 /* Appends an instruction that no peephole knows. */
 uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 
-/* ---- places.c: also fuel, which is paid for by stretches of code ---- */
+/* ---- places.c: also fuel, which is paid for by stretches of code, and in code of steps one by one ---- */
 
 /* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
 struct probe *cn_note_place(struct translator *, enum probe_place, uint32_t offset);
 void cn_settle_places(const struct translator *);
 void cn_begin_stretch(struct translator *);
 void cn_end_stretch(struct translator *);
+/* In code of steps, before each instruction that costs fuel: that of the cost noted from here on. */
+void cn_begin_step(struct translator *, uint32_t offset);
 void cn_check_interrupt(struct translator *);
 
 /* ---- branch.c ---- */

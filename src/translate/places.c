@@ -106,7 +106,7 @@ void cn_probe_free(struct alloc *alloc, struct probe *probe) {
 void cn_end_stretch(struct translator *t) {
     struct emitter *e = &t->emit;
     if (e->fuel_cell != NO_CELL && !e->exhausted)
-        e->cells[e->fuel_cell + 1] = cn_fields_w(0, 0, e->fuel_cost);
+        e->cells[e->fuel_cell + 1] |= (uint64_t)e->fuel_cost << 32;
     e->fuel_cell = NO_CELL;
     e->fuel_cost = 0;
 }
@@ -116,14 +116,28 @@ void cn_begin_stretch(struct translator *t) {
     if (!t->config->fuel || !t->live)
         return;
     uint32_t cell = (uint32_t)t->emit.count;
-    cn_note_place(t, PLACE_CHECK, next_offset(t));
-    cn_emit_plain(t, BC_fuel, 2);
+    if (t->config->steps) {
+        cn_emit_label(&t->emit);
+        cn_emit_plain(t, BC_fuel_block, 3)[1] = next_place(t);
+        return;
+    }
+    cn_note_place(t, PLACE_CHECK, next_place(t));
+    cn_emit_plain(t, BC_fuel, 2)[1] = next_place(t);
+    t->emit.fuel_cell = cell;
+}
+
+void cn_begin_step(struct translator *t, uint32_t offset) {
+    uint32_t cell = (uint32_t)t->emit.count;
+    cn_end_stretch(t);
+    cn_emit_label(&t->emit);
+    cn_note_place(t, PLACE_CHECK, offset);
+    cn_emit_plain(t, BC_fuel_step, 2);
     t->emit.fuel_cell = cell;
 }
 
 void cn_check_interrupt(struct translator *t) {
     if (!t->config->interruptible)
         return;
-    cn_note_place(t, PLACE_CHECK, next_offset(t));
+    cn_note_place(t, PLACE_CHECK, next_place(t));
     cn_emit_plain(t, BC_interrupt_check, 1);
 }

@@ -157,6 +157,29 @@ static bool costs_fuel(enum opcode opcode) {
            opcode != OP_nop;
 }
 
+/* Slots that an instruction may name above what is on the stack before it, and those that it is one with (a
+ * step of a global): more than enough. */
+#define MARGIN_SLOTS 6u
+
+/* Frames of code with fuel are alike whether it takes fuel by blocks or for each instruction (exec/steps.h),
+ * though these bring different values home: usual code leaves room for all of them, near or far. */
+static void make_room(struct translator *t) {
+    uint32_t end = (uint32_t)next_home(t) + (t->config->steps ? 0 : MARGIN_SLOTS);
+    if (end > t->emit.max_slot)
+        t->emit.max_slot = end;
+    if (end > NEAR_LIMIT && !t->emit.scratch)
+        t->emit.needs_scratch = true;
+}
+
+static void charge(struct translator *t, enum opcode opcode) {
+    make_room(t);
+    if (!costs_fuel(opcode))
+        return;
+    if (t->config->steps)
+        cn_begin_step(t, t->emit.offset);
+    t->emit.fuel_cost++;
+}
+
 /* Bytes of a body between two looks at whether it is to stop. */
 #define LOOK_BYTES 32768
 
@@ -182,8 +205,8 @@ static void translate_body(struct translator *t) {
             cn_translate_dead(t, opcode);
             continue;
         }
-        if (t->config->fuel && costs_fuel(opcode))
-            t->emit.fuel_cost++;
+        if (t->config->fuel)
+            charge(t, opcode);
         translate_instruction(t, opcode);
     }
 }
@@ -191,6 +214,7 @@ static void translate_body(struct translator *t) {
 /* ---- the frame ---- */
 
 #define PROLOGUE_CELLS 2
+#define SLOTS_FOR_FUEL 8 /* 64 bytes */
 
 static int32_t first_local_slot(const struct translator *t) {
     return FRAME_HEADER_SLOTS + (t->emit.scratch ? 8 : 0);
@@ -276,11 +300,29 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     return pin_locals(t, error);
 }
 
+/* A call clears its locals, which costs as much as filling that much memory. */
+static uint32_t entry_fuel(const struct translator *t) {
+    uint32_t slots = (uint32_t)(t->first_temp - first_local_slot(t));
+    return t->config->fuel ? slots / SLOTS_FOR_FUEL : 0;
+}
+
+static void charge_entry(struct translator *t) {
+    uint32_t cost = entry_fuel(t);
+    if (cost == 0)
+        return;
+    if (t->config->steps)
+        cn_begin_step(t, next_place(t));
+    t->emit.fuel_cost += cost;
+}
+
 static void emit_prologue(struct translator *t) {
     cn_emit_plain(t, BC_enter_0, PROLOGUE_CELLS); /* end_prologue() */
     t->emit.offset = next_offset(t); /* who stops here has not begun the first instruction */
+    t->entering = entry_fuel(t) > 0;
     cn_check_interrupt(t);
     cn_begin_stretch(t);
+    charge_entry(t);
+    t->entering = false;
 }
 
 /* Every handler gives way to the one that counts, which finds the instruction's own by its cell. */
@@ -351,6 +393,8 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .frame_slots = t->emit.max_slot,
         .frame_bytes = t->emit.max_slot * (uint32_t)sizeof(uint64_t),
         .body = body,
+        .entry_fuel = entry_fuel(t),
+        .far = t->emit.scratch != 0,
         .first_cell = first,
         .cell_count = (uint32_t)count,
         .size = (uint32_t)size,
@@ -425,7 +469,7 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
     if (config->profile_ops && !map)
         map = &own_map;
     struct code *code =
-        translate(module, func, body, config, asker, map, false, &needs_scratch, error);
+        translate(module, func, body, config, asker, map, config->far, &needs_scratch, error);
     if (needs_scratch) {
         if (map)
             map->count = 0;

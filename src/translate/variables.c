@@ -76,7 +76,7 @@ static bool find_step(const struct translator *t, uint32_t global, struct step *
 static bool translate_step(struct translator *t, uint32_t global) {
     struct step step;
     enum bytecode bytecode = BC_global_step32;
-    if (!t->emit.handlers[bytecode] || !find_step(t, global, &step))
+    if (!t->emit.handlers[bytecode] || t->config->steps || !find_step(t, global, &step))
         return false;
     int32_t slot = step.local == NO_LINK ? next_home(t) : t->locals[step.local].slot;
     if (slot > INT16_MAX)

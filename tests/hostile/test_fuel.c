@@ -235,6 +235,108 @@ static void running_out_has_a_place(void **state) {
     }
 }
 
+/* Twenty stores, one behind the other: so many are made as the fuel pays for, by a call, by a run, and by a run
+ * in slices. */
+enum { STORES = 20, STORE_COST = 3 };
+
+static void check_stores(struct world *w, uint64_t fuel, int way) {
+    catnap_frame_t frame;
+    wasm_trap_t *trap = NULL;
+    wasm_func_t *func = get_func(w->instance, "f");
+    bool ends = fuel >= STORES * STORE_COST;
+    set_fuel(w->store, fuel);
+    if (way == 0) {
+        trap = catnap_func_call(func, NULL, 0, NULL, 0);
+        assert_true(ends ? !trap : catnap_trap_code(trap) == CATNAP_TRAP_OUT_OF_FUEL);
+        if (trap)
+            assert_true(catnap_trap_frame(trap, 0, &frame));
+    } else {
+        catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+        catnap_status_t status = CATNAP_OUT_OF_FUEL;
+        uint64_t slice = way == 1 ? fuel : 1, given = 0;
+        do {
+            set_fuel(w->store, given < fuel ? slice : 0);
+            status = catnap_run_resume(run, NULL, 0, &trap);
+            given += slice;
+        } while (status == CATNAP_OUT_OF_FUEL && given < fuel);
+        assert_int_equal(status, ends ? CATNAP_OK : CATNAP_OUT_OF_FUEL);
+        if (!ends)
+            assert_int_equal(catnap_run_backtrace(run, &frame, 1), 1);
+        catnap_run_delete(run);
+    }
+    if (!ends) {
+        /* What it stopped before: const, const, store of 3 bytes, behind the count of locals. */
+        uint64_t within = fuel % STORE_COST;
+        assert_int_equal(frame.func_offset, 1 + fuel / STORE_COST * 7 + within * 2);
+        assert_int_equal(catnap_store_fuel(w->store), 0);
+    }
+    set_fuel(w->store, PLENTY);
+    assert_int_equal(CALL_EXPORT(w->instance, "made"), fuel / STORE_COST);
+    wasm_trap_delete(trap);
+    wasm_func_delete(func);
+}
+
+static void each_unit_is_an_instruction(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        for (int way = 0; way < 3; way++) {
+            for (uint64_t fuel = 0; fuel <= STORES * STORE_COST; fuel++) {
+                struct module m = {0};
+                struct bytes f = {0};
+                add_memory(&m, 1, 1);
+                put(&f, 0);
+                for (uint8_t i = 0; i < STORES; i++)
+                    PUT(&f, 0x41, i, 0x41, 1, 0x3A, 0, 0); /* i32.store8 */
+                put(&f, END);
+                add_func(&m, "f", add_type(&m, "", ""), &f);
+                PUT(&f, 0, 0x41, 0);
+                for (uint8_t i = 0; i < STORES; i++)
+                    PUT(&f, 0x41, i, 0x2D, 0, 0, I32_ADD); /* i32.load8_u */
+                put(&f, END);
+                add_func(&m, "made", add_type(&m, "", "i"), &f);
+                enter_module(&w, &m);
+                check_stores(&w, fuel, way);
+            }
+        }
+    }
+}
+
+/* Locals are cleared at each call: for each 8 slots a unit. */
+static void cleared_locals_are_paid_for(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        static const struct {
+            uint8_t type;
+            uint32_t count, cost;
+        } cases[] = {{I32, 7, 0}, {I32, 8, 1}, {I64, 15, 1}, {V128, 8, 2}, {V128, 50000, 12500}};
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            struct module m = {0};
+            struct bytes f = {0};
+            put(&f, 1);
+            put_u(&f, cases[i].count);
+            PUT(&f, cases[i].type, LOCAL_GET, 0, DROP, END);
+            uint32_t type = add_type(&m, "", "");
+            add_func(&m, "f", type, &f);
+            PUT(&f, 0, CALL, 0, CALL, 0, END);
+            add_func(&m, "twice", type, &f);
+            enter_module(&w, &m);
+            uint64_t used, cost = cases[i].cost + 2;
+            assert_int_equal(call_with(&w, "f", NULL, PLENTY, &used), CATNAP_TRAP_HOST);
+            assert_int_equal(used, cost);
+            assert_int_equal(call_with(&w, "f", NULL, cost - 1, &used), CATNAP_TRAP_OUT_OF_FUEL);
+            assert_int_equal(used, cost - 1);
+            assert_int_equal(call_with(&w, "twice", NULL, 2 * cost + 2, &used), CATNAP_TRAP_HOST);
+            assert_int_equal(used, 2 * cost + 2);
+            assert_int_equal(call_with(&w, "twice", NULL, 2 * cost + 1, &used),
+                             CATNAP_TRAP_OUT_OF_FUEL);
+            if (cost < 100)
+                COSTS(&w, "twice", 2 * cost + 2);
+        }
+    }
+}
+
 /* ---- Traps give back what they did not come to ---- */
 
 static void traps_cost_what_was_executed(void **state) {
@@ -392,13 +494,14 @@ static void fuel_is_exact_at_host_calls(void **state) {
         assert_int_equal(used, 3 + 10 + 4 + 2);
         assert_int_equal(call_with(&w, "f", NULL, 19, &used), CATNAP_TRAP_HOST);
         assert_int_equal(call_with(&w, "f", NULL, 18, &used), CATNAP_TRAP_OUT_OF_FUEL);
-        /* Too little for the call inside: the host gets a trap, and may go on without. */
+        /* Too little for the call inside: the host gets a trap, and its caller ends. */
         assert_int_equal(call_with(&w, "f", NULL, 16, &used), CATNAP_TRAP_OUT_OF_FUEL);
         h.catches = true;
         h.calls = 0;
-        assert_int_equal(call_with(&w, "f", NULL, 16, &used), CATNAP_TRAP_HOST);
+        assert_int_equal(call_with(&w, "f", NULL, 16, &used), CATNAP_TRAP_OUT_OF_FUEL);
         assert_int_equal(h.seen[1], 3);
-        assert_int_equal(used, 13 + 2);
+        assert_int_equal(h.seen[2], 0); /* three of the four were executed */
+        assert_int_equal(used, 16);
         assert_int_equal(h.calls, 1);
         /* A stopped run goes on behind the host call, which is not made again. */
         wasm_func_t *func = get_func(w.instance, "f");
@@ -464,10 +567,15 @@ int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(instructions_are_counted),     cmocka_unit_test(length_is_paid_for),
-        cmocka_unit_test(traps_cost_what_was_executed), cmocka_unit_test(enough_is_enough),
-        cmocka_unit_test(fuel_is_exact_at_host_calls),  cmocka_unit_test(interleaved_runs),
+        cmocka_unit_test(instructions_are_counted),
+        cmocka_unit_test(length_is_paid_for),
+        cmocka_unit_test(traps_cost_what_was_executed),
+        cmocka_unit_test(enough_is_enough),
+        cmocka_unit_test(fuel_is_exact_at_host_calls),
+        cmocka_unit_test(interleaved_runs),
         cmocka_unit_test(running_out_has_a_place),
+        cmocka_unit_test(each_unit_is_an_instruction),
+        cmocka_unit_test(cleared_locals_are_paid_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

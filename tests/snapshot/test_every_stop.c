@@ -129,9 +129,9 @@ static wasm_instance_t *wake(struct world *world, wasm_instance_t *instance, cat
     return instance;
 }
 
-/* With `slice` units at a time. */
+/* With `first` units, and then `slice` units at a time. */
 static struct outcome run_in_slices(const struct form *form, const struct bytes *module,
-                                    const char *name, uint64_t slice, int way) {
+                                    const char *name, uint64_t first, uint64_t slice, int way) {
     struct world world;
     struct outcome out;
     uint64_t given = 0;
@@ -143,8 +143,9 @@ static struct outcome run_in_slices(const struct form *form, const struct bytes 
         assert_int_equal(catnap_store_fuel(world.store), 0);
         if (catnap_run_backtrace(run, NULL, 0) > 0)
             instance = wake(&world, instance, &run, way);
-        give_fuel(&world, slice);
-        given += slice;
+        uint64_t more = given ? slice : first;
+        give_fuel(&world, more);
+        given += more;
     }
     out.used = given - catnap_store_fuel(world.store);
     catnap_run_delete(run);
@@ -213,7 +214,7 @@ static struct bytes bulk_module(unsigned op, unsigned move, bool far) {
     struct bytes f = {0};
     uint32_t type = add_type(&m, "", "i");
     if (far) /* behind locals that 16 bits do not reach over */
-        PUT(&f, 2, 2, I32, 0xC6, 0x86, 3, I32);
+        PUT(&f, 2, 2, I32, 0xE8, 0x81, 2, I32);
     else
         PUT(&f, 1, 2, I32);
     put_move(&f, move);
@@ -237,30 +238,32 @@ static struct bytes bulk_module(unsigned op, unsigned move, bool far) {
     return finish(&m);
 }
 
-static void check_bulk(const struct form *form, const struct bytes *module, unsigned number) {
+static void check_bulk(const struct form *form, const struct bytes *module, unsigned number,
+                       uint64_t first, int way) {
     struct outcome whole = run_whole(form, module, "f");
     assert_int_equal(whole.status, CATNAP_OK);
-    for (int way = 0; way < WAYS; way++) {
-        struct outcome sliced = run_in_slices(form, module, "f", 1, way);
-        check_same("bulk", number, &whole, &sliced);
-    }
+    struct outcome sliced = run_in_slices(form, module, "f", first, 1, way);
+    check_same("bulk", number, &whole, &sliced);
 }
 
 static void bulk_instructions_behind_moves(void **state) {
     (void)state;
     for (unsigned i = 0; i < BULK_OPS * MOVES; i++) {
         struct bytes module = bulk_module(i % BULK_OPS, i / BULK_OPS, false);
-        for (size_t form = 0; form < COUNT(forms); form++)
-            check_bulk(&forms[form], &module, i);
+        for (unsigned way = 0; way < COUNT(forms) * WAYS; way++)
+            check_bulk(&forms[way % COUNT(forms)], &module, i, 1, (int)(way / COUNT(forms)));
         drop_bytes(&module);
     }
 }
+
+/* What entering a function of so many locals costs. */
+#define FAR_ENTRY ((2 + 33000) / 8)
 
 static void bulk_instructions_of_far_operands(void **state) {
     (void)state;
     for (unsigned i = 0; i < BULK_OPS; i++) {
         struct bytes module = bulk_module(i, 0, true);
-        check_bulk(&forms[i % 2], &module, i);
+        check_bulk(&forms[i % 2], &module, i, FAR_ENTRY + 2, IN_ANOTHER_STORE);
         drop_bytes(&module);
     }
 }
@@ -271,17 +274,17 @@ static void profiled_runs_stop_and_go_on(void **state) {
     static const struct form profiled = {.profile_ops = true};
     struct bytes module = bulk_module(0, 0, false);
     struct outcome whole = run_whole(&forms[0], &module, "f");
-    struct outcome sliced = run_in_slices(&profiled, &module, "f", 1, IN_PLACE);
+    struct outcome sliced = run_in_slices(&profiled, &module, "f", 1, 1, IN_PLACE);
     check_same("profiled", 0, &whole, &sliced);
     drop_bytes(&module);
 }
 
 /* ---- Generated programs ---- */
 
-static uint64_t first = 1, count = 60;
+static uint64_t first = 1, count = 12;
 
 /* Stops cost a store each: a long run makes few of them. */
-#define MOST_STOPS 400
+#define MOST_STOPS 60
 
 static void generated_programs(void **state) {
     (void)state;
@@ -293,20 +296,120 @@ static void generated_programs(void **state) {
             const struct form *form = &forms[(seed + i) % COUNT(forms)];
             struct outcome whole = run_whole(form, &module, name);
             uint64_t slice = 1 + whole.used / MOST_STOPS;
-            struct outcome sliced =
-                run_in_slices(form, &module, name, slice, (int)((seed + i) / COUNT(forms) % WAYS));
+            struct outcome sliced = run_in_slices(form, &module, name, slice, slice,
+                                                  (int)((seed + i) / COUNT(forms) % WAYS));
             check_same("seed", seed, &whole, &sliced);
         }
         free(module.data);
     }
 }
 
+/* ---- The same stop everywhere ---- */
+
+/* What a program says that its state is, which does not depend on the engine. */
+static void ask_state(struct world *world, wasm_instance_t *instance, struct outcome *out) {
+    catnap_val_t state;
+    wasm_func_t *func = EXPORT(func, instance, "state");
+    give_fuel(world, PLENTY);
+    assert_no_trap(catnap_func_call(func, NULL, 0, &state, 1));
+    wasm_func_delete(func);
+    out->result = state.of.i64;
+    memset(out->identity, 0, sizeof out->identity);
+}
+
+/* What a run leaves that had so much fuel. */
+static struct outcome run_partly(const struct form *form, const struct bytes *module,
+                                 const char *name, uint64_t fuel) {
+    struct world world;
+    struct outcome out;
+    open_form(&world, form);
+    wasm_instance_t *instance = start(&world, module->data, module->size);
+    catnap_run_t *run = prepare(instance, name);
+    give_fuel(&world, fuel);
+    resume(run, &out);
+    out.used = fuel - catnap_store_fuel(world.store);
+    catnap_run_delete(run);
+    ask_state(&world, instance, &out);
+    wasm_instance_delete(instance);
+    close_world(&world);
+    return out;
+}
+
+/* The same by a call that is not a run. */
+static struct outcome call_partly(const struct form *form, const struct bytes *module,
+                                  const char *name, uint64_t fuel) {
+    struct world world;
+    struct outcome out = {.trap = CATNAP_TRAP_HOST};
+    catnap_val_t result;
+    open_form(&world, form);
+    wasm_instance_t *instance = start(&world, module->data, module->size);
+    wasm_func_t *func = EXPORT(func, instance, name);
+    give_fuel(&world, fuel);
+    wasm_trap_t *trap = catnap_func_call(func, NULL, 0, &result, 1);
+    wasm_func_delete(func);
+    assert_non_null(trap);
+    out.status = CATNAP_OUT_OF_FUEL;
+    assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_OUT_OF_FUEL);
+    wasm_trap_delete(trap);
+    out.used = fuel - catnap_store_fuel(world.store);
+    ask_state(&world, instance, &out);
+    wasm_instance_delete(instance);
+    close_world(&world);
+    return out;
+}
+
+static void stops_are_the_same_in_all_forms(void **state) {
+    (void)state;
+    uint64_t random = first;
+    unsigned compared = 0;
+    for (uint64_t seed = first; seed < first + count; seed++) {
+        struct bytes module = generate((struct generator_options){.seed = seed});
+        char name[8];
+        snprintf(name, sizeof name, "run%u", (unsigned)(seed % GENERATED_RUNS));
+        struct outcome whole = run_whole(&forms[0], &module, name);
+        for (unsigned i = 0; i < 3 && whole.used > 1; i++) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+            uint64_t fuel = (random >> 33) % (whole.used - 1);
+            struct outcome expected = run_partly(&forms[0], &module, name, fuel);
+            assert_int_equal(expected.status, CATNAP_OUT_OF_FUEL);
+            for (size_t form = 0; form < COUNT(forms); form++) {
+                struct outcome found = run_partly(&forms[form], &module, name, fuel);
+                check_same("partly", seed, &expected, &found);
+                found = call_partly(&forms[form], &module, name, fuel);
+                found.used =
+                    expected.used; /* a call may leave what a bulk instruction does not take */
+                check_same("call", seed, &expected, &found);
+            }
+            /* One by one, each instruction is behind a stop. */
+            if (fuel <= 1000) {
+                struct world world;
+                struct outcome sliced;
+                open_form(&world, &forms[0]);
+                wasm_instance_t *instance = start(&world, module.data, module.size);
+                catnap_run_t *run = prepare(instance, name);
+                for (uint64_t given = 0; given < fuel; given++) {
+                    give_fuel(&world, 1);
+                    assert_false(resume(run, &sliced));
+                }
+                sliced.used = fuel;
+                catnap_run_delete(run);
+                ask_state(&world, instance, &sliced);
+                check_same("one by one", seed, &expected, &sliced);
+                wasm_instance_delete(instance);
+                close_world(&world);
+                compared++;
+            }
+        }
+        free(module.data);
+    }
+    assert_true(compared > 3 || count < 12);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        TEST(bulk_instructions_behind_moves),
-        TEST(bulk_instructions_of_far_operands),
-        TEST(profiled_runs_stop_and_go_on),
-        TEST(generated_programs),
+        TEST(bulk_instructions_behind_moves),  TEST(bulk_instructions_of_far_operands),
+        TEST(profiled_runs_stop_and_go_on),    TEST(generated_programs),
+        TEST(stops_are_the_same_in_all_forms),
     };
     if (argc == 3) {
         first = strtoull(argv[1], NULL, 10);
