@@ -214,10 +214,15 @@ WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 /* ---- Fuel ------------------------------------------------------------------------------------ */
 
 /* One unit is one WebAssembly instruction (`block`, `loop`, `end`, `else`, `nop` are free; bulk
- * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page). The same
- * run always costs the same, whole or in slices, lazily or eagerly translated. A new store has 0. */
+ * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page; entering a
+ * function costs one for each 8 locals that it declares, where a v128 counts twice). N units execute the
+ * instructions that N pay for, and stop before the next. The same run always costs the same, whole or in
+ * slices; translating functions costs nothing, so it does not matter who called one first. A new store has
+ * 0. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_set_fuel(wasm_store_t *, uint64_t fuel);
-/* The fuel that is left; 0 when fuel is off. Exact at every host call and after every run. */
+/* The fuel that is left; 0 when fuel is off. Exact at every host call and after every run. Fuel that ends
+ * leaves something only where a bulk operation, or entering a function, costs more at once: a run has then
+ * taken it towards that, and 0 is left. */
 WASM_API_EXTERN uint64_t catnap_store_fuel(const wasm_store_t *);
 /* Takes fuel for work of the host. CATNAP_OUT_OF_FUEL, and takes none, when there is less. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_consume_fuel(wasm_store_t *, uint64_t fuel);

@@ -319,11 +319,14 @@ static enum cli_exit report_trap(const struct session *session, const char *path
                                  const wasm_trap_t *trap) {
     struct diag_detail detail = {.subject = display_name(path), .trap = trap};
     wasm_message_t message;
-    char text[80];
+    char text[100];
+    uint64_t left = session->store ? catnap_store_fuel(session->store) : 0;
     switch (catnap_trap_code(trap)) {
     case CATNAP_TRAP_OUT_OF_FUEL:
-        snprintf(text, sizeof(text), "%" PRIu64 " units are used up",
-                 session->settings->fuel.value);
+        snprintf(text, sizeof(text),
+                 left ? "%" PRIu64 " units are used up, and the next instruction costs more than one"
+                      : "%" PRIu64 " units are used up",
+                 session->settings->fuel.value - left);
         return diag_report(session->diag, CLI_EXIT_FUEL, &detail, text);
     case CATNAP_TRAP_INTERRUPTED:
         snprintf(text, sizeof(text), "stopped after %g seconds",

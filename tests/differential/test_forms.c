@@ -448,7 +448,8 @@ static bool check_program(struct program p, struct history *plain) {
             with_fuel = h;
             have_fuel = true;
         }
-        if (same_history(&h, plain, false) && (!v->form.fuel || same_history(&h, &with_fuel, true)))
+        bool same_fuel = v->form.fuel && v->padding == 0; /* to clear locals costs fuel */
+        if (same_history(&h, plain, false) && (!same_fuel || same_history(&h, &with_fuel, true)))
             continue;
         print_message("module %llu:\n", (unsigned long long)p.seed);
         print_history(v->name, &h);
