@@ -24,6 +24,9 @@ bool cn_first_call_of(struct machine *vm, struct wasm_func_t *);
  * instruction of so many cells. On a trap the event is set; false. */
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,
                   uint64_t *slots, uint32_t cells);
+/* The same for one that the instance does not import: it is kept from the collector meanwhile. */
+bool cn_call_held_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,
+                       uint64_t *slots, uint32_t cells);
 
 /* exec/machine.c, for runs. */
 struct outer_call { /* what a call from the host puts aside */

@@ -421,15 +421,22 @@ static inline void collect_with_zeal(struct machine *vm) {
 
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
                   uint64_t *slots, uint32_t cells) {
-    struct catnap_caller_t caller = {vm, instance, f, vm->callers};
+    struct catnap_caller_t caller = {.machine = vm, .instance = instance};
     /* With the slot behind them, where call_indirect may have its index: it may be executed again. */
     vm->stack->top = slots + f->type->value_slots + 1;
-    vm->callers = &caller;
     collect_with_zeal(vm);
     struct wasm_trap_t *trap = f->callback(f, &caller, slots);
     collect_with_zeal(vm);
-    vm->callers = caller.outer;
     return likely(!trap && !vm->suspend) ? true : stop_after(vm, trap, cells);
+}
+
+bool cn_call_held_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *f,
+                       uint64_t *slots, uint32_t cells) {
+    struct called called = {f, vm->called};
+    vm->called = &called;
+    bool goes_on = cn_call_host(vm, instance, f, slots, cells);
+    vm->called = called.outer;
+    return goes_on;
 }
 
 void cn_collect_inside(struct machine *vm, const uint64_t *pc, uint64_t *fp) {

@@ -67,11 +67,11 @@ struct machine {
     bool in_run;    /* the outermost call under way is a resumable run */
     bool suspend;   /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
-    struct value_stack *stack;       /* current */
-    struct value_stack *stacks;      /* all of the store */
-    struct value_stack *spare;       /* of plain calls; made when first needed */
-    struct catnap_caller_t *callers; /* the innermost call of a host function by WebAssembly */
-    uint64_t stack_bytes;            /* of a new one */
+    struct value_stack *stack;  /* current */
+    struct value_stack *stacks; /* all of the store */
+    struct value_stack *spare;  /* of plain calls; made when first needed */
+    struct called *called;      /* host functions under way that tables gave, the innermost first */
+    uint64_t stack_bytes;       /* of a new one */
     struct wasm_store_t *store;
     struct alloc *alloc;
     uint32_t host_depth, host_depth_limit;
@@ -91,12 +91,16 @@ static inline bool cn_interrupted(const struct machine *vm) {
                atomic_load_explicit(&vm->call_id, memory_order_relaxed);
 }
 
+/* A host function that is called: nothing else may refer to it any more. */
+struct called {
+    struct wasm_func_t *func;
+    struct called *outer;
+};
+
 /* A call of a host function that is under way: given to callbacks as catnap_caller_t. */
 struct catnap_caller_t {
     struct machine *machine;
     struct wasm_instance_t *instance; /* NULL: called by the host itself */
-    struct wasm_func_t *func;
-    struct catnap_caller_t *outer; /* called by WebAssembly around this one, or NULL */
 };
 
 /* Sets the fields up from the store's engine and limits; nothing is reserved before the first call. */

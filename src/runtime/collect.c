@@ -2,7 +2,7 @@
  * Collection of what nothing can reach: mark and sweep over all objects of a store.
  *
  * Roots are the objects that the embedder has handles on, or on parts of; what value stacks hold, of
- * calls under way and of stopped runs; host functions that are being called, with their callers; what
+ * calls under way and of stopped runs; host functions of tables that are being called; what
  * checkpoints bring back; instances that wait in pre-linked modules. From there references lead on:
  * an instance to its imports, memories, tables, globals and passive segments, a part of an instance to
  * the instance, tables and globals to what is in them, a trap to the instances of its frames.
@@ -192,10 +192,8 @@ static bool mark_all(wasm_store_t *store, struct marking *marking) {
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
         if (!ref->escaped || has_handles(ref) || is_waiting(ref))
             cn_mark_object(marking, ref);
-    for (const struct catnap_caller_t *caller = machine->callers; caller; caller = caller->outer) {
-        cn_mark_object(marking, (struct wasm_ref_t *)caller->func);
-        cn_mark_object(marking, (struct wasm_ref_t *)caller->instance);
-    }
+    for (const struct called *called = machine->called; called; called = called->outer)
+        cn_mark_object(marking, &called->func->ref);
     if (marking->addresses.slots)
         mark_stacks(marking, machine);
     if (store->checkpoints)
