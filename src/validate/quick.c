@@ -76,8 +76,9 @@ static_assert(LENGTHS_READ_BEHIND <= REACH && LONGEST_READ <= REACH,
 /*
  * What the byte behind an opcode may mean, in one word for each byte: the type of the local with that
  * index, the number of simple blocks that a label with that index needs, and faults: reasons for which an
- * instruction with such a byte is not taken. A fault that counts for an opcode is ORed to the result of
- * comparing operands, so that nothing can cancel it.
+ * instruction with such a byte is not taken. A fault that counts for an opcode is ORed to the number of blocks
+ * that it needs. It has a bit above any such number, so that more seem to be needed than can be open,
+ * and nothing can cancel it.
  */
 #define BYTE_TYPE UINT64_C(0xFF)
 #define BYTE_LABEL (UINT64_C(0xFFFF) << 16)
@@ -97,20 +98,22 @@ static_assert((FAULT_UNALIGNED(3) & BYTE_FAULTS) == FAULT_UNALIGNED(3) &&
                       (FAULT_NO_LOCAL | FAULT_NOT_EMPTY | FAULT_UNALIGNED(0) | FAULT_UNALIGNED(1) |
                        FAULT_UNALIGNED(2) | FAULT_UNALIGNED(3)),
               "each fault has a bit of its own");
-static_assert(NEEDS_BLOCKS(256) <= BYTE_LABEL && MOST_OPEN < 0xFFFF,
-              "every label fits, and 0xFFFF blocks are never open");
+static_assert(
+    NEEDS_BLOCKS(256) <= BYTE_LABEL && MOST_OPEN < 0xFFFF &&
+        NEEDS_BLOCKS(MOST_OPEN) < FAULT_NO_LOCAL,
+    "every label fits; neither 0xFFFF blocks are ever open, nor as many as a fault stands for");
 
 /* How an instruction changes the operands, and what it needs. A row of zeros but for `blocks` refuses. */
 struct row {
-    uint64_t expected, mask; /* operands, and the bits of the word that must be as expected */
-    uint64_t of_byte;        /* what counts of the byte behind the opcode: faults, expected type, */
-    uint64_t result_of_byte; /* type of the result, */
-    uint64_t label_of_byte;  /* simple blocks that must be open */
-    uint64_t keep;           /* of the operands, after they were rotated by */
-    uint16_t blocks;         /* simple blocks that must be open besides */
-    uint8_t rotate;          /* bits */
-    uint8_t result;          /* type, or 0 */
-    int8_t depth;            /* 1: opens a simple block, -1: closes one */
+    uint64_t expected, mask;   /* operands, and the bits of the word that must be as expected */
+    uint64_t expected_of_byte; /* what counts of the byte behind the opcode: type of an operand, */
+    uint64_t result_of_byte;   /* type of the result, */
+    uint64_t needs_of_byte;    /* faults, and the simple blocks that must be open */
+    uint64_t keep;             /* of the operands, after they were rotated by */
+    uint16_t blocks;           /* simple blocks that must be open besides */
+    uint8_t rotate;            /* bits */
+    uint8_t result;            /* type, or 0 */
+    int8_t depth;              /* 1: opens a simple block, -1: closes one */
 };
 #define NEVER 0xFFFFu /* for `blocks`: the loop does not take this opcode */
 
@@ -184,7 +187,7 @@ struct quick {
 #define PLAIN_ROW(id, of_byte_, result_, a, b)                                                     \
     [OP_##id] = {.expected = EXPECTED(a, b),                                                       \
                  .mask = MASK(a, b),                                                               \
-                 .of_byte = of_byte_,                                                              \
+                 .needs_of_byte = of_byte_,                                                        \
                  .keep = KEEP(a, b, result_),                                                      \
                  .rotate = ROTATE(a, b, result_),                                                  \
                  .result = result_},
@@ -213,27 +216,32 @@ static const struct row rows[256] = {
     [0 ... 255] = {.mask = ALL_OPERANDS, .blocks = NEVER},
 #include "binary/opcodes.def"
     [OP_local_get] = {.mask = MASK(0, 0),
-                      .of_byte = FAULT_NO_LOCAL,
+                      .needs_of_byte = FAULT_NO_LOCAL,
                       .result_of_byte = BYTE_TYPE,
                       .keep = KEEP(0, 0, 1),
                       .rotate = ROTATE(0, 0, 1)},
     [OP_local_set] = {.mask = MASK(1, 0),
-                      .of_byte = FAULT_NO_LOCAL | BYTE_TYPE,
+                      .needs_of_byte = FAULT_NO_LOCAL,
+                      .expected_of_byte = BYTE_TYPE,
                       .keep = KEEP(1, 0, 0),
                       .rotate = ROTATE(1, 0, 0)},
     [OP_local_tee] = {.mask = MASK(1, 0),
-                      .of_byte = FAULT_NO_LOCAL | BYTE_TYPE,
+                      .needs_of_byte = FAULT_NO_LOCAL,
+                      .expected_of_byte = BYTE_TYPE,
                       .keep = ALL_OPERANDS},
     [OP_nop] = {.mask = MASK(0, 0), .keep = ALL_OPERANDS},
     /* Simple blocks, and branches to them: no operands are below, and none are left. */
-    [OP_block] = {.mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
-    [OP_loop] = {.mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
-    [OP_if_] = {.expected = VT_I32, .mask = ALL_OPERANDS, .of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_block] = {.mask = ALL_OPERANDS, .needs_of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_loop] = {.mask = ALL_OPERANDS, .needs_of_byte = FAULT_NOT_EMPTY, .depth = 1},
+    [OP_if_] = {.expected = VT_I32,
+                .mask = ALL_OPERANDS,
+                .needs_of_byte = FAULT_NOT_EMPTY,
+                .depth = 1},
     [OP_end] = {.mask = ALL_OPERANDS, .depth = -1, .blocks = 1},
-    [OP_br] = {.mask = ALL_OPERANDS, .label_of_byte = BYTE_LABEL},
+    [OP_br] = {.mask = ALL_OPERANDS, .needs_of_byte = BYTE_LABEL},
     [OP_br_if] = {.expected = VT_I32,
                   .mask = MASK(1, 0),
-                  .label_of_byte = BYTE_LABEL,
+                  .needs_of_byte = BYTE_LABEL,
                   .keep = KEEP(1, 0, 0),
                   .rotate = ROTATE(1, 0, 0)},
     [OP_unreachable] = {.mask = ALL_OPERANDS, .blocks = 1},
@@ -759,11 +767,10 @@ static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end)
         while (at < stop && (length = *(const int8_t *)((uintptr_t)at + to_lengths)) > 0) {
             OBSERVE((&(struct look){q, at, end, operands, note, l.frame, simple}));
             const struct row *row = &rows[at[0]];
-            uint64_t byte = q->of_byte[at[1]], of_byte = byte & row->of_byte;
-            uint64_t wrong =
-                ((operands ^ (row->expected | of_byte)) & row->mask) | (of_byte & BYTE_FAULTS);
-            uint64_t blocks = (byte & row->label_of_byte) | NEEDS_BLOCKS(row->blocks);
-            if (wrong != 0 || (int64_t)blocks > (int64_t)NEEDS_BLOCKS(simple))
+            uint64_t byte = q->of_byte[at[1]];
+            uint64_t expected = row->expected | (byte & row->expected_of_byte);
+            uint64_t needs = NEEDS_BLOCKS(row->blocks) | (byte & row->needs_of_byte);
+            if (((operands ^ expected) & row->mask) != 0 || needs > NEEDS_BLOCKS(simple))
                 break;
             note[1] = at[0];
             note += row->depth;
