@@ -61,8 +61,8 @@ static uint32_t label_slots(const struct control *c) {
 #define MOVED_ONE_BY_ONE 4
 
 static bool moves_as_one(const struct translator *t, const struct control *target) {
-    return label_slots(target) > MOVED_ONE_BY_ONE ||
-           (label_arity(target) > 1 && next_home(t) > NEAR_LIMIT);
+    return label_arity(target) > 1 &&
+           (label_slots(target) > MOVED_ONE_BY_ONE || next_home(t) > NEAR_LIMIT);
 }
 
 /* Before a branch: many label values go home, once for all the branches that may carry them, since
