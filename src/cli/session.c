@@ -324,7 +324,8 @@ static enum cli_exit report_trap(const struct session *session, const char *path
     switch (catnap_trap_code(trap)) {
     case CATNAP_TRAP_OUT_OF_FUEL:
         snprintf(text, sizeof(text),
-                 left ? "%" PRIu64 " units are used up, and the next instruction costs more than one"
+                 left ? "%" PRIu64
+                        " units are used up, and the next instruction costs more than one"
                       : "%" PRIu64 " units are used up",
                  session->settings->fuel.value - left);
         return diag_report(session->diag, CLI_EXIT_FUEL, &detail, text);
