@@ -265,6 +265,38 @@ static void interrupted_runs_go_on(void **state) {
     }
 }
 
+/* ---- Traps ---- */
+
+/* A trap is found in the module, and gives fuel back, by translating its function again: once. */
+static void traps_translate_once(void **state) {
+    (void)state;
+    for (size_t form = 0; form < COUNT(forms); form++) {
+        struct world w;
+        struct module m = {0};
+        struct bytes f = {0};
+        open_form(&w, forms[form]);
+        put(&f, 0);
+        while (f.size < BODY_BYTES / 4)
+            PUT(&f, 0x41, 0, DROP);
+        PUT(&f, UNREACHABLE, 0x41, 0, DROP, END);
+        add_func(&m, "f", add_type(&m, "", ""), &f);
+        enter_module(&w, &m);
+        for (int i = 0; i < 3; i++) {
+            uint64_t bits, now = w.ledger.now;
+            catnap_frame_t frame;
+            w.ledger.peak = now;
+            wasm_trap_t *trap = call_bits(w.instance, "f", NULL, &bits);
+            assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_UNREACHABLE);
+            assert_true(catnap_trap_frame(trap, 0, &frame));
+            assert_in_range(frame.func_offset, BODY_BYTES / 4, BODY_BYTES / 4 + 4);
+            wasm_trap_delete(trap);
+            if (i > 0)
+                assert_true(w.ledger.peak - now < 10000);
+        }
+        close_world(&w);
+    }
+}
+
 /* ---- Values that come and go many at a time ---- */
 
 /* A program of which every value is known when it is written. */
@@ -538,6 +570,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(many_values_cost_no_more_than_one),
         cmocka_unit_test(interrupts_end_translation),
         cmocka_unit_test(interrupted_runs_go_on),
+        cmocka_unit_test(traps_translate_once),
         cmocka_unit_test(known_values_come_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
