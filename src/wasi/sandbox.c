@@ -15,16 +15,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "wasi/state.h"
 
 #define KERNEL_ATTEMPTS 32 /* openat2() gives EAGAIN when something was renamed during `..` */
 #define WALK_DEPTH 256     /* directories open at once */
-#define FOLLOWED INT_MIN   /* no descriptor and no error: there is more to walk */
+#define ALL_MAY_READ (S_IRUSR | S_IRGRP | S_IROTH)
+#define FOLLOWED INT_MIN /* no descriptor and no error: there is more to walk */
 
 static int kernel_open(int root, const char *path, int flags, uint32_t mode) {
     struct open_how how = {
@@ -197,6 +200,20 @@ static int walk_open(int root, const char *path, int flags, uint32_t mode) {
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
+/* procfs has the memory of processes, this one's among them, their environments and what steers the
+ * kernel: of that a guest gets only what everybody may read, and nothing to write to. */
+static bool may_be_given(int fd, int flags) {
+    struct statfs system;
+    struct stat st;
+
+    if (flags & O_PATH)
+        return true; /* nothing can be read or written by it */
+    if (fstatfs(fd, &system) < 0 || system.f_type != PROC_SUPER_MAGIC)
+        return true;
+    return fstat(fd, &st) == 0 && (flags & O_ACCMODE) == O_RDONLY &&
+           (S_ISDIR(st.st_mode) || (st.st_mode & ALL_MAY_READ) == ALL_MAY_READ);
+}
+
 int cn_sandbox_open(const catnap_wasi_t *wasi, int root, const char *path, int flags,
                     uint32_t mode) {
     int fd = -EAGAIN;
@@ -207,7 +224,10 @@ int cn_sandbox_open(const catnap_wasi_t *wasi, int root, const char *path, int f
     /* Under a storm of renames the walk by hand still comes to an end. */
     if (fd == -EAGAIN || fd == -EINTR)
         fd = walk_open(root, path, flags, mode);
-    return fd;
+    if (fd < 0 || may_be_given(fd, flags))
+        return fd;
+    close(fd);
+    return -EACCES;
 }
 
 uint16_t cn_sandbox_errno(int error) {

@@ -545,6 +545,33 @@ static void large_transfers_are_interrupted(void **state) {
     free(memory);
 }
 
+/* On procfs is the memory of this process, and the environment that it began with. */
+static void memory_of_the_process_is_not_given(void **state) {
+    struct guest *g = *state;
+    static const char *const refused[] = {"self/mem", "self/task/../mem", "self/environ",
+                                          "self/auxv"};
+    uint32_t fd;
+
+    assert_true(strlen(g->root) < sizeof g->root - 8);
+    strcpy(g->root, "/proc");
+    for (int by_kernel = 0; by_kernel <= 1; by_kernel++) {
+        guest_new_state(g, CATNAP_WASI_DIR_READ_WRITE);
+        g->wasi->kernel_sandbox = g->wasi->kernel_sandbox && by_kernel;
+        for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+            for (uint64_t rights = 0; rights <= RIGHTS_WRITE; rights += RIGHTS_WRITE) {
+                uint16_t error = guest_open(g, refused[i], true, 0, RIGHTS_READ | rights, 0, &fd);
+                assert_wasi(WASI_ACCES, error);
+                error = guest_open(g, refused[i], true, 0, rights, 0, &fd);
+                assert_wasi(WASI_ACCES, error);
+            }
+        assert_wasi(WASI_ACCES, guest_open(g, "self/status", true, 0, RIGHTS_WRITE, 0, &fd));
+        fd = guest_must_open(g, "self/status", 0, RIGHTS_READ);
+        assert_wasi(WASI_SUCCESS, guest_read(g, fd, 100));
+        assert_true(guest_u32(g, 0) > 0);
+        guest_must_open(g, "self/task", WASI_OFLAG_DIRECTORY, RIGHTS_READ);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(read_what_was_written),
@@ -569,6 +596,7 @@ int main(void) {
         TEST(prestat),
         TEST(origin),
         TEST(large_transfers_are_interrupted),
+        TEST(memory_of_the_process_is_not_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
