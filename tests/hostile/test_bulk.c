@@ -174,8 +174,8 @@ static void expect(uint8_t *expected, bool copies, uint32_t to, uint32_t from, u
 }
 
 /* True when it stopped half-way, which depends on the other thread. */
-static bool goes_on(struct world *w, uint8_t *expected, bool copies, uint32_t to, uint32_t from,
-                    uint32_t count) {
+static bool goes_on(struct world *w, uint32_t locals, uint8_t *expected, bool copies, uint32_t to,
+                    uint32_t from, uint32_t count) {
     uint8_t *data = memory_of(w->instance);
     scatter(data);
     memcpy(expected, data, SIZE);
@@ -184,7 +184,7 @@ static bool goes_on(struct world *w, uint8_t *expected, bool copies, uint32_t to
     const catnap_val_t arguments[] = {VAL_I32(to), VAL_I32(from), VAL_I32(count)};
     catnap_run_t *run = catnap_run_new(func, arguments, 3, NULL);
     wasm_trap_t *trap;
-    const uint64_t left = FUEL - (10 + count / 64);
+    const uint64_t left = FUEL - (10 + locals / 8 + count / 64);
     assert_null(catnap_store_set_fuel(w->store, FUEL));
     bool from_the_end = copies && to > from;
     catnap_status_t status =
@@ -219,8 +219,8 @@ static void runs_go_on_half_way(void **state) {
     for (size_t i = 0; i < COUNT(cases); i++) {
         bool half_way = false;
         for (unsigned round = 0; round < 50 && !half_way; round++)
-            half_way =
-                goes_on(&w, expected, cases[i].copies, cases[i].to, cases[i].from, cases[i].count);
+            half_way = goes_on(&w, 1, expected, cases[i].copies, cases[i].to, cases[i].from,
+                               cases[i].count);
         assert_true(half_way);
     }
     free(expected);
@@ -230,13 +230,14 @@ static void runs_go_on_half_way(void **state) {
 /* Operands beyond what 16 bits can name are copies, which cannot keep what is left. */
 static void runs_do_all_with_far_operands(void **state) {
     (void)state;
+    const uint32_t locals = 40000;
     struct world w;
     uint8_t *expected = malloc(SIZE);
     assert_non_null(expected);
-    enter_bulk(&w, 40000);
-    assert_false(goes_on(&w, expected, true, 1000, 101, SIZE - 1001));
-    assert_false(goes_on(&w, expected, true, 101, 1000, SIZE - 1001));
-    assert_false(goes_on(&w, expected, false, 8, 7, SIZE - 8));
+    enter_bulk(&w, locals);
+    assert_false(goes_on(&w, locals, expected, true, 1000, 101, SIZE - 1001));
+    assert_false(goes_on(&w, locals, expected, true, 101, 1000, SIZE - 1001));
+    assert_false(goes_on(&w, locals, expected, false, 8, 7, SIZE - 8));
     free(expected);
     close_world(&w);
 }
