@@ -1028,7 +1028,7 @@ typedef struct catnap_open_options {
      * are mapped from the file, so that waking touches nothing but what is used: the file must not be
      * written to or truncated while the snapshot or its instances live, which would change memories
      * or end the process by SIGBUS. For files that neither a guest nor a stranger can write to. Else
-     * all checksums are compared. */
+     * all checksums are compared. A compressed file is copied all the same. */
     bool trust_pages;
 } catnap_open_options_t;
 

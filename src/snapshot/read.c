@@ -538,15 +538,18 @@ static bool take_copy(struct reader *r, int file) {
     return true;
 }
 
-/* A copy of head and parts. The file itself is the image of the pages, of which none is touched. */
+/* A copy of head and parts. The file itself is the image of the pages, of which none is touched. Not so
+ * when they are compressed: they are all read, and another image holds them. */
 static bool take_file(struct reader *r, int file) {
     catnap_snapshot_t *s = r->s;
     uint8_t head[HEAD_SIZE];
     if (r->file_length < HEAD_SIZE)
         return take_copy(r, file);
-    s->image = file;
     if (!cn_os_file_read(file, 0, head, HEAD_SIZE))
         return false;
+    if (number_at(head + HEAD_FLAGS, 4) & FLAG_COMPRESSED)
+        return take_copy(r, file);
+    s->image = file;
     uint64_t area = number_at(head + HEAD_AREA, 8);
     if (area < HEAD_SIZE || area > r->file_length)
         area = HEAD_SIZE; /* read_head() refuses it */
