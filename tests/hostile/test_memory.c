@@ -152,6 +152,43 @@ static void loading_is_in_proportion(void **state) {
     }
 }
 
+/* What docs/embedding.md says of one item in an instance. Functions for unknown imports are the linker's. */
+static void instances_are_in_proportion(void **state) {
+    (void)state;
+    static const struct {
+        enum kind kind;
+        unsigned each;
+    } items[] = {{KIND_FUNCS, 24}, {KIND_GLOBALS, 32}, {KIND_EMPTY_ELEMS, 16},
+                 {KIND_DATAS, 16}, {KIND_TABLES, 128}, {KIND_IMPORTS, 256}};
+    for (size_t i = 0; i < COUNT(items); i++) {
+        struct ledger ledger = {0};
+        wasm_engine_t *engine = limited_engine(&ledger, UINT64_MAX);
+        wasm_store_t *store = wasm_store_new(engine);
+        struct bytes b = many_of(items[i].kind);
+        catnap_error_t *error;
+        wasm_trap_t *trap;
+        wasm_module_t *module = catnap_module_new(store, b.data, b.size, NULL, &error);
+        assert_non_null(module);
+        uint64_t before = ledger.now;
+        ledger.peak = before;
+        catnap_linker_t *linker = catnap_linker_new(store);
+        catnap_linker_trap_unknown_imports(linker, true);
+        wasm_instance_t *instance = catnap_linker_instantiate(linker, module, &error, &trap);
+        assert_non_null(instance);
+        uint64_t taken = ledger.peak - before;
+        print_message("%s in an instance: %.1f bytes each\n", kind_names[items[i].kind],
+                      (double)taken / ITEMS);
+        assert_true(taken <= LOADING_BASE + (uint64_t)items[i].each * ITEMS);
+        wasm_instance_delete(instance);
+        catnap_linker_delete(linker);
+        wasm_module_delete(module);
+        wasm_store_delete(store);
+        wasm_engine_delete(engine);
+        assert_int_equal(ledger.now, 0);
+        drop_bytes(&b);
+    }
+}
+
 /* Whatever the limit, nothing is held beyond it, and all comes back. */
 static void the_engine_has_a_limit(void **state) {
     (void)state;
@@ -260,6 +297,7 @@ int main(int argc, char **argv) {
     begin_with_small_stack(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loading_is_in_proportion),
+        cmocka_unit_test(instances_are_in_proportion),
         cmocka_unit_test(the_engine_has_a_limit),
         cmocka_unit_test(tables_count_as_memory),
         cmocka_unit_test(memories_and_tables_grow_into_one_limit),
