@@ -54,6 +54,24 @@ static void call_all(wasm_store_t *store, const wasm_instance_t *instance, struc
     }
 }
 
+/* With so little fuel at a time that blocks are executed in part. */
+static void run_in_slices(wasm_store_t *store, const wasm_instance_t *instance) {
+    wasm_func_t *func = get_func(instance, "run0");
+    catnap_run_t *run = catnap_run_new(func, NULL, 0, NULL);
+    catnap_status_t status = CATNAP_OUT_OF_FUEL;
+    catnap_val_t result;
+    wasm_trap_t *trap = NULL;
+    assert_non_null(run);
+    assert_null(catnap_store_set_fuel(store, 0));
+    for (unsigned round = 0; round < 1000 && status == CATNAP_OUT_OF_FUEL; round++) {
+        assert_null(catnap_store_set_fuel(store, catnap_store_fuel(store) + 7));
+        status = catnap_run_resume(run, &result, 1, &trap);
+    }
+    wasm_trap_delete(trap);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+}
+
 /* A module whose run0 and so on are imported, and called. */
 static void call_imported(wasm_store_t *store, wasm_instance_t *instance) {
     struct module m = {0};
@@ -85,6 +103,8 @@ static void count_form(struct form form, uint32_t padding, uint64_t seeds) {
         w.instance = instantiate(w.store, &b, NULL, 0);
         drop_bytes(&b);
         call_all(w.store, w.instance, form);
+        if (form.fuel)
+            run_in_slices(w.store, w.instance);
     }
     if (!form.fuel)
         call_imported(w.store, w.instance);
