@@ -166,7 +166,11 @@ static enum cli_exit not_saved(const struct session *session, WASM_OWN catnap_er
     const char *path = session->settings->output;
     if (catnap_error_status(error) != CATNAP_IO)
         return diag_error(session->diag, path, error);
-    diag_fail(session->diag, CLI_EXIT_IO, path, "%s", catnap_error_message(error));
+    const char *message = catnap_error_message(error);
+    size_t length = strlen(session->output);
+    if (strncmp(message, session->output, length) == 0)
+        message += length + strspn(message + length, " ");
+    diag_fail(session->diag, CLI_EXIT_IO, path, "%s", message);
     catnap_error_delete(error);
     return CLI_EXIT_IO;
 }
@@ -184,7 +188,7 @@ static bool save(struct session *session, catnap_run_t *run) {
         catnap_save_options_t save_options = {
             .with_modules = true, .compression = session->settings->compress ? COMPRESSION : 0};
         deadline_hold(&session->deadline);
-        error = catnap_store_save(session->store, path, &options, &save_options);
+        error = catnap_store_save(session->store, session->output, &options, &save_options);
         deadline_release(&session->deadline);
         wasm_byte_vec_delete(&data);
     }

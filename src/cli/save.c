@@ -92,10 +92,10 @@ static bool save(const char *path, const void *bytes, size_t length) {
     return fd >= 0 && close_written(fd, write_fully(fd, bytes, length));
 }
 
-enum cli_exit save_file(const struct diag *diag, const char *path, const void *bytes,
-                        size_t length) {
+enum cli_exit save_file(const struct diag *diag, const char *name, const char *path,
+                        const void *bytes, size_t length) {
     fflush(stdout);
     if (save(path, bytes, length))
         return CLI_EXIT_OK;
-    return diag_fail(diag, CLI_EXIT_IO, path, "%s", strerror(errno));
+    return diag_fail(diag, CLI_EXIT_IO, name, "%s", strerror(errno));
 }

@@ -6,8 +6,9 @@
 
 #include "diag.h"
 
-/* Writes `path`, where - is standard output. A regular file is there whole or as it was before; what
+/* Writes `path`, which messages call `name`; - is standard output. A regular file is there whole or as it was before; what
  * it was made from may be what it replaces. Told the user when it returns anything but OK. */
-enum cli_exit save_file(const struct diag *, const char *path, const void *bytes, size_t length);
+enum cli_exit save_file(const struct diag *, const char *name, const char *path, const void *bytes,
+                        size_t length);
 
 #endif

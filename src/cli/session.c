@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -93,11 +95,38 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
 
 bool session_begin(struct session *session, const struct diag *diag,
                    const struct run_settings *settings, const char *path) {
-    *session = (struct session){.diag = diag, .settings = settings, .keep_call = ""};
+    *session = (struct session){
+        .diag = diag, .settings = settings, .keep_call = "", .output_directory = -1};
     if (!settings->timeout.given ||
         deadline_start(&session->deadline, diag, display_name(path), settings->timeout.value))
         return true;
     return session_end(session, diag_no_memory(diag));
+}
+
+/* Opens the directory of -o, and names the file by it: a guest that may write above that directory can put
+ * a link in its place. Without /proc there is no such name. */
+static bool open_output(struct session *session) {
+    const char *path = session->settings->output, *slash = path != NULL ? strrchr(path, '/') : NULL;
+    session->output = path;
+    if (slash == NULL)
+        return true;
+    char *directory = strndup(path, (size_t)(slash - path) + 1);
+    if (directory == NULL)
+        return session_end(session, diag_no_memory(session->diag));
+    session->output_directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    free(directory);
+    if (session->output_directory < 0)
+        return session_end(session,
+                           diag_fail(session->diag, CLI_EXIT_IO, path, "%s", strerror(errno)));
+    if (access("/proc/self/fd", X_OK) != 0)
+        return true;
+    if (asprintf(&session->output_path, "/proc/self/fd/%d/%s", session->output_directory,
+                 slash + 1) < 0) {
+        session->output_path = NULL;
+        return session_end(session, diag_no_memory(session->diag));
+    }
+    session->output = session->output_path;
+    return true;
 }
 
 bool session_open(struct session *session) {
@@ -111,6 +140,8 @@ bool session_open(struct session *session) {
     if (session->store == NULL || session->loaded == NULL || session->sockets == NULL)
         return session_end(session, diag_no_memory(diag));
     set_limits(session->store, settings);
+    if (!open_output(session))
+        return false;
     if (!settings->no_cache && !settings->deferred) /* which asks for less than the cache costs */
         session->cache = cache_open(session->engine, &settings->directories);
     if (settings->fuel.given && !settings->same_checks) {
@@ -137,6 +168,9 @@ int session_close(struct session *session) {
     while (session->socket_count > 0)
         close(session->sockets[--session->socket_count]);
     free(session->sockets);
+    free(session->output_path);
+    if (session->output_directory >= 0)
+        close(session->output_directory);
     wasm_engine_delete(session->engine);
     return code;
 }

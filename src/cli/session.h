@@ -56,6 +56,10 @@ struct session {
     struct deadline deadline;
     struct loaded *loaded; /* the program, then the preloaded modules */
     size_t loaded_count;
+    const char
+        *output;       /* where to write to: what -o names, by the directory that it was at first */
+    char *output_path; /* the same, own, or NULL */
+    int output_directory;  /* or -1 */
     const char *keep_call; /* the function that asks for snapshots, or "" */
     uint64_t instantiate_ns, run_ns;
     int exit_code;

@@ -252,9 +252,9 @@ static bool write_module(struct conversion *c) {
     catnap_error_t *error = catnap_instance_to_module(c->program->instance, &options, &bytes);
     if (error != NULL)
         return session_end(&c->session, diag_error(diag, display_name(c->path), error));
-    if (is_replaced(output))
+    if (is_replaced(c->session.output))
         deadline_hold(&c->session.deadline);
-    enum cli_exit code = save_file(diag, output, bytes.data, bytes.size);
+    enum cli_exit code = save_file(diag, output, c->session.output, bytes.data, bytes.size);
     deadline_release(&c->session.deadline);
     if (code == CLI_EXIT_OK && isatty(STDERR_FILENO)) {
         fputs("catnap: module in ", stderr);
