@@ -579,11 +579,12 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
  * same directory at the same time. What is not there, of another version or damaged is validated as
  * ever: a cache never makes loading fail.
  *
- * What an entry says, that the bodies of a module are valid, is trusted; all else is decoded and
- * validated again, from a copy. So who can write to the directory can have code run that was not
- * validated: give no guest a writable directory that holds it. It must be the user's own and writable
- * by nobody else, which is checked, as it is for each entry; symbolic links are not followed.
- * docs/startup.md says more. */
+ * An entry says that the bodies of a module are valid; all else is decoded and validated again, from a
+ * copy. It counts only with its seal: an extended attribute of the file that holds a random secret and
+ * the hashes of the contents under it. WASI guests can neither read nor set attributes, so that a guest
+ * with a writable directory that holds the cache cannot make an entry that counts. Native programs of
+ * the user can. The directory must be the user's own and writable by nobody else, which is checked, as
+ * it is for each entry; symbolic links are not followed. docs/startup.md says more. */
 typedef struct catnap_cache_t catnap_cache_t;
 
 typedef struct catnap_cache_options {
@@ -595,7 +596,8 @@ typedef struct catnap_cache_options {
 
 /* Fills in the defaults in brackets. */
 WASM_API_EXTERN void catnap_cache_options_default(catnap_cache_options_t *options);
-/* options may be NULL. Fails when the directory cannot be had or trusted (CATNAP_IO). */
+/* options may be NULL. Fails when the directory cannot be had or trusted, or when its file system has
+ * no extended attributes (CATNAP_IO). */
 WASM_API_EXTERN own catnap_cache_t *
 catnap_cache_new(wasm_engine_t *, const catnap_cache_options_t *, catnap_error_t **error);
 /* Modules that came from it stay. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,13 +47,17 @@ static bool is_trusted_directory(const struct stat *status) {
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Of an entry. No guest can make a file of this mode, wherever it may write: WASI has no call that sets
- * a mode, and path_open() makes files that are not executable. Nor can it write to one, except as root. */
+/* Of an entry: its owner cannot rewrite it by mistake, and only root can without changing the mode. */
 #define ENTRY_MODE (S_IRUSR | S_IXUSR)
 
 static bool is_entry(const struct stat *status) {
     return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
            (status->st_mode & ALLPERMS) == ENTRY_MODE;
+}
+
+/* Whether files there can have a seal. */
+static bool has_attributes(int fd) {
+    return fgetxattr(fd, ENTRY_SEAL, NULL, 0) >= 0 || errno == ENODATA;
 }
 
 bool cn_cache_directory_open(struct cache_directory *directory, const char *path, bool create,
@@ -64,11 +69,13 @@ bool cn_cache_directory_open(struct cache_directory *directory, const char *path
     if (directory->fd < 0)
         return cn_fail(error, errno == ENOENT ? CATNAP_NOT_FOUND : CATNAP_IO,
                        "the cache's directory: %s", strerror(errno));
-    if (fstat(directory->fd, &status) == 0 && is_trusted_directory(&status))
+    bool trusted = fstat(directory->fd, &status) == 0 && is_trusted_directory(&status);
+    if (trusted && has_attributes(directory->fd))
         return true;
     cn_cache_directory_close(directory);
     return cn_fail(error, CATNAP_IO,
-                   "the cache's directory is another user's, or others may write to it");
+                   trusted ? "the file system of the cache's directory has no extended attributes"
+                           : "the cache's directory is another user's, or others may write to it");
 }
 
 void cn_cache_directory_close(struct cache_directory *directory) {
@@ -99,6 +106,10 @@ struct head {
     uint8_t bytes[ENTRY_BYTES_AT];
 };
 
+static bool read_seal(int fd, struct cache_seal *seal) {
+    return fgetxattr(fd, ENTRY_SEAL, seal, sizeof *seal) == (ssize_t)sizeof *seal;
+}
+
 static enum cache_result open_entry(const struct cache_directory *directory, const char *name,
                                     struct cache_entry *entry, struct head *head) {
     struct stat status;
@@ -106,8 +117,9 @@ static enum cache_result open_entry(const struct cache_directory *directory, con
     if (entry->fd < 0)
         return CACHE_MISS;
     if (fstat(entry->fd, &status) == 0 && is_entry(&status) &&
-        (uint64_t)status.st_size >= ENTRY_SMALLEST &&
+        (uint64_t)status.st_size >= ENTRY_SMALLEST && read_seal(entry->fd, &entry->seal) &&
         read_fully(entry->fd, head->bytes, ENTRY_BYTES_AT, 0) &&
+        cn_entry_seals_head(&entry->seal, head->bytes) &&
         cn_entry_check(head->bytes, (uint64_t)status.st_size, &head->header)) {
         entry->size = head->header.size;
         entry->hash = head->header.hash;
@@ -159,7 +171,7 @@ enum cache_result cn_cache_compare(const struct cache_directory *directory,
                                    const struct cache_entry *entry, const uint8_t *bytes,
                                    size_t size) {
     if (entry->size == size && is_same_module(directory, entry->fd, bytes, size))
-        return CACHE_HIT;
+        return cn_entry_seals_bytes(&entry->seal, bytes, size) ? CACHE_HIT : CACHE_DAMAGED;
     struct cache_hash hash = cn_entry_hash(bytes, size);
     return hash.low == entry->hash.low && hash.high == entry->hash.high ? CACHE_DAMAGED
                                                                         : CACHE_MISS;
@@ -168,11 +180,9 @@ enum cache_result cn_cache_compare(const struct cache_directory *directory,
 uint8_t *cn_cache_read(const struct cache_directory *directory, const struct cache_entry *entry) {
     size_t size = (size_t)entry->size;
     uint8_t *bytes = cn_alloc(directory->alloc, size);
-    if (bytes && read_fully(entry->fd, bytes, size, ENTRY_BYTES_AT)) {
-        struct cache_hash hash = cn_entry_hash(bytes, size);
-        if (hash.low == entry->hash.low && hash.high == entry->hash.high)
-            return bytes;
-    }
+    if (bytes && read_fully(entry->fd, bytes, size, ENTRY_BYTES_AT) &&
+        cn_entry_seals_bytes(&entry->seal, bytes, size))
+        return bytes;
     cn_cache_free(directory, bytes, size);
     return NULL;
 }
@@ -347,13 +357,19 @@ static int create_unfinished(const struct cache_directory *directory, char name[
         return -1;
     snprintf(name, ENTRY_NAME, "new-%016" PRIx64 "%016" PRIx64, random[0], random[1]);
     return openat(directory->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                  ENTRY_MODE);
+                  S_IRWXU);
 }
 
-/* Whether the file system keeps modes: an entry that is never found need not be written. */
-static bool has_entry_mode(int fd) {
+/* Attributes are set while the mode lets the owner write. False where the file system does not keep
+ * them or modes: an entry that is never found need not be written. */
+static bool seal_entry(int fd, const uint8_t *head, const struct cache_content *content) {
+    struct cache_seal seal;
     struct stat status;
-    return fstat(fd, &status) == 0 && is_entry(&status);
+    if (getrandom(seal.secret, sizeof seal.secret, GRND_NONBLOCK) != (ssize_t)sizeof seal.secret)
+        return false;
+    cn_entry_seal(&seal, head, content);
+    return fsetxattr(fd, ENTRY_SEAL, &seal, sizeof seal, XATTR_CREATE) == 0 &&
+           fchmod(fd, ENTRY_MODE) == 0 && fstat(fd, &status) == 0 && is_entry(&status);
 }
 
 bool cn_cache_write(const struct cache_directory *directory, const struct cache_key *key,
@@ -367,7 +383,7 @@ bool cn_cache_write(const struct cache_directory *directory, const struct cache_
         return false;
     cn_entry_name(key, name);
     cn_entry_fill(head, key, content);
-    bool written = has_entry_mode(fd) && write_fully(fd, head, sizeof head) &&
+    bool written = seal_entry(fd, head, content) && write_fully(fd, head, sizeof head) &&
                    write_fully(fd, content->bytes, content->size);
     written = close(fd) == 0 && written;
     if (!written || renameat(directory->fd, unfinished, directory->fd, name) != 0) {

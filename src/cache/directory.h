@@ -1,10 +1,12 @@
 /*
  * The cache of validated modules on disk: a directory with a file for each module.
  *
- * Whoever can write there decides what passes for validated. So the directory must belong to the
- * user and be writable by nobody else, entries likewise; symbolic links are not followed. An entry
- * is written under another name first and then renamed, so that readers and other writers see all
- * of it or nothing. Whatever is wrong with an entry makes it a miss.
+ * The directory must belong to the user and be writable by nobody else, entries likewise; symbolic
+ * links are not followed. Guests may have been given the directory in another run, so each entry has
+ * a seal: an extended attribute with a random secret and the hashes of the contents under that secret.
+ * WASI has no call that reads or sets attributes. A guest can copy, rename and rewrite entries, but it
+ * cannot make a seal fit. An entry is written under another name first and then renamed, so that
+ * readers and other writers see all of it or nothing. Whatever is wrong with an entry makes it a miss.
  */
 #ifndef CN_CACHE_DIRECTORY_H
 #define CN_CACHE_DIRECTORY_H
@@ -50,12 +52,21 @@ void cn_cache_directory_close(struct cache_directory *);
 
 enum cache_result { CACHE_HIT, CACHE_MISS, CACHE_DAMAGED };
 
-/* An open entry that is whole as far as its head tells. */
+#define CACHE_SECRET_BYTES 192u
+
+/* The value of an entry's extended attribute. */
+struct cache_seal {
+    uint8_t secret[CACHE_SECRET_BYTES]; /* random, for this entry alone */
+    struct cache_hash head, bytes; /* under the secret: of the head, and of the module's bytes */
+};
+
+/* An open entry with a head that fits its seal. */
 struct cache_entry {
     int fd;
     uint64_t size;          /* of the module */
     struct cache_hash hash; /* of the bytes */
     int64_t used;           /* seconds of the Unix epoch */
+    struct cache_seal seal;
 };
 
 /* The key's entry; the caller closes it after a hit. */
@@ -66,7 +77,7 @@ void cn_cache_close(struct cache_entry *);
  * be. */
 enum cache_result cn_cache_compare(const struct cache_directory *, const struct cache_entry *,
                                    const uint8_t *bytes, size_t size);
-/* A copy of the module's bytes, checked against their hash, for cn_cache_free(). NULL when they are
+/* A copy of the module's bytes, checked against the seal, for cn_cache_free(). NULL when they are
  * damaged or memory is exhausted. */
 uint8_t *cn_cache_read(const struct cache_directory *, const struct cache_entry *);
 void cn_cache_free(const struct cache_directory *, uint8_t *bytes, uint64_t size);

@@ -11,6 +11,10 @@ struct cache_hash cn_entry_hash(const uint8_t *bytes, size_t size) {
     return (struct cache_hash){hash.low64, hash.high64};
 }
 
+static bool is_same(struct cache_hash a, struct cache_hash b) {
+    return a.low == b.low && a.high == b.high;
+}
+
 #define SAMPLES 16u
 #define SAMPLE_BYTES 1024u
 
@@ -32,7 +36,7 @@ struct cache_key cn_cache_key_of_bytes(const uint8_t *bytes, size_t size, uint64
 
 bool cn_cache_key_widen(struct cache_key *key, const uint8_t *bytes, size_t size) {
     struct cache_hash hash = cn_entry_hash(bytes, size);
-    if (key->key || (hash.low == key->hash.low && hash.high == key->hash.high))
+    if (key->key || is_same(hash, key->hash))
         return false;
     key->hash = hash;
     return true;
@@ -62,12 +66,31 @@ bool cn_entry_is_unfinished(const char *name) {
     return strncmp(name, "new-", 4) == 0;
 }
 
-/* ---- The head ---- */
+/* ---- The seal ---- */
 
-static uint64_t checksum(const uint8_t *head, uint32_t key_size) {
-    XXH64_hash_t before = XXH3_64bits(head, offsetof(struct entry_header, checksum));
-    return XXH3_64bits_withSeed(cn_entry_key(head), key_size, before);
+static_assert(CACHE_SECRET_BYTES >= XXH3_SECRET_SIZE_MIN, "XXH3 takes such secrets");
+
+static struct cache_hash hash_under(const struct cache_seal *seal, const uint8_t *bytes,
+                                    size_t size) {
+    XXH128_hash_t hash = XXH3_128bits_withSecret(bytes, size, seal->secret, sizeof seal->secret);
+    return (struct cache_hash){hash.low64, hash.high64};
 }
+
+void cn_entry_seal(struct cache_seal *seal, const uint8_t *head,
+                   const struct cache_content *content) {
+    seal->head = hash_under(seal, head, ENTRY_BYTES_AT);
+    seal->bytes = hash_under(seal, content->bytes, content->size);
+}
+
+bool cn_entry_seals_head(const struct cache_seal *seal, const uint8_t *head) {
+    return is_same(seal->head, hash_under(seal, head, ENTRY_BYTES_AT));
+}
+
+bool cn_entry_seals_bytes(const struct cache_seal *seal, const uint8_t *bytes, size_t size) {
+    return is_same(seal->bytes, hash_under(seal, bytes, size));
+}
+
+/* ---- The head ---- */
 
 void cn_entry_fill(uint8_t *head, const struct cache_key *key,
                    const struct cache_content *content) {
@@ -85,8 +108,6 @@ void cn_entry_fill(uint8_t *head, const struct cache_key *key,
     if (key->key_size > 0)
         memcpy(head + sizeof header, key->key, key->key_size);
     memcpy(head, &header, sizeof header);
-    header.checksum = checksum(head, header.key_size);
-    memcpy(head, &header, sizeof header);
 }
 
 bool cn_entry_check(const uint8_t *head, uint64_t file_size, struct entry_header *out) {
@@ -94,12 +115,7 @@ bool cn_entry_check(const uint8_t *head, uint64_t file_size, struct entry_header
     memcpy(out, head, sizeof *out);
     return memcmp(out->magic, ENTRY_MAGIC, sizeof out->magic) == 0 && out->format == ENTRY_FORMAT &&
            memcmp(out->version, version, sizeof version) == 0 && out->key_size <= CACHE_KEY_BYTES &&
-           out->size == file_size - ENTRY_BYTES_AT &&
-           out->checksum == checksum(head, out->key_size);
-}
-
-static bool is_same(struct cache_hash a, struct cache_hash b) {
-    return a.low == b.low && a.high == b.high;
+           out->size == file_size - ENTRY_BYTES_AT;
 }
 
 bool cn_entry_is_for(const uint8_t *head, const struct entry_header *header,

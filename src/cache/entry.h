@@ -12,9 +12,10 @@
 #include "cache/directory.h"
 
 #define ENTRY_MAGIC "\0catnapV"
-#define ENTRY_FORMAT 5u
+#define ENTRY_FORMAT 6u
 #define ENTRY_BYTES_AT 4096u
 #define ENTRY_SMALLEST ENTRY_BYTES_AT
+#define ENTRY_SEAL "user.catnap" /* the extended attribute that holds a struct cache_seal */
 
 struct entry_header {
     char magic[8];
@@ -25,7 +26,6 @@ struct entry_header {
     uint64_t size;          /* of the module */
     struct cache_hash hash; /* of its bytes */
     struct cache_hash mark; /* likewise, see cn_entry_mark() */
-    uint64_t checksum;      /* of all before and of the key */
 };
 
 static_assert(sizeof(struct entry_header) + CACHE_KEY_BYTES <= ENTRY_BYTES_AT, "the head has room");
@@ -44,7 +44,12 @@ struct cache_hash cn_entry_hash(const uint8_t *bytes, size_t size);
 struct cache_hash cn_entry_mark(const uint8_t *bytes, size_t size);
 /* The head of an entry, ENTRY_BYTES_AT bytes. */
 void cn_entry_fill(uint8_t *head, const struct cache_key *, const struct cache_content *);
-/* Whether a head is whole and of this version, in a file of that size. */
+/* Fills in the hashes of an entry under the seal's secret. */
+void cn_entry_seal(struct cache_seal *, const uint8_t *head, const struct cache_content *);
+/* Whether a head, ENTRY_BYTES_AT bytes, or a module's bytes are those that were sealed. */
+bool cn_entry_seals_head(const struct cache_seal *, const uint8_t *head);
+bool cn_entry_seals_bytes(const struct cache_seal *, const uint8_t *bytes, size_t size);
+/* Whether a head that fits its seal is of this version, in a file of that size. */
 bool cn_entry_check(const uint8_t *head, uint64_t file_size, struct entry_header *out);
 /* Whether it is the key's. */
 bool cn_entry_is_for(const uint8_t *head, const struct entry_header *, const struct cache_key *);

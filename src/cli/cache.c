@@ -77,7 +77,7 @@ static bool meets(const char *directory, int cache, const struct stat *cache_sta
     return met;
 }
 
-/* What a guest can write there would pass for validated. */
+/* Entries are sealed against guests; besides, no run uses a cache that its guest may write to. */
 static bool is_out_of_reach(const char *directory, const struct option_list *given) {
     struct stat status;
     int fd = open_path(directory, &status);

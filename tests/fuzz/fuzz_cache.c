@@ -1,12 +1,13 @@
 /*
  * Any file in place of a cache's entry: the module that is loaded is the one that is asked for. The
- * first byte says whether the entry's sums are made right, the rest is the entry.
+ * first byte says whether the entry's sums and its seal are made right, the rest is the entry.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "../temporary.h"
 #include "cache/entry.h"
@@ -69,10 +70,13 @@ static void make_sums(uint8_t *entry, size_t size) {
     header.hash = cn_entry_hash(entry + ENTRY_BYTES_AT, size - ENTRY_BYTES_AT);
     header.mark = cn_entry_mark(entry + ENTRY_BYTES_AT, size - ENTRY_BYTES_AT);
     memcpy(entry, &header, sizeof header);
-    header.checksum =
-        XXH3_64bits_withSeed(entry + sizeof header, header.key_size % (CACHE_KEY_BYTES + 1),
-                             XXH3_64bits(entry, offsetof(struct entry_header, checksum)));
-    memcpy(entry, &header, sizeof header);
+}
+
+static void seal(int fd, const uint8_t *entry, size_t size) {
+    struct cache_seal seal = {.secret = {1, 2, 3}};
+    struct cache_content content = {entry + ENTRY_BYTES_AT, size - ENTRY_BYTES_AT};
+    cn_entry_seal(&seal, entry, &content);
+    expect(fsetxattr(fd, ENTRY_SEAL, &seal, sizeof seal, 0) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -81,10 +85,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *entry = malloc(size);
     expect(entry != NULL);
     memcpy(entry, data + 1, size - 1);
-    if ((data[0] & 1) && size - 1 >= ENTRY_BYTES_AT)
+    bool sealed = (data[0] & 1) && size - 1 >= ENTRY_BYTES_AT;
+    if (sealed)
         make_sums(entry, size - 1);
-    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    expect(chmod(file, 0700) == 0);
+    int fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
     expect(fd >= 0 && write(fd, entry, size - 1) == (ssize_t)(size - 1));
+    if (sealed)
+        seal(fd, entry, size - 1);
+    expect(fchmod(fd, 0500) == 0);
     close(fd);
     free(entry);
     load();

@@ -6,11 +6,31 @@
 
 #include <errno.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
-#include <xxhash.h>
+
+/* ---- File systems without extended attributes ---- */
+
+static struct {
+    int get, set; /* errors of the calls; 0: none */
+} without;
+
+/* These take the place of libc's in the library. */
+#define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
+
+ssize_t fgetxattr(int file, const char *name, void *value, size_t size) {
+    errno = without.get;
+    return without.get ? -1 : REAL(fgetxattr)(file, name, value, size);
+}
+
+int fsetxattr(int file, const char *name, const void *value, size_t size, int flags) {
+    errno = without.set;
+    return without.set ? -1 : REAL(fsetxattr)(file, name, value, size, flags);
+}
 
 /* ---- Modules and directories ---- */
 
@@ -52,7 +72,18 @@ static int drop_place(void **state) {
     return status;
 }
 
-#define PATH(state) (((struct place *)*(state))->path)
+/* Skips the test where nothing can be cached. */
+static const char *path_of(void **state) {
+    struct place *place = *state;
+    if (setxattr(place->base, "user.catnap-test", "", 0, 0) != 0) {
+        print_message("there are no extended attributes for temporary files: %s\n",
+                      strerror(errno));
+        skip();
+    }
+    return place->path;
+}
+
+#define PATH(state) path_of(state)
 #define TEST_IN_PLACE(name) cmocka_unit_test_setup_teardown(name, make_place, drop_place)
 
 /* An engine with a store and a cache. */
@@ -391,47 +422,70 @@ static void write_whole(const char *file, const uint8_t *bytes, size_t size) {
     assert_int_equal(chmod(file, ENTRY_MODE), 0);
 }
 
+/* An entry as it was written, to be written again with changes. */
+struct saved {
+    uint8_t *bytes;
+    size_t size;
+    struct cache_seal seal;
+};
+
+static struct saved save(const char *file) {
+    struct saved saved;
+    saved.bytes = read_whole(file, &saved.size);
+    assert_int_equal(getxattr(file, ENTRY_SEAL, &saved.seal, sizeof saved.seal), sizeof saved.seal);
+    return saved;
+}
+
+static void write_sealed(const char *file, const uint8_t *bytes, size_t size,
+                         const struct cache_seal *seal) {
+    write_whole(file, bytes, size);
+    assert_int_equal(chmod(file, 0700), 0);
+    assert_int_equal(setxattr(file, ENTRY_SEAL, seal, sizeof *seal, 0), 0);
+    assert_int_equal(chmod(file, ENTRY_MODE), 0);
+}
+
 static bool cut(const char *file, off_t length) {
     return chmod(file, 0600) == 0 && truncate(file, length) == 0 && chmod(file, ENTRY_MODE) == 0;
 }
 
 static void every_damaged_byte_is_noticed(void **state) {
     char file[192];
-    size_t size;
     load_alone(PATH(state), 9);
     assert_true(find_entry(PATH(state), file));
-    uint8_t *bytes = read_whole(file, &size);
-    assert_int_equal(size, BYTES_AT + MODULE_BYTES);
-    for (size_t i = 0; i < size; i = i + 1 == HEAD_BYTES ? BYTES_AT : i + 1) {
+    struct saved saved = save(file);
+    assert_int_equal(saved.size, BYTES_AT + MODULE_BYTES);
+    for (size_t i = 0; i < saved.size; i += i < HEAD_BYTES + 4 || i >= BYTES_AT - 4 ? 1 : 37) {
         for (int bit = 0; bit < 8; bit += 7) {
-            bytes[i] ^= (uint8_t)(1 << bit);
-            write_whole(file, bytes, size);
-            bytes[i] ^= (uint8_t)(1 << bit);
+            saved.bytes[i] ^= (uint8_t)(1 << bit);
+            write_sealed(file, saved.bytes, saved.size, &saved.seal);
+            saved.bytes[i] ^= (uint8_t)(1 << bit);
             catnap_cache_stats_t stats = load_alone(PATH(state), 9);
             assert_int_equal(stats.damaged, 1);
             assert_int_equal(stats.stored, 1);
             assert_int_equal(load_alone(PATH(state), 9).disk_hits, 1);
         }
     }
-    free(bytes);
+    write_sealed(file, saved.bytes, saved.size, &saved.seal);
+    assert_int_equal(load_alone(PATH(state), 9).disk_hits, 1);
+    free(saved.bytes);
 }
 
 static void every_truncation_is_noticed(void **state) {
     char file[192];
-    size_t size;
     load_alone(PATH(state), 9);
     assert_true(find_entry(PATH(state), file));
-    uint8_t *bytes = read_whole(file, &size);
-    for (size_t length = 0; length < size; length += length < 100 || length >= BYTES_AT ? 1 : 499) {
-        write_whole(file, bytes, length);
+    struct saved saved = save(file);
+    for (size_t length = 0; length < saved.size;
+         length += length < 100 || length >= BYTES_AT ? 1 : 499) {
+        write_sealed(file, saved.bytes, length, &saved.seal);
         assert_int_equal(load_alone(PATH(state), 9).damaged, 1);
     }
-    uint8_t *longer = calloc(1, size + 1);
-    memcpy(longer, bytes, size);
-    write_whole(file, longer, size + 1);
+    uint8_t *longer = calloc(1, saved.size + 1);
+    memcpy(longer, saved.bytes, saved.size);
+    write_sealed(file, longer, saved.size + 1, &saved.seal);
     assert_int_equal(load_alone(PATH(state), 9).damaged, 1);
     free(longer);
-    free(bytes);
+    free(saved.bytes);
 }
 
 /* What an entry says, with its sums made right again. */
@@ -441,18 +495,18 @@ static void make_sums(uint8_t *file, size_t size) {
     header.hash = cn_entry_hash(file + BYTES_AT, size - BYTES_AT);
     header.mark = cn_entry_mark(file + BYTES_AT, size - BYTES_AT);
     memcpy(file, &header, sizeof header);
-    header.checksum =
-        XXH3_64bits_withSeed(file + sizeof header, header.key_size % 1025,
-                             XXH3_64bits(file, offsetof(struct entry_header, checksum)));
-    memcpy(file, &header, sizeof header);
 }
 
-/* A changed entry is a miss, or is what it was: nothing in it decides what runs. */
+/* A changed entry is a miss, or is what it was, even with a seal that fits: nothing in it decides what
+ * runs. */
 static void assert_harmless(const char *path, const char *file, uint8_t *bytes, size_t size) {
     for (int sums = 0; sums <= 1; sums++) {
         if (sums)
             make_sums(bytes, size);
-        write_whole(file, bytes, size);
+        struct cache_seal seal = {.secret = {1, 2, 3}};
+        struct cache_content content = {bytes + BYTES_AT, size - BYTES_AT};
+        cn_entry_seal(&seal, bytes, &content);
+        write_sealed(file, bytes, size, &seal);
         catnap_cache_stats_t stats = load_alone(path, 9);
         assert_int_equal(1, stats.disk_hits + stats.misses + stats.damaged);
     }
@@ -695,7 +749,7 @@ static void only_own_entries_are_trusted(void **state) {
 }
 
 /* Files that a guest makes have a mode of 0666 without the bits of the umask: such a copy of an entry is
- * whole, and its checksums are right. */
+ * not an entry, even with a seal that fits. */
 static void files_of_guests_are_not_trusted(void **state) {
     char file[192];
     struct stat status;
@@ -803,6 +857,124 @@ static void directories_are_looked_after(void **state) {
     close_user(&user);
 }
 
+/* ---- Seals ---- */
+
+enum forgery {
+    COPIED,      /* a file of its own, without a seal */
+    REWRITTEN,   /* in place of another entry, with that one's seal */
+    WRONG_HEAD,  /* the seal fits all but the head */
+    WRONG_BYTES, /* the seal fits all but the module's bytes */
+    SHORT_SEAL,
+    LONG_SEAL,
+    FITTING /* for comparison: no guest can make it */
+};
+
+/* Turns an entry into one of another module of the same size, with all of its sums right. */
+static void forge(const char *file, enum forgery forgery, const struct cache_key *key,
+                  const uint8_t *module_bytes) {
+    uint8_t entry[BYTES_AT + MODULE_BYTES], value[sizeof(struct cache_seal) + 1] = {0};
+    struct cache_content content = {module_bytes, MODULE_BYTES};
+    struct saved saved = save(file);
+    struct cache_seal seal = saved.seal;
+    cn_entry_fill(entry, key, &content);
+    memcpy(entry + BYTES_AT, module_bytes, MODULE_BYTES);
+    cn_entry_seal(&seal, entry, &content);
+    if (forgery == WRONG_HEAD)
+        seal.head = saved.seal.head;
+    if (forgery == WRONG_BYTES)
+        seal.bytes = saved.seal.bytes;
+    memcpy(value, &seal, sizeof seal);
+    if (forgery == COPIED)
+        assert_int_equal(unlink(file), 0);
+    write_whole(file, entry, sizeof entry);
+    assert_int_equal(chmod(file, 0700), 0);
+    if (forgery >= WRONG_HEAD) {
+        size_t size = sizeof seal + (forgery == LONG_SEAL) - (forgery == SHORT_SEAL);
+        assert_int_equal(setxattr(file, ENTRY_SEAL, value, size, 0), 0);
+    }
+    assert_int_equal(chmod(file, ENTRY_MODE), 0);
+    free(saved.bytes);
+}
+
+/* An entry that says of a module that it is valid, which it is not, found by its bytes or by a key. */
+static void check_forgery(const char *path, enum forgery forgery, bool by_key) {
+    uint8_t bytes[MODULE_BYTES];
+    char file[192], name[ENTRY_NAME], forged[256];
+    catnap_error_t *error;
+    struct seen seen = {0};
+    struct user user = open_user(path, 1 << 20, 0);
+    load_number(&user, 5);
+    assert_true(find_entry(path, file));
+    write_module(bytes, 5);
+    bytes[NOP_AT] = 0x1a; /* drop */
+    struct cache_key key = by_key ? cn_cache_key_of_key((const uint8_t *)"key", 3, 0)
+                                  : cn_cache_key_of_bytes(bytes, sizeof bytes, 0);
+    struct saved saved = save(file);
+    memcpy(&key.features, saved.bytes + offsetof(struct entry_header, features),
+           sizeof key.features);
+    free(saved.bytes);
+    forge(file, forgery, &key, bytes);
+    cn_entry_name(&key, name);
+    snprintf(forged, sizeof forged, "%s/%s", path, name);
+    assert_int_equal(rename(file, forged), 0);
+    wasm_module_t *module =
+        by_key ? catnap_cache_module_by_key(user.cache, user.store, "key", 3, NULL, 0, NULL, &error)
+               : catnap_cache_module(user.cache, user.store, bytes, sizeof bytes, NULL, &error);
+    bool believed = module != NULL;
+    wasm_module_delete(module);
+    assert_int_equal(believed, forgery == FITTING);
+    if (!believed)
+        assert_error(error, by_key ? CATNAP_NOT_FOUND : CATNAP_INVALID, "");
+    assert_int_equal(stats_of(&user).damaged, !believed);
+    assert_no_error(catnap_cache_verify(user.engine, path, see, &seen));
+    assert_int_equal(seen.removed, 1);
+    assert_int_equal(count_entries(path), 0);
+    close_user(&user);
+}
+
+static void entries_without_their_seal_are_not_believed(void **state) {
+    for (int forgery = COPIED; forgery <= FITTING; forgery++)
+        for (int by_key = 0; by_key <= 1; by_key++)
+            check_forgery(PATH(state), forgery, by_key);
+}
+
+/* The same bytes, under the same name and with the same mode, are a new file without the seal. */
+static void copies_of_entries_are_not_believed(void **state) {
+    char file[192];
+    load_alone(PATH(state), 7);
+    assert_true(find_entry(PATH(state), file));
+    struct saved saved = save(file);
+    assert_int_equal(unlink(file), 0);
+    write_whole(file, saved.bytes, saved.size);
+    catnap_cache_stats_t stats = load_alone(PATH(state), 7);
+    assert_int_equal(stats.damaged, 1);
+    assert_int_equal(stats.stored, 1);
+    assert_int_equal(load_alone(PATH(state), 7).disk_hits, 1);
+    struct saved other = save(file);
+    assert_memory_not_equal(saved.seal.secret, other.seal.secret, sizeof other.seal.secret);
+    free(saved.bytes);
+    free(other.bytes);
+}
+
+static void file_systems_without_attributes_do_without(void **state) {
+    const char *path = ((struct place *)*state)->path;
+    static const int errors[] = {ENOTSUP, ENOSYS, EPERM};
+    char file[192];
+    without.set = ENOTSUP; /* of the files only */
+    if (setxattr(((struct place *)*state)->base, "user.catnap-test", "", 0, 0) == 0) {
+        assert_int_equal(load_alone(path, 7).stored, 0);
+        assert_int_equal(count_entries(path), 0);
+    }
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        without.get = errors[i];
+        assert_refused(path, "no extended attributes");
+        assert_error(catnap_cache_list(path, see, &(struct seen){0}), CATNAP_IO,
+                     "no extended attributes");
+        assert_false(find_entry(path, file));
+    }
+    without.get = without.set = 0;
+}
+
 /* ---- Several at once ---- */
 
 #define RACERS 4
@@ -831,13 +1003,14 @@ static void spoil(const char *path) {
 
 static void processes_share_a_directory(void **state) {
     pid_t children[RACERS + 1];
+    const char *path = PATH(state);
     for (int i = 0; i <= RACERS; i++) {
         children[i] = fork();
         if (children[i] == 0) {
             if (i == RACERS)
-                spoil(PATH(state));
+                spoil(path);
             else
-                race(PATH(state), (unsigned)i);
+                race(path, (unsigned)i);
             _exit(0);
         }
     }
@@ -956,6 +1129,9 @@ int main(void) {
         TEST_IN_PLACE(oldest_entries_go_first),
         TEST_IN_PLACE(memory_is_bounded),
         TEST_IN_PLACE(directories_are_looked_after),
+        TEST_IN_PLACE(entries_without_their_seal_are_not_believed),
+        TEST_IN_PLACE(copies_of_entries_are_not_believed),
+        TEST_IN_PLACE(file_systems_without_attributes_do_without),
         TEST_IN_PLACE(processes_share_a_directory),
         TEST_IN_PLACE(children_go_on_with_a_cache),
         TEST_IN_PLACE(threads_share_a_cache),
