@@ -9,7 +9,9 @@
  *   mode odd:  seed, mutations         eight bytes, then eight for each mutation of bodies that the
  *                                      generator makes of the seed (tests/unit/bodies.h)
  */
+#ifndef CATNAP_WITH_QUICK
 #define CATNAP_WITH_QUICK
+#endif
 #ifndef CATNAP_TINY_LIMITS
 #define CATNAP_TINY_LIMITS
 #endif

@@ -5,7 +5,9 @@
  *
  * With arguments it compares them on the bodies of these modules instead.
  */
+#ifndef CATNAP_WITH_QUICK
 #define CATNAP_WITH_QUICK /* also where the library does without */
+#endif
 #ifdef REAL_LIMITS
 #undef CATNAP_TINY_LIMITS
 #elif !defined(CATNAP_TINY_LIMITS)
