@@ -256,6 +256,12 @@ static bool is_far_get(const struct source_map_entry *entry) {
     return entry->bytecode == BC_far_get || entry->bytecode == BC_far_get2;
 }
 
+static void price_length(struct probe *probe, uint32_t divisor, uint32_t table, bool grows) {
+    probe->fuel_divisor = divisor;
+    probe->fuel_table = table;
+    probe->fuel_grows = grows;
+}
+
 /* What an instruction takes of the fuel before it does anything (handlers). A check for interruption and
  * the one for fuel behind it are one place. */
 static void note_price(const struct source_map *map, const struct source_map_entry *entry,
@@ -264,26 +270,31 @@ static void note_price(const struct source_map *map, const struct source_map_ent
         entry++;
     while (is_far_get(entry) && entry + 1 < map->entries + map->count)
         entry++;
+    const uint64_t *cell = cn_cell_at(code, entry->cell);
     switch ((enum bytecode)entry->bytecode) {
     case BC_fuel: /* what costs more than an instruction is to enter the function */
         probe->fuel = is_first_block(map, entry) ? code->entry_fuel : 0;
         break;
     case BC_fuel_step:
-        probe->fuel = cn_fuel_of(cn_cell_at(code, entry->cell));
+        probe->fuel = cn_fuel_of(cell);
         break;
     case BC_memory_grow:
-        probe->fuel_divisor = 1;
+        price_length(probe, 1, NO_TABLE, true);
         break;
     case BC_memory_copy:
     case BC_memory_fill:
     case BC_memory_init:
-        probe->fuel_divisor = BYTES_FOR_FUEL;
+        price_length(probe, BYTES_FOR_FUEL, NO_TABLE, false);
         break;
     case BC_table_grow:
+        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[2], true);
+        break;
     case BC_table_fill:
     case BC_table_copy:
+        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[2], false);
+        break;
     case BC_table_init:
-        probe->fuel_divisor = ELEMENTS_FOR_FUEL;
+        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[3], false);
         break;
     default:
         break;

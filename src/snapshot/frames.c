@@ -227,6 +227,7 @@ struct rebuild {
     uint64_t *fp;                  /* of the frame under way */
     const uint64_t *pc;            /* where it goes on */
     const struct functype *called; /* by the frame before; NULL: by the host */
+    uint64_t fuel_paid;
     struct asking asking;
 };
 
@@ -300,13 +301,6 @@ static bool stands(const struct probe *probe, const struct code *code, bool inne
            probe->cell - code->first_cell < code->cell_count;
 }
 
-/* What the run waits for when fuel ran out where the innermost frame stands. */
-static uint64_t price_at(const struct probe *probe, const struct snap_frame *frame) {
-    if (probe->fuel_divisor == 0 || probe->count == probe->local_count)
-        return probe->fuel;
-    return (uint32_t)frame->values[probe->count - 1].bits[0] / probe->fuel_divisor;
-}
-
 static bool check_answer(struct rebuild *r, uint32_t i) {
     const struct snap_frame *frame = &r->snapshot->frames[i];
     const struct asked *asked = &r->asking.frames[i];
@@ -316,8 +310,33 @@ static bool check_answer(struct rebuild *r, uint32_t i) {
         return bad(r, "a frame with too many or too few values");
     if (!probe->found || !stands(probe, asked->code, innermost))
         return bad(r, "execution cannot stand where a frame does");
-    if (innermost && r->snapshot->fuel_paid > 0 && r->snapshot->fuel_paid >= price_at(probe, frame))
+    return true;
+}
+
+/* The greatest length that an instruction pays for: it traps or fails, and takes nothing, beyond that. */
+static uint64_t most_length(const wasm_instance_t *instance, const struct probe *probe) {
+    if (probe->fuel_table != NO_TABLE) {
+        const wasm_table_t *table = instance->tables[probe->fuel_table];
+        return probe->fuel_grows ? cn_table_room(table) : table->size;
+    }
+    const wasm_memory_t *memory = instance->memories[0];
+    return probe->fuel_grows ? cn_memory_room(memory) : memory->size;
+}
+
+/* Less than what the run waits for, where the innermost frame stands, is all that can be paid. A length
+ * counts as the instruction will read it. There may be less room here than where the snapshot was made:
+ * then nothing is waited for, and what was paid is lost. */
+static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
+                           const struct probe *probe) {
+    uint64_t paid = r->snapshot->fuel_paid, price = probe->fuel, length = 0;
+    bool by_length = probe->fuel_divisor && probe->count > probe->local_count;
+    if (by_length) {
+        length = (uint32_t)r->fp[probe->values[probe->count - 1].slot];
+        price = length / probe->fuel_divisor;
+    }
+    if (paid > 0 && paid >= price)
         return bad(r, "more fuel is paid than what the run waits for takes");
+    r->fuel_paid = by_length && length > most_length(instance, probe) ? 0 : paid;
     return true;
 }
 
@@ -336,6 +355,8 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
         return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
     write_header(r, asked->instance, asked->code, caller, back, i == 0);
     if (!write_values(r, probe, frame, innermost))
+        return false;
+    if (innermost && !take_paid_fuel(r, asked->instance, probe))
         return false;
     r->pc = cn_cell_at(asked->code, probe->cell);
     r->called = probe->callee_type;
@@ -443,6 +464,6 @@ struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *snapshot, wasm_s
         cn_run_delete(run);
         return NULL;
     }
-    cn_run_stand(run, r.pc, r.fp, snapshot->frame_count, snapshot->fuel_paid);
+    cn_run_stand(run, r.pc, r.fp, snapshot->frame_count, r.fuel_paid);
     return run;
 }

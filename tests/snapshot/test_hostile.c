@@ -194,11 +194,12 @@ static void zeroes_take_no_time(void **state) {
 enum { FRAMES_FUEL_PAID = 12 };
 
 /* A run that stopped with so much fuel, and the snapshot of it. */
-static struct file stopped_with(struct world *world, uint64_t fuel) {
+static struct file stopped_with(struct world *world, const uint8_t *module, size_t size,
+                                uint64_t fuel) {
     catnap_error_t *error;
     wasm_trap_t *trap;
     catnap_val_t argument = {.kind = WASM_I32, .of.i32 = 40}, result;
-    wasm_instance_t *instance = START(world, work_module);
+    wasm_instance_t *instance = start(world, module, size);
     wasm_func_t *func = EXPORT(func, instance, "run");
     assert_no_error(catnap_store_set_fuel(world->store, fuel));
     catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
@@ -243,7 +244,7 @@ static void paid_fuel_is_bounded(void **state) {
         struct world world;
         size_t length;
         open_world(&world, true);
-        struct file file = stopped_with(&world, fuel);
+        struct file file = stopped_with(&world, work_module, sizeof work_module, fuel);
         uint64_t paid = get64(part_of(&file, PART_FRAMES, &length) + FRAMES_FUEL_PAID);
         uint64_t price = paid + 1;
         assert_true(wakes_with(&world, &file, paid));
@@ -260,11 +261,58 @@ static void paid_fuel_is_bounded(void **state) {
     assert_true(dearest > 5);
 }
 
+/* How many turns of its loop, of five instructions each, the run makes with 1000 units of fuel. */
+static int32_t turns_after(struct world *world, struct file *file) {
+    struct world other = {.engine = world->engine};
+    catnap_error_t *error;
+    catnap_run_t *run = NULL;
+    wasm_instance_t *instance;
+    wasm_trap_t *trap;
+    catnap_val_t result, turns;
+    open_store(&other);
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    assert_no_error(error);
+    assert_no_error(catnap_snapshot_restore(snapshot, other.linker, NULL, &instance, &run));
+    assert_no_error(catnap_store_set_fuel(other.store, 1000));
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    wasm_global_t *global = EXPORT(global, instance, "turns");
+    catnap_global_get(global, &turns);
+    wasm_global_delete(global);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    catnap_snapshot_delete(snapshot);
+    close_store(&other);
+    return turns.of.i32;
+}
+
+/* memory.grow waits for the fuel of the pages in the local, whatever else the snapshot says; and what it
+ * cannot grow by costs nothing, so that nothing can have been paid towards it. */
+static void what_fails_is_not_paid_for(void **state) {
+    (void)state;
+    enum { VALUE_BYTES = 28, PAID = 1000000 };
+    struct world world;
+    size_t length;
+    open_world(&world, true);
+    struct file file = stopped_with(&world, grow_module, sizeof grow_module, 22);
+    uint8_t *frames = part_of(&file, PART_FRAMES, &length);
+    uint8_t *local = frames + length - 2 * VALUE_BYTES, *operand = local + VALUE_BYTES;
+    assert_int_equal(get64(local), 40);
+    assert_int_equal(get64(operand), 40);
+    assert_int_equal(get64(frames + FRAMES_FUEL_PAID), 20);
+    assert_in_range(turns_after(&world, &file), 1, 200);
+    put64(operand, UINT32_MAX);
+    assert_false(wakes_with(&world, &file, PAID));
+    put64(local, UINT32_MAX);
+    assert_true(wakes_with(&world, &file, PAID));
+    assert_in_range(turns_after(&world, &file), 1, 200);
+    free(file.bytes);
+    close_world(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paid_fuel_is_bounded),
-        cmocka_unit_test(runs_do_not_share_bytes),
-        cmocka_unit_test(modules_do_not_share_bytes),
+        cmocka_unit_test(what_fails_is_not_paid_for), cmocka_unit_test(paid_fuel_is_bounded),
+        cmocka_unit_test(runs_do_not_share_bytes),    cmocka_unit_test(modules_do_not_share_bytes),
         cmocka_unit_test(zeroes_take_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
