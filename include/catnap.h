@@ -726,7 +726,8 @@ catnap_prelinked_instantiate(catnap_prelinked_t *, catnap_error_t **error, wasm_
  * of its functions alive, the store without checkpoints and the module without imported tables and
  * imported mutable reference globals: else CATNAP_MISUSE, and the instance stays as it is.
  * References to its functions that got elsewhere all the same (a host function or another instance
- * kept one) refer to the functions of whoever comes next. */
+ * kept one) refer to the functions of whoever comes next; while there are such references and the
+ * instance waits, snapshots of the store fail with CATNAP_MISUSE. */
 WASM_API_EXTERN own catnap_error_t *catnap_instance_recycle(own wasm_instance_t *instance);
 /* Frees it; before its store is deleted or after. Instances stay and can still be given back. */
 WASM_API_EXTERN void catnap_prelinked_delete(own catnap_prelinked_t *);

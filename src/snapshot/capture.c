@@ -88,9 +88,16 @@ static bool is_numbered(const catnap_snapshot_t *snapshot, const struct wasm_ref
            snapshot->objects[ref->number - 1].source == ref;
 }
 
+/* The number of an instance of a pre-linked module that was given back and waits, and of its parts: they
+ * are not in the snapshot. */
+#define LEFT_OUT UINT32_MAX
+
 /* The number of an object; those that the host made come in when somebody refers to them. */
 static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint32_t *number,
                       struct error *error) {
+    if (ref->number == LEFT_OUT)
+        return cn_fail(error, CATNAP_MISUSE,
+                       "the instances refer to one that was given back: catnap_instance_recycle()");
     if (!is_numbered(snapshot, ref) && !add_object(snapshot, ref, error))
         return false;
     *number = ref->number - 1;
@@ -348,9 +355,6 @@ static bool capture_object(struct capture *c, uint32_t number) {
     }
 }
 
-/* Slots of pre-linked modules that wait are no instances; nothing else refers to what is theirs. */
-#define LEFT_OUT UINT32_MAX
-
 static void leave_out(wasm_instance_t *instance) {
     const struct module *module = instance->module;
     instance->ref.number = LEFT_OUT;
@@ -461,7 +465,11 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
 
 catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
                                        const struct snap_naming *naming, struct error *error) {
-    cn_collect(store);          /* so that equal stores give equal snapshots */
+    cn_collect(store); /* so that equal stores give equal snapshots */
+    if (store->deleted) {
+        cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
+        return NULL;
+    }
     cn_hold_collections(store); /* `name` may drop handles */
     catnap_snapshot_t *snapshot = capture(store, run, naming, error);
     cn_resume_collections(store);

@@ -580,6 +580,60 @@ static void instances_are_given_back_whole(void **state) {
     wasm_module_delete(module);
 }
 
+/* (module (memory (export "m") 1 4) (table 1 funcref)
+ *   (func (export "self") (result funcref) (ref.func 0))
+ *   (func (export "one") (result i32) (i32.const 1))
+ *   (elem declare func 0)) */
+static const uint8_t giver_module[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x02, 0x60, 0x00, 0x01, 0x70, 0x60,
+    0x00, 0x01, 0x7f, 0x03, 0x03, 0x02, 0x00, 0x01, 0x04, 0x04, 0x01, 0x70, 0x00, 0x01, 0x05, 0x04,
+    0x01, 0x01, 0x01, 0x04, 0x07, 0x12, 0x03, 0x01, 0x6d, 0x02, 0x00, 0x04, 0x73, 0x65, 0x6c, 0x66,
+    0x00, 0x00, 0x03, 0x6f, 0x6e, 0x65, 0x00, 0x01, 0x09, 0x05, 0x01, 0x03, 0x00, 0x01, 0x00, 0x0a,
+    0x0b, 0x02, 0x04, 0x00, 0xd2, 0x00, 0x0b, 0x04, 0x00, 0x41, 0x01, 0x0b,
+};
+
+/* (module (table (export "t") 1 funcref)) */
+static const uint8_t keeper_module[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x04, 0x04, 0x01,
+    0x70, 0x00, 0x01, 0x07, 0x05, 0x01, 0x01, 0x74, 0x01, 0x00,
+};
+
+/* The host passes a reference on to another instance, and gives the first one back. */
+static void snapshots_refuse_what_was_given_back(void **state) {
+    for (int waits = 0; waits < 2; waits++) {
+        wasm_store_t *store = STORE(state);
+        wasm_module_t *module = LOAD(store, giver_module);
+        wasm_extern_vec_t none = WASM_EMPTY_VEC;
+        catnap_prelinked_t *prelinked = catnap_prelinked_new(store, module, &none, NULL);
+        wasm_instance_t *giver = catnap_prelinked_instantiate(prelinked, NULL, NULL);
+        wasm_instance_t *keeper = instantiate(store, keeper_module, sizeof keeper_module, NULL, 0);
+        wasm_table_t *table = EXPORT(table, keeper, "t");
+        wasm_func_t *self = EXPORT(func, giver, "self");
+        catnap_val_t result;
+        assert_no_trap(catnap_func_call(self, NULL, 0, &result, 1));
+        wasm_func_delete(self);
+        assert_true(wasm_table_set(table, 0, result.of.ref));
+        wasm_ref_delete(result.of.ref);
+        assert_no_error(catnap_instance_recycle(giver));
+        if (!waits)
+            catnap_prelinked_delete(prelinked);
+        catnap_error_t *error;
+        assert_null(catnap_snapshot_take(store, NULL, &error));
+        assert_int_equal(catnap_error_status(error), CATNAP_MISUSE);
+        catnap_error_delete(error);
+        assert_true(wasm_table_set(table, 0, NULL));
+        catnap_snapshot_t *snapshot = catnap_snapshot_take(store, NULL, &error);
+        assert_no_error(error);
+        assert_int_equal(catnap_snapshot_instance_count(snapshot), 1);
+        catnap_snapshot_delete(snapshot);
+        if (waits)
+            catnap_prelinked_delete(prelinked);
+        wasm_table_delete(table);
+        wasm_instance_delete(keeper);
+        wasm_module_delete(module);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(instances_come_and_go),
@@ -597,6 +651,7 @@ int main(void) {
         TEST(checkpoints_keep_what_they_know),
         TEST(pre_linked_instances_go_too),
         TEST(instances_are_given_back_whole),
+        TEST(snapshots_refuse_what_was_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
