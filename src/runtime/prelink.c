@@ -313,14 +313,51 @@ static bool reset_memories(const struct slot *slot, struct error *error) {
     return true;
 }
 
-/* Memories once more: a reference that was left over may have been used meanwhile. */
+/* The memory is empty for whoever still knows it. */
+static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *error) {
+    if (memory->shadow)
+        memory->drop_shadow(memory);
+    if (memory->size > first &&
+        !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
+        return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
+    cn_store_give_memory(memory->ref.store, memory->size);
+    memory->size = 0;
+    return true;
+}
+
+static void shrink_table(wasm_table_t *table, uint64_t first) {
+    size_t item = sizeof *table->elements;
+    cn_store_give_elements(table->ref.store, table->size);
+    table->size = 0;
+    if (table->capacity == first)
+        return;
+    uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
+                                    (size_t)table->capacity * item, (size_t)first * item);
+    if (!elements)
+        return; /* the larger one does as well */
+    table->elements = elements;
+    table->capacity = first;
+}
+
+static bool shrink(const wasm_instance_t *instance, struct error *error) {
+    const struct module *module = instance->module;
+    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
+        shrink_table(instance->tables[i], module->tables[i].limits.min);
+    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
+        if (!shrink_memory(instance->memories[i], first_size(module, i), error))
+            return false;
+    return true;
+}
+
+/* Shrinks and resets once more: references that were left over may have been used meanwhile, to grow what
+ * is empty too. */
 static bool wake(struct slot *slot, struct error *error) {
     const wasm_instance_t *instance = slot->instance;
     const struct module *module = instance->module;
     wasm_store_t *store = slot->prelinked->store;
     uint64_t memory_bytes, table_elements;
-    if (!check_room(slot, &memory_bytes, &table_elements, error) || !reset_memories(slot, error) ||
-        !take_room(store, memory_bytes, table_elements, error))
+    if (!shrink(instance, error) || !check_room(slot, &memory_bytes, &table_elements, error) ||
+        !reset_memories(slot, error) || !take_room(store, memory_bytes, table_elements, error))
         return false;
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         instance->memories[i]->size = first_size(module, i);
@@ -409,42 +446,6 @@ static void drop_host_infos(wasm_instance_t *instance) {
         drop_info(&instance->memories[i]->ref);
     for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
         drop_info(&instance->tables[i]->ref);
-}
-
-/* The memory is empty for whoever still knows it. */
-static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *error) {
-    if (memory->shadow)
-        memory->drop_shadow(memory);
-    if (memory->size > first &&
-        !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
-        return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
-    cn_store_give_memory(memory->ref.store, memory->size);
-    memory->size = 0;
-    return true;
-}
-
-static void shrink_table(wasm_table_t *table, uint64_t first) {
-    size_t item = sizeof *table->elements;
-    cn_store_give_elements(table->ref.store, table->size);
-    table->size = 0;
-    if (table->capacity == first)
-        return;
-    uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
-                                    (size_t)table->capacity * item, (size_t)first * item);
-    if (!elements)
-        return; /* the larger one does as well */
-    table->elements = elements;
-    table->capacity = first;
-}
-
-static bool shrink(const wasm_instance_t *instance, struct error *error) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        shrink_table(instance->tables[i], module->tables[i].limits.min);
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (!shrink_memory(instance->memories[i], first_size(module, i), error))
-            return false;
-    return true;
 }
 
 bool cn_slot_take_back(struct slot *slot, struct error *error) {

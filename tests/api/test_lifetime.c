@@ -634,6 +634,57 @@ static void snapshots_refuse_what_was_given_back(void **state) {
     }
 }
 
+/* (module (memory (export "m") 1 8) (table (export "t") 1 8 funcref)
+ *   (func $grow (param i32) (result i32)
+ *     (drop (table.grow 0 (ref.null func) (local.get 0)))
+ *     (memory.grow (local.get 0)))
+ *   (func (export "self") (result funcref) (ref.func $grow))
+ *   (func (export "peek") (param i32) (result i32) (i32.load (local.get 0)))
+ *   (elem declare func $grow)) */
+static const uint8_t grower_module[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x02, 0x60, 0x01, 0x7f, 0x01,
+    0x7f, 0x60, 0x00, 0x01, 0x70, 0x03, 0x04, 0x03, 0x00, 0x01, 0x00, 0x04, 0x05, 0x01, 0x70,
+    0x01, 0x01, 0x08, 0x05, 0x04, 0x01, 0x01, 0x01, 0x08, 0x07, 0x17, 0x04, 0x01, 0x6d, 0x02,
+    0x00, 0x01, 0x74, 0x01, 0x00, 0x04, 0x73, 0x65, 0x6c, 0x66, 0x00, 0x01, 0x04, 0x70, 0x65,
+    0x65, 0x6b, 0x00, 0x02, 0x09, 0x05, 0x01, 0x03, 0x00, 0x01, 0x00, 0x0a, 0x1d, 0x03, 0x0e,
+    0x00, 0xd0, 0x70, 0x20, 0x00, 0xfc, 0x0f, 0x00, 0x1a, 0x20, 0x00, 0x40, 0x00, 0x0b, 0x04,
+    0x00, 0xd2, 0x00, 0x0b, 0x07, 0x00, 0x20, 0x00, 0x28, 0x02, 0x00, 0x0b,
+};
+
+/* What grows while an instance waits is not there in the next one. */
+static void waiting_instances_do_not_grow(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_module_t *module = LOAD(store, grower_module);
+    wasm_extern_vec_t none = WASM_EMPTY_VEC;
+    catnap_prelinked_t *prelinked = catnap_prelinked_new(store, module, &none, NULL);
+    wasm_instance_t *instance = catnap_prelinked_instantiate(prelinked, NULL, NULL);
+    wasm_instance_t *keeper = instantiate(store, keeper_module, sizeof keeper_module, NULL, 0);
+    wasm_table_t *table = EXPORT(table, keeper, "t");
+    wasm_func_t *self = EXPORT(func, instance, "self");
+    catnap_val_t value, result;
+    assert_no_trap(catnap_func_call(self, NULL, 0, &value, 1));
+    wasm_func_delete(self);
+    assert_true(wasm_table_set(table, 0, value.of.ref));
+    wasm_ref_delete(value.of.ref);
+    catnap_store_stats_t before = stats_of(store);
+    assert_no_error(catnap_instance_recycle(instance));
+    wasm_ref_t *left = wasm_table_get(table, 0);
+    value = (catnap_val_t){.kind = WASM_I32, .of.i32 = 3};
+    assert_no_trap(catnap_func_call(wasm_ref_as_func(left), &value, 1, &result, 1));
+    assert_int_equal(result.of.i32, 0);
+    wasm_ref_delete(left);
+    instance = catnap_prelinked_instantiate(prelinked, NULL, NULL);
+    assert_int_equal(stats_of(store).memory_bytes, before.memory_bytes);
+    assert_int_equal(stats_of(store).table_elements, before.table_elements);
+    assert_int_equal(CALL(instance, "peek", 65532), 0);
+    wasm_trap_delete(CALL_TRAP(instance, "peek", 65536));
+    assert_no_error(catnap_instance_recycle(instance));
+    catnap_prelinked_delete(prelinked);
+    wasm_table_delete(table);
+    wasm_instance_delete(keeper);
+    wasm_module_delete(module);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(instances_come_and_go),
@@ -652,6 +703,7 @@ int main(void) {
         TEST(pre_linked_instances_go_too),
         TEST(instances_are_given_back_whole),
         TEST(snapshots_refuse_what_was_given_back),
+        TEST(waiting_instances_do_not_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
