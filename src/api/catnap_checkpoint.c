@@ -13,9 +13,11 @@ static catnap_error_t *act(wasm_store_t *store, action act, uint32_t *level) {
         cn_report_misuse(&out);
         return out;
     }
+    cn_store_pin(store); /* a finalizer may delete it */
     if (!act(store, level, &error))
         out = cn_error_own(&error);
     cn_store_leave(store);
+    cn_store_unpin(store);
     return out;
 }
 

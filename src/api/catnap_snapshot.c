@@ -41,13 +41,15 @@ catnap_snapshot_t *catnap_snapshot_take(wasm_store_t *store,
         return cn_report_null(NULL, out);
     if (!cn_store_enter(store))
         return cn_report_misuse(out);
+    cn_store_pin(store); /* a finalizer may delete it */
     catnap_snapshot_t *s = capture(store, options ? options : &no_options, &error);
-    bool ok = s && cn_snapshot_own(s, &error) && cn_snapshot_identify(s, &error);
+    if (!s || !cn_snapshot_own(s, &error) || !cn_snapshot_identify(s, &error)) {
+        cn_snapshot_release(s);
+        s = cn_report(store, out, &error);
+    }
     cn_store_leave(store);
-    if (ok)
-        return s;
-    cn_snapshot_release(s);
-    return cn_report(store, out, &error);
+    cn_store_unpin(store);
+    return s;
 }
 
 void catnap_snapshot_delete(catnap_snapshot_t *s) {
@@ -90,12 +92,14 @@ catnap_error_t *catnap_store_save(wasm_store_t *store, const char *path,
         cn_report_misuse(&out);
         return out;
     }
+    cn_store_pin(store); /* a finalizer may delete it */
     catnap_snapshot_t *s = capture(store, options ? options : &no_options, &error);
     if (!s || !cn_snapshot_identify(s, &error) ||
         !write_with(s, save, to_file, (void *)(uintptr_t)path, &error))
         out = cn_error_own(&error);
     cn_snapshot_release(s);
     cn_store_leave(store);
+    cn_store_unpin(store);
     return out;
 }
 

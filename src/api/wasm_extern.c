@@ -14,6 +14,14 @@ static void *finish(wasm_store_t *store, struct wasm_ref_t *ref, catnap_error_t 
     return ref;
 }
 
+/* The same for what was made by one that collects when it is short of room: finalizers, which may delete
+ * the store, have run, and the store is pinned. */
+static void *finish_pinned(wasm_store_t *store, struct wasm_ref_t *ref, const struct error *error) {
+    void *made = finish(store, ref, NULL, error);
+    cn_store_unpin(store);
+    return made;
+}
+
 /* ---- Globals ---- */
 
 static wasm_global_t *new_global(wasm_store_t *store, const wasm_globaltype_t *described,
@@ -127,10 +135,11 @@ wasm_table_t *wasm_table_new(wasm_store_t *store, const wasm_tabletype_t *descri
         return cn_report(store, NULL, &error);
     if (!element_slot(store, type.element, init, &slot) || !cn_store_enter_to_make(store))
         return NULL;
+    cn_store_pin(store);
     wasm_table_t *table = cn_table_new(store, &type, slot, &error);
     if (!table && cn_collect_for(store, &error))
         table = cn_table_new(store, &type, slot, &error);
-    return finish(store, (struct wasm_ref_t *)table, NULL, &error);
+    return finish_pinned(store, (struct wasm_ref_t *)table, &error);
 }
 
 wasm_tabletype_t *wasm_table_type(const wasm_table_t *table) {
@@ -194,10 +203,11 @@ wasm_memory_t *wasm_memory_new(wasm_store_t *store, const wasm_memorytype_t *des
         return cn_report(store, NULL, &error);
     if (!cn_store_enter_to_make(store))
         return NULL;
+    cn_store_pin(store);
     wasm_memory_t *memory = cn_memory_new(store, &type, &error);
     if (!memory && cn_collect_for(store, &error))
         memory = cn_memory_new(store, &type, &error);
-    return finish(store, (struct wasm_ref_t *)memory, NULL, &error);
+    return finish_pinned(store, (struct wasm_ref_t *)memory, &error);
 }
 
 wasm_memorytype_t *wasm_memory_type(const wasm_memory_t *memory) {

@@ -274,7 +274,7 @@ bool cn_collect_for(wasm_store_t *store, const struct error *error) {
     if (!short_of || !cn_can_collect(store))
         return false;
     cn_collect(store);
-    return store->object_count < before || store->short_of_space;
+    return !store->deleted && (store->object_count < before || store->short_of_space);
 }
 
 wasm_foreign_t *cn_foreign_new(wasm_store_t *store) {

@@ -332,7 +332,7 @@ static inline uint64_t object_slot(struct wasm_ref_t *ref) {
 
 /* ---- collect.c ---- */
 /* Frees what nothing can reach, unless collections are held or one is under way. Calls finalizers,
- * which may do anything but end the store: that waits for whoever has pinned it. */
+ * which may do anything but end the store: the caller has pinned it. */
 void cn_collect(wasm_store_t *);
 static inline uint64_t cn_store_held_bytes(const wasm_store_t *store) {
     return store->memory_bytes + store->table_elements * sizeof(uint64_t) + store->block_bytes;
@@ -358,7 +358,8 @@ static inline void cn_safe_point(wasm_store_t *store) {
         cn_collect(store);
 }
 /* After a failure to make something, when all of it was taken back: collects, and tells whether it is to
- * be tried again, since something was freed or it can do without guard pages. */
+ * be tried again, since something was freed or it can do without guard pages; not when a finalizer has
+ * deleted the store. The caller has pinned it. */
 bool cn_collect_for(wasm_store_t *, const struct error *);
 static inline void cn_hold_collections(wasm_store_t *store) {
     store->collections_held++;

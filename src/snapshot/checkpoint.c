@@ -253,6 +253,8 @@ static bool adopt(wasm_store_t *store, struct error *error) {
 bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     if (store->may_have_garbage)
         cn_collect(store); /* what it lists would stay */
+    if (store->deleted)
+        return cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
     struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);

@@ -436,6 +436,70 @@ static void finalizers_may_end_the_store(void **state) {
     }
 }
 
+/* A function that only the collector frees, with whom the store goes. */
+static void put_end(wasm_store_t **store) {
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = wasm_func_new_with_env(*store, type, do_nothing, store, end_store);
+    wasm_functype_delete(type);
+    catnap_linker_t *linker = catnap_linker_new(*store);
+    assert_no_error(catnap_linker_define(linker, "", 0, "f", 1, wasm_func_as_extern(func)));
+    assert_true(catnap_slot_of_ref(wasm_func_as_ref(func)) != 0);
+    wasm_func_delete(func);
+    catnap_linker_delete(linker);
+}
+
+static void *make_memory(wasm_store_t *store) {
+    wasm_limits_t limits = {2, 2};
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    wasm_memory_t *memory = wasm_memory_new(store, type);
+    wasm_memorytype_delete(type);
+    return memory;
+}
+
+static void *make_table(wasm_store_t *store) {
+    wasm_limits_t limits = {20000, 20000};
+    wasm_tabletype_t *type = wasm_tabletype_new(wasm_valtype_new(WASM_EXTERNREF), &limits);
+    wasm_table_t *table = wasm_table_new(store, type, NULL);
+    wasm_tabletype_delete(type);
+    return table;
+}
+
+static void *take_snapshot(wasm_store_t *store) {
+    return catnap_snapshot_take(store, NULL, NULL);
+}
+
+static void *as_failure(catnap_error_t *error) {
+    void *none = error ? NULL : "it did not fail";
+    catnap_error_delete(error);
+    return none;
+}
+
+static void *make_checkpoint(wasm_store_t *store) {
+    uint32_t level;
+    return as_failure(catnap_store_checkpoint(store, &level));
+}
+
+static void *save(wasm_store_t *store) {
+    return as_failure(catnap_store_save(store, "/dev/null", NULL, NULL));
+}
+
+/* Where there is no room for what is made, and where the collector runs in any case. */
+static void stores_may_end_in_all_that_collects(void **state) {
+    void *(*const ways[])(wasm_store_t *) = {make_memory, make_table, take_snapshot,
+                                             make_checkpoint, save};
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    limits.memory_bytes = 65536;
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        wasm_store_t *store = wasm_store_new(catnap_store_engine(STORE(state)));
+        catnap_store_set_limits(store, &limits);
+        put_end(&store);
+        assert_non_null(store);
+        assert_null(ways[i](store));
+        assert_null(store);
+    }
+}
+
 /* ---- Snapshots and checkpoints ---- */
 
 static void snapshots_have_what_can_be_reached(void **state) {
@@ -698,6 +762,7 @@ int main(void) {
         TEST(backtraces_stay),
         TEST(finalizers_may_do_things),
         TEST(finalizers_may_end_the_store),
+        TEST(stores_may_end_in_all_that_collects),
         TEST(snapshots_have_what_can_be_reached),
         TEST(checkpoints_keep_what_they_know),
         TEST(pre_linked_instances_go_too),
