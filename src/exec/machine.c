@@ -290,10 +290,17 @@ void cn_end_call(struct machine *vm, const struct outer_call *outer) {
         name_next_call(vm);
 }
 
-static struct wasm_trap_t *call_host_directly(struct machine *vm, struct wasm_func_t *f,
-                                              uint64_t *slots) {
+/* The values are on the value stack, where the collector sees them. */
+static struct wasm_trap_t *call_host_directly(struct machine *vm, struct value_stack *stack,
+                                              struct wasm_func_t *f, uint64_t *slots) {
     struct catnap_caller_t caller = {.machine = vm};
-    return f->callback(f, &caller, slots);
+    uint64_t *values = stack->top;
+    memcpy(values, slots, f->type->param_slots * sizeof *slots);
+    stack->top += f->type->value_slots;
+    struct wasm_trap_t *trap = f->callback(f, &caller, values);
+    if (!trap)
+        memcpy(slots, values, f->type->result_slots * sizeof *slots);
+    return trap;
 }
 
 static struct value_stack *stack_for_calls(struct machine *vm) {
@@ -318,11 +325,6 @@ CALL_INLINE struct wasm_trap_t *call_above(struct machine *vm, uint64_t *record,
 static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *stack,
                                      struct wasm_func_t *f, uint64_t *slots) {
     uint64_t *record = stack->top, *values = record + ENTRY_RECORD_SLOTS;
-    if (!cn_entry_fits(stack, record, f->type)) {
-        vm->event = EVENT_TRAP;
-        vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
-        return cn_take_trap(vm);
-    }
     record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)vm->pc;
     record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)vm->fp;
     memcpy(values, slots, f->type->param_slots * sizeof *slots);
@@ -330,6 +332,16 @@ static struct wasm_trap_t *call_wasm(struct machine *vm, struct value_stack *sta
     if (!trap)
         memcpy(slots, values, f->type->result_slots * sizeof *slots);
     return trap;
+}
+
+static struct wasm_trap_t *call_on(struct machine *vm, struct value_stack *stack,
+                                   struct wasm_func_t *f, uint64_t *slots) {
+    if (!cn_entry_fits(stack, stack->top, f->type)) {
+        vm->event = EVENT_TRAP;
+        vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
+        return cn_take_trap(vm);
+    }
+    return (f->instance ? call_wasm : call_host_directly)(vm, stack, f, slots);
 }
 
 struct wasm_trap_t *cn_adopt_pages(struct machine *vm) {
@@ -352,8 +364,7 @@ struct wasm_trap_t *cn_call(struct wasm_func_t *f, uint64_t *slots) {
         return cn_trap_new(vm->store, CATNAP_TRAP_STACK_OVERFLOW, "%s",
                            cn_trap_text(CATNAP_TRAP_STACK_OVERFLOW));
     uint64_t *top = stack->top;
-    struct wasm_trap_t *trap =
-        f->instance ? call_wasm(vm, stack, f, slots) : call_host_directly(vm, f, slots);
+    struct wasm_trap_t *trap = call_on(vm, stack, f, slots);
     stack->top = top;
     cn_end_call(vm, &outer);
     return trap;

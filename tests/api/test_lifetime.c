@@ -500,6 +500,54 @@ static void stores_may_end_in_all_that_collects(void **state) {
     }
 }
 
+/* ---- Values that only slots hold ---- */
+
+static catnap_run_t *run_to_drop;
+
+/* Returns a reference whose only handle it deletes, and deletes the run that it is called by. */
+static wasm_trap_t *give_foreign(void *env, catnap_caller_t *caller, uint64_t *slots) {
+    (void)env;
+    wasm_store_t *store = catnap_caller_store(caller);
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    wasm_foreign_set_host_info_with_finalizer(foreign, &finalized, count_finalizer);
+    slots[0] = catnap_slot_of_ref(wasm_foreign_as_ref(foreign));
+    wasm_foreign_delete(foreign);
+    catnap_run_delete(run_to_drop);
+    run_to_drop = NULL;
+    catnap_store_collect(store);
+    assert_int_equal(finalized, 0);
+    return NULL;
+}
+
+static void check_foreign(wasm_store_t *store, wasm_ref_t *ref) {
+    assert_int_equal(finalized, 0);
+    assert_ptr_equal(wasm_ref_get_host_info(ref), &finalized);
+    wasm_ref_delete(ref);
+    catnap_store_collect(store);
+    assert_int_equal(finalized, 1);
+    finalized = 0;
+}
+
+static wasm_func_t *new_giver(wasm_store_t *store) {
+    wasm_functype_t *type = wasm_functype_new_0_1(wasm_valtype_new(WASM_EXTERNREF));
+    wasm_func_t *func = catnap_func_new_raw(store, type, give_foreign, store, NULL, NULL);
+    wasm_functype_delete(type);
+    return func;
+}
+
+static void results_of_host_functions_stay(void **state) {
+    wasm_store_t *store = STORE(state);
+    finalized = 0;
+    wasm_func_t *func = new_giver(store);
+    catnap_val_t result;
+    assert_no_trap(catnap_func_call(func, NULL, 0, &result, 1));
+    check_foreign(store, result.of.ref);
+    uint64_t slot;
+    assert_no_trap(catnap_func_call_raw(func, &slot));
+    check_foreign(store, catnap_ref_of_slot(slot));
+    wasm_func_delete(func);
+}
+
 /* ---- Snapshots and checkpoints ---- */
 
 static void snapshots_have_what_can_be_reached(void **state) {
@@ -763,6 +811,7 @@ int main(void) {
         TEST(finalizers_may_do_things),
         TEST(finalizers_may_end_the_store),
         TEST(stores_may_end_in_all_that_collects),
+        TEST(results_of_host_functions_stay),
         TEST(snapshots_have_what_can_be_reached),
         TEST(checkpoints_keep_what_they_know),
         TEST(pre_linked_instances_go_too),
