@@ -80,15 +80,17 @@ catnap_status_t catnap_run_resume(catnap_run_t *run, catnap_val_t *results, size
     if (results)
         memset(results, 0, count * sizeof *results);
     if (run && count == cn_run_func(run)->type->result_count && (results || count == 0)) {
-        wasm_store_t *store = cn_run_func(run)->ref.store;
+        wasm_func_t *func = cn_run_func(run);
+        wasm_store_t *store = func->ref.store;
         struct values values = wide_values(results, count);
-        cn_values_zero(values, ft_results(cn_run_func(run)->type));
+        cn_values_zero(values, ft_results(func->type));
         if (cn_store_enter(store)) {
-            cn_store_pin(store);
+            cn_object_retain(
+                &func->ref); /* a callback may delete the run, its handle on this too */
             if (!store->deleted)
                 status = resume(run, values, &trap);
             cn_store_leave(store);
-            cn_store_unpin(store);
+            cn_object_release(&func->ref);
         }
     }
     if (out)

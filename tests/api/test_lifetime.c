@@ -548,6 +548,18 @@ static void results_of_host_functions_stay(void **state) {
     wasm_func_delete(func);
 }
 
+static void runs_are_deleted_by_what_they_call(void **state) {
+    wasm_store_t *store = STORE(state);
+    finalized = 0;
+    wasm_func_t *func = new_giver(store);
+    run_to_drop = catnap_run_new(func, NULL, 0, NULL);
+    wasm_func_delete(func); /* the run has the last handle, with its type */
+    catnap_val_t result;
+    wasm_trap_t *trap;
+    assert_int_equal(catnap_run_resume(run_to_drop, &result, 1, &trap), CATNAP_OK);
+    check_foreign(store, result.of.ref);
+}
+
 /* ---- Snapshots and checkpoints ---- */
 
 static void snapshots_have_what_can_be_reached(void **state) {
@@ -812,6 +824,7 @@ int main(void) {
         TEST(finalizers_may_end_the_store),
         TEST(stores_may_end_in_all_that_collects),
         TEST(results_of_host_functions_stay),
+        TEST(runs_are_deleted_by_what_they_call),
         TEST(snapshots_have_what_can_be_reached),
         TEST(checkpoints_keep_what_they_know),
         TEST(pre_linked_instances_go_too),
