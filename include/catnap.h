@@ -1143,8 +1143,10 @@ WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instanc
  * What can be reached no more is freed now and then: when something is made, or the last handle on
  * something is deleted, and there is as much again as the last time (in objects, bytes or address space);
  * always before a limit of the store, memory or address space refuses something; before a checkpoint, for
- * a snapshot, and by catnap_store_collect(). Finalizers run then. They may make and delete objects and
- * call functions. All that is left goes with the store.
+ * a snapshot, and by catnap_store_collect(). A guest's memory.grow and table.grow, and a checkpoint, do
+ * without when nothing was made and no handle deleted since the last time: what a guest alone let go, by
+ * overwriting the only reference to it, is found by the next collection. Finalizers run then. They may make
+ * and delete objects, call functions and delete the store. All that is left goes with the store.
  *
  * Callbacks of any kind, the allocator's and finalizers among them, are called without a lock of the
  * library's. */
