@@ -5,10 +5,12 @@
 
 static size_t count_lines(FILE *file) {
     char bytes[4096];
-    size_t got, count = 0;
-    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0)
+    size_t count = 0;
+    while (!feof(file) && !ferror(file)) {
+        size_t got = fread(bytes, 1, sizeof bytes, file);
         for (size_t i = 0; i < got; i++)
             count += bytes[i] == '\n';
+    }
     return count;
 }
 
