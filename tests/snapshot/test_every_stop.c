@@ -383,7 +383,7 @@ static void stops_are_the_same_in_all_forms(void **state) {
             /* One by one, each instruction is behind a stop. */
             if (fuel <= 1000) {
                 struct world world;
-                struct outcome sliced;
+                struct outcome sliced = {.status = CATNAP_OUT_OF_FUEL}; /* as with no fuel at all */
                 open_form(&world, &forms[0]);
                 wasm_instance_t *instance = start(&world, module.data, module.size);
                 catnap_run_t *run = prepare(instance, name);
