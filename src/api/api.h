@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "exec/code.h"
+#include "code/code.h"
 #include "runtime/objects.h"
 
 /* ---- host.c: malloc and free, for what lives outside an engine: types, vectors, errors ---- */

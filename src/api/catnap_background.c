@@ -1,6 +1,6 @@
 /* Background translation of catnap.h, and profiles. */
 #include "api/api.h"
-#include "exec/background.h"
+#include "code/background.h"
 
 struct catnap_background_t {
     struct background *job;

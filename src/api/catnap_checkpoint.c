@@ -1,6 +1,6 @@
 /* Checkpoints of catnap.h. */
 #include "api/api.h"
-#include "snapshot/checkpoint.h"
+#include "persist/checkpoint.h"
 
 typedef bool (*action)(wasm_store_t *, uint32_t *level, struct error *);
 

@@ -1,7 +1,7 @@
 /* Pre-linked instances of catnap.h. */
 #include "api/api.h"
 #include "runtime/prelink.h"
-#include "snapshot/checkpoint.h"
+#include "persist/checkpoint.h"
 
 static catnap_prelinked_t *new_prelinked(wasm_store_t *store, struct shared_module *shared,
                                          struct wasm_ref_t *const *imports, size_t count,

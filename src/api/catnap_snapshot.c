@@ -1,6 +1,6 @@
 /* Snapshots of catnap.h: taking, writing, opening, restoring, asking. */
 #include "api/api.h"
-#include "snapshot/snapshot.h"
+#include "persist/snapshot.h"
 
 #include <xxhash.h>
 

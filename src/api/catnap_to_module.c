@@ -1,6 +1,6 @@
 /* Modules from instances, of catnap.h. */
 #include "api/api.h"
-#include "snapshot/module.h"
+#include "persist/module.h"
 
 static const catnap_to_module_options_t no_options;
 

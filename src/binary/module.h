@@ -1,7 +1,7 @@
 /*
  * A module: what the decoder makes of the bytes. Immutable once it is valid, and shared between
  * stores and threads; the only thing that changes later is `code`, where translated functions are
- * published (see exec/code.h).
+ * published (see code/code.h).
  *
  * It points into the binary instead of copying wherever it can: names, data segments, bodies,
  * constant expressions and element lists are (offset, length) there.
@@ -170,8 +170,8 @@ struct section {
     struct span name;    /* custom only */
 };
 
-struct code;          /* exec/code.h */
-struct translators;   /* exec/background.h */
+struct code;          /* code/code.h */
+struct translators;   /* code/background.h */
 struct type_registry; /* binary/types.h */
 
 struct module {
@@ -221,7 +221,7 @@ struct module {
     uint32_t *bodies; /* of each defined function: the offset of the body's size field */
     /* Per defined function, from the first use of the module on (cn_module_code()): before it is
      * translated, the body's offset * 2 + 1, and CODE_VALID once a body of a deferred module was
-     * validated; afterwards the address of its struct code (exec/code.h). */
+     * validated; afterwards the address of its struct code (code/code.h). */
     _Atomic uint64_t *_Atomic code;
     bool deferred;                  /* bodies are validated at their first use, not all at once */
     struct code *_Atomic code_list; /* all that was translated, for the end */

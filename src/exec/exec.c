@@ -13,7 +13,7 @@
 #include "exec/internal.h"
 #include "exec/numeric.h"
 #include "exec/simd.h"
-#include "exec/steps.h"
+#include "code/steps.h"
 
 /* In one function of all handlers this analysis takes clang minutes; where each is a function, and
  * in gcc, it is on. */

@@ -2,9 +2,9 @@
 #ifndef CN_EXEC_INTERNAL_H
 #define CN_EXEC_INTERNAL_H
 
-#include "exec/bulk.h"
-#include "exec/bytecode.h"
-#include "exec/code.h"
+#include "runtime/bulk.h"
+#include "bytecode/bytecode.h"
+#include "code/code.h"
 #include "exec/machine.h"
 #include "runtime/objects.h"
 
@@ -12,7 +12,7 @@
 void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *instance);
 
-/* exec/code.c: the code of a defined function, which is translated now if nobody has called it
+/* code/code.c: the code of a defined function, which is translated now if nobody has called it
  * before. On failure the event is set; NULL. */
 const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *instance,
                                  uint32_t defined_index);

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "snapshot/original.h"
+#include "persist/original.h"
 
 enum slot_state {
     SLOT_EMPTY, /* has no store */

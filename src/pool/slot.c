@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/platform.h"
-#include "snapshot/checkpoint.h"
+#include "persist/checkpoint.h"
 
 /* Calls of great depth without a trap are rare: what they used is given back so often. */
 #define TRIM_EVERY 64u

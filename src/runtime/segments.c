@@ -1,6 +1,6 @@
 /* Element and data segments: at instantiation and for table.init and memory.init. */
 #include "binary/reader.h"
-#include "exec/bulk.h"
+#include "runtime/bulk.h"
 #include "runtime/objects.h"
 
 static bool in_bounds(uint64_t start, uint64_t count, uint64_t size) {

@@ -1,5 +1,5 @@
 /* The part of a module that stores and threads share. */
-#include "exec/code.h"
+#include "code/code.h"
 #include "runtime/objects.h"
 
 struct shared_module *cn_shared_new(wasm_engine_t *engine, struct module *module) {

@@ -6,14 +6,14 @@
 #ifndef CN_TRANSLATE_EMIT_H
 #define CN_TRANSLATE_EMIT_H
 
-#include "exec/bytecode.h"
+#include "bytecode/bytecode.h"
 #include "translate/translate.h"
 
 #define NO_CELL UINT32_MAX
 #define NEAR_LIMIT INT16_MAX /* slots that 16 bits can name */
 
 /* Where an operand is: a slot of the frame, a constant, the accumulator, or one of the pinned locals,
- * whose slot is right as well. In the order of the letters in exec/pins.h. */
+ * whose slot is right as well. In the order of the letters in bytecode/pins.h. */
 enum operand_class { CLASS_S, CLASS_K, CLASS_A, CLASS_P, CLASS_Q };
 struct operand {
     enum operand_class class_;

@@ -1,4 +1,4 @@
-/* The families of exec/bytecode.def: which variant of an instruction fits its operands. */
+/* The families of bytecode/bytecode.def: which variant of an instruction fits its operands. */
 #include "translate/emit.h"
 
 static int32_t near_operand(struct emitter *e, struct operand o, unsigned which) {
@@ -30,7 +30,7 @@ static unsigned choose_sources(bool commutes, struct operand *a, struct operand 
 
 /* ---- variants with pins ---- */
 
-/* The family of exec/bytecode_pins.def that has the variants of a family with p and q. Not within a
+/* The family of bytecode/bytecode_pins.def that has the variants of a family with p and q. Not within a
  * function, where clang-tidy would take minutes over it. */
 static const uint16_t pin_families[BC_COUNT] = {
 #define PIN_BIN(name, R, T, order, ...) [BC_##name] = BC_pin_##name,
@@ -40,12 +40,12 @@ static const uint16_t pin_families[BC_COUNT] = {
 #define PIN_STORE_ADDRESS(name, T, access) [BC_##name] = BC_pin_##name,
 #define PIN_STORE_VECTOR(name, T, access) [BC_##name] = BC_pin_##name,
 #define PIN_CMP(name, T, order, ...) [BC_##name] = BC_pin_##name,
-#include "exec/bytecode_pins.def"
+#include "bytecode/bytecode_pins.def"
 };
 
 static bool is_pin(struct operand o) { return o.class_ == CLASS_P || o.class_ == CLASS_Q; }
 
-/* The variant with these letters (exec/pins.h), or BC_NONE. `selector` is what comes before the two
+/* The variant with these letters (bytecode/pins.h), or BC_NONE. `selector` is what comes before the two
  * letters: the destination of a BIN, whether a LOAD or STORE checks bounds, nothing (0) of a CMP. */
 static enum bytecode pin_variant(const struct emitter *e, enum bytecode family, uint32_t selector,
                                  enum operand_class first, enum operand_class second) {

@@ -39,7 +39,7 @@ static const uint16_t families[PAIR_CODES][PAIR_CODES] = {
 #define PAIR_BRANCH(first, e1, compare, e2) [PC_##first][PC_##compare] = BC_##first##_##compare,
 #define LOAD_BRANCH(load, access, compare, e2) [PC_##load][PC_##compare] = BC_##load##_##compare,
 #define STEP_BRANCH(t, T, compare, e2) [PC_##t##_step][PC_##compare] = BC_##t##_step_##compare,
-#include "exec/bytecode_pairs.def"
+#include "bytecode/bytecode_pairs.def"
 };
 
 static bool fits_slot(int32_t slot) { return slot <= INT16_MAX; }
@@ -161,7 +161,7 @@ bool cn_fuse_load(struct emitter *e, enum bytecode family, bool explicit_, int32
 
 /* ---- vectors ---- */
 
-/* The pair of the latest instruction and `second`, in exec/bytecode_simd.def, or BC_NONE. */
+/* The pair of the latest instruction and `second`, in bytecode/bytecode_simd.def, or BC_NONE. */
 static enum bytecode vector_pair(enum bytecode first, enum bytecode second) {
     static const struct {
         uint16_t first, second, pair;
@@ -171,7 +171,7 @@ static enum bytecode vector_pair(enum bytecode first, enum bytecode second) {
 #define VPAIR(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
 #define VPAIR_TEST(name, first, second, T, e1, e2) {BC_##first, BC_##second, BC_##name},
 #define VPAIR_LOAD(name, second, T, e2) {BC_v128_load, BC_##second, BC_##name},
-#include "exec/bytecode_simd.def"
+#include "bytecode/bytecode_simd.def"
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (pairs[i].first == first && pairs[i].second == second)
@@ -221,7 +221,7 @@ static enum bytecode pinned_step(const struct emitter *e, const struct producer 
                                  enum bytecode family, bool right, struct operand other) {
     static const uint16_t steps[BC_COUNT] = {
 #define PIN_STEP(t, T, compare, e2) [BC_##compare] = BC_pin_##t##_step_##compare,
-#include "exec/bytecode_pins.def"
+#include "bytecode/bytecode_pins.def"
     };
     unsigned c = other.class_ == CLASS_S ? 0 : other.class_ == CLASS_K ? 1 : 2;
     uint32_t index = (p->slot == FRAME_PIN_Q) * 12u + (p->b.class_ == CLASS_K) * 6u + right * 3u + c;

@@ -1,5 +1,5 @@
 /*
- * Two instructions in one (exec/bytecode_pairs.def): when a value was produced by the very
+ * Two instructions in one (bytecode/bytecode_pairs.def): when a value was produced by the very
  * instruction before, that one is taken back and both are said at once. Each function here answers
  * whether it did; if not, nothing was changed and the caller says the second instruction alone.
  */

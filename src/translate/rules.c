@@ -97,7 +97,7 @@ const struct rule cn_rules[OPCODE_LIMIT] = {
 #define VPAIR(name, first, second, T, e1, e2)
 #define VPAIR_TEST(name, first, second, T, e1, e2)
 #define VPAIR_LOAD(name, second, T, e2)
-#include "exec/bytecode_simd.def"
+#include "bytecode/bytecode_simd.def"
     VECTOR(v128_const, const128, false, SLOTS)
 #define GREATER(t, sign, form)                                                                     \
     VECTOR(t##_gt##sign, t##_lt##sign, true, form) VECTOR(t##_ge##sign, t##_le##sign, true, form)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "binary/opcodes.h"
-#include "exec/bytecode.h"
+#include "bytecode/bytecode.h"
 
 enum rule_kind {
     RULE_SPECIAL, /* translate.c knows it by name */

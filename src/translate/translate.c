@@ -161,7 +161,7 @@ static bool costs_fuel(enum opcode opcode) {
  * step of a global): more than enough. */
 #define MARGIN_SLOTS 6u
 
-/* Frames of code with fuel are alike whether it takes fuel by blocks or for each instruction (exec/steps.h),
+/* Frames of code with fuel are alike whether it takes fuel by blocks or for each instruction (code/steps.h),
  * though these bring different values home: usual code leaves room for all of them, near or far. */
 static void make_room(struct translator *t) {
     uint32_t end = (uint32_t)next_home(t) + (t->config->steps ? 0 : MARGIN_SLOTS);

@@ -6,7 +6,7 @@
 #ifndef CN_TRANSLATE_TRANSLATE_H
 #define CN_TRANSLATE_TRANSLATE_H
 
-#include "exec/code.h"
+#include "code/code.h"
 
 /* A place where execution can stand still, in terms of WebAssembly. */
 enum probe_place {

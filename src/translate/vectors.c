@@ -4,7 +4,7 @@
 #include "translate/fuse.h"
 #include "translate/pass.h"
 
-/* How many sources each destination has, slots first: the lists of exec/bytecode_simd.def. */
+/* How many sources each destination has, slots first: the lists of bytecode/bytecode_simd.def. */
 static const uint8_t vector_sources[] = {
     [VECTOR_SLOTS] = 0, [VECTOR_ANY] = 2,   [VECTOR_COMM] = 2,        [VECTOR_ORDERED] = 3,
     [VECTOR_TERN] = 2,  [VECTOR_SHIFT] = 3, [VECTOR_DESTINATIONS] = 1};

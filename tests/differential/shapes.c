@@ -260,12 +260,12 @@ static void list_pairs(struct shapes *all) {
 #define SECOND_I64(second) OP_i64_##second
 #define SECOND_F64(second) OP_f64_##second
 #define LOAD_PAIR(load, T, access, second, e2) {OP_##load, SECOND_##T(second)},
-#include "exec/bytecode_pairs.def"
+#include "bytecode/bytecode_pairs.def"
 #define V_PAIRS_ONLY
 #define VPAIR(name, first, second, T, e1, e2) {OP_##first, OP_##second},
 #define VPAIR_TEST(name, first, second, T, e1, e2) {OP_##first, OP_##second},
 #define VPAIR_LOAD(name, second, T, e2) {OP_v128_load, OP_##second},
-#include "exec/bytecode_simd.def"
+#include "bytecode/bytecode_simd.def"
     };
 #define COMPARED_br_i32_eq OP_i32_eq
 #define COMPARED_br_i32_ne OP_i32_ne
@@ -278,7 +278,7 @@ static void list_pairs(struct shapes *all) {
     } branches[] = {
 #define PAIR_BRANCH(first, e1, compare, e2) {OP_##first, COMPARED_##compare},
 #define LOAD_BRANCH(load, access, compare, e2) {OP_##load, COMPARED_##compare},
-#include "exec/bytecode_pairs.def"
+#include "bytecode/bytecode_pairs.def"
     };
     for (size_t i = 0; i < COUNT(pairs); i++)
         list_pair(all, pairs[i].first, pairs[i].second);

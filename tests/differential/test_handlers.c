@@ -8,7 +8,7 @@
 
 #include <regex.h>
 
-#include "exec/bytecode.h"
+#include "bytecode/bytecode.h"
 #include "shapes.h"
 
 #define SEEDS 300

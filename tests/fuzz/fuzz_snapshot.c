@@ -15,7 +15,7 @@
 
 #include "../hostile/stubs.h"
 #include "catnap.h"
-#include "snapshot/format.h"
+#include "persist/format.h"
 
 #define FUEL 5000
 

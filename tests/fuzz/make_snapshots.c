@@ -6,7 +6,7 @@
 
 #include "../snapshot/modules.h"
 #include "catnap.h"
-#include "snapshot/format.h"
+#include "persist/format.h"
 
 static const char *directory;
 

@@ -1,8 +1,8 @@
 /* Snapshots whose checksums are right and whose numbers no writer produces: they are refused, and what
  * they cost is in proportion to their length. */
 #include "modules.h"
-#include "snapshot/format.h"
-#include "snapshot/snapshot.h"
+#include "persist/format.h"
+#include "persist/snapshot.h"
 #include "world.h"
 
 #include <unistd.h>

@@ -7,8 +7,8 @@
 
 #include "../temporary.h"
 #include "modules.h"
-#include "snapshot/format.h"
-#include "snapshot/snapshot.h"
+#include "persist/format.h"
+#include "persist/snapshot.h"
 #include "world.h"
 
 /* ---- Copies ---- */

@@ -2,7 +2,7 @@
 #include "build.h"
 
 #include "binary/reader.h"
-#include "snapshot/encode.h"
+#include "persist/encode.h"
 
 static struct alloc host;
 

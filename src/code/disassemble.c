@@ -1,0 +1,286 @@
+/* A function's WebAssembly and its register bytecode side by side (catnap inspect --function). */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "binary/opcodes.h"
+#include "binary/reader.h"
+#include "bytecode/bytecode.h"
+#include "exec/internal.h"
+#include "translate/translate.h"
+
+#define LEFT_WIDTH 44
+#define BR_TABLE_SHOWN 16
+
+struct line {
+    char text[512];
+    size_t length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(line->text + line->length, sizeof line->text - line->length, format,
+                      arguments);
+    va_end(arguments);
+    if (n > 0)
+        line->length += (size_t)n;
+    if (line->length >= sizeof line->text)
+        line->length = sizeof line->text - 1;
+}
+
+/* ---- WebAssembly ---- */
+
+static void add_bytes(struct line *line, const uint8_t **at, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        add(line, " %u", *(*at)++);
+}
+
+static void add_immediates(struct line *line, const uint8_t **at, enum immediate immediate) {
+    switch (immediate) {
+    case IMM_NONE:
+        break;
+    case IMM_BLOCK: {
+        int64_t type = cn_s64_valid(at);
+        if (type >= 0)
+            add(line, " type %" PRId64, type);
+        else if (type != -64)
+            add(line, " %s", cn_valtype_name((valtype)(type & 0x7F)));
+        break;
+    }
+    case IMM_BR_TABLE: {
+        uint64_t count = (uint64_t)cn_u32_valid(at) + 1;
+        for (uint64_t i = 0; i < count; i++) {
+            uint32_t depth = cn_u32_valid(at);
+            if (i < BR_TABLE_SHOWN)
+                add(line, " %u", depth);
+            else if (i == BR_TABLE_SHOWN)
+                add(line, " ... (%" PRIu64 " in all)", count);
+        }
+        break;
+    }
+    case IMM_SELECT:
+        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
+            add(line, " %s", cn_valtype_name((valtype)(cn_s64_valid(at) & 0x7F)));
+        break;
+    case IMM_HEAP_TYPE:
+        add(line, " %s", (cn_s64_valid(at) & 0x7F) == VT_FUNCREF ? "func" : "extern");
+        break;
+    case IMM_CALL_INDIRECT:
+    case IMM_MEMORY_INIT:
+    case IMM_MEMORY_COPY:
+    case IMM_TABLE_INIT:
+    case IMM_TABLE_COPY: {
+        uint32_t first = cn_u32_valid(at), second = cn_u32_valid(at);
+        add(line, " %u %u", first, second);
+        break;
+    }
+    case IMM_I32:
+    case IMM_I64:
+        add(line, " %" PRId64, cn_s64_valid(at));
+        break;
+    case IMM_F32: {
+        float value;
+        memcpy(&value, *at, sizeof value);
+        *at += sizeof value;
+        add(line, " %.9g", (double)value);
+        break;
+    }
+    case IMM_F64: {
+        double value;
+        memcpy(&value, *at, sizeof value);
+        *at += sizeof value;
+        add(line, " %.17g", value);
+        break;
+    }
+    case IMM_V128:
+    case IMM_SHUFFLE:
+        add_bytes(line, at, 16);
+        break;
+    case IMM_LANE16:
+    case IMM_LANE8:
+    case IMM_LANE4:
+    case IMM_LANE2:
+        add_bytes(line, at, 1);
+        break;
+    case IMM_MEM0:
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM3:
+    case IMM_MEM4:
+    case IMM_MEM0_LANE:
+    case IMM_MEM1_LANE:
+    case IMM_MEM2_LANE:
+    case IMM_MEM3_LANE: {
+        cn_u32_valid(at);
+        uint64_t offset = cn_u64_valid(at);
+        if (offset)
+            add(line, " offset=%" PRIu64, offset);
+        if (immediate >= IMM_MEM0_LANE)
+            add_bytes(line, at, 1);
+        break;
+    }
+    default:
+        add(line, " %u", cn_u32_valid(at));
+        break;
+    }
+}
+
+static uint32_t read_opcode(const uint8_t **at) {
+    uint32_t opcode = *(*at)++;
+    if (opcode == 0xFC)
+        return OPCODE_PREFIX_FC + cn_u32_valid(at);
+    if (opcode == 0xFD)
+        return OPCODE_PREFIX_FD + cn_u32_valid(at);
+    return opcode;
+}
+
+/* One WebAssembly instruction; `depth` is the nesting and is kept up to date. */
+static void add_wasm(struct line *line, const uint8_t *bytes, const uint8_t **at,
+                     uint32_t *depth) {
+    uint32_t offset = (uint32_t)(*at - bytes);
+    uint32_t opcode = read_opcode(at);
+    if ((opcode == OP_end || opcode == OP_else_) && *depth > 0)
+        --*depth;
+    add(line, "%06x  %*s%s", offset, (int)(*depth < 12 ? *depth * 2 : 24), "",
+        cn_op_info[opcode].name);
+    add_immediates(line, at, (enum immediate)cn_op_info[opcode].immediate);
+    if (opcode == OP_block || opcode == OP_loop || opcode == OP_if_ || opcode == OP_else_)
+        ++*depth;
+}
+
+/* ---- bytecode ---- */
+
+static void add_slot(struct line *line, int64_t slot) {
+    if (slot < 0)
+        add(line, " p%" PRId64, -slot);
+    else
+        add(line, " s%" PRId64, slot);
+}
+
+static void add_bytecode(struct line *line, const struct code *code, uint32_t cell,
+                         enum bytecode bytecode) {
+    const uint64_t *pc = cn_cell_at(code, cell);
+    const char *format = cn_bytecode_info[bytecode].format;
+    add(line, "%5u %s", cell, cn_bytecode_info[bytecode].name);
+    for (; *format; format++) {
+        switch (*format) {
+        case 'd':
+        case 'a': add_slot(line, bc_o(pc, 0)); break;
+        case 'b': add_slot(line, bc_o(pc, 1)); break;
+        case 'c': add_slot(line, bc_o(pc, 2)); break;
+        case 'e': add_slot(line, bc_o(pc, 3)); break;
+        case 'A': add(line, " acc"); break;
+        case 'p':
+        case 'q': add(line, " %c", *format); break;
+        case 'o': add(line, " %c", *cn_bytecode_info[bytecode].format == 'p' ? 'q' : 'p'); break;
+        case 'n': add(line, " %d", bc_o(pc, 3)); break;
+        case 'w': add(line, " %d", bc_w(pc)); break;
+        case 'F': add(line, " +%d", bc_w(pc) / 8); break;
+        case 'W': add(line, " ->%" PRId64, (int64_t)cell + bc_w(pc) / 8); break;
+        case 'h': add_slot(line, (int16_t)pc[2]); break;
+        case 'H': add_slot(line, (int16_t)(pc[2] >> 32)); break;
+        case 'g': add_slot(line, (int16_t)pc[3]); break;
+        case 'G': add_slot(line, (int16_t)(pc[3] >> 32)); break;
+        case 'l': add(line, " %d", (int32_t)pc[2]); break;
+        case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
+        case '+': break; /* the second constant of a pair: in cell 2 or 3 */
+        case 'u': {
+            char type[128];
+            add(line, " %s", cn_functype_format((const struct functype *)(uintptr_t)pc[2], type,
+                                                sizeof type));
+            break;
+        }
+        case 'f': add(line, " 0x%" PRIx64, pc[2] >> 1); break;
+        case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
+        case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
+        case 't':
+        case 'T': {
+            uint32_t count = (uint32_t)bc_w(pc) + 1, first = *format == 't' ? 2 : 3;
+            for (uint32_t i = 0; i < count && i < BR_TABLE_SHOWN; i++)
+                add(line, " ->%" PRId64,
+                    cell + first +
+                        (i * INT64_C(4) + (int32_t)(pc[first + i / 2] >> (i % 2 * 32))) / 8);
+            if (count > BR_TABLE_SHOWN)
+                add(line, " ...");
+            break;
+        }
+        default: break;
+        }
+    }
+}
+
+static void write_pair(struct line *left, struct line *right, catnap_write_t write, void *env) {
+    if (right->length)
+        while (left->length < LEFT_WIDTH)
+            add(left, " ");
+    write(env, left->text, left->length);
+    if (right->length) {
+        write(env, "  ", 2);
+        write(env, right->text, right->length);
+    }
+    write(env, "\n", 1);
+    left->length = right->length = 0;
+}
+
+static void write_body(const struct module *module, const struct code *code,
+                       const struct source_map *map, catnap_write_t write, void *env) {
+    struct line left = {.length = 0}, right = {.length = 0};
+    const uint8_t *at = module->bytes + code->body.offset;
+    const uint8_t *end = at + code->body.length;
+    uint32_t depth = 1;
+    size_t entry = 0;
+    for (uint32_t groups = cn_u32_valid(&at); groups > 0; groups--) {
+        cn_u32_valid(&at);
+        cn_s64_valid(&at);
+    }
+    /* What belongs to no instruction comes first: the prologue, if there is one. */
+    while (entry < map->count && map->entries[entry].cell < code->first_cell)
+        entry++;
+    for (; entry < map->count && map->entries[entry].offset < (uint32_t)(at - module->bytes);
+         entry++) {
+        add_bytecode(&right, code, map->entries[entry].cell,
+                     (enum bytecode)map->entries[entry].bytecode);
+        write_pair(&left, &right, write, env);
+    }
+    while (at < end) {
+        uint32_t offset = (uint32_t)(at - module->bytes);
+        add_wasm(&left, module->bytes, &at, &depth);
+        bool first = true;
+        while (entry < map->count && map->entries[entry].offset == offset) {
+            add_bytecode(&right, code, map->entries[entry].cell,
+                         (enum bytecode)map->entries[entry].bytecode);
+            write_pair(&left, &right, write, env);
+            first = false;
+            entry++;
+        }
+        if (first)
+            write_pair(&left, &right, write, env);
+    }
+}
+
+bool cn_code_disassemble(struct module *module, uint32_t func,
+                         const struct translation_config *config, catnap_write_t write, void *env,
+                         struct error *error) {
+    struct source_map map = {.alloc = module->alloc};
+    _Atomic uint64_t *table = cn_module_code(module);
+    struct code *published = table ? cn_code_get(module, table, func, config, NULL, error) : NULL;
+    if (!table)
+        cn_fail_memory(error);
+    if (!published)
+        return false;
+    struct code *code = cn_translate(module, func, published->body, config, NULL, &map, error);
+    if (code) {
+        struct line left = {.length = 0}, right = {.length = 0};
+        char type[256];
+        add(&left, "; function %u %s: %u bytes, %u cells, frame of %u slots", func,
+            cn_functype_format(module_func_type(module, func), type, sizeof type),
+            code->body.length, code->cell_count, code->frame_slots);
+        write_pair(&left, &right, write, env);
+        write_body(module, code, &map, write, env);
+        cn_free(module->alloc, code, code->size);
+    }
+    cn_source_map_free(&map);
+    return code != NULL;
+}

@@ -1,0 +1,507 @@
+/* From a store to a snapshot, and what can be done with one: owning its pages, deltas. */
+#include "persist/snapshot.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/platform.h"
+#include "exec/internal.h"
+#include "persist/checkpoint.h"
+
+/* ---- Life ---- */
+
+catnap_snapshot_t *cn_snapshot_new(wasm_engine_t *engine, struct error *error) {
+    catnap_snapshot_t *snapshot = cn_calloc(&engine->alloc, 1, sizeof *snapshot);
+    if (!snapshot) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    snapshot->alloc = &engine->alloc;
+    snapshot->engine = engine;
+    snapshot->image = -1;
+    atomic_init(&snapshot->references, 1);
+    pthread_mutex_init(&snapshot->spare_mutex, NULL);
+    cn_arena_init(&snapshot->arena, &engine->alloc);
+    cn_engine_retain(engine);
+    return snapshot;
+}
+
+void cn_snapshot_retain(catnap_snapshot_t *snapshot) {
+    atomic_fetch_add(&snapshot->references, 1);
+}
+
+void cn_snapshot_release(catnap_snapshot_t *snapshot) {
+    if (!snapshot || atomic_fetch_sub(&snapshot->references, 1) != 1)
+        return;
+    wasm_engine_t *engine = snapshot->engine;
+    for (uint32_t i = 0; i < snapshot->module_count; i++)
+        if (snapshot->modules[i].shared)
+            cn_shared_release(snapshot->modules[i].shared);
+    cn_spares_free(snapshot);
+    cn_os_release(snapshot->view, snapshot->view_length);
+    cn_os_release(snapshot->file_view, snapshot->file_view_length);
+    cn_os_image_delete(snapshot->image);
+    cn_snapshot_release(snapshot->base);
+    cn_free(snapshot->alloc, snapshot->objects,
+            snapshot->object_capacity * sizeof *snapshot->objects);
+    cn_free(snapshot->alloc, snapshot->runs, snapshot->run_capacity * sizeof *snapshot->runs);
+    cn_arena_free(&snapshot->arena);
+    cn_free(snapshot->alloc, snapshot, sizeof *snapshot);
+    cn_engine_release(engine);
+}
+
+struct snap_run *cn_snapshot_add_run(catnap_snapshot_t *snapshot) {
+    void *runs = snapshot->runs;
+    if (!cn_grow(snapshot->alloc, &runs, &snapshot->run_capacity, snapshot->run_count + 1,
+                 sizeof *snapshot->runs))
+        return NULL;
+    snapshot->runs = runs;
+    return &snapshot->runs[snapshot->run_count++];
+}
+
+/* ---- Objects and references ---- */
+
+struct capture {
+    catnap_snapshot_t *snapshot; /* first: cn_snap_ref_of() finds the rest by it */
+    wasm_store_t *store;
+    const struct snap_naming *naming;
+    struct error *error;
+};
+
+static struct snap_object *add_object(catnap_snapshot_t *snapshot, struct wasm_ref_t *source,
+                                      struct error *error) {
+    void *objects = snapshot->objects;
+    if (!cn_grow(snapshot->alloc, &objects, &snapshot->object_capacity,
+                 (size_t)snapshot->object_count + 1, sizeof *snapshot->objects)) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    snapshot->objects = objects;
+    struct snap_object *object = &snapshot->objects[snapshot->object_count++];
+    *object = (struct snap_object){.kind = source->kind, .source = source};
+    source->number = snapshot->object_count;
+    return object;
+}
+
+static bool is_numbered(const catnap_snapshot_t *snapshot, const struct wasm_ref_t *ref) {
+    return ref->number > 0 && ref->number <= snapshot->object_count &&
+           snapshot->objects[ref->number - 1].source == ref;
+}
+
+/* The number of an instance of a pre-linked module that was given back and waits, and of its parts: they
+ * are not in the snapshot. */
+#define LEFT_OUT UINT32_MAX
+
+/* The number of an object; those that the host made come in when somebody refers to them. */
+static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint32_t *number,
+                      struct error *error) {
+    if (ref->number == LEFT_OUT)
+        return cn_fail(error, CATNAP_MISUSE,
+                       "the instances refer to one that was given back: catnap_instance_recycle()");
+    if (!is_numbered(snapshot, ref) && !add_object(snapshot, ref, error))
+        return false;
+    *number = ref->number - 1;
+    return true;
+}
+
+static uint32_t index_of_global(const wasm_global_t *global) {
+    const wasm_instance_t *instance = global->instance;
+    uint32_t index = instance->module->imported_global_count;
+    while (instance->global_objects[index] != global)
+        index++;
+    return index;
+}
+
+bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref *out,
+                    struct error *error) {
+    struct wasm_ref_t *ref = slot_object(slot);
+    *out = (struct snap_ref){SNAP_NULL, 0, 0};
+    if (!ref)
+        return true;
+    if (ref->kind == OBJECT_FUNC && ((wasm_func_t *)ref)->instance) {
+        wasm_func_t *func = (wasm_func_t *)ref;
+        *out = (struct snap_ref){SNAP_FUNC_OF, 0, func->index};
+        return number_of(snapshot, &func->instance->ref, &out->object, error);
+    }
+    if (ref->kind == OBJECT_GLOBAL && ((wasm_global_t *)ref)->instance) {
+        wasm_global_t *global = (wasm_global_t *)ref;
+        *out = (struct snap_ref){SNAP_GLOBAL_OF, 0, index_of_global(global)};
+        return number_of(snapshot, &global->instance->ref, &out->object, error);
+    }
+    out->tag = SNAP_OBJECT;
+    return number_of(snapshot, ref, &out->object, error);
+}
+
+static bool capture_value(catnap_snapshot_t *snapshot, valtype type, const uint64_t *cell,
+                          struct snap_value *out, struct error *error) {
+    *out = (struct snap_value){0};
+    if (vt_is_ref(type))
+        return cn_snap_ref_of(snapshot, cell[0], &out->ref, error);
+    memcpy(out->bits, cell, vt_slots(type) * sizeof(uint64_t));
+    return true;
+}
+
+/* ---- Instances ---- */
+
+static struct snap_text copy_text(struct arena *arena, const char *bytes, size_t length, bool *ok) {
+    char *copy = cn_arena_alloc(arena, length + 1);
+    if (!copy) {
+        *ok = false;
+        return (struct snap_text){NULL, 0};
+    }
+    memcpy(copy, bytes, length);
+    return (struct snap_text){copy, (uint32_t)length};
+}
+
+static struct wasm_ref_t *imported(const wasm_instance_t *instance, const struct import *import) {
+    switch (import->kind) {
+    case EXTERN_FUNC:
+        return &instance->funcs[import->index]->ref;
+    case EXTERN_TABLE:
+        return &instance->tables[import->index]->ref;
+    case EXTERN_MEMORY:
+        return &instance->memories[import->index]->ref;
+    case EXTERN_GLOBAL:
+        return &instance->global_objects[import->index]->ref;
+    }
+    return NULL;
+}
+
+/* The first import of a function of the host is its name. */
+static bool note_import(catnap_snapshot_t *snapshot, const struct module *module,
+                        const struct import *import, const struct snap_ref *ref) {
+    bool ok = true;
+    struct snap_object *object = &snapshot->objects[ref->object];
+    if (ref->tag != SNAP_OBJECT || object->kind != OBJECT_FUNC || object->import_name.bytes)
+        return true;
+    const char *bytes = (const char *)module->bytes;
+    object->import_module =
+        copy_text(&snapshot->arena, bytes + import->module.offset, import->module.length, &ok);
+    object->import_name =
+        copy_text(&snapshot->arena, bytes + import->name.offset, import->name.length, &ok);
+    return ok;
+}
+
+static bool capture_imports(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    struct snap_ref *imports =
+        cn_arena_calloc(&c->snapshot->arena, module->import_count, sizeof *imports);
+    if (!imports)
+        return cn_fail_memory(c->error);
+    for (uint32_t i = 0; i < module->import_count; i++) {
+        struct wasm_ref_t *ref = imported(instance, &module->imports[i]);
+        if (!cn_snap_ref_of(c->snapshot, (uint64_t)(uintptr_t)ref, &imports[i], c->error))
+            return false;
+        if (!note_import(c->snapshot, module, &module->imports[i], &imports[i]))
+            return cn_fail_memory(c->error);
+    }
+    c->snapshot->objects[number].imports = imports;
+    c->snapshot->objects[number].import_count = module->import_count;
+    return true;
+}
+
+static bool capture_globals(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    uint32_t first = module->imported_global_count, count = module->global_count - first;
+    struct snap_value *values = cn_arena_calloc(&c->snapshot->arena, count, sizeof *values);
+    if (!values)
+        return cn_fail_memory(c->error);
+    for (uint32_t i = 0; i < count; i++)
+        if (!capture_value(c->snapshot, module->globals[first + i].type.type,
+                           instance->globals[first + i], &values[i], c->error))
+            return false;
+    c->snapshot->objects[number].globals = values;
+    c->snapshot->objects[number].global_count = count;
+    return true;
+}
+
+static bool capture_flags(struct capture *c, struct snap_object *object,
+                          const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    object->flag_count = module->elem_count + module->data_count;
+    object->flags = cn_arena_calloc(&c->snapshot->arena, object->flag_count, 1);
+    if (!object->flags)
+        return cn_fail_memory(c->error);
+    for (uint32_t i = 0; i < module->elem_count; i++)
+        object->flags[i] = instance->dropped_elems[i];
+    for (uint32_t i = 0; i < module->data_count; i++)
+        object->flags[module->elem_count + i] = instance->dropped_datas[i];
+    return true;
+}
+
+/* A module that was loaded twice is one: nothing tells its instances apart when they are woken. */
+static bool same_module(const struct module *a, const struct module *b) {
+    return a == b || (a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+static uint32_t module_number(const catnap_snapshot_t *snapshot,
+                              const struct shared_module *shared) {
+    uint32_t i = 0;
+    while (snapshot->modules[i].shared &&
+           !same_module(snapshot->modules[i].shared->module, shared->module))
+        i++;
+    return i;
+}
+
+static bool capture_module(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    uint32_t i = module_number(c->snapshot, instance->shared);
+    struct snap_module *module = &c->snapshot->modules[i];
+    c->snapshot->objects[number].module = i;
+    if (module->shared)
+        return true;
+    bool ok = true;
+    const struct module *m = instance->module;
+    if (m->module_name.length > 0)
+        module->name =
+            copy_text(&c->snapshot->arena, (const char *)m->bytes + m->module_name.offset,
+                      m->module_name.length, &ok);
+    else if (m->given_name)
+        module->name = copy_text(&c->snapshot->arena, m->given_name, strlen(m->given_name), &ok);
+    cn_shared_retain(instance->shared);
+    module->shared = instance->shared;
+    module->length = m->size;
+    c->snapshot->module_count = i + 1;
+    return ok ? true : cn_fail_memory(c->error);
+}
+
+/* Says whose the instance's own memories and tables are. */
+static void claim_parts(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    struct snap_object *objects = c->snapshot->objects;
+    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++) {
+        struct snap_object *memory = &objects[instance->memories[i]->ref.number - 1];
+        memory->owner = number + 1;
+        memory->owner_index = i;
+    }
+    for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
+        struct snap_object *table = &objects[instance->tables[i]->ref.number - 1];
+        table->owner = number + 1;
+        table->owner_index = i;
+    }
+}
+
+static bool capture_instance(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    claim_parts(c, number, instance);
+    return capture_module(c, number, instance) && capture_imports(c, number, instance) &&
+           capture_globals(c, number, instance) &&
+           capture_flags(c, &c->snapshot->objects[number], instance);
+}
+
+/* ---- Other objects ---- */
+
+static bool capture_table(struct capture *c, uint32_t number, const wasm_table_t *table) {
+    struct snap_ref *elements =
+        cn_arena_calloc(&c->snapshot->arena, (size_t)table->size, sizeof *elements);
+    if (!elements)
+        return cn_fail_memory(c->error);
+    for (uint64_t i = 0; i < table->size; i++)
+        if (!cn_snap_ref_of(c->snapshot, table->elements[i], &elements[i], c->error))
+            return false;
+    struct snap_object *object = &c->snapshot->objects[number];
+    object->elements = elements;
+    object->size = table->size;
+    object->limits = table->type.limits;
+    object->type = table->type.element;
+    return true;
+}
+
+static bool capture_global(struct capture *c, uint32_t number, const wasm_global_t *global) {
+    struct snap_value *value = cn_arena_calloc(&c->snapshot->arena, 1, sizeof *value);
+    if (!value)
+        return cn_fail_memory(c->error);
+    if (!capture_value(c->snapshot, global->type.type, global->cell, value, c->error))
+        return false;
+    struct snap_object *object = &c->snapshot->objects[number];
+    object->globals = value;
+    object->global_count = 1;
+    object->type = global->type.type;
+    object->is_mutable = global->type.is_mutable;
+    return true;
+}
+
+/* What only the host can know again, and nobody imports by name. */
+static bool capture_host(struct capture *c, struct snap_object *object) {
+    char text[256];
+    size_t length = 0;
+    if (object->import_name.bytes)
+        return true;
+    if (c->naming && c->naming->name)
+        length = c->naming->name(c->naming->env, object->source, text, sizeof text);
+    if (length == 0 || length > sizeof text)
+        return cn_fail(c->error, CATNAP_MISUSE,
+                       "the instances refer to something of the host that has no name");
+    bool ok = true;
+    object->host_name = copy_text(&c->snapshot->arena, text, length, &ok);
+    return ok ? true : cn_fail_memory(c->error);
+}
+
+static bool capture_object(struct capture *c, uint32_t number) {
+    struct wasm_ref_t *ref = c->snapshot->objects[number].source;
+    switch (ref->kind) {
+    case OBJECT_INSTANCE:
+        return capture_instance(c, number, (wasm_instance_t *)ref);
+    case OBJECT_TABLE:
+        return capture_table(c, number, (wasm_table_t *)ref);
+    case OBJECT_GLOBAL:
+        return capture_global(c, number, (wasm_global_t *)ref);
+    case OBJECT_MEMORY: {
+        const wasm_memory_t *memory = (const wasm_memory_t *)ref;
+        c->snapshot->objects[number].size = memory->size;
+        c->snapshot->objects[number].limits = memory->type.limits;
+        return true;
+    }
+    default:
+        return capture_host(c, &c->snapshot->objects[number]);
+    }
+}
+
+static void leave_out(wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    instance->ref.number = LEFT_OUT;
+    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
+        instance->memories[i]->ref.number = LEFT_OUT;
+    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
+        instance->tables[i]->ref.number = LEFT_OUT;
+}
+
+static bool list_objects(struct capture *c) {
+    struct wasm_ref_t *head = &c->store->objects;
+    size_t instances = 0;
+    for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous)
+        ref->number = 0;
+    for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous)
+        if (ref->kind == OBJECT_INSTANCE && !((wasm_instance_t *)ref)->counted)
+            leave_out((wasm_instance_t *)ref);
+    for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous) {
+        bool wanted = ref->kind == OBJECT_INSTANCE ||
+                      (ref->escaped && (ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE));
+        if (!wanted || ref->number == LEFT_OUT)
+            continue;
+        instances += ref->kind == OBJECT_INSTANCE;
+        if (!add_object(c->snapshot, ref, c->error))
+            return false;
+    }
+    c->snapshot->modules =
+        cn_arena_calloc(&c->snapshot->arena, instances + 1, sizeof *c->snapshot->modules);
+    return c->snapshot->modules ? true : cn_fail_memory(c->error);
+}
+
+/* ---- Pages ---- */
+
+static bool is_zero(const uint8_t *page) {
+    uint64_t word;
+    memcpy(&word, page, sizeof word);
+    return word == 0 && memcmp(page, page + 8, SNAP_PAGE - 8) == 0;
+}
+
+struct pages {
+    struct capture *capture;
+    uint32_t object;
+    const uint8_t *base;
+    bool failed;
+};
+
+static void note_pages(void *env, size_t from, size_t to) {
+    struct pages *pages = env;
+    catnap_snapshot_t *snapshot = pages->capture->snapshot;
+    for (size_t at = from; at < to; at += SNAP_PAGE) {
+        if (is_zero(pages->base + at))
+            continue;
+        struct snap_run *last =
+            snapshot->run_count ? &snapshot->runs[snapshot->run_count - 1] : NULL;
+        if (last && last->object == pages->object &&
+            (last->first + last->count) * SNAP_PAGE == at) {
+            last->count++;
+            continue;
+        }
+        struct snap_run *run = cn_snapshot_add_run(snapshot);
+        if (!run) {
+            pages->failed = true;
+            return;
+        }
+        *run = (struct snap_run){.object = pages->object,
+                                 .first = at / SNAP_PAGE,
+                                 .count = 1,
+                                 .bytes = pages->base + at};
+    }
+}
+
+static bool capture_pages(struct capture *c, uint32_t number) {
+    const wasm_memory_t *memory = (const wasm_memory_t *)c->snapshot->objects[number].source;
+    struct error ignored;
+    const struct tracker *tracker = cn_engine_tracker(c->store->engine, &ignored);
+    struct pages pages = {c, number, memory->base, false};
+    size_t before = c->snapshot->run_count;
+    /* Untouched pages are zero, unless an image is behind them. */
+    if (memory->imaged || memory->shadow || !tracker ||
+        !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, note_pages, &pages)) {
+        c->snapshot->run_count = before; /* what was told before nothing more was */
+        note_pages(&pages, 0, (size_t)memory->size);
+    }
+    return pages.failed ? cn_fail_memory(c->error) : true;
+}
+
+static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
+                                  const struct snap_naming *naming, struct error *error) {
+    struct capture c = {cn_snapshot_new(store->engine, error), store, naming, error};
+    if (!c.snapshot)
+        return NULL;
+    c.snapshot->fuel_enabled = store->machine.fuel_enabled;
+    c.snapshot->interruptible = store->machine.interruptible;
+    c.snapshot->fuel = store->machine.fuel;
+    c.snapshot->fuel_paid = run ? cn_run_fuel(run) : 0;
+    bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error));
+    /* The list grows while its objects are looked at: references bring others in. */
+    for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
+        ok = capture_object(&c, i);
+    for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
+        if (c.snapshot->objects[i].kind == OBJECT_MEMORY)
+            ok = capture_pages(&c, i);
+    if (ok)
+        return c.snapshot;
+    cn_snapshot_release(c.snapshot);
+    return NULL;
+}
+
+catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
+                                       const struct snap_naming *naming, struct error *error) {
+    cn_collect(store); /* so that equal stores give equal snapshots */
+    if (store->deleted) {
+        cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
+        return NULL;
+    }
+    cn_hold_collections(store); /* `name` may drop handles */
+    catnap_snapshot_t *snapshot = capture(store, run, naming, error);
+    cn_resume_collections(store);
+    return snapshot;
+}
+
+/* ---- Owning ---- */
+
+bool cn_snapshot_own(catnap_snapshot_t *snapshot, struct error *error) {
+    size_t total = 0;
+    for (size_t i = 0; i < snapshot->run_count; i++)
+        total += (size_t)snapshot->runs[i].count * SNAP_PAGE;
+    if (total == 0)
+        return true;
+    int image = cn_os_image_new(total);
+    uint8_t *view = image < 0 ? NULL : cn_os_image_open(image, total);
+    if (!view) {
+        cn_os_image_delete(image);
+        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses %zu bytes for a snapshot",
+                       total);
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < snapshot->run_count; i++) {
+        struct snap_run *run = &snapshot->runs[i];
+        size_t size = (size_t)run->count * SNAP_PAGE;
+        memcpy(view + at, run->bytes, size);
+        run->bytes = view + at;
+        run->offset = at;
+        at += size;
+    }
+    snapshot->image = image;
+    snapshot->view = view;
+    snapshot->view_length = total;
+    return true;
+}

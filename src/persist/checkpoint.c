@@ -1,0 +1,522 @@
+/*
+ * Checkpoints: a stack of levels. A level holds copies of all that is small,
+ * and for each memory what brings the shadow from this level back to the one
+ * below.
+ *
+ * Objects are walked from the oldest on, so that an object has the same place
+ * in each level.
+ */
+#include "persist/checkpoint.h"
+
+#include <string.h>
+
+#include "base/process.h"
+#include "persist/shadow.h"
+
+struct saved_memory {
+    wasm_memory_t *memory;
+    bool has_undo;     /* the level below has it too */
+    struct undo *undo; /* the shadow as it was before this checkpoint; NULL without has_undo */
+    /* The shadow at this checkpoint, when it is that of a later, forgotten one. */
+    struct undo *later;
+};
+
+/* The elements of a table; levels share equal ones. */
+struct elements {
+    uint32_t references;
+    size_t count;
+    uint64_t slots[];
+};
+struct saved_table {
+    wasm_table_t *table;
+    struct elements *elements;
+};
+
+/* Globals and flags of an instance, or a host's global. */
+struct saved_bytes {
+    struct wasm_ref_t *owner;
+    void *at;
+    size_t size;
+    uint64_t *copy; /* in the level's allocation */
+};
+
+struct level {
+    struct level *below;
+    uint32_t number;
+    size_t allocation;
+    uint64_t fuel;
+    size_t memory_count, table_count, bytes_count;
+    struct saved_memory *memories;
+    struct saved_table *tables;
+    struct saved_bytes *bytes;
+};
+
+struct checkpoints {
+    struct level *top;
+    uint32_t kept;    /* levels from 1 that cannot be released */
+    uint64_t process; /* whose the shadows are */
+};
+
+/* ---- Counting and listing ---- */
+
+struct counts {
+    size_t memories, tables, bytes, words;
+};
+
+static size_t words_of(size_t bytes) {
+    return (bytes + 7) / 8;
+}
+
+static size_t cells_bytes(const wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    return (size_t)(module->global_count - module->imported_global_count) * 16;
+}
+
+/* What of an object is saved by copying: at most three stretches. */
+static size_t stretches(struct wasm_ref_t *ref, struct saved_bytes out[3]) {
+    if (ref->kind == OBJECT_GLOBAL) {
+        wasm_global_t *global = (wasm_global_t *)ref;
+        out[0] = (struct saved_bytes){ref, global->own, sizeof global->own, NULL};
+        return 1;
+    }
+    if (ref->kind != OBJECT_INSTANCE)
+        return 0;
+    wasm_instance_t *instance = (wasm_instance_t *)ref;
+    out[0] = (struct saved_bytes){ref, instance->cells, cells_bytes(instance), NULL};
+    const struct module *module = instance->module;
+    out[1] = (struct saved_bytes){ref, instance->dropped_elems, module->elem_count, NULL};
+    out[2] = (struct saved_bytes){ref, instance->dropped_datas, module->data_count, NULL};
+    return 3;
+}
+
+static struct counts count_objects(const wasm_store_t *store) {
+    struct counts counts = {0};
+    struct saved_bytes found[3];
+    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
+         ref = ref->previous) {
+        counts.memories += ref->kind == OBJECT_MEMORY;
+        counts.tables += ref->kind == OBJECT_TABLE;
+        size_t n = stretches(ref, found);
+        counts.bytes += n;
+        for (size_t i = 0; i < n; i++)
+            counts.words += words_of(found[i].size);
+    }
+    return counts;
+}
+
+static struct level *allocate_level(wasm_store_t *store, const struct counts *counts) {
+    size_t size = sizeof(struct level) + counts->memories * sizeof(struct saved_memory) +
+                  counts->tables * sizeof(struct saved_table) +
+                  counts->bytes * sizeof(struct saved_bytes) + counts->words * sizeof(uint64_t);
+    struct level *level = cn_alloc(store->alloc, size);
+    if (!level)
+        return NULL;
+    *level = (struct level){.allocation = size};
+    level->memories = (struct saved_memory *)(level + 1);
+    level->tables = (struct saved_table *)(level->memories + counts->memories);
+    level->bytes = (struct saved_bytes *)(level->tables + counts->tables);
+    return level;
+}
+
+static void list_objects(wasm_store_t *store, struct level *level, size_t bytes_count) {
+    uint64_t *copy = (uint64_t *)(level->bytes + bytes_count);
+    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
+         ref = ref->previous) {
+        size_t n = stretches(ref, &level->bytes[level->bytes_count]);
+        for (size_t i = 0; i < n; i++) {
+            struct saved_bytes *saved = &level->bytes[level->bytes_count++];
+            saved->copy = copy;
+            copy += words_of(saved->size);
+        }
+        if (ref->kind == OBJECT_MEMORY)
+            level->memories[level->memory_count++] =
+                (struct saved_memory){.memory = (wasm_memory_t *)ref};
+        if (ref->kind == OBJECT_TABLE)
+            level->tables[level->table_count++] =
+                (struct saved_table){.table = (wasm_table_t *)ref};
+        if (n > 0 || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE)
+            ref->escaped = true; /* goes no more with its last handle: mark() keeps it */
+    }
+}
+
+/* ---- Tables ---- */
+
+static void release_elements(struct alloc *alloc, struct elements *elements) {
+    if (elements && --elements->references == 0)
+        cn_free(alloc, elements, sizeof *elements + elements->count * sizeof(uint64_t));
+}
+
+static bool same_elements(const wasm_table_t *table, const struct elements *elements) {
+    return elements->count == table->size &&
+           memcmp(elements->slots, table->elements, elements->count * sizeof(uint64_t)) == 0;
+}
+
+static bool save_table(struct level *level, size_t index, struct alloc *alloc) {
+    struct saved_table *saved = &level->tables[index];
+    const wasm_table_t *table = saved->table;
+    const struct level *below = level->below;
+    if (below && index < below->table_count && below->tables[index].table == table &&
+        same_elements(table, below->tables[index].elements)) {
+        saved->elements = below->tables[index].elements;
+        saved->elements->references++;
+        return true;
+    }
+    size_t bytes = (size_t)table->size * sizeof(uint64_t);
+    struct elements *copy = cn_alloc(alloc, sizeof *copy + bytes);
+    if (!copy)
+        return false;
+    copy->references = 1;
+    copy->count = (size_t)table->size;
+    memcpy(copy->slots, table->elements, bytes);
+    saved->elements = copy;
+    return true;
+}
+
+/* So much room for elements that are gone is kept for those that may come. */
+#define SPARE_ELEMENTS 1024u
+
+static void shrink_room(wasm_table_t *table) {
+    if (table->capacity - table->size <= SPARE_ELEMENTS)
+        return;
+    uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
+                                    (size_t)table->capacity * sizeof *elements,
+                                    (size_t)table->size * sizeof *elements);
+    if (!elements)
+        return; /* the larger one does as well */
+    table->elements = elements;
+    table->capacity = table->size;
+}
+
+static void restore_table(const struct saved_table *saved) {
+    wasm_table_t *table = saved->table;
+    cn_store_give_elements(table->ref.store, table->size - saved->elements->count);
+    table->size = saved->elements->count;
+    shrink_room(table);
+    memcpy(table->elements, saved->elements->slots, saved->elements->count * sizeof(uint64_t));
+}
+
+/* ---- Levels ---- */
+
+static void free_level(struct alloc *alloc, struct level *level) {
+    for (size_t i = 0; i < level->memory_count; i++)
+        if (level->memories[i].memory->shadow) {
+            cn_undo_free(level->memories[i].memory, level->memories[i].later);
+            cn_undo_free(level->memories[i].memory, level->memories[i].undo);
+        }
+    for (size_t i = 0; i < level->table_count; i++)
+        release_elements(alloc, level->tables[i].elements);
+    cn_free(alloc, level, level->allocation);
+}
+
+static bool level_has(const struct level *level, size_t index, const wasm_memory_t *memory) {
+    return level && index < level->memory_count && level->memories[index].memory == memory;
+}
+
+/* All that can fail; what is written is not changed by it. */
+static bool prepare(wasm_store_t *store, struct level *level, struct error *error) {
+    const struct tracker *tracker = cn_engine_tracker(store->engine, error);
+    if (!tracker)
+        return false;
+    for (size_t i = 0; i < level->table_count; i++)
+        if (!save_table(level, i, store->alloc))
+            return cn_fail_memory(error);
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        if (!cn_shadow_make(saved->memory, tracker, error) ||
+            !cn_shadow_collect(saved->memory, true, error))
+            return false;
+        if (!level_has(level->below, i, saved->memory))
+            continue;
+        if (!cn_shadow_prepare(saved->memory, &saved->undo, error))
+            return false;
+        saved->has_undo = true;
+    }
+    return true;
+}
+
+static bool ready(wasm_store_t *store);
+
+/* After fork(): the child's store has shadows of its own from now on. */
+static bool adopt(wasm_store_t *store, struct error *error) {
+    struct error ignored;
+    if (!store->checkpoints || store->checkpoints->process == cn_os_process())
+        return true;
+    const struct tracker *tracker = cn_engine_tracker(store->engine, &ignored);
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow &&
+            !cn_shadow_adopt((wasm_memory_t *)ref, tracker, error))
+            return false;
+    store->checkpoints->process = cn_os_process();
+    return true;
+}
+
+bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
+    if (store->may_have_garbage)
+        cn_collect(store); /* what it lists would stay */
+    if (store->deleted)
+        return cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
+    struct counts counts = count_objects(store);
+    if (!ready(store))
+        return cn_fail_memory(error);
+    if (!adopt(store, error))
+        return false;
+    struct level *level = allocate_level(store, &counts);
+    if (!level)
+        return cn_fail_memory(error);
+    level->below = store->checkpoints->top;
+    level->number = level->below ? level->below->number + 1 : 1;
+    level->fuel = store->machine.fuel;
+    list_objects(store, level, counts.bytes);
+    if (!prepare(store, level, error)) {
+        free_level(store->alloc, level);
+        return false;
+    }
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        cn_shadow_take(saved->memory, saved->undo);
+    }
+    for (size_t i = 0; i < level->bytes_count; i++)
+        memcpy(level->bytes[i].copy, level->bytes[i].at, level->bytes[i].size);
+    store->checkpoints->top = level;
+    *number = level->number;
+    return true;
+}
+
+static void undo(struct saved_memory *saved, struct undo **records) {
+    cn_shadow_undo(saved->memory, *records);
+    cn_undo_free(saved->memory, *records);
+    *records = NULL;
+}
+
+/* Takes the topmost level away, the shadows following. */
+static void pop_level(wasm_store_t *store) {
+    struct level *level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++) {
+        undo(&level->memories[i], &level->memories[i].later);
+        undo(&level->memories[i], &level->memories[i].undo);
+    }
+    store->checkpoints->top = level->below;
+    free_level(store->alloc, level);
+}
+
+/* Beyond so many pages, old copies are put back instead of being kept. */
+#define MOST_KEPT 1024
+
+static size_t count_pages(const struct undo *undo) {
+    size_t count = 0;
+    for (; undo; undo = undo->next)
+        count += undo->count + 1;
+    return count;
+}
+
+/* Appends records to those that are put back before them. */
+static void append(struct undo **list, struct undo *records) {
+    while (*list)
+        list = &(*list)->next;
+    *list = records;
+}
+
+/* Takes the topmost level away, the shadows staying: its records become those of the level below, so
+ * that what was written before it need not be copied again. */
+static void forget_level(wasm_store_t *store) {
+    struct level *level = store->checkpoints->top;
+    for (size_t i = 0; i < level->memory_count; i++) {
+        struct saved_memory *saved = &level->memories[i];
+        if (!saved->has_undo)
+            continue;
+        struct saved_memory *below = &level->below->memories[i];
+        append(&saved->later, saved->undo);
+        append(&saved->later, below->later);
+        below->later = saved->later;
+        saved->later = saved->undo = NULL;
+        if (count_pages(below->later) > MOST_KEPT)
+            undo(below, &below->later);
+    }
+    store->checkpoints->top = level->below;
+    free_level(store->alloc, level);
+}
+
+static bool check_level(const wasm_store_t *store, uint32_t level, struct error *error) {
+    if (level <= cn_checkpoint_count(store))
+        return true;
+    return cn_fail(error, CATNAP_MISUSE, "there is no checkpoint %u: the store has %u", level,
+                   cn_checkpoint_count(store));
+}
+
+static uint64_t size_before(const struct undo *records, uint64_t size) {
+    for (; records; records = records->next)
+        size = records->size;
+    return size;
+}
+
+/* The size that a memory, by its index, has at a level. */
+static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
+    uint64_t size = level->memories[index].memory->shadow->size;
+    for (; level->number > number; level = level->below) {
+        size = size_before(level->memories[index].later, size);
+        size = size_before(level->memories[index].undo, size);
+    }
+    return size_before(level->memories[index].later, size);
+}
+
+/* All that can fail of a rollback. */
+static bool prepare_rollback(const struct level *top, const struct level *level,
+                             struct error *error) {
+    for (size_t i = 0; i < top->memory_count; i++)
+        if (!cn_shadow_collect(top->memories[i].memory, false, error))
+            return false;
+    for (size_t i = 0; i < level->memory_count; i++) {
+        if (cn_shadow_lock(level->memories[i].memory, size_at(top, i, level->number), error))
+            continue;
+        while (i-- > 0)
+            cn_shadow_unlock(level->memories[i].memory, size_at(top, i, level->number));
+        return false;
+    }
+    return true;
+}
+
+bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
+    if (number == 0)
+        return cn_fail(error, CATNAP_MISUSE, "checkpoints are numbered from 1");
+    if (!check_level(store, number, error) || !adopt(store, error))
+        return false;
+    struct level *level = store->checkpoints->top;
+    while (level->number > number)
+        level = level->below;
+    if (!prepare_rollback(store->checkpoints->top, level, error))
+        return false;
+    while (store->checkpoints->top->number > number)
+        pop_level(store);
+    for (size_t i = 0; i < level->memory_count; i++)
+        undo(&level->memories[i], &level->memories[i].later);
+    for (size_t i = 0; i < level->memory_count; i++)
+        cn_shadow_restore(level->memories[i].memory);
+    for (size_t i = 0; i < level->table_count; i++)
+        restore_table(&level->tables[i]);
+    for (size_t i = 0; i < level->bytes_count; i++)
+        memcpy(level->bytes[i].at, level->bytes[i].copy, level->bytes[i].size);
+    store->machine.fuel = level->fuel;
+    return true;
+}
+
+static void drop_shadows(wasm_store_t *store) {
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow)
+            cn_shadow_drop((wasm_memory_t *)ref);
+}
+
+bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
+    if (!check_level(store, number, error) || !adopt(store, error))
+        return false;
+    if (store->checkpoints && store->checkpoints->kept > 0 && number <= store->checkpoints->kept)
+        return cn_fail(error, CATNAP_MISUSE, "checkpoint %u and those below it are the pool's",
+                       store->checkpoints->kept);
+    while (store->checkpoints && store->checkpoints->top &&
+           store->checkpoints->top->number >= number)
+        forget_level(store);
+    if (number == 0)
+        drop_shadows(store);
+    return true;
+}
+
+uint32_t cn_checkpoint_count(const wasm_store_t *store) {
+    return store->checkpoints && store->checkpoints->top ? store->checkpoints->top->number : 0;
+}
+
+void cn_checkpoint_keep(wasm_store_t *store) {
+    store->checkpoints->kept = cn_checkpoint_count(store);
+}
+
+uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
+    uint64_t bytes = 0;
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY)
+            bytes += cn_shadow_copies((wasm_memory_t *)ref);
+    return bytes;
+}
+
+/* ---- What the store and the collector call ---- */
+
+static void drop(wasm_store_t *store) {
+    while (store->checkpoints->top) {
+        struct level *level = store->checkpoints->top;
+        store->checkpoints->top = level->below;
+        free_level(store->alloc, level);
+    }
+    cn_free(store->alloc, store->checkpoints, sizeof *store->checkpoints);
+    store->checkpoints = NULL;
+}
+
+/* References that a rollback brings back. */
+static void mark_bytes(struct marking *marking, const struct saved_bytes *saved) {
+    cn_mark_object(marking, saved->owner);
+    if (saved->owner->kind == OBJECT_GLOBAL) {
+        const wasm_global_t *global = (const wasm_global_t *)saved->owner;
+        cn_mark_slots(marking, saved->copy, vt_is_ref(global->type.type));
+        return;
+    }
+    const wasm_instance_t *instance = (const wasm_instance_t *)saved->owner;
+    if (saved->at == instance->cells)
+        cn_mark_cells(marking, instance, saved->copy);
+}
+
+/* What a level lists stays with it: so each object has the same place in all levels that list it. */
+static void mark(const struct checkpoints *checkpoints, struct marking *marking) {
+    for (const struct level *level = checkpoints->top; level; level = level->below) {
+        for (size_t i = 0; i < level->memory_count; i++)
+            cn_mark_object(marking, &level->memories[i].memory->ref);
+        for (size_t i = 0; i < level->table_count; i++) {
+            const struct elements *elements = level->tables[i].elements;
+            cn_mark_object(marking, &level->tables[i].table->ref);
+            cn_mark_slots(marking, elements->slots, elements->count);
+        }
+        for (size_t i = 0; i < level->bytes_count; i++)
+            mark_bytes(marking, &level->bytes[i]);
+    }
+}
+
+static bool ready(wasm_store_t *store) {
+    static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop, .adopt = adopt};
+    if (store->checkpoints)
+        return true;
+    store->checkpoints = cn_calloc(store->alloc, 1, sizeof *store->checkpoints);
+    store->checkpoint_hooks = &hooks;
+    if (store->checkpoints)
+        store->checkpoints->process = cn_os_process();
+    return store->checkpoints != NULL;
+}
+
+/* ---- The engine's tracker ---- */
+
+static enum track_kind wanted_kind(const wasm_engine_t *engine) {
+    static const enum track_kind kinds[] = {
+        [CATNAP_TRACKING_AUTO] = TRACK_NONE,
+        [CATNAP_TRACKING_WRITE_PROTECT] = TRACK_WRITE_PROTECT,
+        [CATNAP_TRACKING_COPY_ON_WRITE] = TRACK_COPY_ON_WRITE,
+        [CATNAP_TRACKING_COMPARE] = TRACK_COMPARE,
+    };
+    size_t wanted = (size_t)engine->config.tracking;
+    return wanted < sizeof kinds / sizeof *kinds ? kinds[wanted] : TRACK_NONE;
+}
+
+const struct tracker *cn_engine_tracker(wasm_engine_t *engine, struct error *error) {
+    struct tracker *found = atomic_load(&engine->tracker);
+    if (found && cn_tracker_is_own(found))
+        return found;
+    struct tracker *tracker = cn_alloc(&engine->alloc, sizeof *tracker);
+    if (!tracker) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    if (!cn_tracker_open(tracker, wanted_kind(engine))) {
+        cn_free(&engine->alloc, tracker, sizeof *tracker);
+        cn_fail(error, CATNAP_IO, "this machine does not offer the kind of tracking asked for");
+        return NULL;
+    }
+    tracker->older = found; /* of the parent, for shadows that it made */
+    if (atomic_compare_exchange_strong(&engine->tracker, &found, tracker))
+        return tracker;
+    cn_tracker_close(tracker); /* another thread was faster */
+    cn_free(&engine->alloc, tracker, sizeof *tracker);
+    return found;
+}

@@ -1,0 +1,20 @@
+/* Checkpoints of a store, see catnap.h. */
+#ifndef CN_PERSIST_CHECKPOINT_H
+#define CN_PERSIST_CHECKPOINT_H
+
+#include "runtime/objects.h"
+
+bool cn_checkpoint(wasm_store_t *, uint32_t *level, struct error *);
+bool cn_rollback(wasm_store_t *, uint32_t level, struct error *);
+bool cn_release(wasm_store_t *, uint32_t level, struct error *);
+uint32_t cn_checkpoint_count(const wasm_store_t *);
+/* The checkpoints that there are cannot be released from now on. */
+void cn_checkpoint_keep(wasm_store_t *);
+/* Bytes of memories that the first checkpoint holds once more. */
+uint64_t cn_checkpoint_copies(const wasm_store_t *);
+
+/* What finds written pages for this engine; NULL and *error when it is not to
+ * be had. */
+const struct tracker *cn_engine_tracker(wasm_engine_t *, struct error *);
+
+#endif

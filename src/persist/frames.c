@@ -1,0 +1,469 @@
+/*
+ * Suspended execution: frames in terms of WebAssembly, and back onto a value stack. Where a value
+ * lies is what the translator says, here and now; the snapshot knows locals and operands only.
+ */
+#include "persist/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/internal.h"
+#include "code/steps.h"
+#include "translate/translate.h"
+
+/* ---- Asking the translator ---- */
+
+/* A frame's question, and where the answer is. Questions of one function are answered together, and
+ * frames at the same place have one answer, so that the work is a pass over each function and a step for each
+ * value of a frame. */
+struct asked {
+    const struct code *code;
+    wasm_instance_t *instance;
+    struct probe probe; /* the question */
+    const struct probe *answer;
+};
+
+struct asking {
+    struct alloc *alloc;
+    bool by_cell;
+    uint32_t count;
+    struct asked *frames;
+    struct asked **order;
+    struct probe *probes; /* the answers, function by function */
+    size_t probe_count;
+};
+
+static bool asking_init(struct asking *a, struct alloc *alloc, uint32_t count, bool by_cell,
+                        struct error *error) {
+    *a = (struct asking){.alloc = alloc, .by_cell = by_cell, .count = count};
+    a->frames = cn_calloc(alloc, count, sizeof *a->frames);
+    a->order = cn_calloc(alloc, count, sizeof(struct asked *));
+    a->probes = cn_calloc(alloc, count, sizeof *a->probes);
+    return (a->frames && a->order && a->probes) || cn_fail_memory(error);
+}
+
+static void asking_free(struct asking *a) {
+    for (uint32_t i = 0; i < a->probe_count; i++)
+        cn_probe_free(a->alloc, &a->probes[i]);
+    cn_free(a->alloc, a->frames, a->count * sizeof *a->frames);
+    cn_free(a->alloc, a->order, a->count * sizeof(struct asked *));
+    cn_free(a->alloc, a->probes, a->count * sizeof *a->probes);
+}
+
+static int compare(uintptr_t a, uintptr_t b) {
+    return (a > b) - (a < b);
+}
+
+/* What is not asked for is 0 in all. */
+static int compare_asked(const void *left, const void *right) {
+    const struct asked *a = *(struct asked *const *)left, *b = *(struct asked *const *)right;
+    int by_code = compare((uintptr_t)a->code, (uintptr_t)b->code);
+    int by_cell = compare(a->probe.cell, b->probe.cell);
+    int by_offset = compare(a->probe.offset, b->probe.offset);
+    int by_place = compare(a->probe.place, b->probe.place);
+    return by_code ? by_code : by_cell ? by_cell : by_offset ? by_offset : by_place;
+}
+
+/* Questions of one function, from order[first] to before order[end]; the answers go behind those that
+ * there are. */
+static bool ask_function(struct asking *a, uint32_t first, uint32_t end, struct error *error) {
+    const struct asked *any = a->order[first];
+    struct translation_config config = cn_code_translation(any->instance, any->code);
+    struct probes probes = {
+        .alloc = a->alloc, .by_cell = a->by_cell, .items = a->probes + a->probe_count};
+    for (uint32_t i = first; i < end; i++)
+        if (i == first || compare_asked(&a->order[i - 1], &a->order[i]) != 0) {
+            probes.items[probes.count] = a->order[i]->probe;
+            probes.items[probes.count++].question = i;
+        }
+    bool ok = cn_code_probe(any->instance->module, any->code, &config, &probes);
+    a->probe_count += probes.count;
+    for (size_t i = 0; i < probes.count; i++)
+        a->order[probes.items[i].question]->answer = &probes.items[i];
+    for (uint32_t i = first + 1; i < end; i++)
+        if (!a->order[i]->answer)
+            a->order[i]->answer = a->order[i - 1]->answer;
+    return ok || cn_fail_memory(error);
+}
+
+static bool ask_all(struct asking *a, struct error *error) {
+    for (uint32_t i = 0; i < a->count; i++)
+        a->order[i] = &a->frames[i];
+    qsort(a->order, a->count, sizeof(struct asked *), compare_asked);
+    for (uint32_t first = 0, end; first < a->count; first = end) {
+        for (end = first; end < a->count && a->order[end]->code == a->order[first]->code;)
+            end++;
+        if (!ask_function(a, first, end, error))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Capturing ---- */
+
+/* A frame on the value stack and where it goes on. */
+struct stand {
+    const uint64_t *pc;
+    uint64_t *fp;
+};
+
+static const struct code *code_of(const uint64_t *fp) {
+    return (const struct code *)(uintptr_t)fp[FRAME_CODE];
+}
+static wasm_instance_t *instance_of(const uint64_t *fp) {
+    return (wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE];
+}
+
+/* The next frame outwards; false at the outermost. */
+static bool step_out(const struct machine *vm, struct stand *at) {
+    const uint64_t *back = (const uint64_t *)(uintptr_t)at->fp[FRAME_RETURN_PC];
+    uint64_t *caller = (uint64_t *)(uintptr_t)at->fp[FRAME_CALLER];
+    if (back == vm->exit_cell)
+        return false;
+    if (back == vm->switch_back_cell)
+        back = (const uint64_t *)(uintptr_t)caller[FRAME_RESUME];
+    *at = (struct stand){back, caller};
+    return true;
+}
+
+static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
+                       const struct probe_value *from, struct snap_value *to, struct error *error) {
+    const uint64_t *cell = from->where == VALUE_CONST ? &from->constant : fp + from->slot;
+    if (from->dead)
+        return true; /* zeros: what lies there is older than the frame */
+    if (vt_is_ref(from->type))
+        return cn_snap_ref_of(snapshot, *cell, &to->ref, error);
+    to->bits[0] = cell[0];
+    if (from->type == VT_V128)
+        to->bits[1] = cell[1];
+    return true;
+}
+
+/* Results that a call under way has not given yet are left out: there is nothing in their slots. */
+static bool read_values(catnap_snapshot_t *snapshot, const struct stand *at,
+                        const struct probe *probe, bool innermost, struct snap_frame *frame,
+                        struct error *error) {
+    uint32_t known = probe->count;
+    if (!innermost)
+        known -= probe->callee_type->result_count;
+    frame->value_count = probe->count;
+    frame->types = cn_arena_calloc(&snapshot->arena, probe->count, 1);
+    frame->values = cn_arena_calloc(&snapshot->arena, probe->count, sizeof *frame->values);
+    if (!frame->types || !frame->values)
+        return cn_fail_memory(error);
+    for (uint32_t i = 0; i < probe->count; i++) {
+        frame->types[i] = probe->values[i].type;
+        if (i < known && !read_value(snapshot, at->fp, &probe->values[i], &frame->values[i], error))
+            return false;
+    }
+    return true;
+}
+
+static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at,
+                          const struct asked *asked, bool innermost, struct snap_frame *frame,
+                          struct error *error) {
+    const struct probe *probe = asked->answer;
+    wasm_func_t *func = cn_instance_func(asked->instance, asked->code->func_index);
+    if (!func)
+        return cn_fail_memory(error);
+    if (!probe->found)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "the run stands at a place of function %u that has no name",
+                       asked->code->func_index);
+    frame->place = probe->place;
+    frame->offset = probe->offset;
+    return cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
+           read_values(snapshot, at, probe, innermost, frame, error);
+}
+
+static bool capture_all(catnap_snapshot_t *snapshot, const struct machine *vm,
+                        const struct stand *innermost, struct asking *asking, struct error *error) {
+    struct stand at = *innermost;
+    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at)) {
+        struct asked *asked = &asking->frames[i];
+        asked->code = code_of(at.fp);
+        asked->instance = instance_of(at.fp);
+        asked->probe =
+            (struct probe){.cell = cn_cell_of(asked->code, at.pc), .expected = ANY_COUNT};
+    }
+    if (!ask_all(asking, error))
+        return false;
+    at = *innermost;
+    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at))
+        if (!capture_frame(snapshot, &at, &asking->frames[i], i == asking->count - 1,
+                           &snapshot->frames[i], error))
+            return false;
+    return true;
+}
+
+bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, struct error *error) {
+    wasm_func_t *entry = cn_run_func(run);
+    struct machine *vm = &entry->ref.store->machine;
+    struct stand innermost;
+    struct asking asking;
+    if (!cn_run_place(run, &innermost.pc, &innermost.fp))
+        return cn_fail(error, CATNAP_MISUSE, "the run is not stopped half-way");
+    uint32_t count = 1;
+    for (struct stand at = innermost; step_out(vm, &at);)
+        count++;
+    snapshot->frames = cn_arena_calloc(&snapshot->arena, count, sizeof *snapshot->frames);
+    if (!snapshot->frames)
+        return cn_fail_memory(error);
+    snapshot->frame_count = count;
+    bool ok = asking_init(&asking, snapshot->alloc, count, true, error) &&
+              capture_all(snapshot, vm, &innermost, &asking, error);
+    asking_free(&asking);
+    return ok && cn_snap_ref_of(snapshot, object_slot(&entry->ref), &snapshot->entry, error);
+}
+
+/* ---- Restoring ---- */
+
+struct rebuild {
+    const catnap_snapshot_t *snapshot;
+    const struct snap_made *made;
+    struct machine *vm;
+    struct value_stack *stack;
+    struct error *error;
+    uint64_t *fp;                  /* of the frame under way */
+    const uint64_t *pc;            /* where it goes on */
+    const struct functype *called; /* by the frame before; NULL: by the host */
+    uint64_t fuel_paid;
+    struct asking asking;
+};
+
+static bool bad(struct rebuild *r, const char *what) {
+    return cn_fail(r->error, CATNAP_MALFORMED, "the snapshot's call stack: %s", what);
+}
+
+static wasm_func_t *frame_func(struct rebuild *r, struct snap_ref ref) {
+    uint64_t slot;
+    if (!cn_snap_slot_of(r->snapshot, r->made, ref, &slot, r->error))
+        return NULL;
+    wasm_func_t *func = (wasm_func_t *)slot_object(slot);
+    if (func && func->ref.kind == OBJECT_FUNC && func->instance)
+        return func;
+    bad(r, "a frame of no function of WebAssembly");
+    return NULL;
+}
+
+static bool write_value(struct rebuild *r, const struct probe_value *to,
+                        const struct snap_value *from) {
+    uint64_t *cell = r->fp + to->slot;
+    if (to->where != VALUE_SLOT)
+        return true; /* a constant, or in its local's slot already */
+    if (vt_is_ref(to->type)) {
+        if (!cn_snap_slot_of(r->snapshot, r->made, from->ref, cell, r->error))
+            return false;
+        if (*cell && to->type == VT_FUNCREF && slot_object(*cell)->kind != OBJECT_FUNC)
+            return bad(r, "something else where a function is due");
+        return true;
+    }
+    bool narrow = to->type == VT_I32 || to->type == VT_F32;
+    cell[0] = narrow ? (uint32_t)from->bits[0] : from->bits[0];
+    if (to->type == VT_V128)
+        cell[1] = from->bits[1];
+    return true;
+}
+
+static bool write_values(struct rebuild *r, const struct probe *probe,
+                         const struct snap_frame *frame, bool innermost) {
+    uint32_t known = probe->count;
+    if (!innermost)
+        known -= probe->callee_type->result_count;
+    if (frame->value_count != probe->count)
+        return bad(r, "a frame with too many or too few values");
+    for (uint32_t i = 0; i < probe->count; i++)
+        if (frame->types[i] != probe->values[i].type)
+            return bad(r, "a value of another type than the code has there");
+    for (uint32_t i = 0; i < known; i++)
+        if (!write_value(r, &probe->values[i], &frame->values[i]))
+            return false;
+    return true;
+}
+
+static void write_header(struct rebuild *r, wasm_instance_t *instance, const struct code *code,
+                         uint64_t *caller, const uint64_t *back, bool outermost) {
+    const uint64_t *return_pc = back;
+    if (outermost) {
+        return_pc = r->vm->exit_cell;
+    } else if (instance_of(caller) != instance) {
+        caller[FRAME_RESUME] = (uint64_t)(uintptr_t)back;
+        return_pc = r->vm->switch_back_cell;
+    }
+    r->fp[FRAME_RETURN_PC] = (uint64_t)(uintptr_t)return_pc;
+    r->fp[FRAME_CALLER] = (uint64_t)(uintptr_t)caller;
+    r->fp[FRAME_CODE] = (uint64_t)(uintptr_t)code;
+    r->fp[FRAME_INSTANCE] = (uint64_t)(uintptr_t)instance;
+}
+
+static bool stands(const struct probe *probe, const struct code *code, bool innermost) {
+    return (innermost || probe->place == PLACE_CALL) &&
+           probe->cell - code->first_cell < code->cell_count;
+}
+
+static bool check_answer(struct rebuild *r, uint32_t i) {
+    const struct snap_frame *frame = &r->snapshot->frames[i];
+    const struct asked *asked = &r->asking.frames[i];
+    const struct probe *probe = asked->answer;
+    bool innermost = i + 1 == r->snapshot->frame_count;
+    if (!probe->found && probe->count != 0 && probe->count != frame->value_count)
+        return bad(r, "a frame with too many or too few values");
+    if (!probe->found || !stands(probe, asked->code, innermost))
+        return bad(r, "execution cannot stand where a frame does");
+    return true;
+}
+
+/* The greatest length that an instruction pays for: it traps or fails, and takes nothing, beyond that. */
+static uint64_t most_length(const wasm_instance_t *instance, const struct probe *probe) {
+    if (probe->fuel_table != NO_TABLE) {
+        const wasm_table_t *table = instance->tables[probe->fuel_table];
+        return probe->fuel_grows ? cn_table_room(table) : table->size;
+    }
+    const wasm_memory_t *memory = instance->memories[0];
+    return probe->fuel_grows ? cn_memory_room(memory) : memory->size;
+}
+
+/* Less than what the run waits for, where the innermost frame stands, is all that can be paid. A length
+ * counts as the instruction will read it. There may be less room here than where the snapshot was made:
+ * then nothing is waited for, and what was paid is lost. */
+static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
+                           const struct probe *probe) {
+    uint64_t paid = r->snapshot->fuel_paid, price = probe->fuel, length = 0;
+    bool by_length = probe->fuel_divisor && probe->count > probe->local_count;
+    if (by_length) {
+        length = (uint32_t)r->fp[probe->values[probe->count - 1].slot];
+        price = length / probe->fuel_divisor;
+    }
+    if (paid > 0 && paid >= price)
+        return bad(r, "more fuel is paid than what the run waits for takes");
+    r->fuel_paid = by_length && length > most_length(instance, probe) ? 0 : paid;
+    return true;
+}
+
+/* Builds frame `i` at r->fp, which becomes that of its callee. */
+static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const uint64_t *back) {
+    const struct snap_frame *frame = &r->snapshot->frames[i];
+    const struct asked *asked = &r->asking.frames[i];
+    const struct probe *probe = asked->answer;
+    bool innermost = i + 1 == r->snapshot->frame_count;
+    if (r->called &&
+        module_func_type(asked->instance->module, asked->code->func_index) != r->called)
+        return bad(r, "a function of another type than the call has");
+    if (!check_answer(r, i))
+        return false;
+    if ((size_t)(r->stack->limit - r->fp) < asked->code->frame_slots)
+        return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
+    write_header(r, asked->instance, asked->code, caller, back, i == 0);
+    if (!write_values(r, probe, frame, innermost))
+        return false;
+    if (innermost && !take_paid_fuel(r, asked->instance, probe))
+        return false;
+    r->pc = cn_cell_at(asked->code, probe->cell);
+    r->called = probe->callee_type;
+    if (!innermost)
+        r->fp += probe->callee;
+    return true;
+}
+
+/* A run that stopped for fuel may stand within a block, where usual code cannot. */
+static bool choose_code(struct rebuild *r, struct asked *asked,
+                        const struct translation_config *config) {
+    struct module *module = asked->instance->module;
+    struct probe probe = asked->probe;
+    struct probes probes = {.alloc = r->asking.alloc, .items = &probe, .count = 1};
+    bool known = cn_code_probe(module, asked->code, config, &probes), found = probe.found;
+    cn_probe_free(probes.alloc, &probe);
+    if (!known)
+        return cn_fail_memory(r->error);
+    if (!found)
+        asked->code = cn_steps_of(module, asked->code, config, NULL, r->error);
+    return asked->code != NULL;
+}
+
+/* Functions, code and places of all frames. */
+static bool find_places(struct rebuild *r) {
+    for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
+        const struct snap_frame *frame = &r->snapshot->frames[i];
+        struct asked *asked = &r->asking.frames[i];
+        wasm_func_t *func = frame_func(r, frame->func);
+        if (!func)
+            return false;
+        if (frame->place >= PROBE_PLACES)
+            return bad(r, "execution cannot stand where a frame does");
+        struct translation_config config = cn_instance_translation(func->instance);
+        asked->instance = func->instance;
+        asked->code = cn_code_get(func->instance->module, func->instance->code, func->index,
+                                  &config, NULL, r->error);
+        if (!asked->code)
+            return false;
+        asked->probe = (struct probe){.place = (enum probe_place)frame->place,
+                                      .offset = frame->offset,
+                                      .expected = frame->value_count};
+        bool may_step = i + 1 == r->snapshot->frame_count && frame->place == PLACE_CHECK;
+        if (may_step && config.fuel && !choose_code(r, asked, &config))
+            return false;
+    }
+    return ask_all(&r->asking, r->error);
+}
+
+static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
+    uint64_t *record = r->stack->base, *caller = record;
+    const uint64_t *back = NULL;
+    wasm_func_t *entry = cn_run_func(run);
+    r->fp = record + ENTRY_RECORD_SLOTS + entry->type->param_slots;
+    r->called = entry->type;
+    if (!find_places(r))
+        return false;
+    for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
+        uint64_t *fp = r->fp;
+        if (!build_frame(r, i, caller, back))
+            return false;
+        caller = fp;
+        back = r->pc;
+    }
+    return true;
+}
+
+/* What the code checks for decides where it can stand. */
+static bool check_engine(const catnap_snapshot_t *snapshot, const struct machine *vm,
+                         struct error *error) {
+    if (snapshot->fuel_enabled == vm->fuel_enabled && snapshot->interruptible == vm->interruptible)
+        return true;
+    return cn_fail(error, CATNAP_MISUSE,
+                   "the suspended run was of an engine with fuel %s and interruption %s",
+                   snapshot->fuel_enabled ? "on" : "off", snapshot->interruptible ? "on" : "off");
+}
+
+struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *snapshot, wasm_store_t *store,
+                                       const struct snap_made *made, struct error *error) {
+    struct machine *vm = &store->machine;
+    struct rebuild r = {.snapshot = snapshot, .made = made, .vm = vm, .error = error};
+    if (!check_engine(snapshot, vm, error))
+        return NULL;
+    wasm_func_t *entry = frame_func(&r, snapshot->entry);
+    if (!entry)
+        return NULL;
+    if (snapshot->frame_count > vm->depth_limit) {
+        cn_fail(error, CATNAP_LIMIT, "the call stack is deeper than the store allows");
+        return NULL;
+    }
+    uint64_t *zeros = cn_calloc(store->alloc, entry->type->param_slots, sizeof *zeros);
+    struct catnap_run_t *run = NULL;
+    if (zeros)
+        run = cn_run_new(entry, zeros, error);
+    else
+        cn_fail_memory(error);
+    cn_free(store->alloc, zeros, entry->type->param_slots * sizeof *zeros);
+    if (!run)
+        return NULL;
+    r.stack = cn_run_stack(run);
+    bool ok = asking_init(&r.asking, store->alloc, snapshot->frame_count, false, error) &&
+              build_frames(&r, run);
+    asking_free(&r.asking);
+    if (!ok) {
+        cn_run_delete(run);
+        return NULL;
+    }
+    cn_run_stand(run, r.pc, r.fp, snapshot->frame_count, r.fuel_paid);
+    return run;
+}

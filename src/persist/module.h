@@ -1,0 +1,94 @@
+/*
+ * From an instance to a module that begins where the instance is (docs/snapshots.md, to a module).
+ * The module is the instance's own with other memories, tables, globals and segments; whatever has
+ * not changed is copied byte for byte.
+ */
+#ifndef CN_PERSIST_MODULE_H
+#define CN_PERSIST_MODULE_H
+
+#include "runtime/objects.h"
+#include "persist/encode.h"
+
+/* Which items of the module its code names. */
+struct code_uses {
+    uint32_t datas, elems; /* the highest index + 1, or 0 */
+    uint8_t *funcs;        /* a bit for each function that ref.func names */
+};
+
+/* What a reference can be written as. */
+struct place {
+    uint64_t slot;
+    valtype type;
+    bool is_global; /* an imported constant, else an imported function */
+    uint32_t index;
+};
+
+struct conversion {
+    wasm_instance_t *instance;
+    const struct module *module;
+    const catnap_to_module_options_t *options;
+    struct error *error;
+    struct arena arena; /* all arrays */
+    struct encoder out;
+    struct code_uses uses;
+    uint8_t *declared;    /* a bit for each function that occurs outside of bodies by now */
+    struct place *places; /* of imports, sorted by slot */
+    size_t place_count;
+    /* Segments of the module that keep their indices; the others are not missed. */
+    uint32_t kept_elems, kept_datas;
+    /* Stretches of memory become data segments; zeroes of this length between two are left out. */
+    uint64_t gap;
+    uint32_t data_count; /* all data segments */
+};
+
+/* Writes into `out`, an encoder with an allocator and nothing else, which is the caller's to free.
+ * All bodies are valid, and nothing is running in the store. */
+bool cn_instance_to_module(wasm_instance_t *, const catnap_to_module_options_t *,
+                           struct encoder *out, struct error *);
+
+static inline bool test_bit(const uint8_t *bits, uint32_t index) {
+    return bits[index / 8] >> (index % 8) & 1;
+}
+static inline void set_bit(uint8_t *bits, uint32_t index) {
+    bits[index / 8] = (uint8_t)(bits[index / 8] | 1u << (index % 8));
+}
+
+/* ---- module_uses.c ---- */
+/* Looks through all bodies, which are valid. */
+void cn_find_uses(const struct module *, struct code_uses *);
+/* The functions that the items of an element segment name count as declared. */
+void cn_declare_items(struct conversion *, const struct elem_segment *);
+
+/* ---- module_names.c ---- */
+bool cn_check_changes(struct conversion *);
+/* What an export is called now; false when it is left out. */
+bool cn_export_name(const struct conversion *, const struct export_ *, const char **name,
+                    size_t *length);
+/* A custom section that is the name section: without names of segments, which are others now. False
+ * when it has none, or is none: it is to be copied. */
+bool cn_write_names(struct conversion *, const struct section *);
+
+/* ---- module_refs.c ---- */
+/* Lists what imports there are to name. */
+bool cn_list_places(struct conversion *);
+/* How to write a reference of this type that is not null; false when it cannot be. */
+bool cn_find_place(const struct conversion *, uint64_t slot, valtype, struct place *);
+/* An instruction that gives the reference. */
+void cn_write_place(struct conversion *, const struct place *);
+/* A constant expression for a value. `what` and `index` name its owner in an error. */
+bool cn_write_value(struct conversion *, valtype, const uint64_t *cell, const char *what,
+                    uint32_t index);
+
+/* ---- module_segments.c ---- */
+/* Decides how memory becomes segments, before any section is written. */
+bool cn_plan_segments(struct conversion *);
+bool cn_write_elems(struct conversion *);
+bool cn_write_datas(struct conversion *);
+
+/* ---- module_memory.c ---- */
+/* Calls back with each stretch of a memory between zeroes of at least `gap` (8 or more) bytes, and
+ * with its distance from the one before (0: there is none). */
+typedef void (*memory_stretch)(void *env, uint64_t from, uint64_t to, uint64_t distance);
+void cn_memory_stretches(wasm_memory_t *, uint64_t gap, memory_stretch, void *env);
+
+#endif

@@ -1,0 +1,126 @@
+/* Values as constant expressions. */
+#include "persist/module.h"
+
+#include <stdlib.h>
+
+#include "binary/opcodes.h"
+
+/* ---- References ---- */
+
+static int compare_places(const void *left, const void *right) {
+    const struct place *a = left, *b = right;
+    if (a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    if (a->is_global != b->is_global) /* functions first: they need no import to be constant */
+        return a->is_global ? 1 : -1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+bool cn_list_places(struct conversion *c) {
+    const struct module *module = c->module;
+    const wasm_instance_t *instance = c->instance;
+    c->places = cn_arena_calloc(&c->arena, module->import_count, sizeof *c->places);
+    if (!c->places)
+        return cn_fail_memory(c->error);
+    for (uint32_t i = 0; i < module->imported_func_count; i++)
+        c->places[c->place_count++] =
+            (struct place){object_slot(&instance->funcs[i]->ref), VT_FUNCREF, false, i};
+    for (uint32_t i = 0; i < module->imported_global_count; i++)
+        if (vt_is_ref(module->globals[i].type.type) && instance->globals[i][0])
+            c->places[c->place_count++] =
+                (struct place){instance->globals[i][0], module->globals[i].type.type, true, i};
+    if (c->place_count > 1)
+        qsort(c->places, c->place_count, sizeof *c->places, compare_places);
+    return true;
+}
+
+/* The first entry with this slot or a greater one. */
+static size_t search(const struct conversion *c, uint64_t slot) {
+    size_t low = 0, high = c->place_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->places[middle].slot < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, struct place *out) {
+    const struct wasm_ref_t *ref = slot_object(slot);
+    if (type == VT_FUNCREF && ref->kind == OBJECT_FUNC) {
+        const wasm_func_t *func = (const wasm_func_t *)ref;
+        if (func->instance == c->instance) {
+            *out = (struct place){slot, type, false, func->index};
+            return true;
+        }
+    }
+    for (size_t i = search(c, slot); i < c->place_count && c->places[i].slot == slot; i++)
+        if (c->places[i].type == type) {
+            *out = c->places[i];
+            return true;
+        }
+    return false;
+}
+
+void cn_write_place(struct conversion *c, const struct place *place) {
+    cn_encode_byte(&c->out, place->is_global ? OP_global_get : OP_ref_func);
+    cn_encode_u32(&c->out, place->index);
+    if (!place->is_global)
+        set_bit(c->declared, place->index);
+}
+
+static bool write_reference(struct conversion *c, valtype type, uint64_t slot, const char *what,
+                            uint32_t index) {
+    struct place place;
+    if (slot == 0) {
+        cn_encode_byte(&c->out, OP_ref_null);
+        cn_encode_byte(&c->out, (uint8_t)type);
+        return true;
+    }
+    if (!cn_find_place(c, slot, type, &place))
+        return cn_fail(c->error, CATNAP_UNSUPPORTED,
+                       "%s %u refers to something of the host or of another instance, which a "
+                       "module cannot hold",
+                       what, index);
+    cn_write_place(c, &place);
+    return true;
+}
+
+/* ---- Values ---- */
+
+bool cn_write_value(struct conversion *c, valtype type, const uint64_t *cell, const char *what,
+                    uint32_t index) {
+    struct encoder *out = &c->out;
+    bool ok = true;
+    switch (type) {
+    case VT_I32:
+        cn_encode_byte(out, OP_i32_const);
+        cn_encode_s64(out, (int32_t)cell[0]);
+        break;
+    case VT_I64:
+        cn_encode_byte(out, OP_i64_const);
+        cn_encode_s64(out, (int64_t)cell[0]);
+        break;
+    case VT_F32:
+        cn_encode_byte(out, OP_f32_const);
+        cn_encode_fixed(out, cell[0], 4);
+        break;
+    case VT_F64:
+        cn_encode_byte(out, OP_f64_const);
+        cn_encode_fixed(out, cell[0], 8);
+        break;
+    case VT_V128:
+        cn_encode_byte(out, 0xFD);
+        cn_encode_u32(out, OP_v128_const - OPCODE_PREFIX_FD);
+        cn_encode_fixed(out, cell[0], 8);
+        cn_encode_fixed(out, cell[1], 8);
+        break;
+    default:
+        ok = write_reference(c, type, cell[0], what, index);
+        break;
+    }
+    cn_encode_byte(out, OP_end);
+    return ok;
+}

@@ -1,0 +1,612 @@
+/*
+ * From bytes to a snapshot. The bytes may be anything: each number is checked before it is used, and
+ * nothing is allocated that the bytes left could not fill.
+ */
+#include "persist/snapshot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#ifdef CATNAP_HAVE_ZSTD
+#include <zstd.h>
+#include <zstd_errors.h>
+#endif
+
+#include "base/platform.h"
+#include "persist/format.h"
+
+static const char *const part_names[] = PART_NAMES;
+
+/* Compressed memory may become this many times the file, or at least so many bytes. */
+#define MOST_EXPANSION 1024u
+#define LEAST_EXPANDED (UINT64_C(64) << 20)
+
+struct reader {
+    catnap_snapshot_t *s;
+    const uint8_t *file;     /* its first file_known bytes: head and parts, or all */
+    const uint8_t *contents; /* from `area` on; set by read_head() when that is in `file` */
+    uint64_t file_length, file_known, area;
+    uint32_t flags;
+    uint64_t pages_end;                  /* in the area: of the runs so far, which come first */
+    uint64_t modules_start, modules_end; /* of the modules, which follow; NO_BYTES: there is none */
+    const char *part;                    /* under way, for messages */
+    const uint8_t *at, *end;
+    struct error *error;
+    bool failed;
+};
+
+static bool bad(struct reader *r, const char *what) {
+    if (!r->failed)
+        cn_fail(r->error, CATNAP_MALFORMED, "damaged snapshot: %s: %s", r->part, what);
+    r->failed = true;
+    return false;
+}
+
+static bool exhausted(struct reader *r) {
+    if (!r->failed)
+        cn_fail_memory(r->error);
+    r->failed = true;
+    return false;
+}
+
+/* ---- Numbers ---- */
+
+static uint64_t number_at(const uint8_t *at, unsigned size) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
+
+static const uint8_t *take(struct reader *r, size_t size) {
+    if (r->failed || (size_t)(r->end - r->at) < size) {
+        bad(r, "it ends too early");
+        return NULL;
+    }
+    const uint8_t *bytes = r->at;
+    r->at += size;
+    return bytes;
+}
+
+static uint64_t get(struct reader *r, unsigned size) {
+    const uint8_t *at = take(r, size);
+    return at ? number_at(at, size) : 0;
+}
+static uint32_t get32(struct reader *r) {
+    return (uint32_t)get(r, 4);
+}
+static uint64_t get64(struct reader *r) {
+    return get(r, 8);
+}
+
+/* A count of things of at least `least` bytes each, of which there must be enough left. */
+static size_t get_count(struct reader *r, unsigned size, size_t least) {
+    uint64_t count = get(r, size);
+    if (count <= (size_t)(r->end - r->at) / least)
+        return (size_t)count;
+    bad(r, "a count is larger than what follows");
+    return 0;
+}
+
+static void *room(struct reader *r, size_t count, size_t size) {
+    void *items = r->failed ? NULL : cn_arena_calloc(&r->s->arena, count, size);
+    if (!items)
+        exhausted(r);
+    return items;
+}
+
+static struct snap_text get_text(struct reader *r) {
+    size_t length = get_count(r, 4, 1);
+    const char *bytes = (const char *)take(r, length);
+    return (struct snap_text){length && bytes ? bytes : NULL, (uint32_t)length};
+}
+
+static struct snap_ref get_ref(struct reader *r) {
+    struct snap_ref ref;
+    ref.tag = get32(r);
+    ref.object = get32(r);
+    ref.index = get32(r);
+    if (ref.tag >= SNAP_REF_TAGS || (ref.tag != SNAP_NULL && ref.object >= r->s->object_count))
+        bad(r, "a reference to nothing");
+    if (ref.tag == SNAP_NULL)
+        ref = (struct snap_ref){0};
+    return ref;
+}
+
+static void get_value(struct reader *r, struct snap_value *value) {
+    value->bits[0] = get64(r);
+    value->bits[1] = get64(r);
+    value->ref = get_ref(r);
+}
+
+static void get_values(struct reader *r, struct snap_value *values, size_t count) {
+    for (size_t i = 0; i < count && !r->failed; i++)
+        get_value(r, &values[i]);
+}
+
+static struct limits get_limits(struct reader *r) {
+    struct limits limits;
+    limits.has_max = get(r, 1) != 0;
+    limits.min = get64(r);
+    limits.max = get64(r);
+    return limits;
+}
+
+static valtype get_type(struct reader *r) {
+    valtype type = get32(r);
+    if (!vt_is_num(type) && type != VT_V128 && !vt_is_ref(type))
+        bad(r, "an unknown type");
+    return type;
+}
+
+#define REF_BYTES 12u
+#define VALUE_BYTES 28u
+
+/* ---- Parts ---- */
+
+static void read_state(struct reader *r) {
+    r->s->fuel_enabled = get(r, 1) != 0;
+    r->s->interruptible = get(r, 1) != 0;
+    r->s->fuel = get64(r);
+}
+
+static void read_modules(struct reader *r) {
+    size_t count = get_count(r, 4, 36);
+    r->s->modules = room(r, count, sizeof *r->s->modules);
+    for (size_t i = 0; i < count && !r->failed; i++) {
+        struct snap_module *module = &r->s->modules[i];
+        module->hash[0] = get64(r);
+        module->hash[1] = get64(r);
+        module->length = get64(r);
+        module->name = get_text(r);
+        uint64_t offset = get64(r), area = r->file_length - r->area;
+        if (offset == NO_BYTES)
+            continue;
+        if (offset > area || module->length > area - offset)
+            bad(r, "a module outside the file");
+        if (r->modules_start == NO_BYTES)
+            r->modules_start = r->modules_end = offset;
+        if (offset != r->modules_end)
+            bad(r, "modules that do not follow each other");
+        r->modules_end = offset + module->length;
+        if (!r->failed)
+            module->bytes = r->contents + offset;
+    }
+    r->s->module_count = r->failed ? 0 : (uint32_t)count;
+}
+
+static void read_instance(struct reader *r, struct snap_object *object) {
+    object->module = get32(r);
+    if (object->module >= r->s->module_count)
+        bad(r, "an instance of no module");
+    object->import_count = (uint32_t)get_count(r, 4, REF_BYTES);
+    object->imports = room(r, object->import_count, sizeof *object->imports);
+    for (uint32_t i = 0; i < object->import_count && !r->failed; i++)
+        object->imports[i] = get_ref(r);
+    object->global_count = (uint32_t)get_count(r, 4, VALUE_BYTES);
+    object->globals = room(r, object->global_count, sizeof *object->globals);
+    get_values(r, object->globals, object->global_count);
+    object->flag_count = (uint32_t)get_count(r, 4, 1);
+    object->flags = (uint8_t *)(uintptr_t)take(r, object->flag_count);
+}
+
+static void read_table(struct reader *r, struct snap_object *object) {
+    object->limits = get_limits(r);
+    object->type = get_type(r);
+    object->size = get_count(r, 8, REF_BYTES);
+    if (object->size > LIMIT_TABLE_ELEMENTS || object->limits.min > object->size ||
+        !vt_is_ref(object->type))
+        bad(r, "a table that cannot be");
+    object->elements = room(r, (size_t)object->size, sizeof *object->elements);
+    for (uint64_t i = 0; i < object->size && !r->failed; i++)
+        object->elements[i] = get_ref(r);
+}
+
+static void read_memory(struct reader *r, struct snap_object *object) {
+    object->limits = get_limits(r);
+    object->size = get64(r);
+    if (object->size % WASM_PAGE_BYTES != 0 || object->size / WASM_PAGE_BYTES > LIMIT_MEMORY_PAGES)
+        bad(r, "a memory that cannot be");
+}
+
+static void read_object(struct reader *r, struct snap_object *object) {
+    object->kind = get32(r);
+    object->owner = get32(r);
+    object->owner_index = get32(r);
+    switch (object->kind) {
+    case OBJECT_INSTANCE:
+        read_instance(r, object);
+        break;
+    case OBJECT_MEMORY:
+        read_memory(r, object);
+        break;
+    case OBJECT_TABLE:
+        read_table(r, object);
+        break;
+    case OBJECT_GLOBAL:
+        object->type = get_type(r);
+        object->is_mutable = get(r, 1) != 0;
+        object->globals = room(r, 1, sizeof *object->globals);
+        object->global_count = 1;
+        get_values(r, object->globals, 1);
+        break;
+    case OBJECT_FUNC:
+    case OBJECT_FOREIGN:
+    case OBJECT_TRAP:
+    case OBJECT_MODULE:
+        object->import_module = get_text(r);
+        object->import_name = get_text(r);
+        object->host_name = get_text(r);
+        break;
+    default:
+        bad(r, "an object of unknown kind");
+        break;
+    }
+    if (object->owner && object->kind != OBJECT_MEMORY && object->kind != OBJECT_TABLE)
+        bad(r, "an owner of what is not owned");
+}
+
+static void read_objects(struct reader *r) {
+    size_t count = get_count(r, 4, 24);
+    r->s->objects = cn_calloc(r->s->alloc, count, sizeof *r->s->objects);
+    if (!r->s->objects) {
+        exhausted(r);
+        return;
+    }
+    r->s->object_capacity = count;
+    r->s->object_count = (uint32_t)count; /* references look ahead */
+    for (size_t i = 0; i < count && !r->failed; i++)
+        read_object(r, &r->s->objects[i]);
+}
+
+static void read_frames(struct reader *r) {
+    r->s->entry = get_ref(r);
+    r->s->fuel_paid = get64(r);
+    size_t count = get_count(r, 4, REF_BYTES + 12);
+    r->s->frames = room(r, count, sizeof *r->s->frames);
+    for (size_t i = 0; i < count && !r->failed; i++) {
+        struct snap_frame *frame = &r->s->frames[i];
+        frame->func = get_ref(r);
+        frame->place = get32(r);
+        frame->offset = get32(r);
+        frame->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES + 1);
+        frame->types = (uint8_t *)(uintptr_t)take(r, frame->value_count);
+        frame->values = room(r, frame->value_count, sizeof *frame->values);
+        get_values(r, frame->values, frame->value_count);
+        if (frame->func.tag != SNAP_FUNC_OF)
+            bad(r, "a frame of no function");
+    }
+    if (count > 0 && r->s->entry.tag != SNAP_FUNC_OF)
+        bad(r, "a run of no function");
+    r->s->frame_count = r->failed ? 0 : (uint32_t)count;
+}
+
+static void read_data(struct reader *r) {
+    r->s->data_length = (uint64_t)(r->end - r->at);
+    r->s->data = take(r, (size_t)r->s->data_length);
+}
+
+/* Runs ascend by object and page, so that none overlaps another. */
+static bool check_order(struct reader *r, const struct snap_run *run, const struct snap_run *last) {
+    if (run->object >= r->s->object_count || r->s->objects[run->object].kind != OBJECT_MEMORY)
+        return bad(r, "pages of no memory");
+    uint64_t pages = r->s->objects[run->object].size / SNAP_PAGE;
+    if (run->count == 0 || run->count > pages || run->first > pages - run->count)
+        return bad(r, "pages outside their memory");
+    if (last && (last->object > run->object ||
+                 (last->object == run->object && last->first + last->count > run->first)))
+        return bad(r, "pages out of order");
+    return true;
+}
+
+static void read_pages(struct reader *r) {
+    size_t count = get_count(r, 8, 44);
+    for (size_t i = 0; i < count && !r->failed; i++) {
+        struct snap_run *run = cn_snapshot_add_run(r->s);
+        if (!run) {
+            exhausted(r);
+            return;
+        }
+        *run = (struct snap_run){.object = get32(r)};
+        run->first = get64(r);
+        run->count = get64(r);
+        run->checksum = get64(r);
+        uint64_t offset = get64(r), stored = get64(r), area = r->file_length - r->area;
+        if (r->failed || !check_order(r, run, i > 0 ? run - 1 : NULL))
+            return;
+        run->offset = UINT64_MAX;
+        if (offset == NO_BYTES) {
+            if (!(r->flags & FLAG_DELTA))
+                bad(r, "pages without contents");
+            continue;
+        }
+        bool plain = !(r->flags & FLAG_COMPRESSED);
+        if (offset > area || stored > area - offset ||
+            (plain && stored != run->count * SNAP_PAGE)) {
+            bad(r, "pages outside the file");
+            return;
+        }
+        if (offset != r->pages_end) {
+            bad(r, "contents that do not follow each other");
+            return;
+        }
+        r->pages_end += stored;
+        run->bytes = r->contents + offset;
+        run->offset = plain ? r->area + offset : stored;
+    }
+}
+
+/* Pages, then modules, take the whole area and nothing twice: what is read, hashed and expanded is in
+ * proportion to the file. */
+static bool check_area(struct reader *r) {
+    uint64_t area = r->file_length - r->area;
+    bool modules = r->modules_start != NO_BYTES;
+    if (r->pages_end == (modules ? r->modules_start : area) && (!modules || r->modules_end == area))
+        return true;
+    return bad(r, "its contents are not what the area holds");
+}
+
+/* ---- Page contents ---- */
+
+#ifdef CATNAP_HAVE_ZSTD
+
+static bool expand(struct reader *r) {
+    uint64_t total = 0, most = r->file_length * MOST_EXPANSION;
+    for (size_t i = 0; i < r->s->run_count; i++)
+        total += r->s->runs[i].bytes ? r->s->runs[i].count * SNAP_PAGE : 0;
+    if (total > (most > LEAST_EXPANDED ? most : LEAST_EXPANDED))
+        return bad(r, "it would expand beyond all bounds");
+    if (total == 0)
+        return true;
+    int image = cn_os_image_new((size_t)total);
+    uint8_t *view = image < 0 ? NULL : cn_os_image_open(image, (size_t)total);
+    r->s->image = image;
+    r->s->view = view;
+    r->s->view_length = view ? (size_t)total : 0;
+    if (!view)
+        return exhausted(r);
+    uint64_t at = 0;
+    for (size_t i = 0; i < r->s->run_count; i++) {
+        struct snap_run *run = &r->s->runs[i];
+        size_t size = (size_t)run->count * SNAP_PAGE;
+        if (!run->bytes)
+            continue;
+        size_t got = ZSTD_decompress(view + at, size, run->bytes, (size_t)run->offset);
+        if (ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
+            return exhausted(r);
+        if (got != size)
+            return bad(r, "compressed pages that are damaged");
+        run->bytes = view + at;
+        run->offset = at;
+        at += size;
+    }
+    return true;
+}
+
+#else
+
+static bool expand(struct reader *r) {
+    cn_fail(r->error, CATNAP_UNSUPPORTED,
+            "the snapshot is compressed, and this build of the library has no compression");
+    r->failed = true;
+    return false;
+}
+
+#endif
+
+static bool check_contents(struct reader *r) {
+    char what[80];
+    for (size_t i = 0; i < r->s->run_count; i++) {
+        const struct snap_run *run = &r->s->runs[i];
+        if (!run->bytes || XXH3_64bits(run->bytes, (size_t)run->count * SNAP_PAGE) == run->checksum)
+            continue;
+        snprintf(what, sizeof what, "contents of memory %u at 0x%" PRIx64 " are damaged",
+                 run->object, run->first * SNAP_PAGE);
+        return bad(r, what);
+    }
+    for (uint32_t i = 0; i < r->s->module_count; i++) {
+        const struct snap_module *module = &r->s->modules[i];
+        XXH128_hash_t hash = {0};
+        if (!module->bytes)
+            continue;
+        hash = XXH3_128bits(module->bytes, (size_t)module->length);
+        if (hash.high64 != module->hash[0] || hash.low64 != module->hash[1])
+            return bad(r, "a module's contents are damaged");
+    }
+    return true;
+}
+
+/* ---- The whole ---- */
+
+static bool read_head(struct reader *r) {
+    const uint8_t *head = r->file;
+    r->part = "header";
+    if (r->file_known < HEAD_SIZE || memcmp(head, FORMAT_MAGIC, 8) != 0)
+        return cn_fail(r->error, CATNAP_MALFORMED, "this is not a snapshot");
+    if (number_at(head + HEAD_VERSION, 4) != FORMAT_VERSION)
+        return cn_fail(r->error, CATNAP_UNSUPPORTED,
+                       "the snapshot has format version %" PRIu64 "; this library knows %u",
+                       number_at(head + HEAD_VERSION, 4), FORMAT_VERSION);
+    if (XXH3_64bits(head, HEAD_CHECKSUM) != number_at(head + HEAD_CHECKSUM, 8))
+        return bad(r, "its checksum is wrong");
+    uint64_t parts = number_at(head + HEAD_PARTS_LENGTH, 8);
+    r->area = number_at(head + HEAD_AREA, 8);
+    r->flags = (uint32_t)number_at(head + HEAD_FLAGS, 4);
+    if (number_at(head + HEAD_LENGTH, 8) != r->file_length)
+        return bad(r, "the file is not as long as it should be: it was cut or added to");
+    if (r->area < HEAD_SIZE || r->area > r->file_known ||
+        (r->contents && r->area != r->file_known) || parts > r->area - HEAD_SIZE ||
+        (r->flags & ~(uint32_t)(FLAG_DELTA | FLAG_COMPRESSED)))
+        return bad(r, "it makes no sense");
+    for (unsigned i = 0; i < 2; i++) {
+        r->s->identity[i] = number_at(head + HEAD_IDENTITY + 8 * i, 8);
+        r->s->base_identity[i] = number_at(head + HEAD_BASE + 8 * i, 8);
+    }
+    if (!(r->s->identity[0] | r->s->identity[1]))
+        return bad(r, "the state has no identity");
+    r->s->is_delta = (r->flags & FLAG_DELTA) != 0;
+    if (!r->contents)
+        r->contents = head + r->area;
+    for (uint64_t i = HEAD_SIZE + parts; i < r->area; i++)
+        if (head[i] != 0)
+            return bad(r, "the gap before the contents is not empty");
+    return true;
+}
+
+static bool read_part(struct reader *r, enum part_index part, const uint8_t **at,
+                      const uint8_t *end) {
+    static void (*const readers[PARTS])(struct reader *) = {read_state,  read_modules, read_objects,
+                                                            read_frames, read_data,    read_pages};
+    char name[8] = {0};
+    r->part = part_names[part];
+    memcpy(name, r->part, strlen(r->part));
+    if ((size_t)(end - *at) < PART_HEAD || memcmp(*at, name, 8) != 0)
+        return bad(r, "the part is missing");
+    uint64_t length = number_at(*at + PART_LENGTH, 8);
+    if (length > (size_t)(end - *at) - PART_HEAD)
+        return bad(r, "it ends behind the parts");
+    r->at = *at + PART_HEAD;
+    r->end = r->at + length;
+    if (XXH3_64bits(r->at, (size_t)length) != number_at(*at + PART_CHECKSUM, 8))
+        return bad(r, "its checksum is wrong");
+    *at = r->end;
+    readers[part](r);
+    if (!r->failed && r->at != r->end)
+        bad(r, "something follows its end");
+    return !r->failed;
+}
+
+static bool read_all(struct reader *r, bool check_pages) {
+    if (!read_head(r))
+        return false;
+    const uint8_t *at = r->file + HEAD_SIZE;
+    const uint8_t *end = at + number_at(r->file + HEAD_PARTS_LENGTH, 8);
+    for (int part = 0; part < PARTS; part++)
+        if (!read_part(r, (enum part_index)part, &at, end))
+            return false;
+    if (at != end)
+        return bad(r, "something follows the last part");
+    if (!check_area(r))
+        return false;
+    if ((r->flags & FLAG_COMPRESSED) && !expand(r))
+        return false;
+    return !check_pages || check_contents(r);
+}
+
+/* Texts and flags point into the bytes: they become the snapshot's. */
+catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *engine, const uint8_t *bytes, size_t length,
+                                    bool check_pages, struct error *error) {
+    catnap_snapshot_t *s = cn_snapshot_new(engine, error);
+    struct reader r = {.s = s,
+                       .file_length = length,
+                       .file_known = length,
+                       .modules_start = NO_BYTES,
+                       .error = error};
+    if (!s)
+        return NULL;
+    uint8_t *copy = cn_arena_alloc(&s->arena, length + 1);
+    if (!copy) {
+        cn_fail_memory(error);
+        cn_snapshot_release(s);
+        return NULL;
+    }
+    memcpy(copy, bytes, length);
+    r.file = copy;
+    if (read_all(&r, check_pages)) {
+        for (size_t i = 0; s->image < 0 && i < s->run_count; i++)
+            s->runs[i].offset = UINT64_MAX; /* nothing to map */
+        return s;
+    }
+    cn_snapshot_release(s);
+    return NULL;
+}
+
+/* A copy of the file, which is the image of the pages. */
+static bool take_copy(struct reader *r, int file) {
+    catnap_snapshot_t *s = r->s;
+    s->image = cn_os_file_copy(file, (size_t)r->file_length);
+    if (s->image >= 0)
+        s->file_view = cn_os_file_map(s->image, (size_t)r->file_length);
+    if (!s->file_view)
+        return false;
+    s->file_view_length = (size_t)r->file_length;
+    r->file = s->file_view;
+    r->file_known = r->file_length;
+    return true;
+}
+
+/* A copy of head and parts. The file itself is the image of the pages, of which none is touched. Not so
+ * when they are compressed: they are all read, and another image holds them. */
+static bool take_file(struct reader *r, int file) {
+    catnap_snapshot_t *s = r->s;
+    uint8_t head[HEAD_SIZE];
+    if (r->file_length < HEAD_SIZE)
+        return take_copy(r, file);
+    if (!cn_os_file_read(file, 0, head, HEAD_SIZE))
+        return false;
+    if (number_at(head + HEAD_FLAGS, 4) & FLAG_COMPRESSED)
+        return take_copy(r, file);
+    s->image = file;
+    uint64_t area = number_at(head + HEAD_AREA, 8);
+    if (area < HEAD_SIZE || area > r->file_length)
+        area = HEAD_SIZE; /* read_head() refuses it */
+    uint8_t *parts = cn_arena_alloc(&s->arena, (size_t)area);
+    if (!parts) {
+        errno = ENOMEM;
+        return false;
+    }
+    s->file_view = cn_os_file_map(file, (size_t)r->file_length);
+    if (!s->file_view || !cn_os_file_read(file, 0, parts, (size_t)area))
+        return false;
+    s->file_view_length = (size_t)r->file_length;
+    r->file = parts;
+    r->file_known = area;
+    r->contents = s->file_view + area;
+    return true;
+}
+
+/* Opens the file and takes what is read of it. False with errno. */
+static bool take_from(struct reader *r, const char *path, bool check_pages) {
+    int file = cn_os_file_open(path, &r->file_length);
+    bool taken = file >= 0 && r->file_length > 0 && r->file_length <= SIZE_MAX &&
+                 (check_pages ? take_copy(r, file) : take_file(r, file));
+    int reason = file >= 0 && r->file_length == 0 ? 0 : errno;
+    if (r->s->image != file)
+        cn_os_image_delete(file);
+    errno = reason; /* 0: it is empty */
+    return taken;
+}
+
+static void fail_to_open(const struct reader *r, const char *path) {
+    char text[100] = "";
+    int reason = errno;
+    if (reason == 0)
+        cn_fail(r->error, CATNAP_MALFORMED, "%s is empty: this is not a snapshot", path);
+    else if (reason == ENOMEM)
+        cn_fail_memory(r->error);
+    else
+        cn_fail(r->error, CATNAP_IO, "%s cannot be read: %s", path,
+                strerror_r(reason, text, sizeof text));
+}
+
+catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *engine, const char *path, bool check_pages,
+                                    struct error *error) {
+    catnap_snapshot_t *s = cn_snapshot_new(engine, error);
+    if (!s)
+        return NULL;
+    struct reader r = {.s = s, .modules_start = NO_BYTES, .error = error};
+    bool ok = take_from(&r, path, check_pages);
+    if (!ok)
+        fail_to_open(&r, path);
+    int image = s->image;
+    ok = ok && read_all(&r, check_pages);
+    if (s->image != image)
+        cn_os_image_delete(image); /* expanded: another image holds the pages */
+    if (ok)
+        return s;
+    cn_snapshot_release(s);
+    return NULL;
+}

@@ -1,0 +1,520 @@
+/*
+ * From a snapshot to instances. What the snapshot says is checked against the modules before it is
+ * believed; whatever was made is taken back when something does not fit.
+ */
+#include "persist/snapshot.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/platform.h"
+#include "runtime/bulk.h"
+
+/* Stretches shorter than this are copied: a mapping of its own costs more. */
+#define LEAST_MAPPED (16u * SNAP_PAGE)
+#define MOST_MAPPINGS 512u
+
+struct restore {
+    catnap_snapshot_t *snapshot;
+    wasm_store_t *store;
+    const struct snap_resolver *resolver;
+    struct error *error;
+    struct snap_made made;
+    uint32_t *owned, *next_owned; /* lists: objects of an instance; number + 1, 0 ends */
+    uint32_t instance, memory;    /* being made, by number and by index */
+    struct wasm_ref_t **imports;
+};
+
+static bool bad(struct restore *r, uint32_t object, const char *what) {
+    return cn_fail(r->error, CATNAP_MALFORMED, "the snapshot's object %u: %s", object, what);
+}
+
+/* ---- References ---- */
+
+bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *made,
+                     struct snap_ref ref, uint64_t *slot, struct error *error) {
+    struct wasm_ref_t *found = NULL;
+    *slot = 0;
+    if (ref.tag == SNAP_NULL)
+        return true;
+    if (ref.object < snapshot->object_count)
+        found = made->objects[ref.object];
+    if (!found)
+        return cn_fail(error, CATNAP_MALFORMED, "the snapshot refers to object %u too early",
+                       ref.object);
+    if (ref.tag != SNAP_OBJECT) {
+        wasm_instance_t *instance = (wasm_instance_t *)found;
+        bool func = ref.tag == SNAP_FUNC_OF;
+        if (found->kind != OBJECT_INSTANCE ||
+            ref.index >= (func ? instance->module->func_count : instance->module->global_count))
+            return cn_fail(error, CATNAP_MALFORMED,
+                           "the snapshot refers to a part that instance "
+                           "%u does not have",
+                           ref.object);
+        found = func ? (struct wasm_ref_t *)cn_instance_func(instance, ref.index)
+                     : (struct wasm_ref_t *)cn_instance_global(instance, ref.index);
+        if (!found)
+            return cn_fail_memory(error);
+    }
+    *slot = object_slot(found);
+    return true;
+}
+
+/* The same for a place of a type. */
+static bool typed_slot(struct restore *r, struct snap_ref ref, valtype type, uint64_t *slot) {
+    if (!cn_snap_slot_of(r->snapshot, &r->made, ref, slot, r->error))
+        return false;
+    if (*slot && type == VT_FUNCREF && slot_object(*slot)->kind != OBJECT_FUNC)
+        return cn_fail(r->error, CATNAP_MALFORMED,
+                       "the snapshot has object %u where a function is due", ref.object);
+    return true;
+}
+
+static bool restore_value(struct restore *r, const struct snap_value *value, valtype type,
+                          uint64_t *cell) {
+    if (vt_is_ref(type))
+        return typed_slot(r, value->ref, type, cell);
+    cell[0] = type == VT_I32 || type == VT_F32 ? (uint32_t)value->bits[0] : value->bits[0];
+    if (type == VT_V128)
+        cell[1] = value->bits[1];
+    return true;
+}
+
+/* ---- The host's part ---- */
+
+static const struct module *module_of(const struct restore *r, const struct snap_object *instance) {
+    return r->snapshot->modules[instance->module].shared->module;
+}
+
+/* Functions come from the linker by the name of the import; the first import tells the type. */
+static bool resolve_imports_of(struct restore *r, const struct snap_object *instance) {
+    const struct module *module = module_of(r, instance);
+    for (uint32_t i = 0; i < instance->import_count; i++) {
+        const struct snap_ref *ref = &instance->imports[i];
+        const struct snap_object *object = &r->snapshot->objects[ref->object];
+        if (ref->tag != SNAP_OBJECT || object->kind != OBJECT_FUNC ||
+            r->made.objects[ref->object] || module->imports[i].kind != EXTERN_FUNC)
+            continue;
+        r->error->status = CATNAP_OK;
+        wasm_func_t *func =
+            r->resolver->import(r->resolver->env, object->import_module, object->import_name,
+                                module_func_type(module, module->imports[i].index), r->error);
+        if (!func)
+            return r->error->status == CATNAP_OK
+                       ? cn_fail(r->error, CATNAP_LINK, "unknown import \"%.*s\" \"%.*s\"",
+                                 (int)object->import_module.length, object->import_module.bytes,
+                                 (int)object->import_name.length, object->import_name.bytes)
+                       : false;
+        r->made.objects[ref->object] = &func->ref;
+    }
+    return true;
+}
+
+static bool resolve_host(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    bool known = object->kind == OBJECT_INSTANCE || object->kind == OBJECT_MEMORY ||
+                 object->kind == OBJECT_TABLE || object->kind == OBJECT_GLOBAL;
+    if (known || r->made.objects[number])
+        return true;
+    struct wasm_ref_t *ref = NULL;
+    if (r->resolver->host)
+        ref = r->resolver->host(r->resolver->env, object->host_name);
+    if (!ref || ref->store != r->store)
+        return cn_fail(r->error, CATNAP_LINK, "the host does not know its \"%.*s\" again",
+                       (int)object->host_name.length, object->host_name.bytes);
+    object_slot(ref);
+    r->made.objects[number] = ref;
+    return true;
+}
+
+/* ---- Modules ---- */
+
+static bool publish(struct snap_module *module, struct shared_module *found) {
+    struct shared_module *none = NULL;
+    return __atomic_compare_exchange_n(&module->shared, &none, found, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+static bool find_modules(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->module_count; i++) {
+        struct snap_module *module = &r->snapshot->modules[i];
+        if (__atomic_load_n(&module->shared, __ATOMIC_ACQUIRE))
+            continue;
+        r->error->status = CATNAP_OK;
+        struct shared_module *found = r->resolver->module(r->resolver->env, module, r->error);
+        if (found) {
+            if (!publish(module, found))
+                cn_shared_release(found); /* another thread was faster */
+            continue;
+        }
+        return r->error->status == CATNAP_OK
+                   ? cn_fail(r->error, CATNAP_LINK,
+                             "the snapshot needs module \"%.*s\" of %" PRIu64
+                             " bytes, XXH3-128 %016" PRIx64 "%016" PRIx64 ", and it was not given",
+                             (int)module->name.length, module->name.bytes ? module->name.bytes : "",
+                             module->length, module->hash[0], module->hash[1])
+                   : false;
+    }
+    return true;
+}
+
+/* Whether an instance's counts are its module's. */
+static bool check_instance(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    const struct module *module = module_of(r, object);
+    if (object->import_count != module->import_count ||
+        object->global_count != module->global_count - module->imported_global_count ||
+        object->flag_count != module->elem_count + module->data_count)
+        return bad(r, number, "an instance that is not of its module's shape");
+    uint32_t memories = 0, tables = 0;
+    for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
+        const struct snap_object *part = &r->snapshot->objects[i - 1];
+        bool memory = part->kind == OBJECT_MEMORY;
+        uint32_t first = memory ? module->imported_memory_count : module->imported_table_count;
+        uint32_t end = memory ? module->memory_count : module->table_count;
+        if (part->owner_index < first || part->owner_index >= end)
+            return bad(r, i - 1, "a part that its instance does not have");
+        memories += memory;
+        tables += !memory;
+    }
+    if (memories != module->memory_count - module->imported_memory_count ||
+        tables != module->table_count - module->imported_table_count)
+        return bad(r, number, "an instance without all its memories and tables");
+    return true;
+}
+
+static bool list_owned(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++) {
+        uint32_t owner = r->snapshot->objects[i].owner;
+        if (owner == 0)
+            continue;
+        if (owner > i || r->snapshot->objects[owner - 1].kind != OBJECT_INSTANCE)
+            return bad(r, i, "a part whose instance comes later or is none");
+        r->next_owned[i] = r->owned[owner - 1];
+        r->owned[owner - 1] = i + 1;
+    }
+    return true;
+}
+
+/* ---- Making ---- */
+
+static bool grow_memory(struct restore *r, uint32_t number, wasm_memory_t *memory) {
+    uint64_t size = r->snapshot->objects[number].size;
+    if (size < memory->size)
+        return bad(r, number, "a memory smaller than its minimum");
+    uint64_t pages = (size - memory->size) / WASM_PAGE_BYTES;
+    if (pages > cn_memory_room(memory))
+        return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes is beyond a limit",
+                       size);
+    if (cn_memory_grow(memory, pages) < 0)
+        return cn_fail(r->error, CATNAP_NO_MEMORY,
+                       "the system refuses a memory of %" PRIu64 " bytes", size);
+    return true;
+}
+
+static bool grow_table(struct restore *r, uint32_t number, wasm_table_t *table) {
+    uint64_t size = r->snapshot->objects[number].size;
+    if (size < table->size)
+        return bad(r, number, "a table smaller than its minimum");
+    if (size - table->size > cn_table_room(table))
+        return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond a limit",
+                       size);
+    return cn_table_grow(table, size - table->size, 0) >= 0 || cn_fail_memory(r->error);
+}
+
+static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *instance) {
+    for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
+        const struct snap_object *part = &r->snapshot->objects[i - 1];
+        struct wasm_ref_t **made = &r->made.objects[i - 1];
+        *made = part->kind == OBJECT_MEMORY ? &instance->memories[part->owner_index]->ref
+                                            : &instance->tables[part->owner_index]->ref;
+        if ((*made)->number)
+            return bad(r, i - 1, "a part that its instance has already");
+        (*made)->number = i;
+        if (part->kind == OBJECT_MEMORY) {
+            if (!grow_memory(r, i - 1, instance->memories[part->owner_index]))
+                return false;
+        } else {
+            if (!grow_table(r, i - 1, instance->tables[part->owner_index]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Memories of an instance are made in the order of their indices. */
+static bool lend(void *env, wasm_memory_t *memory) {
+    struct restore *r = env;
+    uint32_t index = r->memory++;
+    for (uint32_t i = r->owned[r->instance]; i; i = r->next_owned[i - 1]) {
+        const struct snap_object *part = &r->snapshot->objects[i - 1];
+        if (part->kind == OBJECT_MEMORY && part->owner_index == index)
+            return cn_spare_take(r->snapshot, i - 1, memory);
+    }
+    return false;
+}
+
+static wasm_instance_t *make_with_spares(struct restore *r, uint32_t number,
+                                         struct shared_module *shared) {
+    r->instance = number;
+    r->memory = shared->module->imported_memory_count;
+    r->store->lend = lend;
+    r->store->lender = r;
+    wasm_instance_t *instance = cn_instance_make(r->store, shared, r->imports, r->error);
+    r->store->lend = NULL;
+    return instance;
+}
+
+static bool make_instance(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    struct shared_module *shared = r->snapshot->modules[object->module].shared;
+    if (!check_instance(r, number))
+        return false;
+    for (uint32_t i = 0; i < object->import_count; i++) {
+        uint64_t slot;
+        if (!cn_snap_slot_of(r->snapshot, &r->made, object->imports[i], &slot, r->error))
+            return false;
+        r->imports[i] = slot_object(slot);
+    }
+    if (!cn_link_check(r->store, shared->module, r->imports, object->import_count, r->error))
+        return false;
+    wasm_instance_t *instance = make_with_spares(r, number, shared);
+    if (!instance)
+        return false;
+    r->made.objects[number] = &instance->ref;
+    return take_parts(r, number, instance);
+}
+
+static bool make_memory(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    struct memorytype type = {.limits = object->limits};
+    wasm_memory_t *memory = cn_memory_new(r->store, &type, r->error);
+    if (!memory)
+        return false;
+    memory->ref.escaped = true;
+    r->made.objects[number] = &memory->ref;
+    return grow_memory(r, number, memory);
+}
+
+static bool make_table(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    struct tabletype type = {.element = object->type, .limits = object->limits};
+    wasm_table_t *table = cn_table_new(r->store, &type, 0, r->error);
+    if (!table)
+        return false;
+    table->ref.escaped = true;
+    r->made.objects[number] = &table->ref;
+    return grow_table(r, number, table);
+}
+
+static bool make_global(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    struct globaltype type = {.type = object->type, .is_mutable = object->is_mutable};
+    const uint64_t zero[2] = {0, 0};
+    wasm_global_t *global = cn_global_new(r->store, &type, zero, r->error);
+    if (!global)
+        return false;
+    global->ref.escaped = true;
+    r->made.objects[number] = &global->ref;
+    return true;
+}
+
+static bool make_object(struct restore *r, uint32_t number) {
+    if (r->made.objects[number])
+        return true;
+    switch (r->snapshot->objects[number].kind) {
+    case OBJECT_INSTANCE:
+        return make_instance(r, number);
+    case OBJECT_MEMORY:
+        return make_memory(r, number);
+    case OBJECT_TABLE:
+        return make_table(r, number);
+    default:
+        return make_global(r, number);
+    }
+}
+
+/* Between two objects and while pages are copied. */
+static bool interrupted(struct restore *r) {
+    return cn_fail(r->error, CATNAP_INTERRUPTED, "restoring was interrupted");
+}
+
+static bool may_go_on(struct restore *r) {
+    return !cn_interrupted(&r->store->machine) || interrupted(r);
+}
+
+/* Globals of the host come last in a snapshot, and nothing is needed for making them. */
+static bool make_objects(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (r->snapshot->objects[i].kind == OBJECT_GLOBAL && !make_object(r, i))
+            return false;
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (!may_go_on(r) || !make_object(r, i))
+            return false;
+    return true;
+}
+
+/* ---- Filling ---- */
+
+static bool fill_instance(struct restore *r, const struct snap_object *object,
+                          wasm_instance_t *instance) {
+    const struct module *module = instance->module;
+    uint32_t first = module->imported_global_count;
+    for (uint32_t i = 0; i < object->global_count; i++)
+        if (!restore_value(r, &object->globals[i], module->globals[first + i].type.type,
+                           instance->globals[first + i]))
+            return false;
+    for (uint32_t i = 0; i < module->elem_count; i++)
+        instance->dropped_elems[i] = object->flags[i] != 0;
+    for (uint32_t i = 0; i < module->data_count; i++)
+        instance->dropped_datas[i] = object->flags[module->elem_count + i] != 0;
+    return true;
+}
+
+static bool fill_object(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    struct wasm_ref_t *ref = r->made.objects[number];
+    if (object->kind == OBJECT_INSTANCE)
+        return fill_instance(r, object, (wasm_instance_t *)ref);
+    if (object->kind == OBJECT_GLOBAL)
+        return restore_value(r, object->globals, object->type, ((wasm_global_t *)ref)->cell);
+    if (object->kind != OBJECT_TABLE)
+        return true;
+    wasm_table_t *table = (wasm_table_t *)ref;
+    for (uint64_t i = 0; i < object->size; i++)
+        if (!typed_slot(r, object->elements[i], table->type.element, &table->elements[i]))
+            return false;
+    return true;
+}
+
+/* Whether a run is mapped and not copied; the same each time. */
+static bool is_mapped(const catnap_snapshot_t *snapshot, const struct snap_run *run) {
+    size_t page = cn_os_page_bytes(), size = (size_t)run->count * SNAP_PAGE;
+    return snapshot->image >= 0 && run->offset != UINT64_MAX && size >= LEAST_MAPPED &&
+           run->offset % page == 0 && run->first * SNAP_PAGE % page == 0 && size % page == 0;
+}
+
+/* A part of the snapshot's image in place of the memory's pages, or a copy. */
+static bool fill_pages(struct restore *r) {
+    uint32_t mappings = 0;
+    for (size_t i = 0; i < r->snapshot->run_count; i++) {
+        const struct snap_run *run = &r->snapshot->runs[i];
+        wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[run->object];
+        uint8_t *to = memory->base + run->first * SNAP_PAGE;
+        size_t size = (size_t)run->count * SNAP_PAGE;
+        bool wanted = is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
+        bool mapped = wanted && (memory->is_lent ||
+                                 cn_os_image_map(r->snapshot->image, run->offset, to, size));
+        mappings += wanted;
+        memory->imaged |= mapped;
+        memory->unlike |= wanted && !mapped;
+        if (!mapped && run->bytes &&
+            cn_bulk_copy(&r->store->machine, to, run->bytes, size, true) < size)
+            return interrupted(r);
+    }
+    return true;
+}
+
+/* Memories that are laid out for the snapshot can be so again. */
+static void expect_spares(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++) {
+        wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[i];
+        if (r->snapshot->objects[i].kind == OBJECT_MEMORY && r->snapshot->objects[i].owner &&
+            memory->guarded && memory->imaged && !memory->unlike)
+            cn_spare_expect(r->snapshot, i, memory);
+    }
+}
+
+static bool fill(struct restore *r) {
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (!may_go_on(r) || !fill_object(r, i))
+            return false;
+    if (!fill_pages(r))
+        return false;
+    expect_spares(r);
+    return true;
+}
+
+/* ---- All together ---- */
+
+static bool resolve(struct restore *r) {
+    if (!find_modules(r) || !list_owned(r))
+        return false;
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++) {
+        const struct snap_object *object = &r->snapshot->objects[i];
+        if (object->kind == OBJECT_INSTANCE &&
+            (!check_instance(r, i) || !resolve_imports_of(r, object)))
+            return false;
+    }
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (!resolve_host(r, i))
+            return false;
+    return true;
+}
+
+/* Frees what was made after `mark` was the newest object. */
+static void take_back(wasm_store_t *store, const struct wasm_ref_t *mark) {
+    while (store->objects.next != mark) {
+        struct wasm_ref_t *ref = store->objects.next;
+        cn_object_unlink(ref);
+        cn_object_free(ref);
+    }
+}
+
+static bool build(struct restore *r, struct catnap_run_t **run) {
+    const struct wasm_ref_t *mark = r->store->objects.next;
+    bool ok = make_objects(r) && fill(r);
+    if (ok && r->snapshot->frame_count > 0) {
+        *run = cn_frames_restore(r->snapshot, r->store, &r->made, r->error);
+        ok = *run != NULL;
+    }
+    if (!ok)
+        take_back(r->store, mark);
+    return ok;
+}
+
+static bool restore_with(struct restore *r, wasm_instance_t **instances,
+                         struct catnap_run_t **run) {
+    if (!resolve(r) || !build(r, run))
+        return false;
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (r->snapshot->objects[i].kind == OBJECT_INSTANCE)
+            *instances++ = (wasm_instance_t *)r->made.objects[i];
+    if (r->snapshot->fuel_enabled && r->store->machine.fuel_enabled)
+        r->store->machine.fuel = r->snapshot->fuel;
+    return true;
+}
+
+static uint32_t most_imports(const catnap_snapshot_t *snapshot) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < snapshot->object_count; i++)
+        if (snapshot->objects[i].import_count > most)
+            most = snapshot->objects[i].import_count;
+    return most;
+}
+
+bool cn_snapshot_restore(catnap_snapshot_t *snapshot, wasm_store_t *store,
+                         const struct snap_resolver *resolver, wasm_instance_t **instances,
+                         struct catnap_run_t **run, struct error *error) {
+    size_t count = snapshot->object_count, imports = most_imports(snapshot);
+    size_t words = count * 3 + imports;
+    uint64_t *block = cn_calloc(store->alloc, words, sizeof *block);
+    if (!block)
+        return cn_fail_memory(error);
+    struct restore r = {.snapshot = snapshot, .store = store, .resolver = resolver, .error = error};
+    r.made.objects = (struct wasm_ref_t **)block;
+    r.imports = (struct wasm_ref_t **)(block + count);
+    r.owned = (uint32_t *)(block + count + imports);
+    r.next_owned = (uint32_t *)(block + count * 2 + imports);
+    *run = NULL;
+    bool ok = restore_with(&r, instances, run);
+    cn_free(store->alloc, block, words * sizeof *block);
+    return ok;
+}
+
+uint32_t cn_snapshot_instance_count(const catnap_snapshot_t *snapshot) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->object_count; i++)
+        count += snapshot->objects[i].kind == OBJECT_INSTANCE;
+    return count;
+}

@@ -1,0 +1,204 @@
+/*
+ * A snapshot: a store's instances as data. It names objects by number and memory by stretches of
+ * pages; it holds no address of anything that lives. Capturing makes one from a store, parsing from
+ * bytes; restoring makes instances from it, writing makes bytes (docs/snapshots.md, format).
+ */
+#ifndef CN_PERSIST_SNAPSHOT_H
+#define CN_PERSIST_SNAPSHOT_H
+
+#include "runtime/objects.h"
+
+/* The unit in which memory is kept, whatever the operating system's pages are. */
+#define SNAP_PAGE 4096u
+
+enum snap_ref_tag { SNAP_NULL, SNAP_OBJECT, SNAP_FUNC_OF, SNAP_GLOBAL_OF, SNAP_REF_TAGS };
+struct snap_ref {
+    uint32_t tag;
+    uint32_t object; /* number; for FUNC_OF and GLOBAL_OF that of an instance */
+    uint32_t index;
+};
+
+struct snap_value {
+    uint64_t bits[2];
+    struct snap_ref ref; /* of reference types */
+};
+
+struct snap_text {
+    const char *bytes;
+    uint32_t length;
+};
+
+struct snap_module {
+    uint64_t hash[2]; /* XXH3-128 of the binary, high half first */
+    uint64_t length;
+    struct snap_text name;
+    const uint8_t *bytes;         /* when the snapshot has it with it */
+    struct shared_module *shared; /* held; NULL until it is found */
+};
+
+struct snap_object {
+    uint32_t kind;  /* enum object_kind */
+    uint32_t owner; /* of an instance's memory or table: the instance's number + 1, else 0 */
+    uint32_t owner_index;
+    /* Instances: module, imports, globals defined there, flags of element and data segments. */
+    uint32_t module, import_count, global_count, flag_count;
+    struct snap_ref *imports;
+    struct snap_value *globals; /* also of a host's global: one */
+    uint8_t *flags;
+    /* Memories and tables; a global's type. */
+    struct limits limits;
+    uint64_t size; /* bytes or elements */
+    struct snap_ref *elements;
+    valtype type;
+    bool is_mutable;
+    /* Functions and other references of the host: how the host knows them again. */
+    struct snap_text import_module, import_name; /* what imported it, when something did */
+    struct snap_text host_name;
+    struct wasm_ref_t *source; /* while capturing */
+};
+
+/* Pages of a memory that are not all zero, or in a delta any that changed. */
+struct snap_run {
+    uint32_t object;
+    uint64_t first, count; /* in units of SNAP_PAGE */
+    const uint8_t *bytes;  /* NULL: they became zero (in a delta) */
+    uint64_t offset;       /* of bytes in the snapshot's image, when it has one */
+    uint64_t checksum;     /* XXH3-64 of bytes */
+};
+
+/* Where a frame of suspended execution stands (translate/translate.h). */
+struct snap_frame {
+    struct snap_ref func; /* FUNC_OF */
+    uint32_t place;       /* enum probe_place */
+    uint32_t offset;      /* in the module */
+    uint32_t value_count; /* locals, then operands */
+    uint8_t *types;       /* low bytes of valtypes */
+    struct snap_value *values;
+};
+
+struct catnap_snapshot_t {
+    struct alloc *alloc;
+    wasm_engine_t *engine; /* held */
+    struct arena arena;    /* all arrays and texts */
+    bool fuel_enabled, interruptible;
+    uint64_t fuel;
+    uint32_t module_count, object_count, frame_count;
+    struct snap_module *modules;
+    struct snap_object *objects;
+    size_t object_capacity;
+    struct snap_run *runs;
+    size_t run_count, run_capacity;
+    struct snap_frame *frames; /* outermost first; none: nothing is suspended */
+    struct snap_ref entry;     /* the function that the run began with */
+    uint64_t fuel_paid;        /* by the run, towards what it stopped before */
+    const uint8_t *data;       /* the embedder's */
+    uint64_t data_length;
+    bool is_delta;
+    uint64_t identity[2], base_identity[2];
+    /* What runs point into, when it is not the captured memory itself. */
+    int image;     /* descriptor, or -1 */
+    uint8_t *view; /* a mapping of view_length bytes, or NULL */
+    size_t view_length;
+    uint8_t *file_view; /* a mapping of the image or file that was opened, or NULL */
+    size_t file_view_length;
+    catnap_snapshot_t *base; /* of a delta: held */
+    _Atomic uint32_t references;
+    /* Address space of former instances (spares.c). */
+    pthread_mutex_t spare_mutex;
+    struct spare *spares; /* MOST_SPARES, or NULL */
+    uint32_t spare_count;
+};
+#define MOST_SPARES 16u
+
+/* ---- capture.c ---- */
+struct snap_naming {
+    size_t (*name)(void *env, const struct wasm_ref_t *, char *text, size_t size);
+    void *env;
+};
+/* What the store is. Runs point into its memories: it must not change before they were written or
+ * cn_snapshot_own(). `run` may be NULL. NULL and *error on failure. */
+catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *, struct catnap_run_t *run,
+                                       const struct snap_naming *, struct error *);
+/* Copies the pages into an image of the snapshot's own. */
+bool cn_snapshot_own(catnap_snapshot_t *, struct error *);
+/* ---- delta.c ---- */
+/* A snapshot that has nothing but the pages that are not as in the base. */
+catnap_snapshot_t *cn_snapshot_changes(const catnap_snapshot_t *, const catnap_snapshot_t *base,
+                                       struct error *);
+void cn_snapshot_diff(const catnap_snapshot_t *, const catnap_snapshot_t *,
+                      void (*found)(void *env, size_t memory, uint64_t offset, uint64_t length),
+                      void *env);
+/* Makes a delta whole again. */
+bool cn_snapshot_add(catnap_snapshot_t *, catnap_snapshot_t *base, struct error *);
+
+/* ---- capture.c ---- */
+catnap_snapshot_t *cn_snapshot_new(wasm_engine_t *, struct error *);
+void cn_snapshot_retain(catnap_snapshot_t *);
+void cn_snapshot_release(catnap_snapshot_t *); /* NULL allowed */
+/* Appends, uninitialised; NULL when memory is exhausted. */
+struct snap_run *cn_snapshot_add_run(catnap_snapshot_t *);
+
+/* ---- restore.c ---- */
+struct snap_resolver {
+    /* A function for an import, or NULL; *error may be set. */
+    struct wasm_func_t *(*import)(void *env, struct snap_text module, struct snap_text name,
+                                  const struct functype *, struct error *);
+    /* What the host called so, or NULL. */
+    struct wasm_ref_t *(*host)(void *env, struct snap_text name);
+    /* A module with this identity, held for the caller, or NULL. */
+    struct shared_module *(*module)(void *env, const struct snap_module *, struct error *);
+    void *env;
+};
+/* Makes the instances anew; instances[] receives one for each, without handles. *run is NULL when
+ * nothing was suspended. On failure the store is as it was. */
+bool cn_snapshot_restore(catnap_snapshot_t *, wasm_store_t *, const struct snap_resolver *,
+                         wasm_instance_t **instances, struct catnap_run_t **run, struct error *);
+uint32_t cn_snapshot_instance_count(const catnap_snapshot_t *);
+
+/* ---- spares.c ---- */
+/* Gives a memory what one like it had before; false when there is nothing. */
+bool cn_spare_take(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
+/* The memory is laid out for the object and gives its address space back, which holds the snapshot. */
+void cn_spare_expect(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
+void cn_spares_free(catnap_snapshot_t *);
+
+/* ---- frames.c ---- */
+bool cn_frames_capture(catnap_snapshot_t *, struct catnap_run_t *, struct error *);
+struct snap_made { /* what restoring made of each object */
+    struct wasm_ref_t **objects;
+};
+struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *, wasm_store_t *,
+                                       const struct snap_made *, struct error *);
+/* capture.c: the reference in a slot; restore.c: the slot of a reference. */
+bool cn_snap_ref_of(catnap_snapshot_t *, uint64_t slot, struct snap_ref *, struct error *);
+bool cn_snap_slot_of(const catnap_snapshot_t *, const struct snap_made *, struct snap_ref,
+                     uint64_t *slot, struct error *);
+
+/* ---- write.c ---- */
+/* Fills in the modules' hashes, the runs' checksums and the identity, where they are not known. */
+bool cn_snapshot_identify(catnap_snapshot_t *, struct error *);
+struct snap_write_options {
+    bool with_modules;
+    int compression;               /* 0: none, else a level of zstd */
+    const catnap_snapshot_t *base; /* write a delta against this; or NULL */
+};
+/* Of the contents of all runs. */
+void cn_snapshot_checksum(catnap_snapshot_t *);
+/* Gives the bytes in pieces, in order; false from the sink ends it with the sink's error. */
+typedef bool (*snap_sink)(void *env, const void *bytes, size_t size, struct error *);
+bool cn_snapshot_write(catnap_snapshot_t *, const struct snap_write_options *, snap_sink, void *env,
+                       struct error *);
+/* Whole or not at all: a temporary file beside it that is renamed when it is on the disk. */
+bool cn_snapshot_write_file(catnap_snapshot_t *, const struct snap_write_options *,
+                            const char *path, struct error *);
+
+/* ---- read.c ---- */
+/* Of bytes, which are copied, or of a file. With `check_pages` all checksums are compared, and the file
+ * is copied too; else only those of the structure, which is copied, while pages are mapped from the
+ * file. */
+catnap_snapshot_t *cn_snapshot_read(wasm_engine_t *, const uint8_t *bytes, size_t length,
+                                    bool check_pages, struct error *);
+catnap_snapshot_t *cn_snapshot_open(wasm_engine_t *, const char *path, bool check_pages,
+                                    struct error *);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Address space that an instance of a snapshot had, kept for the next one: the snapshot's image is laid
+ * out in it already. What was written is dropped when it is given back, so that nothing of an instance
+ * is left for another.
+ */
+#include "base/platform.h"
+#include "persist/snapshot.h"
+
+struct spare {
+    uint8_t *base;
+    size_t reserved;
+    uint32_t object; /* the memory of the snapshot that it is laid out for */
+};
+
+bool cn_spare_take(catnap_snapshot_t *snapshot, uint32_t object, wasm_memory_t *memory) {
+    bool found = false;
+    pthread_mutex_lock(&snapshot->spare_mutex);
+    for (uint32_t i = 0; !found && i < snapshot->spare_count; i++) {
+        struct spare *spare = &snapshot->spares[i];
+        if (spare->object != object)
+            continue;
+        memory->base = spare->base;
+        memory->reserved = spare->reserved;
+        *spare = snapshot->spares[--snapshot->spare_count];
+        found = true;
+    }
+    pthread_mutex_unlock(&snapshot->spare_mutex);
+    return found;
+}
+
+static bool keep(catnap_snapshot_t *snapshot, const struct spare *spare) {
+    bool kept = false;
+    pthread_mutex_lock(&snapshot->spare_mutex);
+    struct spare *room = NULL;
+    if (!snapshot->spares) { /* the allocator may be the embedder's: not under the mutex */
+        pthread_mutex_unlock(&snapshot->spare_mutex);
+        room = cn_calloc(snapshot->alloc, MOST_SPARES, sizeof *room);
+        pthread_mutex_lock(&snapshot->spare_mutex);
+    }
+    if (!snapshot->spares) {
+        snapshot->spares = room;
+        room = NULL;
+    }
+    if (snapshot->spares && snapshot->spare_count < MOST_SPARES) {
+        snapshot->spares[snapshot->spare_count++] = *spare;
+        kept = true;
+    }
+    pthread_mutex_unlock(&snapshot->spare_mutex);
+    if (room)
+        cn_free(snapshot->alloc, room, MOST_SPARES * sizeof *room);
+    return kept;
+}
+
+/* Not when checkpoints may have mapped pages anew, nor what has grown. */
+static bool give_back(wasm_memory_t *memory) {
+    catnap_snapshot_t *snapshot = memory->source;
+    struct spare spare = {memory->base, memory->reserved, memory->source_object};
+    bool kept = !memory->drop_shadow &&
+                memory->size == snapshot->objects[memory->source_object].size &&
+                cn_os_discard(memory->base, (size_t)memory->size) && keep(snapshot, &spare);
+    cn_snapshot_release(snapshot);
+    return kept;
+}
+
+void cn_spare_expect(catnap_snapshot_t *snapshot, uint32_t object, wasm_memory_t *memory) {
+    cn_snapshot_retain(snapshot);
+    memory->source = snapshot;
+    memory->source_object = object;
+    memory->give_back = give_back;
+}
+
+void cn_spares_free(catnap_snapshot_t *snapshot) {
+    for (uint32_t i = 0; i < snapshot->spare_count; i++)
+        cn_os_release(snapshot->spares[i].base, snapshot->spares[i].reserved);
+    if (snapshot->spares)
+        cn_free(snapshot->alloc, snapshot->spares, MOST_SPARES * sizeof *snapshot->spares);
+    pthread_mutex_destroy(&snapshot->spare_mutex);
+}
