@@ -1,4 +1,4 @@
-# Catnap. `make help` lists the targets; docs/building.md says more.
+# Catnap. `make help` lists the targets; docs/how-to/build-and-test.md says more.
 
 BUILD ?= build
 PREFIX ?= /usr/local

@@ -584,7 +584,7 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
  * the hashes of the contents under it. WASI guests can neither read nor set attributes, so that a guest
  * with a writable directory that holds the cache cannot make an entry that counts. Native programs of
  * the user can. The directory must be the user's own and writable by nobody else, which is checked, as
- * it is for each entry; symbolic links are not followed. docs/startup.md says more. */
+ * it is for each entry; symbolic links are not followed. docs/explanation/startup.md says more. */
 typedef struct catnap_cache_t catnap_cache_t;
 
 typedef struct catnap_cache_options {
@@ -704,7 +704,7 @@ WASM_API_EXTERN own wasm_instance_t *catnap_linker_instantiate(catnap_linker_t *
 
 /* A module whose imports are resolved and checked once, for making instances many times: memories
  * are mapped copy-on-write from an image of the data segments, and an instance that is given back is
- * made anew in place. Belongs to a store. docs/startup.md says more. */
+ * made anew in place. Belongs to a store. docs/explanation/startup.md says more. */
 typedef struct catnap_prelinked_t catnap_prelinked_t;
 
 /* Imports as for catnap_instance_new(); they are retained. Segments that trap make it fail with
@@ -826,7 +826,7 @@ WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *,
 /* A checkpoint remembers what all instances of a store are: linear memories, tables, globals,
  * dropped segments, sizes, and the fuel. It costs in proportion to the pages that were written since
  * the latest checkpoint or rollback, not to the size of memory; the first one of a store copies
- * what is not zero. docs/snapshots.md says more. */
+ * what is not zero. docs/explanation/snapshots.md says more. */
 
 /* How written pages are found. */
 typedef enum catnap_tracking {
@@ -859,7 +859,7 @@ WASM_API_EXTERN uint32_t catnap_store_checkpoints(const wasm_store_t *);
 /* Instances of one module that are kept and used again, by any number of threads. A slot is a store
  * with an instance in it and a checkpoint of what both were when they were ready; resetting a slot
  * is a rollback to that. From acquiring it to releasing it, a slot and all that lives in its store
- * belong to one thread. docs/snapshots.md tells which settings suit whom. */
+ * belong to one thread. docs/explanation/snapshots.md tells which settings suit whom. */
 typedef struct catnap_pool_t catnap_pool_t;
 typedef struct catnap_pool_slot_t catnap_pool_slot_t;
 
@@ -982,7 +982,7 @@ WASM_API_EXTERN void catnap_pool_stats(catnap_pool_t *, catnap_pool_stats_t *out
 /* ---- Snapshots --------------------------------------------------------------------------------- */
 
 /* All instances of a store as data: in memory, to make copies of them, or in a file. Immutable, and
- * shared between threads and stores of its engine. docs/snapshots.md has the format. */
+ * shared between threads and stores of its engine. docs/explanation/snapshots.md has the format. */
 typedef struct catnap_snapshot_t catnap_snapshot_t;
 
 typedef struct catnap_snapshot_options {
@@ -1120,7 +1120,7 @@ typedef struct catnap_to_module_options {
  * CATNAP_UNSUPPORTED, naming it, when something is not the instance's own: an imported memory, table
  * or mutable global; in a table or global a reference that is neither null nor a function of the
  * instance nor one of its imports. What else is outside the instance stays out: other instances, the
- * state of WASI, stopped runs. Nothing may be running in the store. docs/snapshots.md says more. */
+ * state of WASI, stopped runs. Nothing may be running in the store. docs/explanation/snapshots.md says more. */
 WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instance_t *,
                                                               const catnap_to_module_options_t *,
                                                               own wasm_byte_vec_t *out);

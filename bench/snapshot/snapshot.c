@@ -1,6 +1,6 @@
 /*
  * What snapshots cost, beside their targets, memcpy and making an instance anew. Prints a table;
- * see docs/snapshots.md. Times are medians.
+ * see docs/explanation/snapshots.md. Times are medians.
  */
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /*
- * The file format, which docs/snapshots.md describes: a header, parts that hold the structure, and
+ * The file format, which docs/explanation/snapshots.md describes: a header, parts that hold the structure, and
  * the area that holds pages and modules. All numbers are little-endian.
  */
 #ifndef CN_PERSIST_FORMAT_H

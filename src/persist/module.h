@@ -1,5 +1,5 @@
 /*
- * From an instance to a module that begins where the instance is (docs/snapshots.md, to a module).
+ * From an instance to a module that begins where the instance is (docs/explanation/snapshots.md, to a module).
  * The module is the instance's own with other memories, tables, globals and segments; whatever has
  * not changed is copied byte for byte.
  */

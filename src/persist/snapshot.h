@@ -1,7 +1,7 @@
 /*
  * A snapshot: a store's instances as data. It names objects by number and memory by stretches of
  * pages; it holds no address of anything that lives. Capturing makes one from a store, parsing from
- * bytes; restoring makes instances from it, writing makes bytes (docs/snapshots.md, format).
+ * bytes; restoring makes instances from it, writing makes bytes (docs/explanation/snapshots.md, format).
  */
 #ifndef CN_PERSIST_SNAPSHOT_H
 #define CN_PERSIST_SNAPSHOT_H

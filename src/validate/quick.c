@@ -1,5 +1,5 @@
 /*
- * The fast validator, see quick.h. docs/validation.md argues why a body that it accepts is valid.
+ * The fast validator, see quick.h. docs/explanation/validation.md argues why a body that it accepts is valid.
  *
  * A validator that jumps to different code for each opcode loses most of its time to mispredicted
  * jumps. Here one branch-free loop takes nearly all instructions; a table of rows, one for each opcode,

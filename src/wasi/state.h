@@ -9,7 +9,7 @@
  * the descriptor table, whose entries remember what they were opened from (pre-open, path, flags).
  * One state belongs to one thread at a time, like the store that uses it.
  *
- * docs/wasi.md says what was decided where the specification leaves room.
+ * docs/reference/wasi.md says what was decided where the specification leaves room.
  */
 #ifndef CN_WASI_STATE_H
 #define CN_WASI_STATE_H

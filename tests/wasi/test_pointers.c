@@ -190,7 +190,7 @@ static void last_place_that_fits(void **state) {
     }
 }
 
-/* docs/wasi.md: no pointer need be aligned, neither a result's nor an array's. */
+/* docs/reference/wasi.md: no pointer need be aligned, neither a result's nor an array's. */
 static void pointers_of_any_alignment(void **state) {
     struct guest *g = *state;
 
