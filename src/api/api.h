@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "code/code.h"
-#include "runtime/objects.h"
+#include "runtime/instance.h"
+#include "runtime/store.h"
+#include "runtime/trap.h"
 
 /* ---- host.c: malloc and free, for what lives outside an engine: types, vectors, errors ---- */
 void *cn_host_alloc(size_t size); /* zeroed; NULL when exhausted */

@@ -2,6 +2,7 @@
  * numbers alone, and as many of them as the type says, go straight through. */
 #include "api/api.h"
 #include "api/numbers.h"
+#include "exec/calls.h"
 
 #define SMALL_SLOTS 16
 

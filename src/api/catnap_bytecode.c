@@ -1,6 +1,7 @@
 /* What names bytecode instructions. In a file of its own: an embedder who asks for none of it does
  * not link the names, which are a third of the library. */
 #include "api/api.h"
+#include "exec/calls.h"
 
 void catnap_store_profile_ops(const wasm_store_t *store,
                               void (*row)(void *env, const char *previous, const char *name,

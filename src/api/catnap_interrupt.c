@@ -4,22 +4,23 @@
 #include "base/platform.h"
 
 uint64_t catnap_store_call_id(const wasm_store_t *store) {
-    return store ? store->machine.call_id : 0;
+    return store ? store->machine.interrupt.call_id : 0;
 }
 
 /* A late request must not take the place of one that is in time, nor may one for a call that is yet
  * to come. */
 void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
-    if (!store || call_id > atomic_load(&store->machine.call_id))
+    if (!store || call_id > atomic_load(&store->machine.interrupt.call_id))
         return;
-    uint64_t known = atomic_load(&store->machine.interrupt_request);
+    uint64_t known = atomic_load(&store->machine.interrupt.request);
     do {
         if (known > call_id)
             return;
-    } while (!atomic_compare_exchange_weak(&store->machine.interrupt_request, &known, call_id));
+    } while (!atomic_compare_exchange_weak(&store->machine.interrupt.request, &known, call_id));
     /* A call that ends between here and the signal leaves a descriptor that polls readable for no
      * reason: waiting code asks catnap_caller_interrupted(). */
-    if (cn_has_interrupt_event(&store->machine) && call_id == atomic_load(&store->machine.call_id))
+    if (cn_has_interrupt_event(&store->machine) &&
+        call_id == atomic_load(&store->machine.interrupt.call_id))
         cn_os_event_signal(store->machine.interrupt_event);
 }
 
@@ -27,7 +28,7 @@ bool catnap_caller_interrupted(const catnap_caller_t *caller) {
     if (!caller)
         return false;
     const struct machine *machine = caller->machine;
-    return atomic_load(&machine->interrupt_request) == machine->call_id;
+    return atomic_load(&machine->interrupt.request) == machine->interrupt.call_id;
 }
 
 /* Signals of earlier calls are cleared; a request that came in between is signalled again. */

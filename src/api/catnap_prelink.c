@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "runtime/prelink.h"
 #include "persist/checkpoint.h"
+#include "runtime/collect.h"
 
 static catnap_prelinked_t *new_prelinked(wasm_store_t *store, struct shared_module *shared,
                                          struct wasm_ref_t *const *imports, size_t count,

@@ -1,5 +1,7 @@
 /* Resumable runs: values around exec/run.c. */
 #include "api/api.h"
+#include "exec/calls.h"
+#include "exec/run.h"
 
 /* Arguments as slots, and a run with them. */
 static catnap_run_t *new_run(wasm_func_t *func, struct values arguments, struct error *error) {

@@ -1,6 +1,7 @@
 /* Snapshots of catnap.h: taking, writing, opening, restoring, asking. */
 #include "api/api.h"
 #include "persist/snapshot.h"
+#include "runtime/collect.h"
 
 #include <xxhash.h>
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/platform.h"
+#include "runtime/collect.h"
 
 /* ---- Limits and data ---- */
 
@@ -104,8 +105,8 @@ void catnap_store_stats(const wasm_store_t *store, catnap_store_stats_t *out) {
     out->memory_bytes = store->memory_bytes;
     out->table_elements = store->table_elements;
     out->host_objects = count_host_objects(store);
-    out->calls =
-        store->machine.call_id - 1 - store->machine.works + (store->machine.host_depth > 0);
+    out->calls = store->machine.interrupt.call_id - 1 - store->machine.works +
+                 (store->machine.host_depth > 0);
     for (const struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
         out->value_stack_bytes += stack->reserved;
 }

@@ -1,5 +1,6 @@
 /* What a frame means: names and offsets, worked out when somebody asks. */
 #include "api/api.h"
+#include "exec/calls.h"
 
 static void set_name(const struct module *module, struct span span, const char **name,
                      size_t *length) {

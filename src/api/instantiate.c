@@ -1,5 +1,7 @@
 /* Instances of both headers. */
 #include "api/api.h"
+#include "exec/calls.h"
+#include "runtime/collect.h"
 
 wasm_trap_t *cn_start(wasm_instance_t *instance) {
     if (!instance->module->has_start)

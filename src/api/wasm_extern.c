@@ -1,6 +1,7 @@
 /* Globals, tables and memories of wasm.h. */
 #include "api/api.h"
 #include "api/wasm_type.h"
+#include "runtime/collect.h"
 
 #include <inttypes.h>
 

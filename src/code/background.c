@@ -9,7 +9,7 @@
 #include "base/platform.h"
 #include "base/process.h"
 #include "binary/instruction.h"
-#include "runtime/objects.h"
+#include "runtime/shared.h"
 
 /* ---- Functions under way ---- */
 

@@ -13,10 +13,11 @@
 #include "binary/opcodes.h"
 #include "runtime/bulk.h"
 #include "bytecode/bytecode.h"
-#include "exec/internal.h"
+#include "code/first_call.h"
 #include "code/steps.h"
 #include "translate/translate.h"
 #include "validate/validate.h"
+#include "runtime/trap.h"
 
 /* ---- where instructions came from ---- */
 
@@ -162,7 +163,7 @@ static bool ensure_valid(struct module *module, uint32_t func, struct error *err
 }
 
 struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *config, const struct machine *asker,
+                         const struct translation_config *config, const struct interrupt *asker,
                          struct error *error) {
     _Atomic uint64_t *entry = &table[func - module->imported_func_count];
     uint64_t word = atomic_load_explicit(entry, memory_order_acquire);
@@ -230,7 +231,7 @@ const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *ins
     /* Interrupted once, it is translated whole the next time, so that interrupts which come often do not
      * keep a run from going on. */
     const void *entry = &instance->code[defined_index];
-    const struct machine *asker = vm->interrupted_entry == entry ? NULL : vm;
+    const struct interrupt *asker = vm->interrupted_entry == entry ? NULL : &vm->interrupt;
     struct code *code = cn_code_get(instance->module, instance->code, func, &config, asker, &error);
     if (!code)
         cn_stop_untranslated(vm, func, &error);

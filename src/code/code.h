@@ -1,78 +1,17 @@
 /*
- * A translated function: the register bytecode and what a call needs to know of it. Once published in its
- * module's code table only the targets of its calls change: CALL_UNBOUND.
+ * Translated code: made once, published in a table of its module, found again by pc.
  */
 #ifndef CN_CODE_CODE_H
 #define CN_CODE_CODE_H
 
-#include <stdatomic.h>
-
-#include "binary/module.h"
-
-struct code_map;
-struct code {
-    struct code *next;            /* in module->code_list */
-    _Atomic(struct code *) steps; /* the same function's code of steps (code/steps.h), or NULL */
-    _Atomic(struct code_map *)
-        map; /* where its instructions came from, once somebody asked, or NULL */
-    /* Of code of steps: the usual code, and its blocks by cells of that. NULL: this is usual code. */
-    const struct code *whole;
-    struct fuel_block *blocks;
-    uint32_t block_count, block_room;
-    uint32_t func_index;
-    uint32_t param_slots; /* below the frame pointer */
-    uint32_t result_slots;
-    uint32_t frame_slots; /* from the frame pointer up: header, locals, temporaries, arguments */
-    uint32_t frame_bytes; /* the same in bytes */
-    struct span body;
-    uint32_t size_offset; /* of the body's size field, in the module */
-    uint32_t entry_fuel;  /* of what the first block takes, for the locals that a call clears */
-    uint32_t first_cell; /* how the translator counts cells[0]: it may have left the prologue out */
-    uint32_t cell_count;
-    uint32_t size;        /* of this allocation, bytes */
-    bool far;             /* its frame has scratch slots, for slots out of reach */
-    bool explicit_checks; /* translated for memories without guard pages */
-    /* Bytecode by cell when operations are profiled: behind the cells. */
-    const uint16_t *profile_ids;
-    uint64_t cells[]; /* a call goes to the first */
-};
-
-static inline uint32_t cn_cell_of(const struct code *code, const uint64_t *pc) {
-    return (uint32_t)(pc - code->cells) + code->first_cell;
-}
-static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell) {
-    return code->cells + cell - code->first_cell;
-}
-
-#define CODE_UNTRANSLATED 1u /* low bit of a code word */
-/* What a call has in cell 2: twice the function's number, counted without the imported ones, and this;
- * from its first execution on the function's code. Threads may share the cell. */
-#define CALL_UNBOUND 1u
-
-/* What translation depends on besides the module: nothing else may. */
-struct translation_config {
-    bool fuel;
-    bool interruptible;
-    bool explicit_checks;
-    bool profile_ops;
-    bool steps; /* code of steps, with fuel only */
-    bool far;   /* of that: with scratch slots, as the usual code has */
-};
-
-/* The same for this code, which may be code of steps. */
-static inline struct translation_config cn_config_for(const struct code *code,
-                                                      struct translation_config config) {
-    config.steps = code->whole != NULL;
-    config.far = config.steps && code->far;
-    return config;
-}
+#include "base/interrupt.h"
+#include "bytecode/code.h"
 
 /* The code of a defined function, translating it when it is not yet: NULL and *error when memory or
  * a limit does not allow it, or when `asker` (or NULL) is interrupted. Any thread. `table` is
  * module->code or a twin of it. */
-struct machine;
 struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *, const struct machine *asker,
+                         const struct translation_config *, const struct interrupt *asker,
                          struct error *);
 
 /* Frees what was translated, at the end of a module. */

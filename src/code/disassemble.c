@@ -7,8 +7,9 @@
 #include "binary/opcodes.h"
 #include "binary/reader.h"
 #include "bytecode/bytecode.h"
-#include "exec/internal.h"
+
 #include "translate/translate.h"
+#include "code/code.h"
 
 #define LEFT_WIDTH 44
 #define BR_TABLE_SHOWN 16

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bytecode/bytecode.h"
-#include "exec/internal.h"
+#include "code/first_call.h"
 #include "translate/translate.h"
 
 /* Where a block begins in usual code and in code of steps: cells from the first. */
@@ -75,7 +75,7 @@ void cn_steps_free(struct alloc *alloc, struct code *steps) {
 
 /* Both translations tell where their blocks are. */
 static struct code *make_steps(struct module *module, const struct code *whole,
-                               struct translation_config config, const struct machine *asker,
+                               struct translation_config config, const struct interrupt *asker,
                                struct error *error) {
     struct source_map whole_map = {.alloc = module->alloc}, steps_map = {.alloc = module->alloc};
     struct code *steps = NULL;
@@ -102,7 +102,7 @@ static struct code *make_steps(struct module *module, const struct code *whole,
 }
 
 struct code *cn_steps_of(struct module *module, const struct code *whole,
-                         const struct translation_config *config, const struct machine *asker,
+                         const struct translation_config *config, const struct interrupt *asker,
                          struct error *error) {
     /* Code is constant but for what it remembers. */
     _Atomic(struct code *) *known = &((struct code *)(uintptr_t)whole)->steps;
@@ -134,7 +134,7 @@ const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *instan
     struct translation_config config = cn_code_translation(instance, whole);
     struct error error;
     const void *entry = &whole->steps;
-    const struct machine *asker = vm->interrupted_entry == entry ? NULL : vm;
+    const struct interrupt *asker = vm->interrupted_entry == entry ? NULL : &vm->interrupt;
     const struct code *steps = cn_steps_of(instance->module, whole, &config, asker, &error);
     if (!steps) {
         cn_stop_untranslated(vm, whole->func_index, &error);

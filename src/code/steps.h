@@ -14,7 +14,7 @@ struct wasm_instance_t;
 
 /* The code of steps of usual code, made when it is first asked for; NULL and *error as cn_code_get(). */
 struct code *cn_steps_of(struct module *, const struct code *, const struct translation_config *,
-                         const struct machine *asker, struct error *);
+                         const struct interrupt *asker, struct error *);
 /* Takes the frame that stands at vm->pc, the start of a block that the fuel does not reach through, to code of
  * steps: where it goes on. NULL, and the event is set, when that could not be made. */
 const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *);

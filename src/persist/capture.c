@@ -5,8 +5,9 @@
 #include <xxhash.h>
 
 #include "base/platform.h"
-#include "exec/internal.h"
+#include "exec/run.h"
 #include "persist/checkpoint.h"
+#include "runtime/collect.h"
 
 /* ---- Life ---- */
 
@@ -447,7 +448,7 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
     if (!c.snapshot)
         return NULL;
     c.snapshot->fuel_enabled = store->machine.fuel_enabled;
-    c.snapshot->interruptible = store->machine.interruptible;
+    c.snapshot->interruptible = store->machine.interrupt.enabled;
     c.snapshot->fuel = store->machine.fuel;
     c.snapshot->fuel_paid = run ? cn_run_fuel(run) : 0;
     bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error));

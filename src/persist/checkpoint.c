@@ -12,6 +12,8 @@
 
 #include "base/process.h"
 #include "persist/shadow.h"
+#include "runtime/collect.h"
+#include "runtime/instance.h"
 
 struct saved_memory {
     wasm_memory_t *memory;

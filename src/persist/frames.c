@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/internal.h"
+#include "bytecode/bytecode.h"
+#include "code/code.h"
+#include "code/first_call.h"
+#include "exec/run.h"
 #include "code/steps.h"
 #include "translate/translate.h"
 
@@ -427,7 +430,8 @@ static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
 /* What the code checks for decides where it can stand. */
 static bool check_engine(const catnap_snapshot_t *snapshot, const struct machine *vm,
                          struct error *error) {
-    if (snapshot->fuel_enabled == vm->fuel_enabled && snapshot->interruptible == vm->interruptible)
+    if (snapshot->fuel_enabled == vm->fuel_enabled &&
+        snapshot->interruptible == vm->interrupt.enabled)
         return true;
     return cn_fail(error, CATNAP_MISUSE,
                    "the suspended run was of an engine with fuel %s and interruption %s",

@@ -6,7 +6,7 @@
 #ifndef CN_PERSIST_MODULE_H
 #define CN_PERSIST_MODULE_H
 
-#include "runtime/objects.h"
+#include "runtime/instance.h"
 #include "persist/encode.h"
 
 /* Which items of the module its code names. */

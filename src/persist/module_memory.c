@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "persist/checkpoint.h"
+#include "runtime/store.h"
 
 #define WORD sizeof(uint64_t)
 

@@ -5,6 +5,7 @@
 
 #include "base/platform.h"
 #include "persist/shadow.h"
+#include "runtime/store.h"
 
 /* Mappings are no cheaper for being small, and a process has room for so many. */
 #define LEAST_PAGES 16u

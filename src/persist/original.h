@@ -9,7 +9,8 @@
 #ifndef CN_PERSIST_ORIGINAL_H
 #define CN_PERSIST_ORIGINAL_H
 
-#include "runtime/objects.h"
+#include "base/error.h"
+#include "runtime/object.h"
 
 struct original;
 

@@ -9,6 +9,7 @@
 
 #include "base/platform.h"
 #include "runtime/bulk.h"
+#include "runtime/store.h"
 
 /* Stretches shorter than this are copied: a mapping of its own costs more. */
 #define LEAST_MAPPED (16u * SNAP_PAGE)
@@ -340,7 +341,7 @@ static bool interrupted(struct restore *r) {
 }
 
 static bool may_go_on(struct restore *r) {
-    return !cn_interrupted(&r->store->machine) || interrupted(r);
+    return !cn_interrupted(&r->store->machine.interrupt) || interrupted(r);
 }
 
 /* Globals of the host come last in a snapshot, and nothing is needed for making them. */

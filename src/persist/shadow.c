@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "runtime/store.h"
 
 /* As many pages may stay unprotected after a rollback: copying them again costs
  * less than the fault that tells whether they were written. */

@@ -11,7 +11,9 @@
 
 #include <string.h>
 
-#include "runtime/objects.h"
+#include "base/pieces.h"
+#include "base/track.h"
+#include "runtime/memory.h"
 
 /* What a checkpoint overwrote in a shadow. */
 struct undo {

@@ -6,7 +6,7 @@
 #ifndef CN_PERSIST_SNAPSHOT_H
 #define CN_PERSIST_SNAPSHOT_H
 
-#include "runtime/objects.h"
+#include "runtime/instance.h"
 
 /* The unit in which memory is kept, whatever the operating system's pages are. */
 #define SNAP_PAGE 4096u

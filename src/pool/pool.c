@@ -1,5 +1,7 @@
 /* Pools: who gets which slot, who waits, and what becomes of a slot that comes back. */
 #include "pool/pool.h"
+#include "runtime/instance.h"
+#include "runtime/store.h"
 
 #include <errno.h>
 #include <stdio.h>

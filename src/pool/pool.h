@@ -11,6 +11,8 @@
 #include <pthread.h>
 
 #include "persist/original.h"
+#include "runtime/instance.h"
+#include "runtime/store.h"
 
 enum slot_state {
     SLOT_EMPTY, /* has no store */

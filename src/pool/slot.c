@@ -5,6 +5,8 @@
 
 #include "base/platform.h"
 #include "persist/checkpoint.h"
+#include "runtime/collect.h"
+#include "runtime/trap.h"
 
 /* Calls of great depth without a trap are rare: what they used is given back so often. */
 #define TRIM_EVERY 64u

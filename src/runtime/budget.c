@@ -1,5 +1,6 @@
 /* Budgets, and what stores take from them and count. */
-#include "runtime/objects.h"
+#include "runtime/budget.h"
+#include "runtime/store.h"
 
 struct budget *cn_budget_new(struct alloc *alloc, uint64_t limit) {
     struct budget *budget = cn_calloc(alloc, 1, sizeof *budget);

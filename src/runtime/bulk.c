@@ -11,7 +11,7 @@ static uint64_t next_piece(const struct machine *vm, uint64_t done, uint64_t cou
     uint64_t left = count - done;
     if (!divisible)
         return left;
-    if (done > 0 && left > 0 && cn_interrupted(vm))
+    if (done > 0 && left > 0 && cn_interrupted(&vm->interrupt))
         return 0;
     return left < BULK_PIECE_BYTES ? left : BULK_PIECE_BYTES;
 }

@@ -5,7 +5,7 @@
 #ifndef CN_RUNTIME_BULK_H
 #define CN_RUNTIME_BULK_H
 
-#include "exec/machine.h"
+#include "runtime/machine.h"
 
 /* Bytes, elements and other items that are done between two looks at the interrupt. */
 #define BULK_PIECE_BYTES (UINT64_C(16) << 20)

@@ -10,7 +10,9 @@
  * Slots of value stacks are untyped: whatever equals the address of an object keeps it. All else is
  * exact. Marking allocates nothing while value stacks are empty.
  */
-#include "runtime/objects.h"
+#include "runtime/collect.h"
+#include "runtime/instance.h"
+#include "runtime/trap.h"
 
 /* A collection is due when objects, bytes or address space have doubled since the last one, and are
  * worth it. */

@@ -1,7 +1,7 @@
 /* Constant expressions (section 3.3.10), evaluated when a module is instantiated. */
 #include "binary/opcodes.h"
 #include "binary/reader.h"
-#include "runtime/objects.h"
+#include "runtime/instance.h"
 
 #include <string.h>
 

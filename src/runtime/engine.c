@@ -1,6 +1,6 @@
 /* Engines: settings, the allocator, the registry of types. */
 #include "base/access.h"
-#include "runtime/objects.h"
+#include "runtime/engine.h"
 
 void cn_config_init(struct wasm_config_t *config) {
     *config = (struct wasm_config_t){.features = CATNAP_FEATURES_WASM2, .memory_limit = UINT64_MAX};

@@ -1,5 +1,6 @@
 /* Functions of the host. */
-#include "runtime/objects.h"
+#include "runtime/func.h"
+#include "runtime/store.h"
 
 wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_callback callback,
                          void *user_callback, void *env, void (*finalizer)(void *),

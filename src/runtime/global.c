@@ -1,5 +1,6 @@
 /* Globals that the host makes; those of an instance are cells in it (instance.c). */
-#include "runtime/objects.h"
+#include "runtime/global.h"
+#include "runtime/store.h"
 
 wasm_global_t *cn_global_new(wasm_store_t *store, const struct globaltype *type,
                              const uint64_t value[2], struct error *error) {

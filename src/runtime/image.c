@@ -6,6 +6,7 @@
 
 #include "base/platform.h"
 #include "base/track.h"
+#include "runtime/store.h"
 
 /* Segments closer than that share a part; between them the image has holes, which a guest that reads
  * them fills. */

@@ -6,7 +6,7 @@
 #define CN_RUNTIME_IMAGE_H
 
 #include "base/pages.h"
-#include "runtime/objects.h"
+#include "runtime/instance.h"
 
 struct image_part {
     uint64_t offset; /* in the memory; whole pages of the operating system */

@@ -1,6 +1,8 @@
 /* Instantiation (section 4.5.4) up to the start function, and the objects that an instance makes
  * only when somebody asks. */
-#include "runtime/objects.h"
+#include "runtime/instance.h"
+#include "runtime/store.h"
+#include "runtime/trap.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -85,7 +87,7 @@ static void take_imports(wasm_instance_t *instance, struct wasm_ref_t *const *im
 
 /* Between two objects, of which a module may declare many. */
 static bool check_interrupt(const wasm_instance_t *instance, struct error *error) {
-    return !cn_interrupted(instance->machine) ||
+    return !cn_interrupted(&instance->machine->interrupt) ||
            cn_fail(error, CATNAP_INTERRUPTED, "instantiation was interrupted");
 }
 

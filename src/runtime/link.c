@@ -1,5 +1,6 @@
 /* Import matching (section 4.5.3). */
-#include "runtime/objects.h"
+#include "runtime/instance.h"
+#include "runtime/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>

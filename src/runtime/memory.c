@@ -3,11 +3,12 @@
  * never moves. Where 8 GiB can be had, no 32-bit address with a 32-bit offset leaves the
  * reservation and the hardware checks the bounds; else the code does.
  */
-#include "runtime/objects.h"
+#include "runtime/memory.h"
 
 #include <inttypes.h>
 
 #include "base/platform.h"
+#include "runtime/collect.h"
 
 /* Address below 2^32, offset below 2^32, access of at most 16 bytes. */
 #define GUARDED_RESERVATION ((UINT64_C(1) << 33) + WASM_PAGE_BYTES)

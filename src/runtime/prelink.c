@@ -6,6 +6,8 @@
 
 #include "base/platform.h"
 #include "base/track.h"
+#include "runtime/store.h"
+#include "runtime/trap.h"
 
 static uint32_t own_memories(const struct module *module) {
     return module->memory_count - module->imported_memory_count;

@@ -10,6 +10,8 @@
 #define CN_RUNTIME_PRELINK_H
 
 #include "runtime/image.h"
+#include "runtime/store.h"
+#include "runtime/trap.h"
 
 struct catnap_prelinked_t {
     uint64_t references; /* the embedder's and one for each slot */

@@ -1,7 +1,9 @@
 /* Element and data segments: at instantiation and for table.init and memory.init. */
 #include "binary/reader.h"
 #include "runtime/bulk.h"
-#include "runtime/objects.h"
+#include "runtime/instance.h"
+#include "runtime/collect.h"
+#include "runtime/trap.h"
 
 static bool in_bounds(uint64_t start, uint64_t count, uint64_t size) {
     return count <= size && start <= size - count;
@@ -36,7 +38,8 @@ static enum elem_items_result read_items(wasm_instance_t *instance, const struct
                                          uint32_t end, const uint8_t **at, uint32_t *done,
                                          uint64_t *slots) {
     while (*done < end) {
-        if (*done % BULK_PIECE_ITEMS == BULK_PIECE_ITEMS - 1 && cn_interrupted(instance->machine))
+        if (*done % BULK_PIECE_ITEMS == BULK_PIECE_ITEMS - 1 &&
+            cn_interrupted(&instance->machine->interrupt))
             return ITEMS_INTERRUPTED;
         if (!read_item(instance, elem, at, &slots[*done]))
             return ITEMS_NO_MEMORY;
@@ -137,7 +140,8 @@ static bool init_data(wasm_instance_t *instance, const struct data_segment *data
 
 /* Before each segment, of which there may be many. */
 static bool may_go_on(wasm_instance_t *instance, wasm_trap_t **trap) {
-    return !cn_interrupted(instance->machine) || trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);
+    return !cn_interrupted(&instance->machine->interrupt) ||
+           trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);
 }
 
 bool cn_instance_init_elems(wasm_instance_t *instance, wasm_trap_t **trap) {

@@ -1,6 +1,7 @@
 /* The part of a module that stores and threads share. */
-#include "code/code.h"
-#include "runtime/objects.h"
+
+#include "runtime/shared.h"
+#include "runtime/store.h"
 
 struct shared_module *cn_shared_new(wasm_engine_t *engine, struct module *module) {
     struct shared_module *shared = cn_calloc(&engine->alloc, 1, sizeof *shared);

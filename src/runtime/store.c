@@ -1,5 +1,7 @@
 /* Stores: their life, their limits' defaults, the last error, and who is inside. */
-#include "runtime/objects.h"
+#include "runtime/store.h"
+#include "runtime/collect.h"
+#include "runtime/trap.h"
 
 catnap_limits_t cn_limits_default(void) {
     return (catnap_limits_t){

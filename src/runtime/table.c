@@ -1,6 +1,7 @@
 /* Tables: arrays of references that grow within the type's, the implementation's and the store's
  * limits. */
-#include "runtime/objects.h"
+#include "runtime/table.h"
+#include "runtime/store.h"
 
 #include <inttypes.h>
 

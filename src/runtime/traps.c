@@ -1,5 +1,6 @@
 /* Making traps, also when there is no memory for one. */
-#include "runtime/objects.h"
+#include "runtime/trap.h"
+#include "runtime/store.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -86,8 +86,8 @@ struct translator {
     const struct translation_config *config;
     const struct functype *type;
     const uint8_t *at, *end;
-    const struct machine *asker; /* who may be asked to stop, or NULL */
-    const uint8_t *next_look;    /* where that is looked at next */
+    const struct interrupt *asker; /* who may be asked to stop, or NULL */
+    const uint8_t *next_look;      /* where that is looked at next */
     bool interrupted;
     const uint8_t *closing; /* from here on the body has nothing but `end` */
     struct local *locals;

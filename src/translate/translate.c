@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "exec/machine.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
 
@@ -416,9 +415,9 @@ static void reserve_cells(struct translator *t, uint32_t body_bytes) {
 }
 
 static struct code *translate(struct module *module, uint32_t func, struct span body,
-                              const struct translation_config *config, const struct machine *asker,
-                              struct source_map *map, bool scratch, bool *needs_scratch,
-                              struct error *error) {
+                              const struct translation_config *config,
+                              const struct interrupt *asker, struct source_map *map, bool scratch,
+                              bool *needs_scratch, struct error *error) {
     struct translator t = {
         .emit = {.alloc = module->alloc,
                  .handlers = cn_handlers(),
@@ -462,7 +461,7 @@ done:
 }
 
 struct code *cn_translate(struct module *module, uint32_t func, struct span body,
-                          const struct translation_config *config, const struct machine *asker,
+                          const struct translation_config *config, const struct interrupt *asker,
                           struct source_map *map, struct error *error) {
     bool needs_scratch = false;
     struct source_map own_map = {.alloc = module->alloc};

@@ -6,7 +6,8 @@
 #ifndef CN_TRANSLATE_TRANSLATE_H
 #define CN_TRANSLATE_TRANSLATE_H
 
-#include "code/code.h"
+#include "base/interrupt.h"
+#include "bytecode/code.h"
 
 /* A place where execution can stand still, in terms of WebAssembly. */
 enum probe_place {
@@ -83,7 +84,7 @@ struct source_map_entry *cn_source_map_find(const struct source_map *, uint32_t 
  * number of its locals and the cells of the code. */
 struct machine;
 struct code *cn_translate(struct module *, uint32_t func, struct span body,
-                          const struct translation_config *, const struct machine *asker,
+                          const struct translation_config *, const struct interrupt *asker,
                           struct source_map *, struct error *);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/objects.h"
+#include "runtime/instance.h"
 
 static char difference[100];
 

@@ -1,7 +1,10 @@
 /* Handles, the store's list of objects, and the end of each kind. */
-#include "runtime/objects.h"
+#include "runtime/object.h"
 
 #include "base/platform.h"
+#include "runtime/collect.h"
+#include "runtime/instance.h"
+#include "runtime/trap.h"
 
 void cn_object_init_part(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t *store) {
     *ref = (struct wasm_ref_t){.kind = (uint8_t)kind, .escaped = true, .store = store};

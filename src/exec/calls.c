@@ -1,209 +1,10 @@
-/* The machine around the handlers: value stacks, calls from and to the host, what a stop becomes. */
-#include "exec/machine.h"
+/* Calls from the host to WebAssembly and back. */
+#include "exec/calls.h"
 
 #include <string.h>
 
 #include "base/platform.h"
-#include "base/track.h"
 #include "exec/internal.h"
-
-#define PROFILE_BYTES ((size_t)BC_COUNT * BC_COUNT * sizeof(uint64_t))
-
-void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct alloc *alloc) {
-    const uint64_t *handlers = cn_handlers();
-    const struct wasm_config_t *config = &store->engine->config;
-    memset(vm, 0, sizeof *vm);
-    vm->store = store;
-    vm->alloc = alloc;
-    atomic_init(&vm->call_id, 1);
-    vm->interrupt_event = -1;
-    vm->fuel_enabled = config->fuel;
-    vm->interruptible = config->interruptible;
-    vm->guarded = config->bounds_checks == CATNAP_BOUNDS_AUTO && cn_os_guard_install();
-    vm->exit_cell[0] = handlers[BC_exit];
-    vm->switch_back_cell[0] = handlers[BC_switch_back];
-    cn_machine_set_limits(vm, &store->limits);
-}
-
-void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
-    vm->depth_limit = limits->call_depth;
-    vm->host_depth_limit = limits->host_depth;
-    vm->stack_bytes = limits->value_stack_bytes;
-    if (vm->host_depth == 0)
-        vm->depth_left = vm->depth_limit;
-}
-
-/* ---- value stacks ---- */
-
-/* The table of counts is made with the first value stack, without which nothing runs. */
-static bool profile_ready(struct machine *vm) {
-    if (vm->store->engine->config.profile_ops && !vm->profile)
-        vm->profile = cn_calloc(vm->alloc, 1, PROFILE_BYTES);
-    return vm->profile || !vm->store->engine->config.profile_ops;
-}
-
-#define LEAST_STACK_BYTES (UINT64_C(64) << 10)
-#define MOST_STACK_BYTES (UINT64_C(1) << 36)
-
-/* Of the size that is set or, where address space or memory is short, of a smaller one. */
-static bool map_stack(const struct machine *vm, struct value_stack *stack) {
-    uint64_t wanted = vm->stack_bytes;
-    wanted = wanted < LEAST_STACK_BYTES ? LEAST_STACK_BYTES : wanted;
-    wanted = wanted > MOST_STACK_BYTES ? MOST_STACK_BYTES : wanted;
-    for (; wanted >= LEAST_STACK_BYTES; wanted = stack->reserved / 2) {
-        stack->base = cn_os_reserve_some(LEAST_STACK_BYTES, wanted, SPARE_SOME, &stack->reserved);
-        if (!stack->base)
-            return false;
-        if (cn_os_commit(stack->base, stack->reserved))
-            return true;
-        cn_os_release(stack->base, stack->reserved);
-    }
-    return false;
-}
-
-struct value_stack *cn_stack_new(struct machine *vm) {
-    struct value_stack *stack = profile_ready(vm) ? cn_calloc(vm->alloc, 1, sizeof *stack) : NULL;
-    if (!stack)
-        return NULL;
-    if (!map_stack(vm, stack)) {
-        cn_free(vm->alloc, stack, sizeof *stack);
-        return NULL;
-    }
-    stack->top = stack->base;
-    stack->limit = stack->base + stack->reserved / sizeof(uint64_t);
-    stack->next = vm->stacks;
-    vm->stacks = stack;
-    return stack;
-}
-
-void cn_stack_delete(struct machine *vm, struct value_stack *stack) {
-    if (!stack)
-        return;
-    for (struct value_stack **link = &vm->stacks; *link; link = &(*link)->next) {
-        if (*link == stack) {
-            *link = stack->next;
-            break;
-        }
-    }
-    cn_os_release(stack->base, stack->reserved);
-    cn_free(vm->alloc, stack, sizeof *stack);
-}
-
-void cn_machine_destroy(struct machine *vm) {
-    while (vm->stacks)
-        cn_stack_delete(vm, vm->stacks);
-    cn_os_event_delete(vm->interrupt_event);
-    cn_free(vm->alloc, vm->profile, PROFILE_BYTES);
-}
-
-/* What calls of usual depth use is kept. */
-#define KEPT_STACK_BYTES 65536u
-
-void cn_machine_trim(struct machine *vm) {
-    const struct value_stack *stack = vm->spare;
-    if (stack && stack->reserved > KEPT_STACK_BYTES)
-        cn_os_discard((uint8_t *)stack->base + KEPT_STACK_BYTES,
-                      stack->reserved - KEPT_STACK_BYTES);
-}
-
-/* ---- what a stop becomes ---- */
-
-/* Frames walk outwards; a call from the host is crossed through its entry record. */
-size_t cn_frames_from(struct machine *vm, const uint64_t *pc, const uint64_t *fp,
-                      struct trap_frame *out, size_t innermost, size_t left_out) {
-    size_t count = 0;
-    while (fp) {
-        const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
-        if (count < innermost || count - innermost >= left_out)
-            *out++ = (struct trap_frame){
-                .instance = (struct wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE],
-                .func_index = code->func_index,
-                .pc = pc,
-            };
-        count++;
-        const uint64_t *back = (const uint64_t *)(uintptr_t)fp[FRAME_RETURN_PC];
-        const uint64_t *caller = (const uint64_t *)(uintptr_t)fp[FRAME_CALLER];
-        if (back == vm->exit_cell) {
-            pc = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_PC];
-            fp = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_FP];
-        } else {
-            if (back == vm->switch_back_cell)
-                back = (const uint64_t *)(uintptr_t)caller[FRAME_RESUME];
-            pc = back - 1; /* inside the call */
-            fp = caller;
-        }
-    }
-    return count;
-}
-
-static void attach_frames(struct machine *vm, struct wasm_trap_t *trap) {
-    if (trap->immortal || trap->frame_count || !vm->fp)
-        return;
-    size_t all = cn_frames_from(vm, vm->pc, vm->fp, NULL, 0, SIZE_MAX);
-    size_t count = all < TRAP_FRAMES_MAX ? all : TRAP_FRAMES_MAX;
-    trap->frames = cn_alloc(vm->alloc, count * sizeof *trap->frames);
-    if (!trap->frames)
-        return;
-    trap->frame_count = count;
-    trap->frames_left_out = all - count;
-    cn_frames_from(vm, vm->pc, vm->fp, trap->frames, TRAP_FRAMES_INNERMOST, trap->frames_left_out);
-}
-
-/* The engine's own traps, with what there is to say about them. */
-static struct wasm_trap_t *describe_trap(struct machine *vm) {
-    catnap_trap_code_t code = vm->trap_code;
-    const char *text = cn_trap_text(code);
-    unsigned long long operand = vm->trap_operand[0];
-    switch (code) {
-    case CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS:
-        if (vm->trap_operand[0] == TRAP_NO_ADDRESS)
-            return cn_trap_new(vm->store, code, "%s: the data segment is too short", text);
-        return cn_trap_new(vm->store, code, "%s: address 0x%llx", text, operand);
-    case CATNAP_TRAP_TABLE_OUT_OF_BOUNDS:
-        return cn_trap_new(vm->store, code, "%s: index %llu", text, operand);
-    case CATNAP_TRAP_UNDEFINED_ELEMENT:
-    case CATNAP_TRAP_UNINITIALIZED_ELEMENT:
-        return cn_trap_new(vm->store, code, "%s %llu", text, operand);
-    case CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH: {
-        char expected[96], found[96];
-        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[0], expected,
-                           sizeof expected);
-        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[1], found,
-                           sizeof found);
-        return cn_trap_new(vm->store, code, "%s: expected %s, found %s", text, expected, found);
-    }
-    default:
-        return cn_trap_new(vm->store, code, "%s", text);
-    }
-}
-
-/* A stretch of code is paid for at its start: a trap gives back what it did not come to. */
-static void refund(struct machine *vm) {
-    if (!vm->fuel_enabled || !vm->fp)
-        return;
-    const struct code *code = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
-    struct wasm_instance_t *instance = (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
-    struct translation_config config = cn_code_translation(instance, code);
-    vm->fuel += cn_code_unspent_fuel(instance->module, code, vm->pc, &config);
-}
-
-struct wasm_trap_t *cn_take_trap(struct machine *vm) {
-    struct wasm_trap_t *trap = vm->trap;
-    vm->trap = NULL;
-    vm->stops++;
-    if (vm->event == EVENT_OUT_OF_FUEL)
-        vm->trap_code = CATNAP_TRAP_OUT_OF_FUEL;
-    else if (vm->event == EVENT_INTERRUPTED)
-        vm->trap_code = CATNAP_TRAP_INTERRUPTED;
-    else if (vm->event == EVENT_NO_MEMORY)
-        vm->trap_code = CATNAP_TRAP_NO_MEMORY;
-    else if (!trap)
-        refund(vm);
-    if (!trap)
-        trap = describe_trap(vm);
-    attach_frames(vm, trap);
-    return trap;
-}
 
 /* ---- calls from the host ---- */
 
@@ -254,19 +55,6 @@ static inline void forget_interrupts(struct machine *vm) {
         cn_os_event_clear(vm->interrupt_event);
 }
 
-/* The next outermost call has another name. Nobody else writes it. */
-static inline void name_next_call(struct machine *vm) {
-    uint64_t id = atomic_load_explicit(&vm->call_id, memory_order_relaxed);
-    atomic_store_explicit(&vm->call_id, id + 1, memory_order_relaxed);
-}
-
-void cn_end_work(struct machine *vm, uint64_t id) {
-    if (vm->host_depth > 0 || atomic_load_explicit(&vm->call_id, memory_order_relaxed) != id)
-        return;
-    vm->works++;
-    name_next_call(vm);
-}
-
 bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_stack *stack) {
     if (vm->host_depth >= vm->host_depth_limit)
         return false;
@@ -287,7 +75,7 @@ void cn_end_call(struct machine *vm, const struct outer_call *outer) {
     vm->stack_limit = outer->stack_limit;
     vm->depth_left = outer->depth_left;
     if (--vm->host_depth == 0)
-        name_next_call(vm);
+        cn_next_call_id(vm);
 }
 
 /* The values are on the value stack, where the collector sees them. */
@@ -395,7 +183,7 @@ struct wasm_trap_t *cn_call_placed(struct wasm_func_t *f) {
     vm->pc = NULL;
     vm->fp = NULL;
     vm->host_depth = 0;
-    name_next_call(vm);
+    cn_next_call_id(vm);
     return trap;
 }
 
@@ -415,7 +203,7 @@ static __attribute__((noinline)) bool stop_after(struct machine *vm, struct wasm
     }
     /* A function that waited and was asked to stop is called again when the run goes on. */
     bool waited = vm->in_run && vm->host_depth == 1 && trap->code == CATNAP_TRAP_INTERRUPTED &&
-                  atomic_load(&vm->interrupt_request) == atomic_load(&vm->call_id);
+                  atomic_load(&vm->interrupt.request) == atomic_load(&vm->interrupt.call_id);
     vm->event = waited ? EVENT_INTERRUPTED : EVENT_TRAP;
     vm->trap = trap;
     return false;

@@ -1,8 +1,9 @@
 /*
- * The machine: what of a store the executor works on. Handlers hold its address in a register.
+ * The machine: the part of a store that the executor works on, and its value stacks. Handlers hold the machine's
+ * address in a register.
  */
-#ifndef CN_EXEC_MACHINE_H
-#define CN_EXEC_MACHINE_H
+#ifndef CN_RUNTIME_MACHINE_H
+#define CN_RUNTIME_MACHINE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,9 +13,11 @@
 #include "catnap.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/process.h"
 
 struct wasm_func_t;
+struct wasm_trap_t;
 struct wasm_store_t;
 struct wasm_instance_t;
 
@@ -43,9 +46,8 @@ struct machine {
     uint32_t depth_left;   /* frames that a call from the host may make */
     uint32_t depth_limit;
     uint64_t fuel;
-    _Atomic uint64_t interrupt_request; /* the call id that is to stop */
-    _Atomic uint64_t call_id;           /* of the outermost call under way, or of the next */
-    uint64_t works;                     /* names that went to what is no call: cn_begin_work() */
+    struct interrupt interrupt;
+    uint64_t works; /* call ids that were given to work other than calls: cn_begin_work() */
     /* Where execution stopped; also set around each host call, for backtraces. */
     const uint64_t *pc;
     uint64_t *fp;
@@ -53,10 +55,10 @@ struct machine {
     catnap_trap_code_t trap_code;
     uint64_t trap_operand[2];   /* by code: the address; the types that disagree */
     struct wasm_func_t *callee; /* of call_outside, the handler */
-    bool fuel_enabled, interruptible;
+    bool fuel_enabled;
     bool guarded; /* faults are recovered from (cn_os_guard_install) */
-    bool
-        shares_pages; /* with its parent, when this is a child after fork(): see checkpoint_hooks */
+    /* In a child after fork(): memories may share pages with the parent (see checkpoint_hooks). */
+    bool shares_pages;
     uint32_t call_cells; /* of the instruction that calls it */
     uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
     uint16_t profile_previous;
@@ -79,16 +81,9 @@ struct machine {
     uint64_t event_process;      /* whose it is: a child after fork() makes its own */
 };
 
-/* Whether there is an event that nobody else waits for. Async-signal-safe. */
+/* Whether this process has made an event for its host functions to wait for. Async-signal-safe. */
 static inline bool cn_has_interrupt_event(const struct machine *vm) {
     return atomic_load(&vm->interrupt_event) >= 0 && vm->event_process == cn_os_process();
-}
-
-/* Whether the outermost call or the instantiation under way has been asked to stop. */
-static inline bool cn_interrupted(const struct machine *vm) {
-    return vm->interruptible &&
-           atomic_load_explicit(&vm->interrupt_request, memory_order_relaxed) ==
-               atomic_load_explicit(&vm->call_id, memory_order_relaxed);
 }
 
 /* A host function that is called: nothing else may refer to it any more. */
@@ -111,45 +106,22 @@ void cn_machine_set_limits(struct machine *, const catnap_limits_t *);
 /* While nothing runs: gives back what deep calls have used of the value stack for plain calls. */
 void cn_machine_trim(struct machine *);
 
-/* Calls a function of any kind. `slots` holds the arguments (type->param_slots) and receives the
- * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and
- * interrupt end in traps of their codes. */
-struct wasm_trap_t *cn_call(struct wasm_func_t *, uint64_t *slots);
-/* In two steps: where the arguments are to be put and the results will be, which is their place on
- * the value stack; and the call. NULL, and then only the above will do, unless the function is
- * WebAssembly's and no call is under way, which is nearly always so. Nothing may come between the
- * steps, and the results are there until the next call. */
-uint64_t *cn_call_place(struct wasm_func_t *);
-struct wasm_trap_t *cn_call_placed(struct wasm_func_t *);
+/* A new value stack of the size that is set; NULL when memory or address space is exhausted. */
+struct value_stack *cn_stack_new(struct machine *);
+void cn_stack_delete(struct machine *, struct value_stack *); /* NULL allowed */
 
-/* Around work for the host that can be interrupted as a call can, such as instantiation: it has the name
- * of a call, which what begins returns and what ends takes. Calls within it have the same name, or, when
- * there are several, further ones. */
+/* Around work for the host that can be interrupted like a call, such as instantiation. It takes a call id:
+ * cn_begin_work() returns it and cn_end_work() takes it. The first call within it has the same id, further calls
+ * have further ones. */
 static inline uint64_t cn_begin_work(const struct machine *vm) {
-    return atomic_load_explicit(&vm->call_id, memory_order_relaxed);
+    return atomic_load_explicit(&vm->interrupt.call_id, memory_order_relaxed);
 }
 void cn_end_work(struct machine *, uint64_t id);
 
-/* exec/profile.c: see catnap_store_profile_ops(). */
-void cn_profile_rows(const struct machine *,
-                     void (*row)(void *env, const char *previous, const char *name, uint64_t count),
-                     void *env);
-
-/* A resumable run; struct catnap_run_t in exec/run.c. */
-struct catnap_run_t *cn_run_new(struct wasm_func_t *, const uint64_t *slots, struct error *);
-catnap_status_t cn_run_resume(struct catnap_run_t *, uint64_t *results, struct wasm_trap_t **trap);
-void cn_run_delete(struct catnap_run_t *);
-struct wasm_func_t *cn_run_func(const struct catnap_run_t *);
-/* Asks that the run stop when the host function that was called returns. False: there is none. */
-bool cn_suspend(struct machine *);
-
-/* From a handler, at an instruction whose operands are in their slots: frees what nothing can reach,
- * if anything was made or let go since that was done last. */
-void cn_collect_inside(struct machine *, const uint64_t *pc, uint64_t *fp);
-
-/* Frames from the innermost outwards: those of a stopped run, or, with NULL, of the calls under way.
- * Fills at most capacity and returns how many there are. */
-struct trap_frame;
-size_t cn_frames(struct machine *, struct catnap_run_t *, struct trap_frame *out, size_t capacity);
+/* Gives the next outermost call an id of its own. Only the store's thread writes it. */
+static inline void cn_next_call_id(struct machine *vm) {
+    uint64_t id = atomic_load_explicit(&vm->interrupt.call_id, memory_order_relaxed);
+    atomic_store_explicit(&vm->interrupt.call_id, id + 1, memory_order_relaxed);
+}
 
 #endif

@@ -1,0 +1,29 @@
+/*
+ * A budget: what several stores may have together.
+ */
+#ifndef CN_RUNTIME_BUDGET_H
+#define CN_RUNTIME_BUDGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct alloc;
+
+/* What several stores may have together: bytes of linear memories and tables, and what else their
+ * owner counts. Any thread. */
+struct budget {
+    _Atomic uint64_t references;
+    _Atomic uint64_t used, peak;
+    uint64_t limit;
+    struct alloc *alloc; /* that it is from */
+};
+
+/* With one reference. NULL when memory is exhausted. */
+struct budget *cn_budget_new(struct alloc *, uint64_t limit);
+void cn_budget_retain(struct budget *);
+void cn_budget_release(struct budget *); /* NULL allowed */
+bool cn_budget_take(struct budget *, uint64_t bytes);
+void cn_budget_give(struct budget *, uint64_t bytes);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Objects of a store, and their lifetime.
+ *
+ * The opaque types of wasm.h are the structs of this directory themselves. A handle that the embedder owns is a
+ * count on the object, so that wasm_func_copy() costs an increment; a reference in a slot of the value stack, a
+ * table or a global is the object's address.
+ *
+ * A host object that was never imported, exported, stored or passed to WebAssembly (`escaped` is clear) is freed
+ * with its last handle. All others are freed by a collection (collect.h) when neither handles nor other objects
+ * lead to them. Functions and globals that an instance defines are parts of the instance and live as long.
+ *
+ * A deleted store runs all finalizers at once; its memory stays until the last handle on an object in it is
+ * gone, so that handles may be deleted in any order. Nothing can be called in it any more.
+ */
+#ifndef CN_RUNTIME_OBJECT_H
+#define CN_RUNTIME_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catnap.h"
+
+enum object_kind {
+    OBJECT_FUNC,
+    OBJECT_TABLE,
+    OBJECT_MEMORY,
+    OBJECT_GLOBAL,
+    OBJECT_INSTANCE,
+    OBJECT_MODULE,
+    OBJECT_TRAP,
+    OBJECT_FOREIGN
+};
+
+/* Head of every object that has handles. */
+struct wasm_ref_t {
+    uint8_t kind;     /* enum object_kind */
+    bool escaped;     /* WebAssembly may reach it: it goes when a collection finds it unreachable */
+    bool in_store;    /* in the store's list; else part of an instance */
+    bool marked;      /* by the collector */
+    uint32_t handles; /* that the embedder owns; any pin the store */
+    uint32_t number;  /* 1 and up: in the snapshot that was made last */
+    struct wasm_store_t *store;
+    struct wasm_ref_t *next, *previous; /* in the store's list */
+    struct wasm_ref_t *gray;            /* the next one that is marked, for the collector */
+    void *host_info;
+    void (*host_info_finalizer)(void *);
+};
+
+struct wasm_foreign_t {
+    struct wasm_ref_t ref;
+};
+
+/* A new object in the store's list, with no handles yet. */
+void cn_object_init(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
+/* One that belongs to an instance, which frees it. */
+void cn_object_init_part(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
+void cn_object_retain(struct wasm_ref_t *);  /* one more handle */
+void cn_object_release(struct wasm_ref_t *); /* one handle less; may free it */
+/* The same where nothing else is under way: what only that handle kept goes when it is much. */
+void cn_object_drop(struct wasm_ref_t *);
+void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(void *));
+/* Runs what finalizers the object has, each once. */
+void cn_object_finalize(struct wasm_ref_t *);
+void cn_object_unlink(struct wasm_ref_t *); /* from the store's list */
+void cn_object_free(struct wasm_ref_t *);   /* by its kind; finalized and unlinked before */
+
+static inline struct wasm_ref_t *slot_object(uint64_t slot) {
+    return (struct wasm_ref_t *)(uintptr_t)slot;
+}
+/* The slot that holds this reference, from now on within reach of WebAssembly; NULL is null. */
+static inline uint64_t object_slot(struct wasm_ref_t *ref) {
+    if (ref)
+        ref->escaped = true;
+    return (uint64_t)(uintptr_t)ref;
+}
+
+/* A foreign object, without a handle; NULL when memory is exhausted. */
+wasm_foreign_t *cn_foreign_new(wasm_store_t *);
+
+#endif

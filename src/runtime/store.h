@@ -1,0 +1,99 @@
+/*
+ * A store: the objects of one embedder's world, its limits, and the machine that runs code in it.
+ */
+#ifndef CN_RUNTIME_STORE_H
+#define CN_RUNTIME_STORE_H
+
+#include "runtime/budget.h"
+#include "runtime/engine.h"
+#include "runtime/machine.h"
+#include "runtime/object.h"
+
+/* What catnap_error_t points at; lives in the store or outside of any engine. */
+struct catnap_error_t {
+    struct error error;
+};
+
+/* What checkpoints hold of a store: the collector and the end of the store need to know. */
+struct checkpoints;
+struct marking;
+struct checkpoint_hooks {
+    void (*mark)(const struct checkpoints *, struct marking *);
+    void (*drop)(wasm_store_t *);
+    /* In a child of the process that made them: makes memories and shadows the child's own. */
+    bool (*adopt)(wasm_store_t *, struct error *);
+};
+
+struct wasm_store_t {
+    wasm_engine_t *engine;
+    struct alloc *alloc;
+    struct machine machine;
+    catnap_limits_t limits;
+    uint64_t memory_bytes, table_elements, instance_count; /* in use, against the limits */
+    struct wasm_ref_t objects;                             /* head of the ring */
+    uint64_t object_count;                                 /* in the ring */
+    uint64_t block_bytes;    /* of instances, with what they have beside memories and tables */
+    uint64_t reserved_bytes; /* address space of memories */
+    struct {
+        uint64_t objects, bytes, reserved;
+    } collect_at;              /* a collection is due when there is so much */
+    uint32_t collections_held; /* above 0: there is none */
+    bool may_have_garbage;     /* something was made or let go since the last one */
+    bool short_of_space;       /* no guard pages were to be had, and no memory was freed since */
+    struct budget *budget;     /* or NULL */
+    uint64_t pins;             /* objects with handles, linkers */
+    uint64_t handles;          /* on all objects, those that calls hold meanwhile aside */
+    bool deleted;              /* by its owner: waits for the pins */
+    bool keep_objects; /* finalizers run or the end is near: no object is freed by release */
+    bool collecting;
+    bool failed; /* last_error is set */
+    struct catnap_error_t last_error;
+    struct checkpoints *checkpoints; /* or NULL */
+    const struct checkpoint_hooks *checkpoint_hooks;
+    /* Set while instances are made that may have guarded address space which is laid out already. */
+    bool (*lend)(void *lender, wasm_memory_t *);
+    void *lender;
+    wasm_trap_t *spare_trap;  /* for exhausted memory */
+    wasm_trap_t *misuse_trap; /* for a second thread; its handles are not counted */
+    void *data;
+    /* Of debug builds: which thread is inside, and how often. */
+    _Atomic uintptr_t thread;
+    uint32_t entered;
+    atomic_bool misused; /* last_error is to be CATNAP_MISUSE */
+};
+
+catnap_limits_t cn_limits_default(void);
+wasm_store_t *cn_store_new(wasm_engine_t *);
+void cn_store_delete(wasm_store_t *);
+void cn_store_pin(wasm_store_t *);
+void cn_store_unpin(wasm_store_t *); /* may be the end of a deleted store */
+/* What memories and tables of the store have: taken against its budget, not against its limits, which
+ * the caller has looked at. False when the budget does not reach. */
+bool cn_store_take_memory(wasm_store_t *, uint64_t bytes);
+void cn_store_give_memory(wasm_store_t *, uint64_t bytes);
+bool cn_store_take_elements(wasm_store_t *, uint64_t count);
+void cn_store_give_elements(wasm_store_t *, uint64_t count);
+/* Bytes that the budget still allows. */
+uint64_t cn_store_budget_left(const wasm_store_t *);
+/* Bytes of memories and tables, by their elements, that the store's limit still allows. */
+uint64_t cn_store_room(const wasm_store_t *);
+/* Records the failure for catnap_store_last_error(); returns false. */
+bool cn_store_fail(wasm_store_t *, const struct error *);
+/* As cn_store_enter(), for what makes objects: collects before when that is due. False, too, when a
+ * finalizer has ended the store. */
+bool cn_store_enter_to_make(wasm_store_t *);
+/* Around whatever changes the store or runs code in it. False when another thread is inside:
+ * nothing of the store may then be touched, and leave is not to be called. */
+#ifndef NDEBUG
+bool cn_store_enter(wasm_store_t *);
+void cn_store_leave(wasm_store_t *);
+#else
+static inline bool cn_store_enter(wasm_store_t *store) {
+    return store != NULL;
+}
+static inline void cn_store_leave(wasm_store_t *store) {
+    (void)store;
+}
+#endif
+
+#endif
