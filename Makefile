@@ -20,7 +20,7 @@ OPTIMIZE ?= -O2
 WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
 cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
            $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) $(if $(ZEAL),-DCATNAP_ZEAL) \
-           $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
+           $(if $(or $(ASSERT),$(SANITIZE)),-DCATNAP_ASSERT) $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
 cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
          -fno-math-errno -pthread -MMD -MP \
          $(if $(SMALL),-ffunction-sections -fdata-sections \
@@ -163,17 +163,18 @@ format-check:
 
 lint: clang-tidy cppcheck
 
-# The largest files first, so that none of them is left for the end.
+# With assertions, from which checkers learn what holds. The largest files first, so that none of them
+# is left for the end.
 clang-tidy:
 	@ls -S $(LINTED) | xargs -P $(LINT_JOBS) -n 1 sh -c \
-	    '$(CLANG_TIDY) --quiet "$$@" -- $(cppflags) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
+	    '$(CLANG_TIDY) --quiet "$$@" -- $(cppflags) -DCATNAP_ASSERT $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
 
 # As the small form for clang, where each handler is a function: with all of them in one function, or
 # with all their variants, it would take hours.
 cppcheck:
 	@cppcheck -q -j $(LINT_JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 $(cppflags) \
-	    -DCATNAP_SMALL -D__clang__ -D__clang_major__=19 -D__x86_64__ -D__BYTE_ORDER__=1234 \
+	    -DCATNAP_ASSERT -DCATNAP_SMALL -D__clang__ -D__clang_major__=19 -D__x86_64__ -D__BYTE_ORDER__=1234 \
 	    -D__ORDER_LITTLE_ENDIAN__=1234 $(LINTED)
 
 .PHONY: clean help
@@ -195,7 +196,8 @@ help:
 #:   CC=gcc-12      another compiler
 #:   OPTIMIZE=-O3   optimization flags (-O2)
 #:   WERROR=1       warnings are errors
-#:   SANITIZE=LIST  as -fsanitize=LIST
+#:   SANITIZE=LIST  as -fsanitize=LIST; implies ASSERT=1
+#:   ASSERT=1       checks the library's own invariants (src/base/assert.h)
 #:   SMALL=1        the small form: fewer handler variants
 #:   DISPATCH=goto  the portable dispatch, with any compiler
 #:   ZEAL=1         collects what nothing can reach wherever it may: for tests
