@@ -154,14 +154,18 @@ C_SOURCES = $(shell find src include spec-tests tests bench -name '*.[ch]' -o -n
 LINTED = $(shell find src spec-tests -name '*.c')
 LINT_JOBS = $$(nproc)
 
-.PHONY: format format-check lint clang-tidy cppcheck
+.PHONY: format format-check lint rooms clang-tidy cppcheck
 format:
 	@$(CLANG_FORMAT) -i $(C_SOURCES)
 
 format-check:
 	@$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
 
-lint: clang-tidy cppcheck
+lint: rooms clang-tidy cppcheck
+
+# Which directory includes which, against the table in docs/architecture.md.
+rooms:
+	@tools/check-rooms
 
 # With assertions, from which checkers learn what holds. The largest files first, so that none of them
 # is left for the end.
@@ -190,7 +194,7 @@ help:
 #:   clean          removes BUILD
 #: Source
 #:   format         clang-format over everything; format-check only tells
-#:   lint           clang-tidy and cppcheck
+#:   lint           the table of rooms, clang-tidy and cppcheck
 #: Variables
 #:   BUILD=DIR      where things are built (build)
 #:   CC=gcc-12      another compiler
