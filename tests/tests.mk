@@ -33,10 +33,21 @@ $(PLUGINS): $(BUILD)/tests/host/plugin/plugin.o $(BUILD)/libcatnap.a
 
 $(BUILD)/tests/host/test_plugins: | $(PLUGINS) $(BUILD)/libcatnap.so
 
-.PHONY: check tests spec bench
-tests: $(TEST_PROGRAMS)
+# Golden tests of translation: tests/translate/NAME.wat and what it becomes, NAME.txt.
+DISASSEMBLE := $(BUILD)/tests/translate/disassemble
+$(DISASSEMBLE): $(BUILD)/tests/translate/disassemble.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
 
-check: all $(TEST_PROGRAMS)
+-include $(BUILD)/tests/translate/disassemble.d
+
+.PHONY: golden
+golden: $(DISASSEMBLE)
+	@tests/translate/run-tests --update $(BUILD) $(GOLDEN)
+
+.PHONY: check tests spec bench
+tests: $(TEST_PROGRAMS) $(DISASSEMBLE)
+
+check: all $(TEST_PROGRAMS) $(if $(filter translate,$(SUITES)),$(DISASSEMBLE))
 	@CATNAP_BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/run --catnap $(BUILD)/catnap \
 	    $(if $(TEST_WRAPPER),--wrapper '$(TEST_WRAPPER)') $(TEST_OPTIONS) \
 	    $(TEST_PROGRAMS) $(TEST_SCRIPTS)
@@ -146,6 +157,7 @@ fuzz-run: fuzz
 #: Testing
 #:   check          all tests; SUITES="unit api" picks directories of tests/,
 #:                  WITHOUT=programs leaves one out
+#:   golden         writes the expected bytecode in tests/translate again; GOLDEN=NAME... only these
 #:   spec           the official suite: SPEC_TESTSUITE=DIR, SPEC_SET=NAME, SPEC_OPTIONS=...
 #:   coverage       the tests, and the suite with SPEC_TESTSUITE=DIR, with a table of what they reach
 #:   fuzz, fuzz-run builds the fuzz targets; runs each for SECONDS=60, FUZZ_JOBS=1 at a time
