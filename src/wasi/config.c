@@ -101,6 +101,19 @@ void catnap_wasi_delete(catnap_wasi_t *wasi) {
 
 /* ---- Arguments and environment --------------------------------------------------------------- */
 
+/* Makes room for one more item. The array has room for the power of two at or above its count, so that
+ * adding n strings moves each of them a bounded number of times on average. */
+static bool grow_strings(struct wasi_strings *strings) {
+    uint32_t count = strings->count;
+    if (count & (count - 1)) /* not a power of two, and not 0: there is room */
+        return true;
+    size_t room = count ? (size_t)count * 2 : 1;
+    char **items = realloc(strings->items, room * sizeof *items);
+    if (items)
+        strings->items = items;
+    return items != NULL;
+}
+
 /* Puts a string at `index`, which is the count or an entry to replace. Takes it over on success. */
 static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, char *string) {
     uint64_t old = index < strings->count ? strlen(strings->items[index]) + 1 : 0;
@@ -109,10 +122,8 @@ static catnap_error_t *put_string(struct wasi_strings *strings, uint32_t index, 
     if (bytes > UINT32_MAX || strings->count == UINT32_MAX / sizeof(char *))
         return fail(CATNAP_LIMIT, "arguments or environment do not fit in a 32-bit memory");
     if (index == strings->count) {
-        char **items = realloc(strings->items, (strings->count + 1) * sizeof *items);
-        if (!items)
+        if (!grow_strings(strings))
             return fail_memory();
-        strings->items = items;
         strings->items[strings->count++] = NULL;
     }
     cn_strings_drop(strings, index);
