@@ -105,12 +105,11 @@ static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint3
     return true;
 }
 
+/* Of a global that its instance defines: cells lie in the order of indices. */
 static uint32_t index_of_global(const wasm_global_t *global) {
     const wasm_instance_t *instance = global->instance;
-    uint32_t index = instance->module->imported_global_count;
-    while (instance->global_objects[index] != global)
-        index++;
-    return index;
+    size_t slot = (size_t)(global->cell - instance->cells);
+    return instance->module->imported_global_count + (uint32_t)(slot / 2);
 }
 
 bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref *out,
