@@ -8,7 +8,7 @@ static bool convert(wasm_instance_t *instance, const catnap_to_module_options_t 
                     wasm_byte_vec_t *out, struct error *error) {
     wasm_engine_t *engine = instance->ref.store->engine;
     const struct module *module = instance->module;
-    struct encoder encoder = {.alloc = &engine->alloc};
+    struct encoder encoder = {.alloc = &engine->alloc, .limit = LIMIT_MODULE_BYTES};
     if (instance->ref.store->deleted)
         return cn_fail(error, CATNAP_MISUSE, "the instance's store has been deleted");
     if (instance->machine->host_depth > 0)

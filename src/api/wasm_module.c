@@ -1,5 +1,6 @@
 /* Modules of wasm.h. */
 #include "api/api.h"
+#include "base/bytes.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -138,18 +139,6 @@ enum container {
     CONTAINER_HEADER = 32
 };
 
-static void put(uint8_t *at, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static uint64_t get(const uint8_t *at, unsigned bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
 void wasm_module_serialize(const wasm_module_t *object, wasm_byte_vec_t *out) {
     wasm_byte_vec_new_empty(out);
     if (!object)
@@ -162,10 +151,10 @@ void wasm_module_serialize(const wasm_module_t *object, wasm_byte_vec_t *out) {
     }
     uint8_t *bytes = (uint8_t *)out->data;
     memcpy(bytes + AT_MAGIC, CONTAINER_MAGIC, 8);
-    put(bytes + AT_VERSION, CONTAINER_VERSION, 4);
-    put(bytes + AT_HEADER_SIZE, CONTAINER_HEADER, 4);
-    put(bytes + AT_LENGTH, module->size, 8);
-    put(bytes + AT_HASH, XXH3_64bits(module->bytes, module->size), 8);
+    cn_put_le(bytes + AT_VERSION, CONTAINER_VERSION, 4);
+    cn_put_le(bytes + AT_HEADER_SIZE, CONTAINER_HEADER, 4);
+    cn_put_le(bytes + AT_LENGTH, module->size, 8);
+    cn_put_le(bytes + AT_HASH, XXH3_64bits(module->bytes, module->size), 8);
     memcpy(bytes + CONTAINER_HEADER, module->bytes, module->size);
 }
 
@@ -173,12 +162,13 @@ void wasm_module_serialize(const wasm_module_t *object, wasm_byte_vec_t *out) {
 static const char *check_container(const uint8_t *bytes, size_t size) {
     if (size < CONTAINER_HEADER || memcmp(bytes + AT_MAGIC, CONTAINER_MAGIC, 8) != 0)
         return "not a serialized module";
-    if (get(bytes + AT_VERSION, 4) != CONTAINER_VERSION ||
-        get(bytes + AT_HEADER_SIZE, 4) != CONTAINER_HEADER)
+    if (cn_get_le(bytes + AT_VERSION, 4) != CONTAINER_VERSION ||
+        cn_get_le(bytes + AT_HEADER_SIZE, 4) != CONTAINER_HEADER)
         return "serialized by another version";
-    if (get(bytes + AT_LENGTH, 8) != size - CONTAINER_HEADER)
+    if (cn_get_le(bytes + AT_LENGTH, 8) != size - CONTAINER_HEADER)
         return "a serialized module of the wrong length";
-    if (get(bytes + AT_HASH, 8) != XXH3_64bits(bytes + CONTAINER_HEADER, size - CONTAINER_HEADER))
+    if (cn_get_le(bytes + AT_HASH, 8) !=
+        XXH3_64bits(bytes + CONTAINER_HEADER, size - CONTAINER_HEADER))
         return "a serialized module that was changed";
     return NULL;
 }

@@ -1,6 +1,8 @@
-#include "persist/encode.h"
+#include "binary/encode.h"
 
 #include <string.h>
+
+#include "base/bytes.h"
 
 #define LONGEST_U32 5u
 
@@ -13,17 +15,15 @@ void cn_encoder_free(struct encoder *e) {
 bool cn_encoder_check(const struct encoder *e, struct error *error) {
     if (e->failure == CATNAP_LIMIT)
         return cn_fail(error, CATNAP_LIMIT,
-                       "the module would be longer than the limit of %llu bytes",
-                       (unsigned long long)LIMIT_MODULE_BYTES);
+                       "the module would be longer than the limit of %zu bytes", e->limit);
     return e->failure == CATNAP_OK ? true : cn_fail_memory(error);
 }
 
-/* Room for more; NULL when there is none. */
-static uint8_t *append(struct encoder *e, size_t length) {
+uint8_t *cn_encode_room(struct encoder *e, size_t length) {
     void *bytes = e->bytes;
     if (e->failure != CATNAP_OK)
         return NULL;
-    if (length > LIMIT_MODULE_BYTES - e->length) {
+    if (length > e->limit - e->length) {
         e->failure = CATNAP_LIMIT;
         return NULL;
     }
@@ -37,7 +37,7 @@ static uint8_t *append(struct encoder *e, size_t length) {
 }
 
 void cn_encode_bytes(struct encoder *e, const void *bytes, size_t length) {
-    uint8_t *at = append(e, length);
+    uint8_t *at = cn_encode_room(e, length);
     if (at && length > 0)
         memcpy(at, bytes, length);
 }
@@ -73,8 +73,7 @@ void cn_encode_s64(struct encoder *e, int64_t value) {
 
 void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned bytes) {
     uint8_t form[8];
-    for (unsigned i = 0; i < bytes; i++)
-        form[i] = (uint8_t)(value >> (8 * i));
+    cn_put_le(form, value, bytes);
     cn_encode_bytes(e, form, bytes);
 }
 
@@ -86,7 +85,7 @@ void cn_encode_limits(struct encoder *e, const struct limits *limits) {
 }
 
 size_t cn_encode_keep(struct encoder *e) {
-    append(e, LONGEST_U32);
+    cn_encode_room(e, LONGEST_U32);
     return e->length - (e->failure == CATNAP_OK ? LONGEST_U32 : 0);
 }
 

@@ -1,5 +1,6 @@
 #include "binary/instruction.h"
 
+#include "base/bytes.h"
 #include "binary/later.h"
 
 /* `code` is what follows a prefix byte, or UINT32_MAX. */
@@ -102,10 +103,7 @@ static bool decode_fixed(struct decoder *d, struct instruction *in, size_t size)
     in->bytes = d->r.at;
     if (!cn_decode_bytes(d, size, cn_op_info[in->opcode].name))
         return false;
-    in->value = 0;
-    if (size == 4 || size == 8)
-        for (size_t i = 0; i < size; i++)
-            in->value |= (uint64_t)in->bytes[i] << (8 * i);
+    in->value = size <= 8 ? cn_get_le(in->bytes, (unsigned)size) : 0;
     return true;
 }
 

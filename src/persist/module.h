@@ -7,7 +7,7 @@
 #define CN_PERSIST_MODULE_H
 
 #include "runtime/instance.h"
-#include "persist/encode.h"
+#include "binary/encode.h"
 
 /* Which items of the module its code names. */
 struct code_uses {
@@ -41,8 +41,8 @@ struct conversion {
     uint32_t data_count; /* all data segments */
 };
 
-/* Writes into `out`, an encoder with an allocator and nothing else, which is the caller's to free.
- * All bodies are valid, and nothing is running in the store. */
+/* Writes into `out`, an empty encoder that the caller frees. All bodies are valid, and no call is under
+ * way in the store. */
 bool cn_instance_to_module(wasm_instance_t *, const catnap_to_module_options_t *,
                            struct encoder *out, struct error *);
 

@@ -15,6 +15,7 @@
 #include <zstd_errors.h>
 #endif
 
+#include "base/bytes.h"
 #include "base/platform.h"
 #include "persist/format.h"
 
@@ -54,13 +55,6 @@ static bool exhausted(struct reader *r) {
 
 /* ---- Numbers ---- */
 
-static uint64_t number_at(const uint8_t *at, unsigned size) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint64_t)at[i] << (8 * i);
-    return value;
-}
-
 static const uint8_t *take(struct reader *r, size_t size) {
     if (r->failed || (size_t)(r->end - r->at) < size) {
         bad(r, "it ends too early");
@@ -73,7 +67,7 @@ static const uint8_t *take(struct reader *r, size_t size) {
 
 static uint64_t get(struct reader *r, unsigned size) {
     const uint8_t *at = take(r, size);
-    return at ? number_at(at, size) : 0;
+    return at ? cn_get_le(at, size) : 0;
 }
 static uint32_t get32(struct reader *r) {
     return (uint32_t)get(r, 4);
@@ -426,24 +420,24 @@ static bool read_head(struct reader *r) {
     r->part = "header";
     if (r->file_known < HEAD_SIZE || memcmp(head, FORMAT_MAGIC, 8) != 0)
         return cn_fail(r->error, CATNAP_MALFORMED, "this is not a snapshot");
-    if (number_at(head + HEAD_VERSION, 4) != FORMAT_VERSION)
+    if (cn_get_le(head + HEAD_VERSION, 4) != FORMAT_VERSION)
         return cn_fail(r->error, CATNAP_UNSUPPORTED,
                        "the snapshot has format version %" PRIu64 "; this library knows %u",
-                       number_at(head + HEAD_VERSION, 4), FORMAT_VERSION);
-    if (XXH3_64bits(head, HEAD_CHECKSUM) != number_at(head + HEAD_CHECKSUM, 8))
+                       cn_get_le(head + HEAD_VERSION, 4), FORMAT_VERSION);
+    if (XXH3_64bits(head, HEAD_CHECKSUM) != cn_get_le(head + HEAD_CHECKSUM, 8))
         return bad(r, "its checksum is wrong");
-    uint64_t parts = number_at(head + HEAD_PARTS_LENGTH, 8);
-    r->area = number_at(head + HEAD_AREA, 8);
-    r->flags = (uint32_t)number_at(head + HEAD_FLAGS, 4);
-    if (number_at(head + HEAD_LENGTH, 8) != r->file_length)
+    uint64_t parts = cn_get_le(head + HEAD_PARTS_LENGTH, 8);
+    r->area = cn_get_le(head + HEAD_AREA, 8);
+    r->flags = (uint32_t)cn_get_le(head + HEAD_FLAGS, 4);
+    if (cn_get_le(head + HEAD_LENGTH, 8) != r->file_length)
         return bad(r, "the file is not as long as it should be: it was cut or added to");
     if (r->area < HEAD_SIZE || r->area > r->file_known ||
         (r->contents && r->area != r->file_known) || parts > r->area - HEAD_SIZE ||
         (r->flags & ~(uint32_t)(FLAG_DELTA | FLAG_COMPRESSED)))
         return bad(r, "it makes no sense");
     for (unsigned i = 0; i < 2; i++) {
-        r->s->identity[i] = number_at(head + HEAD_IDENTITY + 8 * i, 8);
-        r->s->base_identity[i] = number_at(head + HEAD_BASE + 8 * i, 8);
+        r->s->identity[i] = cn_get_le(head + HEAD_IDENTITY + 8 * i, 8);
+        r->s->base_identity[i] = cn_get_le(head + HEAD_BASE + 8 * i, 8);
     }
     if (!(r->s->identity[0] | r->s->identity[1]))
         return bad(r, "the state has no identity");
@@ -465,12 +459,12 @@ static bool read_part(struct reader *r, enum part_index part, const uint8_t **at
     memcpy(name, r->part, strlen(r->part));
     if ((size_t)(end - *at) < PART_HEAD || memcmp(*at, name, 8) != 0)
         return bad(r, "the part is missing");
-    uint64_t length = number_at(*at + PART_LENGTH, 8);
+    uint64_t length = cn_get_le(*at + PART_LENGTH, 8);
     if (length > (size_t)(end - *at) - PART_HEAD)
         return bad(r, "it ends behind the parts");
     r->at = *at + PART_HEAD;
     r->end = r->at + length;
-    if (XXH3_64bits(r->at, (size_t)length) != number_at(*at + PART_CHECKSUM, 8))
+    if (XXH3_64bits(r->at, (size_t)length) != cn_get_le(*at + PART_CHECKSUM, 8))
         return bad(r, "its checksum is wrong");
     *at = r->end;
     readers[part](r);
@@ -483,7 +477,7 @@ static bool read_all(struct reader *r, bool check_pages) {
     if (!read_head(r))
         return false;
     const uint8_t *at = r->file + HEAD_SIZE;
-    const uint8_t *end = at + number_at(r->file + HEAD_PARTS_LENGTH, 8);
+    const uint8_t *end = at + cn_get_le(r->file + HEAD_PARTS_LENGTH, 8);
     for (int part = 0; part < PARTS; part++)
         if (!read_part(r, (enum part_index)part, &at, end))
             return false;
@@ -547,10 +541,10 @@ static bool take_file(struct reader *r, int file) {
         return take_copy(r, file);
     if (!cn_os_file_read(file, 0, head, HEAD_SIZE))
         return false;
-    if (number_at(head + HEAD_FLAGS, 4) & FLAG_COMPRESSED)
+    if (cn_get_le(head + HEAD_FLAGS, 4) & FLAG_COMPRESSED)
         return take_copy(r, file);
     s->image = file;
-    uint64_t area = number_at(head + HEAD_AREA, 8);
+    uint64_t area = cn_get_le(head + HEAD_AREA, 8);
     if (area < HEAD_SIZE || area > r->file_length)
         area = HEAD_SIZE; /* read_head() refuses it */
     uint8_t *parts = cn_arena_alloc(&s->arena, (size_t)area);

@@ -10,73 +10,41 @@
 #include <zstd.h>
 #endif
 
+#include "base/bytes.h"
 #include "base/platform.h"
+#include "binary/encode.h"
 #include "persist/format.h"
 
 static const char *const part_names[] = PART_NAMES;
 
-/* ---- A growing buffer ---- */
+/* ---- Forms ---- */
 
-struct writer {
-    struct alloc *alloc;
-    uint8_t *bytes;
-    size_t length, capacity;
-    bool failed;
-};
-
-static uint8_t *room(struct writer *w, size_t size) {
-    void *bytes = w->bytes;
-    if (w->failed || !cn_grow(w->alloc, &bytes, &w->capacity, w->length + size, 1)) {
-        w->failed = true;
-        return NULL;
-    }
-    w->bytes = bytes;
-    w->length += size;
-    return w->bytes + w->length - size;
+static void put32(struct encoder *w, uint64_t value) {
+    cn_encode_fixed(w, value, 4);
+}
+static void put64(struct encoder *w, uint64_t value) {
+    cn_encode_fixed(w, value, 8);
 }
 
-static void set_number(uint8_t *at, uint64_t value, unsigned size) {
-    for (unsigned i = 0; i < size; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
-static void put(struct writer *w, uint64_t value, unsigned size) {
-    uint8_t *at = room(w, size);
-    if (at)
-        set_number(at, value, size);
-}
-static void put32(struct writer *w, uint64_t value) {
-    put(w, value, 4);
-}
-static void put64(struct writer *w, uint64_t value) {
-    put(w, value, 8);
-}
-
-static void put_bytes(struct writer *w, const void *bytes, size_t size) {
-    uint8_t *at = room(w, size);
-    if (at && size > 0)
-        memcpy(at, bytes, size);
-}
-
-static void put_text(struct writer *w, struct snap_text text) {
+static void put_text(struct encoder *w, struct snap_text text) {
     put32(w, text.length);
-    put_bytes(w, text.bytes, text.length);
+    cn_encode_bytes(w, text.bytes, text.length);
 }
 
-static void put_ref(struct writer *w, struct snap_ref ref) {
+static void put_ref(struct encoder *w, struct snap_ref ref) {
     put32(w, ref.tag);
     put32(w, ref.object);
     put32(w, ref.index);
 }
 
-static void put_value(struct writer *w, const struct snap_value *value) {
+static void put_value(struct encoder *w, const struct snap_value *value) {
     put64(w, value->bits[0]);
     put64(w, value->bits[1]);
     put_ref(w, value->ref);
 }
 
-static void put_limits(struct writer *w, const struct limits *limits) {
-    put(w, limits->has_max, 1);
+static void put_limits(struct encoder *w, const struct limits *limits) {
+    cn_encode_byte(w, limits->has_max);
     put64(w, limits->min);
     put64(w, limits->max);
 }
@@ -92,13 +60,13 @@ struct layout {
     uint64_t length;
 };
 
-static void put_state(struct writer *w, const catnap_snapshot_t *s) {
-    put(w, s->fuel_enabled, 1);
-    put(w, s->interruptible, 1);
+static void put_state(struct encoder *w, const catnap_snapshot_t *s) {
+    cn_encode_byte(w, s->fuel_enabled);
+    cn_encode_byte(w, s->interruptible);
     put64(w, s->fuel);
 }
 
-static void put_modules(struct writer *w, const catnap_snapshot_t *s, const struct layout *layout,
+static void put_modules(struct encoder *w, const catnap_snapshot_t *s, const struct layout *layout,
                         bool placed) {
     put32(w, s->module_count);
     for (uint32_t i = 0; i < s->module_count; i++) {
@@ -110,7 +78,7 @@ static void put_modules(struct writer *w, const catnap_snapshot_t *s, const stru
     }
 }
 
-static void put_object(struct writer *w, const struct snap_object *object) {
+static void put_object(struct encoder *w, const struct snap_object *object) {
     put32(w, object->kind);
     put32(w, object->owner);
     put32(w, object->owner_index);
@@ -124,7 +92,7 @@ static void put_object(struct writer *w, const struct snap_object *object) {
         for (uint32_t i = 0; i < object->global_count; i++)
             put_value(w, &object->globals[i]);
         put32(w, object->flag_count);
-        put_bytes(w, object->flags, object->flag_count);
+        cn_encode_bytes(w, object->flags, object->flag_count);
         break;
     case OBJECT_MEMORY:
         put_limits(w, &object->limits);
@@ -139,7 +107,7 @@ static void put_object(struct writer *w, const struct snap_object *object) {
         break;
     case OBJECT_GLOBAL:
         put32(w, object->type);
-        put(w, object->is_mutable, 1);
+        cn_encode_byte(w, object->is_mutable);
         put_value(w, object->globals);
         break;
     default:
@@ -150,13 +118,13 @@ static void put_object(struct writer *w, const struct snap_object *object) {
     }
 }
 
-static void put_objects(struct writer *w, const catnap_snapshot_t *s) {
+static void put_objects(struct encoder *w, const catnap_snapshot_t *s) {
     put32(w, s->object_count);
     for (uint32_t i = 0; i < s->object_count; i++)
         put_object(w, &s->objects[i]);
 }
 
-static void put_frames(struct writer *w, const catnap_snapshot_t *s) {
+static void put_frames(struct encoder *w, const catnap_snapshot_t *s) {
     put_ref(w, s->entry);
     put64(w, s->fuel_paid);
     put32(w, s->frame_count);
@@ -166,13 +134,13 @@ static void put_frames(struct writer *w, const catnap_snapshot_t *s) {
         put32(w, frame->place);
         put32(w, frame->offset);
         put32(w, frame->value_count);
-        put_bytes(w, frame->types, frame->value_count);
+        cn_encode_bytes(w, frame->types, frame->value_count);
         for (uint32_t j = 0; j < frame->value_count; j++)
             put_value(w, &frame->values[j]);
     }
 }
 
-static void put_pages(struct writer *w, const struct layout *layout, bool placed) {
+static void put_pages(struct encoder *w, const struct layout *layout, bool placed) {
     put64(w, layout->run_count);
     for (size_t i = 0; i < layout->run_count; i++) {
         put32(w, layout->runs[i].object);
@@ -184,7 +152,7 @@ static void put_pages(struct writer *w, const struct layout *layout, bool placed
     }
 }
 
-static void put_contents(struct writer *w, enum part_index part, const catnap_snapshot_t *s,
+static void put_contents(struct encoder *w, enum part_index part, const catnap_snapshot_t *s,
                          const struct layout *layout, bool placed) {
     switch (part) {
     case PART_STATE:
@@ -200,7 +168,7 @@ static void put_contents(struct writer *w, enum part_index part, const catnap_sn
         put_frames(w, s);
         break;
     case PART_DATA:
-        put_bytes(w, s->data, (size_t)s->data_length);
+        cn_encode_bytes(w, s->data, (size_t)s->data_length);
         break;
     default:
         put_pages(w, layout, placed);
@@ -208,21 +176,20 @@ static void put_contents(struct writer *w, enum part_index part, const catnap_sn
     }
 }
 
-static void put_part(struct writer *w, enum part_index part, const catnap_snapshot_t *s,
+static void put_part(struct encoder *w, enum part_index part, const catnap_snapshot_t *s,
                      const struct layout *layout) {
     size_t head = w->length;
-    uint8_t *at = room(w, PART_HEAD);
+    uint8_t *at = cn_encode_room(w, PART_HEAD);
     if (!at)
         return;
     memset(at, 0, PART_HEAD);
     memcpy(at, part_names[part], strlen(part_names[part]));
     put_contents(w, part, s, layout, true);
-    if (w->failed)
+    if (w->failure != CATNAP_OK)
         return;
     size_t length = w->length - head - PART_HEAD;
-    set_number(w->bytes + head + PART_LENGTH, length, 8);
-    set_number(w->bytes + head + PART_CHECKSUM, XXH3_64bits(w->bytes + head + PART_HEAD, length),
-               8);
+    cn_put_le(w->bytes + head + PART_LENGTH, length, 8);
+    cn_put_le(w->bytes + head + PART_CHECKSUM, XXH3_64bits(w->bytes + head + PART_HEAD, length), 8);
 }
 
 /* ---- Identity ---- */
@@ -245,17 +212,18 @@ bool cn_snapshot_identify(catnap_snapshot_t *s, struct error *error) {
         module->hash[1] = hash.low64;
     }
     cn_snapshot_checksum(s);
-    struct writer w = {.alloc = s->alloc};
+    struct encoder w = {.alloc = s->alloc, .limit = SIZE_MAX};
     struct layout layout = {.runs = s->runs, .run_count = s->run_count};
     for (int part = 0; part < PARTS; part++)
         put_contents(&w, (enum part_index)part, s, &layout, false);
-    if (!w.failed) {
+    bool ok = cn_encoder_check(&w, error);
+    if (ok) {
         XXH128_hash_t hash = XXH3_128bits(w.bytes, w.length);
         s->identity[0] = hash.high64;
         s->identity[1] = hash.low64 | 1; /* never zero */
     }
-    cn_free(w.alloc, w.bytes, w.capacity);
-    return w.failed ? cn_fail_memory(error) : true;
+    cn_encoder_free(&w);
+    return ok;
 }
 
 /* ---- The area ---- */
@@ -269,13 +237,13 @@ static const uint8_t *module_bytes(const struct snap_module *module) {
 #ifdef CATNAP_HAVE_ZSTD
 
 /* All runs' bytes, compressed, one behind the other. */
-static bool compress(int level, struct writer *out, struct layout *layout, struct error *error) {
+static bool compress(int level, struct encoder *out, struct layout *layout, struct error *error) {
     for (size_t i = 0; i < layout->run_count; i++) {
         size_t size = (size_t)layout->runs[i].count * SNAP_PAGE;
         if (!layout->runs[i].bytes)
             continue;
         size_t before = out->length, most = ZSTD_compressBound(size);
-        uint8_t *at = room(out, most);
+        uint8_t *at = cn_encode_room(out, most);
         if (!at)
             return cn_fail_memory(error);
         size_t stored = ZSTD_compress(at, most, layout->runs[i].bytes, size, level);
@@ -290,7 +258,7 @@ static bool compress(int level, struct writer *out, struct layout *layout, struc
 
 #else
 
-static bool compress(int level, struct writer *out, struct layout *layout, struct error *error) {
+static bool compress(int level, struct encoder *out, struct layout *layout, struct error *error) {
     (void)level;
     (void)out;
     (void)layout;
@@ -300,7 +268,7 @@ static bool compress(int level, struct writer *out, struct layout *layout, struc
 #endif
 
 static bool make_layout(const catnap_snapshot_t *s, const struct snap_write_options *options,
-                        struct writer *compressed, struct layout *layout, struct error *error) {
+                        struct encoder *compressed, struct layout *layout, struct error *error) {
     layout->module_offsets = cn_calloc(s->alloc, s->module_count, sizeof(uint64_t));
     layout->run_offsets = cn_calloc(s->alloc, layout->run_count, sizeof(uint64_t));
     layout->run_stored = cn_calloc(s->alloc, layout->run_count, sizeof(uint64_t));
@@ -332,7 +300,7 @@ static void free_layout(const catnap_snapshot_t *s, struct layout *layout) {
 
 /* ---- All of it ---- */
 
-static void put_head(struct writer *w, const catnap_snapshot_t *s,
+static void put_head(struct encoder *w, const catnap_snapshot_t *s,
                      const struct snap_write_options *options, uint64_t area_length) {
     bool compressed = options->compression != 0;
     static const uint64_t none[2];
@@ -342,24 +310,24 @@ static void put_head(struct writer *w, const catnap_snapshot_t *s,
         area = w->length;
     uint8_t *head = w->bytes;
     memcpy(head, FORMAT_MAGIC, 8);
-    set_number(head + HEAD_VERSION, FORMAT_VERSION, 4);
-    set_number(head + HEAD_FLAGS,
-               (options->base ? FLAG_DELTA : 0) | (compressed ? FLAG_COMPRESSED : 0), 4);
-    set_number(head + HEAD_LENGTH, area + area_length, 8);
-    set_number(head + HEAD_PARTS_LENGTH, w->length - HEAD_SIZE, 8);
-    set_number(head + HEAD_AREA, area, 8);
-    set_number(head + HEAD_IDENTITY, s->identity[0], 8);
-    set_number(head + HEAD_IDENTITY + 8, s->identity[1], 8);
-    set_number(head + HEAD_BASE, base[0], 8);
-    set_number(head + HEAD_BASE + 8, base[1], 8);
-    set_number(head + HEAD_CHECKSUM, XXH3_64bits(head, HEAD_CHECKSUM), 8);
-    uint8_t *gap = room(w, (size_t)(area - w->length));
+    cn_put_le(head + HEAD_VERSION, FORMAT_VERSION, 4);
+    cn_put_le(head + HEAD_FLAGS,
+              (options->base ? FLAG_DELTA : 0) | (compressed ? FLAG_COMPRESSED : 0), 4);
+    cn_put_le(head + HEAD_LENGTH, area + area_length, 8);
+    cn_put_le(head + HEAD_PARTS_LENGTH, w->length - HEAD_SIZE, 8);
+    cn_put_le(head + HEAD_AREA, area, 8);
+    cn_put_le(head + HEAD_IDENTITY, s->identity[0], 8);
+    cn_put_le(head + HEAD_IDENTITY + 8, s->identity[1], 8);
+    cn_put_le(head + HEAD_BASE, base[0], 8);
+    cn_put_le(head + HEAD_BASE + 8, base[1], 8);
+    cn_put_le(head + HEAD_CHECKSUM, XXH3_64bits(head, HEAD_CHECKSUM), 8);
+    uint8_t *gap = cn_encode_room(w, (size_t)(area - w->length));
     if (gap)
         memset(gap, 0, (size_t)(w->bytes + w->length - gap));
 }
 
 static bool give_area(const catnap_snapshot_t *s, const struct layout *layout,
-                      const struct writer *compressed, snap_sink sink, void *env,
+                      const struct encoder *compressed, snap_sink sink, void *env,
                       struct error *error) {
     if (compressed->length > 0 && !sink(env, compressed->bytes, compressed->length, error))
         return false;
@@ -376,22 +344,22 @@ static bool give_area(const catnap_snapshot_t *s, const struct layout *layout,
 
 static bool write_all(catnap_snapshot_t *s, const struct snap_write_options *options,
                       struct layout *layout, snap_sink sink, void *env, struct error *error) {
-    struct writer w = {.alloc = s->alloc}, compressed = {.alloc = s->alloc};
+    struct encoder w = {.alloc = s->alloc, .limit = SIZE_MAX},
+                   compressed = {.alloc = s->alloc, .limit = SIZE_MAX};
     bool ok = make_layout(s, options, &compressed, layout, error);
     if (ok) {
-        uint8_t *head = room(&w, HEAD_SIZE);
+        uint8_t *head = cn_encode_room(&w, HEAD_SIZE);
         if (head)
             memset(head, 0, HEAD_SIZE);
         for (int part = 0; part < PARTS; part++)
             put_part(&w, (enum part_index)part, s, layout);
-        if (!w.failed)
+        if (w.failure == CATNAP_OK)
             put_head(&w, s, options, layout->length);
-        ok = w.failed ? cn_fail_memory(error)
-                      : sink(env, w.bytes, w.length, error) &&
-                            give_area(s, layout, &compressed, sink, env, error);
+        ok = cn_encoder_check(&w, error) && sink(env, w.bytes, w.length, error) &&
+             give_area(s, layout, &compressed, sink, env, error);
     }
-    cn_free(w.alloc, w.bytes, w.capacity);
-    cn_free(w.alloc, compressed.bytes, compressed.capacity);
+    cn_encoder_free(&w);
+    cn_encoder_free(&compressed);
     return ok;
 }
 

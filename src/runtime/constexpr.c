@@ -1,16 +1,14 @@
 /* Constant expressions (section 3.3.10), evaluated when a module is instantiated. */
+#include "base/bytes.h"
 #include "binary/opcodes.h"
 #include "binary/reader.h"
 #include "runtime/instance.h"
 
 #include <string.h>
 
-/* Little-endian, as the binary format has it. */
 static uint64_t read_bytes(const uint8_t **at, unsigned count) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < count; i++)
-        value |= (uint64_t)*(*at)++ << (8 * i);
-    return value;
+    *at += count;
+    return cn_get_le(*at - count, count);
 }
 
 static unsigned read_opcode(const uint8_t **at) {

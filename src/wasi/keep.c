@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "wasi/state.h"
 
 #define FORMAT 1u
@@ -45,8 +46,7 @@ static void put_bytes(struct writer *w, const void *bytes, size_t size) {
 
 static void put(struct writer *w, uint64_t value, unsigned size) {
     uint8_t bytes[8];
-    for (unsigned i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
+    cn_put_le(bytes, value, size);
     put_bytes(w, bytes, size);
 }
 
@@ -139,14 +139,12 @@ static void check_memory(struct reader *r, const void *pointer) {
 }
 
 static uint64_t get(struct reader *r, unsigned size) {
-    uint64_t value = 0;
     if (r->error || (size_t)(r->end - r->at) < size) {
         damaged(r);
         return 0;
     }
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint64_t)*r->at++ << (8 * i);
-    return value;
+    r->at += size;
+    return cn_get_le(r->at - size, size);
 }
 
 /* An own string, or NULL with the error set. */

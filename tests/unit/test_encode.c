@@ -2,13 +2,13 @@
 #include "build.h"
 
 #include "binary/reader.h"
-#include "persist/encode.h"
+#include "binary/encode.h"
 
 static struct alloc host;
 
 static struct encoder new_encoder(void) {
     cn_alloc_init_default(&host);
-    return (struct encoder){.alloc = &host};
+    return (struct encoder){.alloc = &host, .limit = LIMIT_MODULE_BYTES};
 }
 
 /* Frees it; nothing may be left. */
