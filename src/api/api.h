@@ -105,10 +105,10 @@ struct shared_module *cn_share_module(wasm_engine_t *, struct module *, const ch
                                       catnap_translation_t, struct error *);
 bool cn_check_module(wasm_engine_t *, const uint8_t *bytes, size_t size, struct error *);
 bool cn_translate_all(struct shared_module *, struct error *);
-/* What code of this engine is translated with. */
-struct translation_config cn_translation(const wasm_engine_t *, bool explicit_checks);
-/* The table that instances with memories of this engine's own use. */
-_Atomic uint64_t *cn_usual_code(struct shared_module *, struct translation_config *);
+/* The code of instances whose memories are of this engine's own usual kind; NULL when memory is exhausted. */
+struct code_variant *cn_usual_variant(struct shared_module *);
+/* The same, NULL when nothing has used it yet. */
+const struct code_variant *cn_find_usual_variant(const struct shared_module *);
 
 /* ---- catnap_module.c ---- */
 /* A store's handle on what was loaded (taken over), or, when that is NULL, the error to *out. */

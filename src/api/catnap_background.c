@@ -58,10 +58,8 @@ static bool add(struct background *job, const struct module *module,
 
 static struct background *new_job(struct shared_module *shared,
                                   const catnap_background_options_t *options, struct error *error) {
-    struct translation_config config;
-    _Atomic uint64_t *table = cn_usual_code(shared, &config);
-    struct background *job =
-        table || shared->module->func_count == 0 ? cn_background_new(shared, table, &config) : NULL;
+    struct code_variant *variant = cn_usual_variant(shared);
+    struct background *job = variant ? cn_background_new(shared, variant) : NULL;
     if (!job) {
         cn_fail_memory(error);
         return NULL;
@@ -126,7 +124,7 @@ size_t catnap_module_profile(const wasm_module_t *module, uint32_t *functions, s
     size_t count = 0, at = 0;
     if (!module)
         return 0;
-    const struct code *newest = atomic_load(&module->shared->module->code_list);
+    const struct code *newest = atomic_load(&module->shared->code.list);
     for (const struct code *code = newest; code; code = code->next)
         count++;
     for (const struct code *code = newest; code; code = code->next)

@@ -19,10 +19,9 @@ catnap_error_t *catnap_module_disassemble(const wasm_module_t *object, uint32_t 
     struct shared_module *shared = object->shared;
     if (index < shared->module->imported_func_count || index >= shared->module->func_count)
         return cn_error_make(CATNAP_NOT_FOUND, "the module defines no function %u", index);
-    struct translation_config config;
-    if (!cn_usual_code(shared, &config))
+    struct code_variant *variant = cn_usual_variant(shared);
+    if (!variant)
         return cn_error_make(CATNAP_NO_MEMORY, "memory is exhausted");
-    return cn_code_disassemble(shared->module, index, &config, write, env, &error)
-               ? NULL
-               : cn_error_own(&error);
+    return cn_code_disassemble(shared, variant, index, write, env, &error) ? NULL
+                                                                           : cn_error_own(&error);
 }

@@ -265,7 +265,7 @@ static struct shared_module *from_memory(struct request *request, struct error *
 static struct shared_module *timed(const struct request *request, uint64_t searched,
                                    struct shared_module *shared) {
     if (shared)
-        atomic_store(&shared->module->validate_ns, searched - request->start);
+        atomic_store(&shared->code.validate_ns, searched - request->start);
     return shared;
 }
 

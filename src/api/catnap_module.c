@@ -59,17 +59,18 @@ void catnap_module_stats(const wasm_module_t *object, catnap_module_stats_t *out
     *out = (catnap_module_stats_t){0};
     if (!object)
         return;
-    struct module *module = object->shared->module;
+    const struct module *module = object->shared->module;
+    const struct module_code *code = &object->shared->code;
     out->module_bytes = module->size;
     out->functions = module->func_count - module->imported_func_count;
-    out->functions_validated = atomic_load(&module->validated_functions);
-    out->functions_translated = atomic_load(&module->translated_functions);
+    out->functions_validated = atomic_load(&code->validated_functions);
+    out->functions_translated = atomic_load(&code->translated_functions);
     out->code_bytes = module->code_bytes;
-    out->code_bytes_translated = atomic_load(&module->translated_bytes);
-    out->bytecode_bytes = atomic_load(&module->bytecode_bytes);
+    out->code_bytes_translated = atomic_load(&code->translated_bytes);
+    out->bytecode_bytes = atomic_load(&code->bytecode_bytes);
     out->decode_ns = module->decode_ns;
-    out->validate_ns = atomic_load(&module->validate_ns);
-    out->translate_ns = atomic_load(&module->translate_ns);
+    out->validate_ns = atomic_load(&code->validate_ns);
+    out->translate_ns = atomic_load(&code->translate_ns);
 }
 
 /* ---- Sections ---- */
@@ -109,28 +110,32 @@ size_t catnap_module_function_count(const wasm_module_t *module) {
     return module ? module->shared->module->func_count : 0;
 }
 
-/* Where a defined function is, and its translation in the table that counts. */
-static void describe_defined(struct shared_module *shared, uint32_t index,
+/* The code of a defined function in the variant, or NULL when that is NULL or it is not translated. */
+static const struct code *code_in(const struct code_variant *variant, uint32_t defined) {
+    uint64_t word = variant ? atomic_load_explicit(&variant->words[defined], memory_order_acquire)
+                            : CODE_UNTRANSLATED;
+    return word & CODE_UNTRANSLATED ? NULL : (const struct code *)(uintptr_t)word;
+}
+
+/* The code of a defined function in the usual variant or else in any, or NULL. */
+static const struct code *find_code(const struct shared_module *shared, uint32_t defined) {
+    const struct code *code = code_in(cn_find_usual_variant(shared), defined);
+    for (const struct code_variant *v = atomic_load(&shared->code.variants); v && !code;
+         v = v->next)
+        code = code_in(v, defined);
+    return code;
+}
+
+/* Where a defined function is in the module, and its translation. */
+static void describe_defined(const struct shared_module *shared, uint32_t index,
                              catnap_function_info_t *out) {
     const struct module *module = shared->module;
-    uint32_t defined = index - module->imported_func_count;
-    _Atomic uint64_t *table = atomic_load_explicit(&module->code, memory_order_acquire);
-    uint64_t word =
-        table ? atomic_load_explicit(&table[defined], memory_order_acquire) : CODE_UNTRANSLATED;
-    _Atomic uint64_t *twin = atomic_load_explicit(&shared->explicit_code, memory_order_acquire);
-    if ((word & CODE_UNTRANSLATED) && twin)
-        word = atomic_load_explicit(&twin[defined], memory_order_acquire);
-    struct span body;
-    if (word & CODE_UNTRANSLATED) {
-        body = cn_module_body(module, index);
-    } else {
-        const struct code *code = (const struct code *)(uintptr_t)word;
-        body = code->body;
-        out->translated = true;
-        out->bytecode_bytes = code->size;
-    }
+    const struct code *code = find_code(shared, index - module->imported_func_count);
+    struct span body = cn_module_body(module, index);
     out->body_offset = body.offset;
     out->body_size = body.length;
+    out->translated = code != NULL;
+    out->bytecode_bytes = code ? code->size : 0;
 }
 
 bool catnap_module_function(const wasm_module_t *object, uint32_t index,

@@ -20,18 +20,15 @@ static void resolve_names(const struct module *module, uint32_t func, catnap_fra
 /* Where the instruction is; without a place in the bytecode, the start of the body. */
 static void resolve_offsets(const struct trap_frame *frame, catnap_frame_t *out) {
     const wasm_instance_t *instance = frame->instance;
-    struct module *module = instance->module;
-    struct translation_config config =
-        cn_translation(instance->ref.store->engine, instance->code != module->code);
     struct error ignored;
     const struct code *code =
-        cn_code_get(module, instance->code, frame->func_index, &config, NULL, &ignored);
+        cn_code_get(instance->shared, instance->variant, frame->func_index, NULL, &ignored);
     if (!code)
         return;
     out->module_offset = code->body.offset;
     uint64_t offset = CN_NO_OFFSET;
     if (frame->pc)
-        offset = cn_code_offset(module, code, frame->pc, &config);
+        offset = cn_code_offset(instance->module, code, frame->pc, &instance->variant->config);
     if (offset == CN_NO_OFFSET)
         return;
     out->module_offset = offset;

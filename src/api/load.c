@@ -16,30 +16,29 @@ static void free_copy(void *env, const uint8_t *bytes, size_t size) {
     cn_free(env, (void *)(uintptr_t)bytes, size);
 }
 
-struct translation_config cn_translation(const wasm_engine_t *engine, bool explicit_checks) {
-    return (struct translation_config){
-        .fuel = engine->config.fuel,
-        .interruptible = engine->config.interruptible,
-        .explicit_checks = explicit_checks,
-        .profile_ops = engine->config.profile_ops,
-    };
+static struct translation_config usual_config(const struct shared_module *shared) {
+    const wasm_engine_t *engine = shared->engine;
+    return cn_engine_translation(engine, engine->config.bounds_checks == CATNAP_BOUNDS_EXPLICIT &&
+                                             shared->module->memory_count > 0);
 }
 
-_Atomic uint64_t *cn_usual_code(struct shared_module *shared, struct translation_config *config) {
-    bool explicit_checks = shared->engine->config.bounds_checks == CATNAP_BOUNDS_EXPLICIT &&
-                           shared->module->memory_count > 0;
-    *config = cn_translation(shared->engine, explicit_checks);
-    return explicit_checks ? cn_shared_explicit_code(shared) : cn_module_code(shared->module);
+struct code_variant *cn_usual_variant(struct shared_module *shared) {
+    struct translation_config config = usual_config(shared);
+    return cn_shared_variant(shared, &config);
+}
+
+const struct code_variant *cn_find_usual_variant(const struct shared_module *shared) {
+    struct translation_config config = usual_config(shared);
+    return cn_shared_find_variant(shared, &config);
 }
 
 bool cn_translate_all(struct shared_module *shared, struct error *error) {
-    struct module *module = shared->module;
-    struct translation_config config;
-    _Atomic uint64_t *table = cn_usual_code(shared, &config);
-    if (!table && module->func_count > module->imported_func_count)
+    const struct module *module = shared->module;
+    struct code_variant *variant = cn_usual_variant(shared);
+    if (!variant)
         return cn_fail_memory(error);
     for (uint32_t i = module->imported_func_count; i < module->func_count; i++)
-        if (!cn_code_get(module, table, i, &config, NULL, error))
+        if (!cn_code_get(shared, variant, i, NULL, error))
             return false;
     return true;
 }

@@ -1,7 +1,6 @@
 /*
- * A module: what the decoder makes of the bytes. Immutable once it is valid, and shared between
- * stores and threads; the only thing that changes later is `code`, where translated functions are
- * published (see code/code.h).
+ * A module: what the decoder makes of the bytes. It is immutable once it is valid, but for the count of references,
+ * and shared between stores and threads. What is translated of it is kept beside it (runtime/shared.h).
  *
  * It points into the binary instead of copying wherever it can: names, data segments, bodies,
  * constant expressions and element lists are (offset, length) there.
@@ -170,8 +169,6 @@ struct section {
     struct span name;    /* custom only */
 };
 
-struct code;          /* code/code.h */
-struct translators;   /* code/background.h */
 struct type_registry; /* binary/types.h */
 
 struct module {
@@ -218,20 +215,13 @@ struct module {
     struct span module_name;  /* from the name section */
     const char *given_name;   /* from the embedder, in the arena, or NULL */
 
-    uint32_t *bodies; /* of each defined function: the offset of the body's size field */
-    /* Per defined function, from the first use of the module on (cn_module_code()): before it is
-     * translated, the body's offset * 2 + 1, and CODE_VALID once a body of a deferred module was
-     * validated; afterwards the address of its struct code (code/code.h). */
-    _Atomic uint64_t *_Atomic code;
-    bool deferred;                  /* bodies are validated at their first use, not all at once */
-    struct code *_Atomic code_list; /* all that was translated, for the end */
-    struct translators *_Atomic translators;    /* functions under way in the background, or NULL */
-    void (*_Atomic drop_code)(struct module *); /* set by whoever sets one of these */
-    uint64_t code_bytes;                        /* size of all bodies */
+    uint32_t *bodies;    /* of each defined function: the offset of the body's size field */
+    uint64_t code_bytes; /* size of all bodies */
+    bool deferred;       /* bodies are validated at their first use, not all at once */
 
-    _Atomic uint64_t translated_functions, translated_bytes, bytecode_bytes, translate_ns;
-    _Atomic uint64_t validated_functions, validate_ns;
-    uint64_t decode_ns;
+    /* What loading it took. */
+    uint64_t decode_ns, validate_ns;
+    uint32_t validated_functions;
 };
 
 /* The type of a function of the module's index space. */
@@ -239,16 +229,9 @@ static inline const struct functype *module_func_type(const struct module *m, ui
     return m->types[m->func_types[func]];
 }
 
-#define CODE_VALID (UINT64_C(1) << 62) /* in the word of a function that is not translated */
-
 /* The body of a defined function (index in the whole index space): its locals declaration, code and
  * final end. */
 struct span cn_module_body(const struct module *, uint32_t func);
-/* module->code, made when it is not there yet. Any thread. NULL when memory is exhausted. */
-_Atomic uint64_t *cn_module_code(struct module *);
-/* A new table of code words in which nothing is translated; NULL when memory is exhausted. */
-_Atomic uint64_t *cn_code_table_new(const struct module *, struct alloc *);
-void cn_code_table_free(const struct module *, struct alloc *, _Atomic uint64_t *table);
 
 /* Who looks at bodies while the decoder finds them, when all that lies before them is decoded. What
  * it thinks of them it keeps to itself until the module is decoded. */

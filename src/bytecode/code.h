@@ -11,7 +11,7 @@
 
 struct code_map;
 struct code {
-    struct code *next;            /* in module->code_list */
+    struct code *next;            /* in the list of its module: struct module_code */
     _Atomic(struct code *) steps; /* the same function's code of steps (code/steps.h), or NULL */
     _Atomic(struct code_map *)
         map; /* where its instructions came from, once somebody asked, or NULL */
@@ -44,7 +44,6 @@ static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell)
     return code->cells + cell - code->first_cell;
 }
 
-#define CODE_UNTRANSLATED 1u /* low bit of a code word */
 /* What a call has in cell 2: twice the function's number, counted without the imported ones, and this;
  * from its first execution on the function's code. Threads may share the cell. */
 #define CALL_UNBOUND 1u
@@ -58,6 +57,13 @@ struct translation_config {
     bool steps; /* code of steps, with fuel only */
     bool far;   /* of that: with scratch slots, as the usual code has */
 };
+
+static inline bool cn_same_config(const struct translation_config *a,
+                                  const struct translation_config *b) {
+    return a->fuel == b->fuel && a->interruptible == b->interruptible &&
+           a->explicit_checks == b->explicit_checks && a->profile_ops == b->profile_ops &&
+           a->steps == b->steps && a->far == b->far;
+}
 
 /* The same for this code, which may be code of steps. */
 static inline struct translation_config cn_config_for(const struct code *code,

@@ -56,24 +56,25 @@ static void free_translators(struct alloc *alloc, struct translators *t) {
     }
 }
 
-void cn_translators_free(struct module *module) {
-    free_translators(module->alloc, atomic_load(&module->translators));
+void cn_translators_free(struct shared_module *shared) {
+    free_translators(shared->module->alloc, atomic_load(&shared->code.translators));
 }
 
 /* The module's, made when it has none. */
-static struct translators *get_translators(struct module *module) {
-    struct translators *t = atomic_load(&module->translators);
+static struct translators *get_translators(struct shared_module *shared) {
+    struct alloc *alloc = shared->module->alloc;
+    struct translators *t = atomic_load(&shared->code.translators);
     if (t && t->process == cn_os_process())
         return t;
-    struct translators *made = make_translators(module->alloc);
-    module->drop_code = cn_code_drop;
+    struct translators *made = make_translators(alloc);
     if (!made)
         return NULL;
+    cn_code_own(shared);
     made->older = t;
-    if (atomic_compare_exchange_strong(&module->translators, &t, made))
+    if (atomic_compare_exchange_strong(&shared->code.translators, &t, made))
         return made;
     made->older = NULL;
-    free_translators(module->alloc, made);
+    free_translators(alloc, made);
     return t;
 }
 
@@ -103,21 +104,25 @@ static void end(struct translators *t, uint32_t func) {
 }
 
 /* How long translating the function would take, from what it took so far. */
-static uint64_t own_time(struct module *module, uint32_t func) {
-    const _Atomic uint64_t *table = atomic_load_explicit(&module->code, memory_order_acquire);
-    uint64_t bytes = atomic_load(&module->translated_bytes);
-    uint64_t rate = bytes > 0 ? atomic_load(&module->translate_ns) / bytes + 1 : USUAL_NS_PER_BYTE;
-    if (table && !(atomic_load(&table[func - module->imported_func_count]) & CODE_UNTRANSLATED))
+static uint64_t own_time(struct shared_module *shared, const struct code_variant *variant,
+                         uint32_t func) {
+    const struct module *module = shared->module;
+    uint64_t bytes = atomic_load(&shared->code.translated_bytes);
+    uint64_t rate =
+        bytes > 0 ? atomic_load(&shared->code.translate_ns) / bytes + 1 : USUAL_NS_PER_BYTE;
+    uint64_t word = atomic_load(&variant->words[func - module->imported_func_count]);
+    if (!(word & CODE_UNTRANSLATED))
         return 0;
     uint64_t time = cn_module_body(module, func).length * rate;
     return time < LONGEST_WAIT_NS ? time : LONGEST_WAIT_NS;
 }
 
-void cn_translators_await(struct module *module, uint32_t func) {
-    struct translators *t = atomic_load_explicit(&module->translators, memory_order_acquire);
+void cn_translators_await(struct shared_module *shared, const struct code_variant *variant,
+                          uint32_t func) {
+    struct translators *t = atomic_load_explicit(&shared->code.translators, memory_order_acquire);
     if (!t || t->process != cn_os_process())
         return;
-    uint64_t until = cn_os_monotonic_ns() + own_time(module, func);
+    uint64_t until = cn_os_monotonic_ns() + own_time(shared, variant, func);
     struct timespec deadline = {(time_t)(until / UINT64_C(1000000000)),
                                 (long)(until % UINT64_C(1000000000))};
     pthread_mutex_lock(&t->mutex);
@@ -133,8 +138,7 @@ struct background {
     struct shared_module *shared;
     struct module *module;
     struct translators *translators;
-    _Atomic uint64_t *table;
-    struct translation_config config;
+    struct code_variant *variant;
     uint64_t process;      /* whose threads these are */
     pthread_mutex_t mutex; /* over what follows, once it has started */
     pthread_cond_t changed;
@@ -169,8 +173,7 @@ static void free_job(struct background *job) {
     cn_engine_release(engine);
 }
 
-struct background *cn_background_new(struct shared_module *shared, _Atomic uint64_t *table,
-                                     const struct translation_config *config) {
+struct background *cn_background_new(struct shared_module *shared, struct code_variant *variant) {
     struct alloc *alloc = &shared->engine->alloc;
     struct module *module = shared->module;
     struct background *job = cn_calloc(alloc, 1, sizeof *job);
@@ -179,13 +182,12 @@ struct background *cn_background_new(struct shared_module *shared, _Atomic uint6
     cn_shared_retain(shared);
     job->shared = shared;
     job->module = module;
-    job->table = table;
-    job->config = *config;
+    job->variant = variant;
     job->process = cn_os_process();
     job->next = module->imported_func_count;
     job->queue = cn_calloc(alloc, (size_t)defined(module) * 2, sizeof *job->queue);
     job->marks = cn_calloc(alloc, defined(module), 1);
-    job->translators = get_translators(module);
+    job->translators = get_translators(shared);
     if (!job->queue || !job->marks || !job->translators) {
         free_job(job);
         return NULL;
@@ -279,8 +281,7 @@ static void translate(struct background *job, uint32_t item) {
     struct error error;
     uint32_t func = item & ~WITH_CALLS;
     begin(job->translators, func);
-    const struct code *code =
-        cn_code_get(job->module, job->table, func, &job->config, NULL, &error);
+    const struct code *code = cn_code_get(job->shared, job->variant, func, NULL, &error);
     end(job->translators, func);
     if (!code)
         note_failure(job, func, &error);

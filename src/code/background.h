@@ -9,13 +9,11 @@
 #include "code/code.h"
 
 struct background;
-struct shared_module;
 
 #define BACKGROUND_THREADS 16u
 
 /* A job that has not started. Holds a reference of the module. NULL when memory is exhausted. */
-struct background *cn_background_new(struct shared_module *, _Atomic uint64_t *table,
-                                     const struct translation_config *);
+struct background *cn_background_new(struct shared_module *, struct code_variant *);
 /* Adds a function; with `calls`, also what it calls and so on. Before the start only. */
 void cn_background_add(struct background *, uint32_t func, bool calls);
 /* Adds all that is left. */
@@ -31,7 +29,7 @@ void cn_background_cancel(struct background *);
 void cn_background_delete(struct background *);
 
 /* Of a module: which functions are under way, for first calls. Lives as long as the module. */
-void cn_translators_await(struct module *, uint32_t func);
-void cn_translators_free(struct module *);
+void cn_translators_await(struct shared_module *, const struct code_variant *, uint32_t func);
+void cn_translators_free(struct shared_module *);
 
 #endif

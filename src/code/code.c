@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "code/background.h"
 #include "binary/opcodes.h"
@@ -121,33 +122,38 @@ uint64_t cn_code_unspent_fuel(struct module *module, const struct code *code, co
 
 /* ---- making code ---- */
 
-void cn_code_drop(struct module *module) {
-    struct code *code = atomic_load(&module->code_list);
+static void drop_code(struct shared_module *shared) {
+    struct alloc *alloc = shared->module->alloc;
+    struct code *code = atomic_load(&shared->code.list);
     while (code) {
         struct code *next = code->next;
         struct code *steps = atomic_load(&code->steps);
         if (steps)
-            free_map(module->alloc, steps);
-        free_map(module->alloc, code);
-        cn_steps_free(module->alloc, steps);
-        cn_free(module->alloc, code, code->size);
+            free_map(alloc, steps);
+        free_map(alloc, code);
+        cn_steps_free(alloc, steps);
+        cn_free(alloc, code, code->size);
         code = next;
     }
-    cn_translators_free(module);
+    cn_translators_free(shared);
+}
+
+void cn_code_own(struct shared_module *shared) {
+    atomic_store(&shared->code.drop, drop_code);
 }
 
 static struct code *code_of_word(uint64_t word) {
+    CN_ASSERT(word != 0 && !(word & CODE_UNTRANSLATED));
     return (struct code *)(uintptr_t)word;
 }
 
-/* Of a deferred module: the module's own table knows what is valid, for its twins too. */
-static bool ensure_valid(struct module *module, uint32_t func, struct error *error) {
-    _Atomic uint64_t *table = cn_module_code(module);
-    if (!table)
-        return cn_fail_memory(error);
-    _Atomic uint64_t *entry = &table[func - module->imported_func_count];
-    uint64_t known = atomic_load_explicit(entry, memory_order_acquire);
-    if (!(known & CODE_UNTRANSLATED) || (known & CODE_VALID))
+/* Validates the body of a function of a deferred module, unless it was before. */
+static bool ensure_valid(struct shared_module *shared, uint32_t func, struct error *error) {
+    struct module *module = shared->module;
+    uint32_t defined = func - module->imported_func_count;
+    _Atomic uint8_t *bits = &shared->code.valid[defined / 8];
+    uint8_t bit = (uint8_t)(1u << (defined % 8));
+    if (atomic_load_explicit(bits, memory_order_acquire) & bit)
         return true;
     uint64_t start = cn_os_monotonic_ns();
     struct span body = cn_module_body(module, func);
@@ -155,46 +161,47 @@ static bool ensure_valid(struct module *module, uint32_t func, struct error *err
         cn_prefer_malformed_body(module, func, body, error);
         return false;
     }
-    atomic_fetch_add(&module->validate_ns, cn_os_monotonic_ns() - start);
-    /* Whoever sets the mark counts; nobody translates before it is set. */
-    if (atomic_compare_exchange_strong(entry, &known, known | CODE_VALID))
-        atomic_fetch_add(&module->validated_functions, 1);
+    atomic_fetch_add(&shared->code.validate_ns, cn_os_monotonic_ns() - start);
+    /* Of several threads the one that sets the bit counts. */
+    if (!(atomic_fetch_or(bits, bit) & bit))
+        atomic_fetch_add(&shared->code.validated_functions, 1);
     return true;
 }
 
-struct code *cn_code_get(struct module *module, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *config, const struct interrupt *asker,
-                         struct error *error) {
-    _Atomic uint64_t *entry = &table[func - module->imported_func_count];
+static void count_translation(struct module_code *stats, const struct code *code, uint64_t start) {
+    atomic_fetch_add(&stats->translated_functions, 1);
+    atomic_fetch_add(&stats->translated_bytes, code->body.length);
+    atomic_fetch_add(&stats->bytecode_bytes, (uint64_t)code->cell_count * 8);
+    atomic_fetch_add(&stats->translate_ns, cn_os_monotonic_ns() - start);
+}
+
+struct code *cn_code_get(struct shared_module *shared, struct code_variant *variant, uint32_t func,
+                         const struct interrupt *asker, struct error *error) {
+    struct module *module = shared->module;
+    CN_ASSERT(func >= module->imported_func_count && func < module->func_count);
+    _Atomic uint64_t *entry = &variant->words[func - module->imported_func_count];
     uint64_t word = atomic_load_explicit(entry, memory_order_acquire);
     if (!(word & CODE_UNTRANSLATED))
         return code_of_word(word);
-    if (module->deferred) {
-        if (!ensure_valid(module, func, error))
-            return NULL;
-        word = atomic_load_explicit(entry, memory_order_acquire);
-        if (!(word & CODE_UNTRANSLATED))
-            return code_of_word(word);
-    }
+    if (module->deferred && !ensure_valid(shared, func, error))
+        return NULL;
     uint64_t start = cn_os_monotonic_ns();
-    struct code *code =
-        cn_translate(module, func, cn_module_body(module, func), config, asker, NULL, error);
+    struct code *code = cn_translate(module, func, cn_module_body(module, func), &variant->config,
+                                     asker, NULL, error);
     if (!code)
         return NULL;
-    code->size_offset = (uint32_t)((word & ~CODE_VALID) >> 1);
+    code->size_offset = (uint32_t)(word >> 1);
+    CN_ASSERT(code->explicit_checks == variant->config.explicit_checks);
     /* Another thread may have been faster: its code is the same, and ours goes. */
     if (!atomic_compare_exchange_strong(entry, &word, (uint64_t)(uintptr_t)code)) {
         cn_free(module->alloc, code, code->size);
         return code_of_word(word);
     }
-    module->drop_code = cn_code_drop;
-    code->next = atomic_load(&module->code_list);
-    while (!atomic_compare_exchange_weak(&module->code_list, &code->next, code)) {
+    cn_code_own(shared);
+    code->next = atomic_load(&shared->code.list);
+    while (!atomic_compare_exchange_weak(&shared->code.list, &code->next, code)) {
     }
-    atomic_fetch_add(&module->translated_functions, 1);
-    atomic_fetch_add(&module->translated_bytes, code->body.length);
-    atomic_fetch_add(&module->bytecode_bytes, (uint64_t)code->cell_count * 8);
-    atomic_fetch_add(&module->translate_ns, cn_os_monotonic_ns() - start);
+    count_translation(&shared->code, code, start);
     return code;
 }
 
@@ -225,14 +232,13 @@ const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *ins
     if (!(word & CODE_UNTRANSLATED))
         return code_of_word(word);
     struct error error;
-    struct translation_config config = cn_instance_translation(instance);
     uint32_t func = defined_index + instance->module->imported_func_count;
-    cn_translators_await(instance->module, func);
+    cn_translators_await(instance->shared, instance->variant, func);
     /* Interrupted once, it is translated whole the next time, so that interrupts which come often do not
      * keep a run from going on. */
     const void *entry = &instance->code[defined_index];
     const struct interrupt *asker = vm->interrupted_entry == entry ? NULL : &vm->interrupt;
-    struct code *code = cn_code_get(instance->module, instance->code, func, &config, asker, &error);
+    struct code *code = cn_code_get(instance->shared, instance->variant, func, asker, &error);
     if (!code)
         cn_stop_untranslated(vm, func, &error);
     vm->interrupted_entry = !code && vm->event == EVENT_INTERRUPTED ? entry : NULL;

@@ -1,21 +1,20 @@
 /*
- * Translated code: made once, published in a table of its module, found again by pc.
+ * Translated code: made once, published in a variant of its module, found again by pc.
  */
 #ifndef CN_CODE_CODE_H
 #define CN_CODE_CODE_H
 
 #include "base/interrupt.h"
 #include "bytecode/code.h"
+#include "runtime/shared.h"
 
-/* The code of a defined function, translating it when it is not yet: NULL and *error when memory or
- * a limit does not allow it, or when `asker` (or NULL) is interrupted. Any thread. `table` is
- * module->code or a twin of it. */
-struct code *cn_code_get(struct module *, _Atomic uint64_t *table, uint32_t func,
-                         const struct translation_config *, const struct interrupt *asker,
-                         struct error *);
+/* The code of a defined function in a variant of its module, translated now when it is not yet: NULL and *error when
+ * memory or a limit does not allow it, or when `asker` (or NULL) is interrupted. Any thread. */
+struct code *cn_code_get(struct shared_module *, struct code_variant *, uint32_t func,
+                         const struct interrupt *asker, struct error *);
 
-/* Frees what was translated, at the end of a module. */
-void cn_code_drop(struct module *);
+/* To be called by whatever puts something into the module's struct module_code: it is freed at the module's end. */
+void cn_code_own(struct shared_module *);
 
 /* The WebAssembly offset (from the start of the module) of the instruction whose bytecode holds pc,
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
@@ -34,7 +33,7 @@ uint64_t cn_code_unspent_fuel(struct module *, const struct code *, const uint64
                               const struct translation_config *);
 
 /* WebAssembly and bytecode side by side (catnap_module_disassemble). */
-bool cn_code_disassemble(struct module *, uint32_t func, const struct translation_config *,
+bool cn_code_disassemble(struct shared_module *, struct code_variant *, uint32_t func,
                          catnap_write_t, void *env, struct error *);
 
 #endif

@@ -261,17 +261,15 @@ static void write_body(const struct module *module, const struct code *code,
     }
 }
 
-bool cn_code_disassemble(struct module *module, uint32_t func,
-                         const struct translation_config *config, catnap_write_t write, void *env,
-                         struct error *error) {
+bool cn_code_disassemble(struct shared_module *shared, struct code_variant *variant, uint32_t func,
+                         catnap_write_t write, void *env, struct error *error) {
+    struct module *module = shared->module;
     struct source_map map = {.alloc = module->alloc};
-    _Atomic uint64_t *table = cn_module_code(module);
-    struct code *published = table ? cn_code_get(module, table, func, config, NULL, error) : NULL;
-    if (!table)
-        cn_fail_memory(error);
+    const struct code *published = cn_code_get(shared, variant, func, NULL, error);
     if (!published)
         return false;
-    struct code *code = cn_translate(module, func, published->body, config, NULL, &map, error);
+    struct code *code =
+        cn_translate(module, func, published->body, &variant->config, NULL, &map, error);
     if (code) {
         struct line left = {.length = 0}, right = {.length = 0};
         char type[256];

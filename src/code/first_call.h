@@ -20,12 +20,7 @@ void cn_stop_untranslated(struct machine *vm, uint32_t func, const struct error 
 
 /* What the instance's code was or will be translated with. */
 static inline struct translation_config cn_instance_translation(const struct wasm_instance_t *i) {
-    return (struct translation_config){
-        .fuel = i->machine->fuel_enabled,
-        .interruptible = i->machine->interrupt.enabled,
-        .explicit_checks = i->module->memory_count > 0 && !i->memories[0]->guarded,
-        .profile_ops = i->machine->store->engine->config.profile_ops,
-    };
+    return i->variant->config;
 }
 /* What this code of the instance was translated with. */
 static inline struct translation_config cn_code_translation(const struct wasm_instance_t *i,

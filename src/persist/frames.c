@@ -395,8 +395,8 @@ static bool find_places(struct rebuild *r) {
             return bad(r, "execution cannot stand where a frame does");
         struct translation_config config = cn_instance_translation(func->instance);
         asked->instance = func->instance;
-        asked->code = cn_code_get(func->instance->module, func->instance->code, func->index,
-                                  &config, NULL, r->error);
+        asked->code = cn_code_get(func->instance->shared, func->instance->variant, func->index,
+                                  NULL, r->error);
         if (!asked->code)
             return false;
         asked->probe = (struct probe){.place = (enum probe_place)frame->place,

@@ -131,12 +131,16 @@ static bool make_globals(wasm_instance_t *instance, struct error *error) {
     return true;
 }
 
-/* Which translation the instance runs: that without bounds checks needs guard pages. */
+/* Which code the instance runs: code without bounds checks needs guard pages. */
 static bool choose_code(wasm_instance_t *instance, struct error *error) {
-    struct module *module = instance->shared->module;
+    const struct module *module = instance->module;
     bool guarded = module->memory_count == 0 || instance->memories[0]->guarded;
-    instance->code = guarded ? cn_module_code(module) : cn_shared_explicit_code(instance->shared);
-    return instance->code ? true : cn_fail_memory(error);
+    struct translation_config config = cn_engine_translation(instance->shared->engine, !guarded);
+    instance->variant = cn_shared_variant(instance->shared, &config);
+    if (!instance->variant)
+        return cn_fail_memory(error);
+    instance->code = instance->variant->words;
+    return true;
 }
 
 static void drop_object(struct wasm_ref_t *ref) {

@@ -19,9 +19,10 @@ struct wasm_trap_t;
 struct wasm_instance_t {
     struct wasm_ref_t ref;
     struct module *module;
-    struct machine *machine; /* of the store */
-    /* What the handlers use, by index in the module's index spaces; code, which is the module's or
-     * its twin with explicit bounds checks, by defined index. */
+    struct machine *machine;      /* of the store */
+    struct code_variant *variant; /* the code that it runs */
+    /* What the handlers use, by index in the module's index spaces; `code`, the variant's words, by defined
+     * index. */
     _Atomic uint64_t *code;
     wasm_memory_t **memories;
     wasm_table_t **tables;
