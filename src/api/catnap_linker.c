@@ -258,7 +258,7 @@ static struct wasm_ref_t *make_trapping(wasm_store_t *store, const struct functy
         cn_fail_memory(error);
         return NULL;
     }
-    cn_types_retain(&store->engine->types, type);
+    cn_types_retain(&store->engine->types, &type->def);
     wasm_func_t *func = cn_func_new(store, type, call_unknown, NULL, unknown, free_unknown, error);
     if (!func) {
         free_unknown(unknown);

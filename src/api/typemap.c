@@ -62,7 +62,7 @@ const struct functype *cn_functype_intern(wasm_engine_t *engine, const wasm_func
     if (types) {
         convert_types(&from->params, types);
         convert_types(&from->results, types + params);
-        type = cn_types_intern(&engine->types, types, (uint32_t)params, (uint32_t)results);
+        type = cn_types_intern_func(&engine->types, types, (uint32_t)params, (uint32_t)results);
     }
     if (types != small)
         cn_free(&engine->alloc, types, bytes);

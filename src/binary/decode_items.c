@@ -108,7 +108,7 @@ bool cn_decode_valtype(struct decoder *d, valtype *type) {
         return true;
     if (code == VT_V128)
         return cn_decode_need(d, CATNAP_FEATURE_SIMD, offset, "v128");
-    if (vt_is_ref(code))
+    if (vt_is_basic(code))
         return cn_decode_need(d, CATNAP_FEATURE_REFERENCE_TYPES, offset, cn_valtype_name(code));
     return cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed", "value type 0x%02x",
                              code);

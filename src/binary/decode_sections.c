@@ -2,7 +2,7 @@
  */
 #include "binary/later.h"
 #include "binary/sections.h"
-#include "binary/types.h"
+#include "types/registry.h"
 
 #include <string.h>
 
@@ -54,7 +54,7 @@ static bool decode_types(struct sections *s, valtype *types, uint32_t *count, ui
     return true;
 }
 
-static bool decode_functype(struct sections *s, const struct functype **type) {
+static bool decode_functype(struct sections *s, const struct deftype **type) {
     valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
     uint32_t offset = cn_decode_offset(&s->d), params, results;
     uint8_t form;
@@ -66,8 +66,11 @@ static bool decode_functype(struct sections *s, const struct functype **type) {
     if (!decode_types(s, types, &params, LIMIT_PARAMS, "parameters") ||
         !decode_types(s, types + params, &results, LIMIT_RESULTS, "results"))
         return false;
-    *type = cn_types_intern(s->m->registry, types, params, results);
-    return *type || cn_fail_memory(s->d.error);
+    const struct functype *func = cn_types_intern_func(s->m->registry, types, params, results);
+    if (!func)
+        return cn_fail_memory(s->d.error);
+    *type = &func->def;
+    return true;
 }
 
 bool cn_decode_type_section(struct sections *s) {

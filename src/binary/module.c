@@ -1,7 +1,7 @@
 #include "binary/module.h"
 
 #include "binary/reader.h"
-#include "binary/types.h"
+#include "types/registry.h"
 
 struct span cn_module_body(const struct module *m, uint32_t func) {
     const uint8_t *at = m->bytes + m->bodies[func - m->imported_func_count];

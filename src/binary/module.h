@@ -14,53 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-
-/* A value type: its binary code (section 5.3), with room above it for a type index, which typed
- * references will need. */
-typedef uint32_t valtype;
-#define VT_I32 0x7Fu
-#define VT_I64 0x7Eu
-#define VT_F32 0x7Du
-#define VT_F64 0x7Cu
-#define VT_V128 0x7Bu
-#define VT_FUNCREF 0x70u
-#define VT_EXTERNREF 0x6Fu
-#define VT_BOTTOM 0u /* of unreachable code; in the validator only */
-
-static inline bool vt_is_ref(valtype t) {
-    return t == VT_FUNCREF || t == VT_EXTERNREF;
-}
-static inline bool vt_is_num(valtype t) {
-    return t >= VT_F64 && t <= VT_I32;
-}
-/* Slots of the value stack that a value takes. */
-static inline uint32_t vt_slots(valtype t) {
-    return t == VT_V128 ? 2 : 1;
-}
-/* "i32", "funcref" ... */
-const char *cn_valtype_name(valtype);
-
-/* A function type. Interned in the engine, so that equal types are the same pointer everywhere. */
-struct functype {
-    struct functype *next; /* in the registry's bucket */
-    uint32_t hash;
-    uint32_t references; /* guarded by the registry's mutex */
-    uint32_t param_count, result_count;
-    uint32_t param_slots, result_slots;
-    uint32_t value_slots; /* the greater of the two */
-    /* Of i32 and f32, whose slots are zero above: a bit for each of the first 32 slots. */
-    uint32_t narrow_params, narrow_results;
-    bool numbers;    /* neither references nor v128 */
-    valtype types[]; /* parameters, then results, then one more that may be read */
-};
-static inline const valtype *ft_params(const struct functype *t) {
-    return t->types;
-}
-static inline const valtype *ft_results(const struct functype *t) {
-    return t->types + t->param_count;
-}
-/* Writes "(i32, i64) -> (f32)" into text, truncating; returns text. */
-char *cn_functype_format(const struct functype *, char *text, size_t size);
+#include "types/deftype.h"
 
 /* Implementation limits: those of the JavaScript API (section "Implementation-defined limits"). */
 #define LIMIT_MODULE_BYTES UINT64_C(1073741824)
@@ -169,7 +123,7 @@ struct section {
     struct span name;    /* custom only */
 };
 
-struct type_registry; /* binary/types.h */
+struct type_registry; /* types/registry.h */
 
 struct module {
     _Atomic uint32_t references;
@@ -184,7 +138,7 @@ struct module {
     void *release_env;
 
     uint32_t type_count;
-    const struct functype **types;
+    const struct deftype **types; /* canonical, each with a reference */
 
     uint32_t import_count;
     struct import *imports;
@@ -224,9 +178,13 @@ struct module {
     uint32_t validated_functions;
 };
 
+/* The type at an index of the module's, which is that of a function type. */
+static inline const struct functype *module_functype(const struct module *m, uint32_t type) {
+    return dt_func(m->types[type]);
+}
 /* The type of a function of the module's index space. */
 static inline const struct functype *module_func_type(const struct module *m, uint32_t func) {
-    return m->types[m->func_types[func]];
+    return module_functype(m, m->func_types[func]);
 }
 
 /* The body of a defined function (index in the whole index space): its locals declaration, code and

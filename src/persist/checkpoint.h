@@ -2,6 +2,7 @@
 #ifndef CN_PERSIST_CHECKPOINT_H
 #define CN_PERSIST_CHECKPOINT_H
 
+#include "base/error.h"
 #include "runtime/engine.h"
 
 bool cn_checkpoint(wasm_store_t *, uint32_t *level, struct error *);

@@ -131,7 +131,7 @@ static struct limits get_limits(struct reader *r) {
 
 static valtype get_type(struct reader *r) {
     valtype type = get32(r);
-    if (!vt_is_num(type) && type != VT_V128 && !vt_is_ref(type))
+    if (!vt_is_basic(type))
         bad(r, "an unknown type");
     return type;
 }

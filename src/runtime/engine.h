@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/pieces.h"
 #include "base/track.h"
-#include "binary/types.h"
+#include "types/registry.h"
 #include "catnap.h"
 
 struct wasm_config_t {

@@ -7,7 +7,7 @@ wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_
                          struct error *error) {
     wasm_func_t *func = cn_calloc(store->alloc, 1, sizeof *func);
     if (!func) {
-        cn_types_release(&store->engine->types, type);
+        cn_types_release(&store->engine->types, &type->def);
         cn_fail_memory(error);
         return NULL;
     }

@@ -68,7 +68,7 @@ void cn_object_finalize(struct wasm_ref_t *ref) {
 static void free_func(struct wasm_ref_t *ref) {
     struct wasm_func_t *func = (struct wasm_func_t *)ref;
     if (ref->in_store)
-        cn_types_release(&ref->store->engine->types, func->type);
+        cn_types_release(&ref->store->engine->types, &func->type->def);
     cn_free(ref->store->alloc, func, sizeof *func);
 }
 

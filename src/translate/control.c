@@ -52,7 +52,7 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
 void cn_translate_block(struct translator *t, enum construct construct) {
     struct condition condition = {0};
     int64_t code = cn_s64_valid(&t->at);
-    const struct functype *type = code >= 0 ? t->module->types[code] : NULL;
+    const struct functype *type = code >= 0 ? module_functype(t->module, (uint32_t)code) : NULL;
     if (construct == IF)
         condition = cn_pop_condition(t);
     cn_flush_locals(t);
@@ -214,7 +214,7 @@ void cn_translate_call(struct translator *t) {
 }
 
 void cn_translate_call_indirect(struct translator *t) {
-    const struct functype *type = t->module->types[cn_u32_valid(&t->at)];
+    const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
     uint32_t table = cn_u32_valid(&t->at);
     struct value index = *cn_pop_value(t);
     /* The arguments go home first, as their copies may take the scratch slot that the index needs. */

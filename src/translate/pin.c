@@ -125,7 +125,7 @@ void cn_weigh_locals(const uint8_t *at, const uint8_t *end, uint64_t *weights) {
 bool cn_may_loop(const uint8_t *at, const uint8_t *end) {
     while ((at = memchr(at, OP_loop, (size_t)(end - at)))) {
         at++; /* there is an `end` behind everything */
-        if (*at == (BLOCK_EMPTY & 0x7F) || vt_is_num(*at) || *at == VT_V128 || vt_is_ref(*at))
+        if (*at == (BLOCK_EMPTY & 0x7F) || vt_is_basic(*at))
             return true;
     }
     return false;

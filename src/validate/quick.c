@@ -318,7 +318,7 @@ static void push(struct look *l, valtype type) {
  * types in bodies.
  */
 static bool is_known(valtype type) {
-    return vt_is_num(type) || type == VT_V128 || vt_is_ref(type);
+    return vt_is_basic(type);
 }
 
 /* A type as the body's own byte, of a feature that the module may use. References are rare. */
@@ -479,7 +479,7 @@ static bool call_indirect(struct look *l) {
     bool read = m->features & CATNAP_FEATURE_REFERENCE_TYPES ? cn_u32_in_reach(&l->at, &table)
                                                              : *l->at++ == 0;
     return read && table < m->table_count && m->tables[table].element == VT_FUNCREF &&
-           apply(l, m->types[type]);
+           apply(l, module_functype(m, type));
 }
 
 static bool global(struct look *l, uint8_t opcode) {
@@ -877,9 +877,11 @@ static size_t size_of(const struct module *m) {
     return sizeof(struct quick) + m->type_count * sizeof(struct signature);
 }
 
-static bool knows_type(const struct functype *type) {
-    for (uint32_t i = 0; i < type->param_count + type->result_count; i++)
-        if (!is_known(type->types[i]))
+static bool knows_type(const struct deftype *type) {
+    if (type->kind != TYPE_FUNC)
+        return false;
+    for (uint32_t i = 0; i < type->count; i++)
+        if (!is_known(dt_func(type)->types[i]))
             return false;
     return true;
 }
@@ -928,7 +930,7 @@ bool cn_quick_new(const struct module *m, struct quick **quick) {
     q->base = q->end = NULL;
     q->cleared = 0;
     for (uint32_t i = 0; i < m->type_count; i++)
-        q->signatures[i] = signature_of(m->types[i]);
+        q->signatures[i] = signature_of(module_functype(m, i));
     for (uint32_t i = 0; i < 256; i++)
         q->of_byte[i] = meaning_of(m, i);
     *quick = q;

@@ -14,14 +14,14 @@ static struct types single(valtype type) {
 struct types cn_block_params(const struct validator *v, const struct block *block) {
     if (!block->has_index || block->kind == BLOCK_FUNCTION)
         return single(VT_BOTTOM);
-    const struct functype *type = v->m->types[block->type];
+    const struct functype *type = module_functype(v->m, block->type);
     return (struct types){ft_params(type), type->param_count};
 }
 
 struct types cn_block_results(const struct validator *v, const struct block *block) {
     if (!block->has_index)
         return single(block->type);
-    const struct functype *type = v->m->types[block->type];
+    const struct functype *type = module_functype(v->m, block->type);
     return (struct types){ft_results(type), type->result_count};
 }
 

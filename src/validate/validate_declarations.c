@@ -35,11 +35,11 @@ static uint64_t offset_of(const struct module *m, enum extern_kind kind, uint32_
 
 static bool check_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->type_count; i++)
-        if (m->types[i]->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
+        if (module_functype(m, i)->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
             return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
                               "invalid result arity: the %u results of type %u need the feature "
                               "multi-value, which is switched off",
-                              m->types[i]->result_count, i);
+                              module_functype(m, i)->result_count, i);
     return true;
 }
 

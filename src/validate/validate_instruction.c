@@ -136,7 +136,7 @@ static bool validate_call_indirect(struct validator *v) {
     if (v->m->tables[table].element != VT_FUNCREF)
         return cn_invalid(v, "type mismatch: call_indirect through a table of %s",
                           cn_valtype_name(v->m->tables[table].element));
-    return cn_pop(v, VT_I32) && call_type(v, v->m->types[type]);
+    return cn_pop(v, VT_I32) && call_type(v, module_functype(v->m, type));
 }
 
 /* ---- Parametric and reference instructions ---- */

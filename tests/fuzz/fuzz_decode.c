@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "binary/types.h"
+#include "types/registry.h"
 #include "validate/quick.h"
 #include "validate/validate.h"
 #include "validate/validator.h"

@@ -6,7 +6,7 @@
 #define TESTS_BODIES_H
 
 #include "binary/opcodes.h"
-#include "binary/types.h"
+#include "types/registry.h"
 #include "build.h"
 #include "validate/validate.h"
 

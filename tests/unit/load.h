@@ -5,7 +5,7 @@
 
 #include "build.h"
 
-#include "binary/types.h"
+#include "types/registry.h"
 #include "validate/validate.h"
 
 struct loader {

@@ -200,7 +200,7 @@ static void unknown_declarations_are_refused(void **state) {
     NOT_TAKEN(m->memory_count = 2, m->memory_count = 1);
     was = m->globals[0].type.type;
     NOT_TAKEN(m->globals[0].type.type = typed_reference, m->globals[0].type.type = was);
-    valtype *param = (valtype *)&m->types[0]->types[0];
+    valtype *param = (valtype *)&dt_func(m->types[0])->types[0];
     was = *param;
     NOT_TAKEN(*param = typed_reference, *param = was);
     NOT_TAKEN(*param = was | 0x100, *param = was);
