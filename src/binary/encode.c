@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "binary/walk.h"
 
 #define LONGEST_U32 5u
 
@@ -57,6 +58,16 @@ static unsigned form_u32(uint32_t value, uint8_t form[LONGEST_U32]) {
 void cn_encode_u32(struct encoder *e, uint32_t value) {
     uint8_t form[LONGEST_U32];
     cn_encode_bytes(e, form, form_u32(value, form));
+}
+
+void cn_encode_opcode(struct encoder *e, enum opcode opcode) {
+    struct opcode_prefix prefix = cn_prefix_of(opcode);
+    if (!prefix.byte) {
+        cn_encode_byte(e, (uint8_t)opcode);
+        return;
+    }
+    cn_encode_byte(e, prefix.byte);
+    cn_encode_u32(e, (uint32_t)opcode - prefix.first);
 }
 
 void cn_encode_s64(struct encoder *e, int64_t value) {

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "binary/module.h"
+#include "binary/opcodes.h"
 
 struct encoder {
     struct alloc *alloc;
@@ -29,6 +30,7 @@ void cn_encode_bytes(struct encoder *, const void *, size_t length);
 /* LEB128 (section 5.2.2) in its shortest form. */
 void cn_encode_u32(struct encoder *, uint32_t);
 void cn_encode_s64(struct encoder *, int64_t); /* s32 and s33 have the same form */
+void cn_encode_opcode(struct encoder *, enum opcode);
 /* Little-endian. */
 void cn_encode_fixed(struct encoder *, uint64_t, unsigned bytes);
 void cn_encode_limits(struct encoder *, const struct limits *);

@@ -2,35 +2,40 @@
 
 #include "base/bytes.h"
 #include "binary/later.h"
+#include "binary/walk.h"
 
-/* `code` is what follows a prefix byte, or UINT32_MAX. */
-static bool illegal(struct decoder *d, uint32_t offset, uint8_t byte, uint32_t code) {
-    if (code == UINT32_MAX)
+static enum code_place place_of(uint8_t prefix) {
+    switch (prefix) {
+    case 0xFC:
+        return PLACE_OPCODE_FC;
+    case 0xFD:
+        return PLACE_OPCODE_FD;
+    default:
+        return PLACE_OPCODE;
+    }
+}
+
+/* Says why there is no opcode at d->r: the bytes end, or no instruction is known by that code. */
+static bool __attribute__((cold)) explain_opcode(struct decoder *d) {
+    uint8_t byte;
+    uint32_t number, offset = cn_decode_offset(d);
+    if (!cn_decode_byte(d, &byte, "instruction"))
+        return false;
+    if (!cn_prefix(byte).byte)
         return cn_decode_unknown(d, offset, PLACE_OPCODE, byte, "illegal", "opcode 0x%02x", byte);
-    enum code_place place = byte == 0xFC ? PLACE_OPCODE_FC : PLACE_OPCODE_FD;
-    return cn_decode_unknown(d, offset, place, code, "illegal", "opcode 0x%02x %u", byte, code);
+    return cn_decode_u32(d, &number, "opcode") &&
+           cn_decode_unknown(d, offset, place_of(byte), number, "illegal", "opcode 0x%02x %u", byte,
+                             number);
 }
 
 static bool decode_opcode(struct decoder *d, struct instruction *in) {
-    uint8_t byte;
-    uint32_t code = UINT32_MAX;
+    const uint8_t *start = d->r.at;
     in->offset = cn_decode_offset(d);
-    if (!cn_decode_byte(d, &byte, "instruction"))
-        return false;
-    in->opcode = byte;
-    if (byte == 0xFC || byte == 0xFD) {
-        uint32_t prefix = byte == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD;
-        uint32_t room =
-            byte == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC : OPCODE_LIMIT - OPCODE_PREFIX_FD;
-        if (!cn_decode_u32(d, &code, "opcode"))
-            return false;
-        if (code >= room)
-            return illegal(d, in->offset, byte, code);
-        in->opcode = prefix + code;
+    if (!cn_read_opcode(&d->r, &in->opcode)) {
+        d->r.at = start;
+        return explain_opcode(d);
     }
     const struct op_info *info = &cn_op_info[in->opcode];
-    if (!info->name)
-        return illegal(d, in->offset, byte, code);
     return cn_decode_need(d, info->feature, in->offset, info->name);
 }
 
@@ -144,28 +149,8 @@ static bool decode_constant(struct decoder *d, struct instruction *in) {
     return true;
 }
 
-static const char *index_name(uint8_t immediate) {
-    switch (immediate) {
-    case IMM_LABEL:
-        return "label";
-    case IMM_FUNC:
-        return "function index";
-    case IMM_LOCAL:
-        return "local index";
-    case IMM_GLOBAL:
-        return "global index";
-    case IMM_TABLE:
-        return "table index";
-    case IMM_DATA:
-        return "data segment index";
-    default:
-        return "element segment index";
-    }
-}
-
 static bool decode_immediates(struct decoder *d, struct instruction *in) {
-    uint8_t immediate = cn_op_info[in->opcode].immediate;
-    switch (immediate) {
+    switch ((enum immediate)cn_op_info[in->opcode].immediate) {
     case IMM_NONE:
         return true;
     case IMM_BLOCK:
@@ -173,13 +158,19 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_BR_TABLE:
         return decode_br_table(d, in);
     case IMM_LABEL:
+        return cn_decode_u32(d, &in->a, "label");
     case IMM_FUNC:
+        return cn_decode_u32(d, &in->a, "function index");
     case IMM_LOCAL:
+        return cn_decode_u32(d, &in->a, "local index");
     case IMM_GLOBAL:
+        return cn_decode_u32(d, &in->a, "global index");
     case IMM_TABLE:
+        return cn_decode_u32(d, &in->a, "table index");
     case IMM_DATA:
+        return cn_decode_u32(d, &in->a, "data segment index");
     case IMM_ELEM:
-        return cn_decode_u32(d, &in->a, index_name(immediate));
+        return cn_decode_u32(d, &in->a, "element segment index");
     case IMM_CALL_INDIRECT:
         return cn_decode_u32(d, &in->a, "type index") && decode_table_index(d, &in->b);
     case IMM_SELECT:
@@ -219,9 +210,14 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_MEM2_LANE:
     case IMM_MEM3_LANE:
         return decode_memarg(d, in) && decode_lane(d, &in->b);
-    default: /* IMM_MEM0 .. IMM_MEM4 */
+    case IMM_MEM0:
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM3:
+    case IMM_MEM4:
         return decode_memarg(d, in);
     }
+    return false; /* no such kind: the table has none but those above */
 }
 
 bool cn_decode_instruction(struct decoder *d, struct instruction *in) {

@@ -12,15 +12,15 @@
 #define COUNT(...) CHOOSE(__VA_ARGS__, 3, 2, OPERANDS_1(__VA_ARGS__) != OPT__, unused)
 
 const struct op_info cn_op_info[OPCODE_LIMIT] = {
-#define OP(code, id, text, imm, needed, type, ...)                                                 \
+#define OP(code, id, text, imm, flags_, needed, type, ...)                                         \
     [code] = {.name = text,                                                                        \
+              .feature = CATNAP_FEATURE_##needed,                                                  \
+              .flags = flags_,                                                                     \
               .immediate = IMM_##imm,                                                              \
               .result = OPT_##type,                                                                \
               .operands = {OPERANDS(__VA_ARGS__)},                                                 \
-              .operand_count = COUNT(__VA_ARGS__),                                                 \
-              .feature = CATNAP_FEATURE_##needed},
+              .operand_count = COUNT(__VA_ARGS__)},
 #include "binary/opcodes.def"
-#undef OP
 };
 
 const char *cn_feature_name(uint64_t feature) {

@@ -4,15 +4,18 @@
 
 #include <stdint.h>
 
-enum opcode {
-#define OP(code, id, name, imm, feature, result, ...) OP_##id = code,
-#include "binary/opcodes.def"
-#undef OP
-    OPCODE_LIMIT = 0x400
-};
+/* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes. */
+enum { OPCODE_FC = 0x100, OPCODE_FD = 0x200, OPCODE_LIMIT = 0x400 };
 
-#define OPCODE_PREFIX_FC 0x100
-#define OPCODE_PREFIX_FD 0x200
+/* Every prefix byte: PREFIX(byte, its first opcode, the limit of its opcodes). */
+#define OPCODE_PREFIXES(PREFIX)                                                                    \
+    PREFIX(0xFC, OPCODE_FC, OPCODE_FD)                                                             \
+    PREFIX(0xFD, OPCODE_FD, OPCODE_LIMIT)
+
+enum opcode {
+#define OP(code, id, ...) OP_##id = (code),
+#include "binary/opcodes.def"
+};
 
 /* What follows an opcode in the binary. */
 enum immediate {
@@ -55,6 +58,25 @@ enum immediate {
     IMM_MEM3_LANE
 };
 
+/* Facts about an instruction that code asks for instead of listing opcodes. */
+enum op_flags {
+    /* A construct (block, loop, if) begins behind it; ends before it. `else` does both. */
+    OPF_OPENS = 1 << 0,
+    OPF_CLOSES = 1 << 1,
+    /* Control never goes on behind it: what follows, up to the construct's end, is unreachable. */
+    OPF_NO_NEXT = 1 << 2,
+    /* Straight code ends with it: another fuel block begins behind it. An `end` does so too, but only where
+     * something branches to it. */
+    OPF_ENDS = 1 << 3,
+    OPF_CALLS = 1 << 4, /* calls a function */
+    OPF_BULK = 1 << 5,  /* pays fuel by its length, which is an operand */
+    /* Can be interrupted half-way: three operands, the last of which is the length that is left. */
+    OPF_PIECES = 1 << 6,
+    OPF_FREE = 1 << 7,     /* costs no fuel */
+    OPF_CONSTANT = 1 << 8, /* allowed in constant expressions (section 3.3.10) */
+    OPF_EXTENDED = 1 << 9  /* allowed there by a later version of WebAssembly */
+};
+
 /* Type column: value types by their binary code, and two marks. */
 enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
 #define OPT_I32 0x7F
@@ -65,11 +87,12 @@ enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
 
 struct op_info {
     const char *name; /* NULL: no such opcode */
+    uint64_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
+    uint16_t flags;   /* OPF_* */
     uint8_t immediate;
     uint8_t result;      /* OPT_* */
     uint8_t operands[3]; /* deepest first; OPT__ past the last */
     uint8_t operand_count;
-    uint64_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
 };
 
 /* Indexed by enum opcode. */

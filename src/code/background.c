@@ -8,7 +8,7 @@
 
 #include "base/platform.h"
 #include "base/process.h"
-#include "binary/instruction.h"
+#include "binary/walk.h"
 #include "runtime/shared.h"
 
 /* ---- Functions under way ---- */
@@ -216,20 +216,16 @@ void cn_background_add_all(struct background *job) {
 /* Adds what the body of a translated function calls or refers to. */
 static void add_calls(struct background *job, const struct code *code) {
     const struct module *module = job->module;
-    struct error error;
-    struct instruction in;
-    struct decoder d = {.base = module->bytes, .features = module->features, .error = &error};
-    const uint8_t *at = module->bytes + code->body.offset;
-    for (uint32_t groups = cn_u32_valid(&at); groups > 0; groups--) {
-        cn_u32_valid(&at);
-        cn_s64_valid(&at);
-    }
-    d.r = (struct reader){at, module->bytes + code->body.offset + code->body.length};
-    while (d.r.at < d.r.end && cn_decode_instruction(&d, &in)) {
-        if (cn_op_info[in.opcode].immediate != IMM_FUNC)
+    const uint8_t *at = module->bytes + code->body.offset, *end = at + code->body.length;
+    cn_skip_locals(&at);
+    while (at < end) {
+        enum opcode opcode = cn_opcode_valid(&at);
+        const uint8_t *index = at;
+        cn_skip_immediates(&at, opcode);
+        if (cn_op_info[opcode].immediate != IMM_FUNC)
             continue;
         pthread_mutex_lock(&job->mutex);
-        cn_background_add(job, in.a, true);
+        cn_background_add(job, cn_u32_valid(&index), true);
         pthread_cond_signal(&job->changed);
         pthread_mutex_unlock(&job->mutex);
     }

@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "binary/opcodes.h"
-#include "binary/reader.h"
+#include "binary/walk.h"
 #include "bytecode/bytecode.h"
 
 #include "translate/translate.h"
@@ -122,32 +121,30 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
             add_bytes(line, at, 1);
         break;
     }
-    default:
+    case IMM_LABEL:
+    case IMM_FUNC:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+    case IMM_TABLE:
+    case IMM_MEMORY:
+    case IMM_DATA:
+    case IMM_ELEM:
         add(line, " %u", cn_u32_valid(at));
         break;
     }
-}
-
-static uint32_t read_opcode(const uint8_t **at) {
-    uint32_t opcode = *(*at)++;
-    if (opcode == 0xFC)
-        return OPCODE_PREFIX_FC + cn_u32_valid(at);
-    if (opcode == 0xFD)
-        return OPCODE_PREFIX_FD + cn_u32_valid(at);
-    return opcode;
 }
 
 /* One WebAssembly instruction; `depth` is the nesting and is kept up to date. */
 static void add_wasm(struct line *line, const uint8_t *bytes, const uint8_t **at,
                      uint32_t *depth) {
     uint32_t offset = (uint32_t)(*at - bytes);
-    uint32_t opcode = read_opcode(at);
-    if ((opcode == OP_end || opcode == OP_else_) && *depth > 0)
+    const struct op_info *info = &cn_op_info[cn_opcode_valid(at)];
+    if ((info->flags & OPF_CLOSES) && *depth > 0)
         --*depth;
     add(line, "%06x  %*s%s", offset, (int)(*depth < 12 ? *depth * 2 : 24), "",
-        cn_op_info[opcode].name);
-    add_immediates(line, at, (enum immediate)cn_op_info[opcode].immediate);
-    if (opcode == OP_block || opcode == OP_loop || opcode == OP_if_ || opcode == OP_else_)
+        info->name);
+    add_immediates(line, at, (enum immediate)info->immediate);
+    if (info->flags & OPF_OPENS)
         ++*depth;
 }
 
@@ -232,10 +229,7 @@ static void write_body(const struct module *module, const struct code *code,
     const uint8_t *end = at + code->body.length;
     uint32_t depth = 1;
     size_t entry = 0;
-    for (uint32_t groups = cn_u32_valid(&at); groups > 0; groups--) {
-        cn_u32_valid(&at);
-        cn_s64_valid(&at);
-    }
+    cn_skip_locals(&at);
     /* What belongs to no instruction comes first: the prologue, if there is one. */
     while (entry < map->count && map->entries[entry].cell < code->first_cell)
         entry++;

@@ -65,7 +65,7 @@ bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, stru
 }
 
 void cn_write_place(struct conversion *c, const struct place *place) {
-    cn_encode_byte(&c->out, place->is_global ? OP_global_get : OP_ref_func);
+    cn_encode_opcode(&c->out, place->is_global ? OP_global_get : OP_ref_func);
     cn_encode_u32(&c->out, place->index);
     if (!place->is_global)
         set_bit(c->declared, place->index);
@@ -75,7 +75,7 @@ static bool write_reference(struct conversion *c, valtype type, uint64_t slot, c
                             uint32_t index) {
     struct place place;
     if (slot == 0) {
-        cn_encode_byte(&c->out, OP_ref_null);
+        cn_encode_opcode(&c->out, OP_ref_null);
         cn_encode_byte(&c->out, (uint8_t)type);
         return true;
     }
@@ -96,24 +96,23 @@ bool cn_write_value(struct conversion *c, valtype type, const uint64_t *cell, co
     bool ok = true;
     switch (type) {
     case VT_I32:
-        cn_encode_byte(out, OP_i32_const);
+        cn_encode_opcode(out, OP_i32_const);
         cn_encode_s64(out, (int32_t)cell[0]);
         break;
     case VT_I64:
-        cn_encode_byte(out, OP_i64_const);
+        cn_encode_opcode(out, OP_i64_const);
         cn_encode_s64(out, (int64_t)cell[0]);
         break;
     case VT_F32:
-        cn_encode_byte(out, OP_f32_const);
+        cn_encode_opcode(out, OP_f32_const);
         cn_encode_fixed(out, cell[0], 4);
         break;
     case VT_F64:
-        cn_encode_byte(out, OP_f64_const);
+        cn_encode_opcode(out, OP_f64_const);
         cn_encode_fixed(out, cell[0], 8);
         break;
     case VT_V128:
-        cn_encode_byte(out, 0xFD);
-        cn_encode_u32(out, OP_v128_const - OPCODE_PREFIX_FD);
+        cn_encode_opcode(out, OP_v128_const);
         cn_encode_fixed(out, cell[0], 8);
         cn_encode_fixed(out, cell[1], 8);
         break;
@@ -121,6 +120,6 @@ bool cn_write_value(struct conversion *c, valtype type, const uint64_t *cell, co
         ok = write_reference(c, type, cell[0], what, index);
         break;
     }
-    cn_encode_byte(out, OP_end);
+    cn_encode_opcode(out, OP_end);
     return ok;
 }

@@ -75,9 +75,9 @@ bool cn_plan_segments(struct conversion *c) {
 /* ---- Data ---- */
 
 static void write_offset(struct encoder *out, uint64_t offset) {
-    cn_encode_byte(out, OP_i32_const);
+    cn_encode_opcode(out, OP_i32_const);
     cn_encode_s64(out, (int32_t)offset);
-    cn_encode_byte(out, OP_end);
+    cn_encode_opcode(out, OP_end);
 }
 
 struct memory_writer {
@@ -185,7 +185,7 @@ static void write_run(struct conversion *c, const struct run *run) {
             continue;
         }
         cn_write_place(c, &place);
-        cn_encode_byte(&c->out, OP_end);
+        cn_encode_opcode(&c->out, OP_end);
     }
 }
 

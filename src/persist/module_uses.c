@@ -1,7 +1,7 @@
 /* What the bodies of a valid module name. */
 #include "persist/module.h"
 
-#include "binary/skip.h"
+#include "binary/walk.h"
 
 static void note(uint32_t *count, uint32_t index) {
     if (index >= *count)
@@ -27,14 +27,11 @@ static void note_use(struct code_uses *uses, enum opcode opcode, const uint8_t *
 }
 
 static void look_through(struct code_uses *uses, const uint8_t *at, const uint8_t *end) {
-    for (uint32_t groups = cn_u32_valid(&at); groups > 0; groups--) { /* of locals */
-        cn_u32_valid(&at);
-        cn_u32_valid(&at);
-    }
+    cn_skip_locals(&at);
     while (at < end) {
         enum opcode opcode = cn_opcode_valid(&at);
         note_use(uses, opcode, at);
-        cn_skip_immediates(&at, (enum immediate)cn_op_info[opcode].immediate);
+        cn_skip_immediates(&at, opcode);
     }
 }
 
@@ -62,6 +59,6 @@ void cn_declare_items(struct conversion *c, const struct elem_segment *elem) {
         const uint8_t *immediate = at;
         if (opcode == OP_ref_func)
             set_bit(c->declared, cn_u32_valid(&immediate));
-        cn_skip_immediates(&at, (enum immediate)cn_op_info[opcode].immediate);
+        cn_skip_immediates(&at, opcode);
     }
 }

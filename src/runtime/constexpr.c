@@ -1,7 +1,6 @@
 /* Constant expressions (section 3.3.10), evaluated when a module is instantiated. */
 #include "base/bytes.h"
-#include "binary/opcodes.h"
-#include "binary/reader.h"
+#include "binary/walk.h"
 #include "runtime/instance.h"
 
 #include <string.h>
@@ -11,12 +10,7 @@ static uint64_t read_bytes(const uint8_t **at, unsigned count) {
     return cn_get_le(*at - count, count);
 }
 
-static unsigned read_opcode(const uint8_t **at) {
-    unsigned opcode = *(*at)++;
-    return opcode == 0xFD ? OPCODE_PREFIX_FD + cn_u32_valid(at) : opcode;
-}
-
-static bool evaluate(wasm_instance_t *instance, unsigned opcode, const uint8_t **at,
+static bool evaluate(wasm_instance_t *instance, enum opcode opcode, const uint8_t **at,
                      uint64_t value[2]) {
     switch (opcode) {
     case OP_i32_const:
@@ -46,16 +40,18 @@ static bool evaluate(wasm_instance_t *instance, unsigned opcode, const uint8_t *
         value[0] = func ? object_slot(&func->ref) : 0;
         return func != NULL;
     }
-    default: /* ref.null */
+    case OP_ref_null:
         cn_s64_valid(at);
         return true;
+    default: /* validate_declarations.c lets no other through */
+        return false;
     }
 }
 
 bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t value[2]) {
     value[0] = value[1] = 0;
     while (**at != OP_end) {
-        unsigned opcode = read_opcode(at);
+        enum opcode opcode = cn_opcode_valid(at);
         if (!evaluate(instance, opcode, at, value))
             return false;
     }

@@ -323,7 +323,6 @@ void cn_translate_br_if(struct translator *t, uint32_t depth) {
         cn_patch_branch(t, skip, (uint32_t)t->emit.count);
         cn_emit_label(&t->emit);
     }
-    cn_begin_stretch(t);
 }
 
 /* Where a label's entries of the table at cell `table` go: to the label, or, when code is needed on the
@@ -389,5 +388,4 @@ void cn_translate_br_table(struct translator *t, const struct value *index, uint
     for (uint64_t i = 0; i <= count && !t->emit.exhausted; i++)
         translate_table_entry(t, table + 1, site_of_entry(table + cells, (uint32_t)i),
                               cn_u32_valid(&t->at));
-    cn_go_dead(t);
 }

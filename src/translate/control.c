@@ -66,13 +66,11 @@ void cn_translate_block(struct translator *t, enum construct construct) {
     }
     if (construct == IF) {
         c->else_fixup = cn_emit_condition(t, &condition, false);
-        cn_begin_stretch(t);
     } else if (construct == LOOP) {
         cn_emit_label(&t->emit);
         cn_end_stretch(t);
         c->loop_cell = (uint32_t)t->emit.count;
         cn_check_interrupt(t);
-        cn_begin_stretch(t);
     }
 }
 
@@ -92,7 +90,6 @@ void cn_translate_else(struct translator *t) {
     c->serial = t->serials++;
     c->construct = ELSE;
     t->live = true;
-    cn_begin_stretch(t);
 }
 
 void cn_translate_end(struct translator *t) {
@@ -134,32 +131,19 @@ void cn_go_dead(struct translator *t) {
     cn_pop_to_height(t, top_control(t)->height);
 }
 
-/* ---- dead code: only its nesting matters ---- */
+/* ---- Unreachable code: only its nesting matters ---- */
 
-void cn_translate_dead(struct translator *t, enum opcode opcode) {
-    switch (opcode) {
-    case OP_block:
-    case OP_loop:
-    case OP_if_:
-        t->dead_nest++;
-        break;
-    case OP_else_:
-        if (t->dead_nest == 0) {
-            cn_translate_else(t);
-            return;
-        }
-        break;
-    case OP_end:
-        if (t->dead_nest == 0) {
-            cn_translate_end(t);
-            return;
-        }
+bool cn_skip_dead(struct translator *t, enum opcode opcode) {
+    unsigned flags = cn_op_info[opcode].flags;
+    if (flags & OPF_CLOSES) {
+        if (t->dead_nest == 0)
+            return false;
         t->dead_nest--;
-        break;
-    default:
-        break;
     }
-    cn_skip_immediates(&t->at, (enum immediate)cn_op_info[opcode].immediate);
+    if (flags & OPF_OPENS)
+        t->dead_nest++;
+    cn_skip_immediates(&t->at, opcode);
+    return true;
 }
 
 /* ---- calls ---- */
@@ -202,7 +186,6 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
         called->callee_type = type;
         called->callee = start + (int32_t)type->param_slots;
     }
-    cn_begin_stretch(t);
 }
 
 void cn_translate_call(struct translator *t) {

@@ -47,6 +47,7 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t res
         t->at++;
         t->emit.fuel_cost += t->config->fuel;
         cn_translate_br_table(t, first, (uint32_t)second->constant);
+        cn_go_dead(t);
         return;
     }
     int32_t home = next_home(t);
@@ -127,12 +128,11 @@ static const struct plain plains[] = {
     {OP_elem_drop, BC_elem_drop, 0, 0, 2},
 };
 
-/* Every opcode that comes here has a row. */
 static const struct plain *find_plain(enum opcode opcode) {
-    size_t i = 0, last = sizeof plains / sizeof *plains - 1;
-    while (i < last && plains[i].opcode != opcode)
-        i++;
-    return &plains[i];
+    for (size_t i = 0; i < sizeof plains / sizeof *plains; i++)
+        if (plains[i].opcode == opcode)
+            return &plains[i];
+    return NULL;
 }
 
 static void translate_plain(struct translator *t, const struct plain *plain, uint8_t result,
@@ -166,15 +166,11 @@ static bool is_divisible(const struct translator *t) {
     return t->config->interruptible && next_home(t) <= NEAR_LIMIT;
 }
 
-/* Out of fuel or interrupted, these stop at themselves. */
-static bool pays_for_length(enum opcode opcode) {
-    return goes_in_pieces(opcode) || opcode == OP_memory_grow || opcode == OP_table_grow;
-}
-
-/* Constants go to their slots first, perhaps together with a move before them: from the noted place on no
- * cell belongs to an earlier instruction, whether somebody asks for the place or not. */
-static void stand_before(struct translator *t, enum opcode opcode, unsigned operands) {
-    if (t->config->interruptible && goes_in_pieces(opcode))
+/* Before an instruction that is itself a safepoint. Constants go to their slots first, perhaps together with
+ * a move before them: from the safepoint on no cell belongs to an earlier instruction, whether or not
+ * the safepoint is asked for. */
+static void stand_before(struct translator *t, unsigned flags, unsigned operands) {
+    if (t->config->interruptible && (flags & OPF_PIECES))
         cn_settle(t, operands); /* is_divisible() */
     cn_settle_constants(t, operands);
     cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
@@ -194,21 +190,22 @@ static unsigned count_indices(enum opcode opcode) {
     }
 }
 
-void cn_translate_state(struct translator *t, enum opcode opcode) {
+bool cn_translate_state(struct translator *t, enum opcode opcode) {
     const struct plain *plain = find_plain(opcode);
+    unsigned flags = cn_op_info[opcode].flags;
     uint32_t indices[2] = {0};
+    if (!plain)
+        return false;
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
-    if (pays_for_length(opcode))
-        stand_before(t, opcode, plain->operands);
+    if (flags & OPF_BULK) /* out of fuel or interrupted, it stops at itself */
+        stand_before(t, flags, plain->operands);
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
-    if (goes_in_pieces(opcode))
+    if (flags & OPF_PIECES)
         w = is_divisible(t);
     uint8_t result = plain->result;
     if (opcode == OP_table_get)
         result = (uint8_t)t->module->tables[indices[0]].element;
     translate_plain(t, plain, result, w, indices[0], indices[1]);
-    if (pays_for_length(
-            opcode)) /* of the fuel that is there then: nothing behind it is paid for yet */
-        cn_begin_stretch(t);
+    return true;
 }

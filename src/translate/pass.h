@@ -11,7 +11,7 @@
 #ifndef CN_TRANSLATE_PASS_H
 #define CN_TRANSLATE_PASS_H
 
-#include "binary/skip.h"
+#include "binary/walk.h"
 #include "translate/emit.h"
 #include "translate/rules.h"
 #include "translate/translate.h"
@@ -89,6 +89,7 @@ struct translator {
     const struct interrupt *asker; /* who may be asked to stop, or NULL */
     const uint8_t *next_look;      /* where that is looked at next */
     bool interrupted;
+    const char *unknown;    /* an instruction that no translation is written for, or NULL */
     const uint8_t *closing; /* from here on the body has nothing but `end` */
     struct local *locals;
     uint32_t local_count;
@@ -307,8 +308,9 @@ void cn_translate_block(struct translator *, enum construct);
 void cn_translate_else(struct translator *);
 void cn_translate_end(struct translator *);
 void cn_go_dead(struct translator *);
-/* Dead code: only its nesting matters. */
-void cn_translate_dead(struct translator *, enum opcode);
+/* Skips an instruction that cannot be reached, its immediates too. False for the one that ends the
+ * unreachable code: it is to be translated. */
+bool cn_skip_dead(struct translator *, enum opcode);
 void cn_translate_call(struct translator *);
 void cn_translate_call_indirect(struct translator *);
 
@@ -328,13 +330,9 @@ void cn_translate_load(struct translator *, const struct rule *, uint8_t result)
 void cn_translate_store(struct translator *, const struct rule *);
 /* The offset of a memory instruction. */
 uint32_t cn_read_memarg(struct translator *);
-/* Whether it can be interrupted half-way: three operands, of which the last is how much there is to do. */
-static inline bool goes_in_pieces(enum opcode opcode) {
-    return opcode == OP_memory_copy || opcode == OP_memory_fill || opcode == OP_memory_init ||
-           opcode == OP_table_copy || opcode == OP_table_fill || opcode == OP_table_init;
-}
-/* Tables, bulk memory, references: slots and indices, and nothing to choose. */
-void cn_translate_state(struct translator *, enum opcode);
+/* Tables, bulk memory, references: slots and indices, and nothing to choose. False for an instruction that
+ * is none of these. */
+bool cn_translate_state(struct translator *, enum opcode);
 void cn_translate_vector(struct translator *, enum opcode, const struct rule *);
 
 #endif

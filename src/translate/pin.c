@@ -5,11 +5,12 @@
  */
 #include "translate/pin.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "binary/instruction.h"
 #include "binary/lengths.h"
-#include "binary/skip.h"
+#include "binary/walk.h"
 
 /* Constructs deeper than this are not told apart: what is in them counts as where they are. */
 #define NESTING_SEEN 64
@@ -46,30 +47,37 @@ static void leave(struct walk *w) {
     w->is_loop >>= 1;
 }
 
-static void take_construct(struct walk *w, uint8_t opcode) {
-    if (opcode == OP_end)
+static void take_construct(struct walk *w, unsigned flags, bool loop) {
+    if (flags & OPF_CLOSES)
         leave(w);
-    else
-        enter(w, opcode == OP_loop);
+    if (flags & OPF_OPENS)
+        enter(w, loop);
     uint32_t loops = w->loops < LOOPS_SEEN ? w->loops : LOOPS_SEEN;
     w->read = loops ? UINT64_C(1) << LOOP_FACTOR_SHIFT * (loops - 1) : 0;
     w->write = w->read * WRITE_WEIGHT;
     w->written = loops ? WRITTEN : 0;
 }
 
-/* What is taken of the byte behind the opcode, of the weights and of the mark. */
+/* What is taken of the byte behind the opcode, of the weights and of the mark; and the flags of opcodes that
+ * open or close a construct. */
 struct effect {
     uint8_t index, read, write, construct;
 };
+#define CONSTRUCT (OPF_OPENS | OPF_CLOSES)
+static_assert(CONSTRUCT <= UINT8_MAX, "the flags fit");
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
 static const struct effect effects[256] = {
-    [OP_block] = {.construct = 1},
-    [OP_loop] = {.construct = 1},
-    [OP_if_] = {.construct = 1},
-    [OP_end] = {.construct = 1},
+#define OP_FC(...) /* only opcodes of one byte */
+#define OP_FD(...)
+#define OP(code, id, name, imm, flags, ...) [code] = {.construct = (flags) & CONSTRUCT},
+#include "binary/opcodes.def"
     [OP_local_get] = {.index = 0xFF, .read = 1},
     [OP_local_set] = {.index = 0xFF, .write = 1},
     [OP_local_tee] = {.index = 0xFF, .write = 1},
 };
+#pragma GCC diagnostic pop
 
 static void add(struct walk *w, uint32_t index, struct effect effect) {
     uint64_t weight = w->weights[index];
@@ -79,14 +87,14 @@ static void add(struct walk *w, uint32_t index, struct effect effect) {
 
 /* An instruction whose length was not found. */
 static const uint8_t *take_other(struct walk *w, const uint8_t *at) {
-    uint8_t opcode = *at;
-    enum immediate immediate = (enum immediate)cn_op_info[cn_opcode_valid(&at)].immediate;
+    enum opcode opcode = cn_opcode_valid(&at);
+    const struct op_info *info = &cn_op_info[opcode];
     const uint8_t *index = at;
-    cn_skip_immediates(&at, immediate);
-    if (immediate == IMM_LOCAL)
+    cn_skip_immediates(&at, opcode);
+    if (info->immediate == IMM_LOCAL)
         add(w, cn_u32_valid(&index), effects[opcode]);
-    else if (effects[opcode].construct)
-        take_construct(w, opcode);
+    else if (info->flags & CONSTRUCT)
+        take_construct(w, info->flags, opcode == OP_loop);
     return at;
 }
 
@@ -107,7 +115,7 @@ static const uint8_t *take_stretch(struct walk *w, find_lengths find, const uint
         }
         add(w, w->bytes[i + 1] & effect.index, effect);
         if (effect.construct)
-            take_construct(w, opcode);
+            take_construct(w, effect.construct, opcode == OP_loop);
         i += length;
     }
     return at + i;

@@ -3,157 +3,174 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
 
-/* ---- the loop ---- */
+/* ---- The loop ---- */
 
-static void translate_control(struct translator *t, enum opcode opcode) {
-    struct value value;
+static bool translate_branch(struct translator *t, enum opcode opcode) {
+    struct value index;
     switch (opcode) {
-    case OP_unreachable:
-        cn_emit_plain(t, BC_unreachable, 1);
-        cn_go_dead(t);
-        break;
-    case OP_nop:
-        break;
-    case OP_block:
-        cn_translate_block(t, BLOCK);
-        break;
-    case OP_loop:
-        cn_translate_block(t, LOOP);
-        break;
-    case OP_if_:
-        cn_translate_block(t, IF);
-        break;
-    case OP_else_:
-        cn_translate_else(t);
-        break;
-    case OP_end:
-        cn_translate_end(t);
-        break;
     case OP_br:
         cn_emit_branch_to(t, label(t, cn_u32_valid(&t->at)));
-        cn_go_dead(t);
-        break;
+        return true;
     case OP_br_if:
         cn_translate_br_if(t, cn_u32_valid(&t->at));
-        break;
+        return true;
     case OP_br_table:
-        value = *cn_pop_value(t);
-        cn_translate_br_table(t, &value, 0);
-        break;
+        index = *cn_pop_value(t);
+        cn_translate_br_table(t, &index, 0);
+        return true;
     case OP_return_:
         cn_emit_return(t);
-        cn_go_dead(t);
-        break;
+        return true;
+    case OP_unreachable:
+        cn_emit_plain(t, BC_unreachable, 1);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool translate_control(struct translator *t, enum opcode opcode) {
+    switch (opcode) {
+    case OP_nop:
+        return true;
+    case OP_block:
+        cn_translate_block(t, BLOCK);
+        return true;
+    case OP_loop:
+        cn_translate_block(t, LOOP);
+        return true;
+    case OP_if_:
+        cn_translate_block(t, IF);
+        return true;
+    case OP_else_:
+        cn_translate_else(t);
+        return true;
+    case OP_end:
+        cn_translate_end(t);
+        return true;
     case OP_call:
         cn_translate_call(t);
-        break;
+        return true;
     case OP_call_indirect:
         cn_translate_call_indirect(t);
-        break;
+        return true;
     default:
-        break;
+        return translate_branch(t, opcode);
     }
 }
 
-static void translate_values(struct translator *t, enum opcode opcode) {
+static uint64_t read_fixed(struct translator *t, unsigned bytes) {
+    t->at += bytes;
+    return cn_get_le(t->at - bytes, bytes);
+}
+
+static bool translate_constant(struct translator *t, enum opcode opcode) {
     switch (opcode) {
-    case OP_drop:
-        cn_pop_value(t);
-        break;
-    case OP_select_t:
-        cn_skip_immediates(&t->at, IMM_SELECT);
-        cn_translate_select(t);
-        break;
-    case OP_select:
-        cn_translate_select(t);
-        break;
-    case OP_ref_null:
-        cn_push_const(t, (uint8_t)(cn_s64_valid(&t->at) & 0x7F), 0);
-        break;
-    case OP_local_get:
-        cn_push_local(t, cn_u32_valid(&t->at));
-        break;
-    case OP_local_set:
-        cn_translate_local_set(t);
-        break;
-    case OP_local_tee:
-        cn_translate_local_tee(t);
-        break;
-    case OP_global_get:
-        cn_translate_global_get(t);
-        break;
-    case OP_global_set:
-        cn_translate_global_set(t);
-        break;
     case OP_i32_const:
         cn_push_const(t, VT_I32, (uint32_t)cn_s32_valid(&t->at));
-        break;
+        return true;
     case OP_i64_const:
         cn_push_const(t, VT_I64, (uint64_t)cn_s64_valid(&t->at));
-        break;
-    case OP_f32_const: {
-        uint32_t bits;
-        memcpy(&bits, t->at, sizeof bits);
-        t->at += sizeof bits;
-        cn_push_const(t, VT_F32, bits);
-        break;
-    }
-    case OP_f64_const: {
-        uint64_t bits;
-        memcpy(&bits, t->at, sizeof bits);
-        t->at += sizeof bits;
-        cn_push_const(t, VT_F64, bits);
-        break;
-    }
+        return true;
+    case OP_f32_const:
+        cn_push_const(t, VT_F32, read_fixed(t, 4));
+        return true;
+    case OP_f64_const:
+        cn_push_const(t, VT_F64, read_fixed(t, 8));
+        return true;
+    case OP_ref_null:
+        cn_push_const(t, (uint8_t)(cn_s64_valid(&t->at) & 0x7F), 0);
+        return true;
     default:
-        cn_translate_state(t, opcode);
-        break;
+        return false;
     }
 }
 
-static void translate_special(struct translator *t, enum opcode opcode) {
-    if (opcode <= OP_call_indirect)
-        translate_control(t, opcode);
-    else
-        translate_values(t, opcode);
+static bool translate_variable(struct translator *t, enum opcode opcode) {
+    switch (opcode) {
+    case OP_local_get:
+        cn_push_local(t, cn_u32_valid(&t->at));
+        return true;
+    case OP_local_set:
+        cn_translate_local_set(t);
+        return true;
+    case OP_local_tee:
+        cn_translate_local_tee(t);
+        return true;
+    case OP_global_get:
+        cn_translate_global_get(t);
+        return true;
+    case OP_global_set:
+        cn_translate_global_set(t);
+        return true;
+    case OP_drop:
+        cn_pop_value(t);
+        return true;
+    case OP_select_t:
+        cn_skip_immediates(&t->at, opcode);
+        cn_translate_select(t);
+        return true;
+    case OP_select:
+        cn_translate_select(t);
+        return true;
+    default:
+        return false;
+    }
 }
 
-static void translate_instruction(struct translator *t, enum opcode opcode) {
+/* An instruction without a rule. The most frequent come first. */
+static bool translate_special(struct translator *t, enum opcode opcode) {
+    return translate_variable(t, opcode) || translate_constant(t, opcode) ||
+           translate_control(t, opcode) || cn_translate_state(t, opcode);
+}
+
+/* False for an instruction that the validator knows and no translation is written for: a bug. */
+static bool translate_one(struct translator *t, enum opcode opcode) {
     const struct rule *rule = &cn_rules[opcode];
     uint8_t result = cn_op_info[opcode].result;
     switch ((enum rule_kind)rule->kind) {
     case RULE_SPECIAL:
-        translate_special(t, opcode);
-        break;
+        return translate_special(t, opcode);
     case RULE_BIN:
     case RULE_EQZ:
         cn_translate_bin(t, rule, result);
-        break;
+        return true;
     case RULE_UN:
         cn_translate_un(t, rule, result);
-        break;
+        return true;
     case RULE_NONE:
         cn_cover(t, 1);
         t->stack[t->height - 1].type = result;
-        break;
+        return true;
     case RULE_LOAD:
         cn_translate_load(t, rule, result);
-        break;
+        return true;
     case RULE_STORE:
         cn_translate_store(t, rule);
-        break;
+        return true;
     case RULE_VECTOR:
         cn_translate_vector(t, opcode, rule);
-        break;
+        return true;
     }
+    return false;
 }
 
-static bool costs_fuel(enum opcode opcode) {
-    return opcode != OP_block && opcode != OP_loop && opcode != OP_else_ && opcode != OP_end &&
-           opcode != OP_nop;
+/* Translates an instruction, and what the opcode table says of its end: behind it nothing is reached, or
+ * another fuel block begins. */
+static void translate_instruction(struct translator *t, enum opcode opcode) {
+    unsigned flags = cn_op_info[opcode].flags;
+    if (!translate_one(t, opcode)) {
+        t->unknown = cn_op_info[opcode].name;
+        return;
+    }
+    if (flags & OPF_NO_NEXT)
+        cn_go_dead(t);
+    else if (flags & OPF_ENDS)
+        cn_begin_stretch(t);
 }
 
 /* Slots that an instruction may name above what is on the stack before it, and those that it is one with (a
@@ -172,7 +189,7 @@ static void make_room(struct translator *t) {
 
 static void charge(struct translator *t, enum opcode opcode) {
     make_room(t);
-    if (!costs_fuel(opcode))
+    if (cn_op_info[opcode].flags & OPF_FREE)
         return;
     if (t->config->steps)
         cn_begin_step(t, t->emit.offset);
@@ -195,22 +212,21 @@ static bool is_interrupted(struct translator *t) {
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     look_later(t);
-    while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
+    while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch && !t->unknown) {
         t->emit.offset = (uint32_t)(t->at - start);
         if (t->at >= t->next_look && is_interrupted(t))
             return;
         enum opcode opcode = cn_opcode_valid(&t->at);
-        if (!t->live) {
-            cn_translate_dead(t, opcode);
+        bool live = t->live;
+        if (!live && cn_skip_dead(t, opcode))
             continue;
-        }
-        if (t->config->fuel)
+        if (live && t->config->fuel)
             charge(t, opcode);
         translate_instruction(t, opcode);
     }
 }
 
-/* ---- the frame ---- */
+/* ---- The frame ---- */
 
 #define PROLOGUE_CELLS 2
 #define SLOTS_FOR_FUEL 8 /* 64 bytes */
@@ -447,6 +463,9 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
     *needs_scratch = t.emit.needs_scratch;
     if (t.interrupted)
         cn_fail(error, CATNAP_INTERRUPTED, "interrupted");
+    else if (t.unknown)
+        cn_fail_at(error, CATNAP_UNSUPPORTED, t.emit.offset, "internal error: no translation of %s",
+                   t.unknown);
     else if (t.emit.exhausted)
         cn_fail_memory(error);
     else if (!t.emit.needs_scratch)

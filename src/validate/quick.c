@@ -30,7 +30,7 @@
 
 #include "binary/lengths.h"
 #include "binary/opcodes.h"
-#include "binary/reader.h"
+#include "binary/walk.h"
 
 /*
  * Limits. A body that exceeds one is left to the full validator. Builds for tests and fuzzing define
@@ -195,10 +195,6 @@ struct quick {
 #define ROW_MVP(id, imm, result, ...)                                                              \
     PLAIN_ROW(id, OF_BYTE_##imm, OPT_##result, FIRST(__VA_ARGS__, _), SECOND(__VA_ARGS__, _, _))
 #define ROW_SIGN_EXTENSION ROW_MVP
-#define ROW_SATURATING_CONVERSIONS(...)
-#define ROW_BULK_MEMORY(...)
-#define ROW_REFERENCE_TYPES(...)
-#define ROW_SIMD(...)
 #define ROW(id, imm, needed, result, ...) ROW_##needed(id, imm, result, __VA_ARGS__)
 #define ROW_NOTHING ROW
 #define ROW_I32 ROW
@@ -206,7 +202,9 @@ struct quick {
 #define ROW_F32 ROW
 #define ROW_F64 ROW
 #define ROW_V128 ROW
-#define OP(code, id, name, imm, needed, result, ...)                                               \
+#define OP_FC(...) /* the loop takes no opcode behind a prefix */
+#define OP_FD(...)
+#define OP(code, id, name, imm, flags, needed, result, ...)                                        \
     ROW_##result(id, imm, needed, result, __VA_ARGS__)
 
 /* Indexed by the opcode byte. Opcodes without a row are never taken, whatever their length. */
@@ -247,7 +245,6 @@ static const struct row rows[256] = {
     [OP_unreachable] = {.mask = ALL_OPERANDS, .blocks = 1},
 };
 #pragma GCC diagnostic pop
-#undef OP
 
 static inline uint64_t rotated(uint64_t operands, const struct row *row) {
     uint32_t bits = row->rotate;
@@ -557,7 +554,7 @@ static bool skip_shuffle(struct look *l) {
     return good;
 }
 
-static bool skip_immediates(struct look *l, uint32_t immediate) {
+static bool skip_immediates(struct look *l, enum immediate immediate) {
     switch (immediate) {
     case IMM_NONE:
         return true;
@@ -598,25 +595,34 @@ static bool skip_immediates(struct look *l, uint32_t immediate) {
         return skip_data_index(l);
     case IMM_MEMORY_INIT:
         return skip_data_index(l) && skip_memory(l);
-    default: /* of tables and element segments, and what is not known */
+    case IMM_BLOCK: /* instructions that are not plain, or of tables and element segments */
+    case IMM_LABEL:
+    case IMM_BR_TABLE:
+    case IMM_FUNC:
+    case IMM_CALL_INDIRECT:
+    case IMM_SELECT:
+    case IMM_HEAP_TYPE:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+    case IMM_TABLE:
+    case IMM_ELEM:
+    case IMM_TABLE_INIT:
+    case IMM_TABLE_COPY:
         return false;
     }
+    return false;
 }
 
 /* An instruction that the opcode table describes whole. */
 static bool plain(struct look *l) {
-    uint32_t opcode = *l->at++, second;
-    if (opcode >= 0xFC) {
-        uint32_t room =
-            opcode == 0xFC ? OPCODE_PREFIX_FD - OPCODE_PREFIX_FC : OPCODE_LIMIT - OPCODE_PREFIX_FD;
-        if (opcode > 0xFD || !cn_u32_in_reach(&l->at, &second) || second >= room)
-            return false;
-        opcode = (opcode == 0xFC ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD) + second;
-    }
+    struct reader r = {l->at, l->at + LONGEST_READ};
+    uint32_t opcode;
+    if (!cn_read_opcode(&r, &opcode))
+        return false;
     const struct op_info *info = &cn_op_info[opcode];
-    if (!info->name || info->result == OPT_SPECIAL ||
-        (l->q->m->features & info->feature) != info->feature ||
-        !skip_immediates(l, info->immediate))
+    l->at = r.at;
+    if (info->result == OPT_SPECIAL || (l->q->m->features & info->feature) != info->feature ||
+        !skip_immediates(l, (enum immediate)info->immediate))
         return false;
     for (uint32_t i = info->operand_count; i > 0; i--)
         if (!pop(l, info->operands[i - 1]))

@@ -354,10 +354,6 @@ STEP step_call(const struct validator *v, struct cursor *c) {
 #define PLAIN_SIGN_EXTENSION(id, imm, result, ...)                                                 \
     STEP_OF_PLAIN(id, step_plain(v, c, IMM_##imm, CATNAP_FEATURE_SIGN_EXTENSION, OPT_##result,     \
                                  OPERAND_1(__VA_ARGS__, _), OPERAND_2(__VA_ARGS__, _, _)))
-#define PLAIN_SATURATING_CONVERSIONS(...)
-#define PLAIN_BULK_MEMORY(...)
-#define PLAIN_REFERENCE_TYPES(...)
-#define PLAIN_SIMD(...)
 #define OPERAND_1(a, ...) OPT_##a
 #define OPERAND_2(a, b, ...) OPT_##b
 #define PLAIN_SPECIAL(...)
@@ -367,7 +363,7 @@ STEP step_call(const struct validator *v, struct cursor *c) {
 #define PLAIN_F32 PLAIN_STEP
 #define PLAIN_F64 PLAIN_STEP
 #define PLAIN_V128 PLAIN_STEP
-#define OP(code, id, name, imm, needed, result, ...)                                               \
+#define PLAIN_OP(code, id, name, imm, flags, needed, result, ...)                                  \
     PLAIN_##result(id, imm, needed, result, __VA_ARGS__)
 
 /*
@@ -404,6 +400,9 @@ static __attribute__((preserve_none, noinline)) void leave_steps(STEPPER_PARAMS)
     }
 #define STEP_OF_PLAIN DEFINE_STEPPER
 SPECIAL_STEPS(DEFINE_STEPPER)
+#define OP_FC(...)
+#define OP_FD(...)
+#define OP PLAIN_OP
 #include "binary/opcodes.def"
 #undef STEP_OF_PLAIN
 
@@ -413,6 +412,9 @@ SPECIAL_STEPS(DEFINE_STEPPER)
 #pragma clang diagnostic ignored "-Winitializer-overrides"
 static const stepper steppers[OPCODE_LIMIT] = {[0 ... OPCODE_LIMIT - 1] = leave_steps,
                                                SPECIAL_STEPS(ROW)
+#define OP_FC(...)
+#define OP_FD(...)
+#define OP PLAIN_OP
 #include "binary/opcodes.def"
 };
 #pragma clang diagnostic pop
@@ -433,6 +435,9 @@ static void take_steps(struct validator *v) {
 STEP step(struct validator *v, struct cursor *c) {
     switch ((uint32_t)*c->at++) {
         SPECIAL_STEPS(CASE)
+#define OP_FC(...)
+#define OP_FD(...)
+#define OP PLAIN_OP
 #include "binary/opcodes.def"
     default:
         return false;
@@ -455,7 +460,6 @@ static void take_steps(struct validator *v) {
 }
 
 #endif
-#undef OP
 
 /* Where steps must stop reading instructions: at the body's end, and short of the module's. */
 static const uint8_t *steps_end(const struct validator *v) {

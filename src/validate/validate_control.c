@@ -189,7 +189,9 @@ bool cn_validate_control(struct validator *v) {
     case OP_unreachable:
         cn_set_unreachable(v);
         return true;
-    default: /* nop */
+    case OP_nop:
         return true;
+    default:
+        return cn_unknown_instruction(v);
     }
 }

@@ -91,14 +91,18 @@ static bool check_memories(const struct module *m, struct error *error) {
 /* The type that a constant instruction pushes. */
 static bool constant_type(struct module *m, const struct instruction *in, valtype *type,
                           struct error *error) {
-    switch (in->opcode) {
-    case OP_i32_const:
-    case OP_i64_const:
-    case OP_f32_const:
-    case OP_f64_const:
-    case OP_v128_const:
-        *type = cn_op_info[in->opcode].result;
+    const struct op_info *info = &cn_op_info[in->opcode];
+    if (info->flags & OPF_EXTENDED)
+        return cn_fail_later(error, in->offset, "arithmetic in a constant expression",
+                             "extended constant expressions");
+    if (!(info->flags & OPF_CONSTANT))
+        return cn_fail_at(error, CATNAP_INVALID, in->offset, "constant expression required: %s",
+                          info->name);
+    if (info->result != OPT_SPECIAL) {
+        *type = info->result;
         return true;
+    }
+    switch (in->opcode) {
     case OP_ref_null:
         *type = in->a;
         return true;
@@ -118,17 +122,9 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
         return !m->globals[in->a].type.is_mutable ||
                cn_fail_at(error, CATNAP_INVALID, in->offset,
                           "constant expression required: global %u is mutable", in->a);
-    case OP_i32_add:
-    case OP_i32_sub:
-    case OP_i32_mul:
-    case OP_i64_add:
-    case OP_i64_sub:
-    case OP_i64_mul:
-        return cn_fail_later(error, in->offset, "arithmetic in a constant expression",
-                             "extended constant expressions");
     default:
-        return cn_fail_at(error, CATNAP_INVALID, in->offset, "constant expression required: %s",
-                          cn_op_info[in->opcode].name);
+        return cn_fail_at(error, CATNAP_UNSUPPORTED, in->offset,
+                          "internal error: no type of %s in a constant expression", info->name);
     }
 }
 

@@ -4,26 +4,20 @@
 
 /* Where blocks end, and which may have an else. */
 static bool decode_nesting(struct validator *v) {
-    switch (v->in.opcode) {
-    case OP_block:
-    case OP_loop:
-        return cn_push_block(v, (struct block){.kind = BLOCK_PLAIN});
-    case OP_if_:
-        return cn_push_block(v, (struct block){.kind = BLOCK_IF});
-    case OP_else_:
-        if (cn_block(v, 0)->kind != BLOCK_IF)
-            return cn_decode_fail(&v->d, "else without if");
-        cn_block(v, 0)->kind = BLOCK_PLAIN;
-        return true;
-    case OP_end:
+    uint32_t opcode = v->in.opcode, flags = cn_op_info[opcode].flags;
+    if (opcode == OP_else_ && cn_block(v, 0)->kind != BLOCK_IF)
+        return cn_decode_fail(&v->d, "else without if");
+    if (flags & OPF_CLOSES)
         v->block_count--;
+    if (!(flags & OPF_OPENS))
         return true;
-    case OP_memory_init:
-    case OP_data_drop:
-        return cn_check_data_count(v);
-    default:
-        return true;
-    }
+    return cn_push_block(v, (struct block){.kind = opcode == OP_if_ ? BLOCK_IF : BLOCK_PLAIN});
+}
+
+/* Indices of data segments need a data count section (section 5.5.16). */
+static bool decode_data_index(struct validator *v) {
+    enum immediate immediate = (enum immediate)cn_op_info[v->in.opcode].immediate;
+    return (immediate != IMM_DATA && immediate != IMM_MEMORY_INIT) || cn_check_data_count(v);
 }
 
 static bool decode_body(struct validator *v, struct span body) {
@@ -33,7 +27,7 @@ static bool decode_body(struct validator *v, struct span body) {
         !cn_push_block(v, (struct block){.kind = BLOCK_FUNCTION}))
         return false;
     while (v->block_count > 0)
-        if (!cn_decode_instruction(&v->d, &v->in) || !decode_nesting(v))
+        if (!cn_decode_instruction(&v->d, &v->in) || !decode_data_index(v) || !decode_nesting(v))
             return false;
     return cn_decode_left(&v->d) == 0 ||
            cn_decode_fail(&v->d, "function body: %zu bytes after the final end",

@@ -61,9 +61,16 @@ static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
                                       cn_op_info[v->in.opcode].name, lane, lanes);
 }
 
-static bool check_immediates(struct validator *v, uint8_t immediate) {
+static bool check_immediates(struct validator *v, enum immediate immediate) {
     const struct instruction *in = &v->in;
     switch (immediate) {
+    case IMM_NONE:
+    case IMM_I32:
+    case IMM_I64:
+    case IMM_F32:
+    case IMM_F64:
+    case IMM_V128:
+        return true;
     case IMM_MEM0:
     case IMM_MEM1:
     case IMM_MEM2:
@@ -102,13 +109,22 @@ static bool check_immediates(struct validator *v, uint8_t immediate) {
         return check_table_init(v, in->a, in->b);
     case IMM_TABLE_COPY:
         return check_table_copy(v, in->a, in->b);
-    default: /* constants, and none */
-        return true;
+    case IMM_BLOCK: /* these belong to instructions that are not plain */
+    case IMM_LABEL:
+    case IMM_BR_TABLE:
+    case IMM_FUNC:
+    case IMM_CALL_INDIRECT:
+    case IMM_SELECT:
+    case IMM_HEAP_TYPE:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+        break;
     }
+    return cn_unknown_instruction(v);
 }
 
 static bool validate_plain(struct validator *v, const struct op_info *info) {
-    if (!check_immediates(v, info->immediate))
+    if (!check_immediates(v, (enum immediate)info->immediate))
         return false;
     for (uint32_t i = info->operand_count; i > 0; i--)
         if (!cn_pop(v, info->operands[i - 1]))
@@ -217,8 +233,10 @@ static bool validate_table(struct validator *v) {
         return cn_pop(v, element) && cn_pop(v, VT_I32);
     case OP_table_grow:
         return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_push(v, VT_I32);
-    default: /* table.fill */
+    case OP_table_fill:
         return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_pop(v, VT_I32);
+    default:
+        return cn_unknown_instruction(v);
     }
 }
 

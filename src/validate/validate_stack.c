@@ -14,6 +14,11 @@ bool cn_invalid(struct validator *v, const char *format, ...) {
     return cn_fail_at(v->d.error, CATNAP_INVALID, v->in.offset, "%s", message);
 }
 
+bool cn_unknown_instruction(struct validator *v) {
+    return cn_fail_at(v->d.error, CATNAP_UNSUPPORTED, v->in.offset,
+                      "internal error: no validation of %s", cn_op_info[v->in.opcode].name);
+}
+
 bool cn_reserve_values(struct validator *v, size_t more) {
     size_t count = (size_t)(v->top - v->values);
     if (count + more > v->value_limit)

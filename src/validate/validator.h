@@ -67,6 +67,9 @@ static inline struct block *cn_block(struct validator *v, uint32_t label) {
 bool cn_invalid(struct validator *, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 
+/* An instruction of the opcode table that no case is written for: a bug. */
+bool cn_unknown_instruction(struct validator *) __attribute__((cold));
+
 /* validate_stack.c */
 bool cn_reserve_values(struct validator *, size_t more);
 bool cn_push(struct validator *, valtype);

@@ -8,7 +8,7 @@
 #include "generate.h"
 
 #include "../hostile/hostile.h"
-#include "binary/opcodes.h"
+#include "../unit/opcode.h"
 
 #define STACK 400
 #define DEPTH 8
@@ -260,15 +260,6 @@ static uint32_t any_plain(struct generator *g, uint8_t result) {
     }
 }
 
-static void put_opcode(struct bytes *f, uint32_t opcode) {
-    if (opcode < OPCODE_PREFIX_FC) {
-        put(f, (uint8_t)opcode);
-    } else {
-        put(f, opcode < OPCODE_PREFIX_FD ? 0xFC : 0xFD);
-        put_u(f, opcode - (opcode < OPCODE_PREFIX_FD ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD));
-    }
-}
-
 /* Most divisors are odd, so that runs come further. */
 static void soften(struct generator *g, uint32_t opcode) {
     if (chance(g, 5))
@@ -333,7 +324,7 @@ static void load_or_store(struct generator *g) {
     uint32_t opcode;
     do
         opcode = chance(g, 85) ? OP_i32_load + below(g, OP_i64_store32 - OP_i32_load + 1)
-                               : OPCODE_PREFIX_FD + below(g, 0x60);
+                               : OPCODE_FD + below(g, 0x60);
     while (!cn_op_info[opcode].name || cn_op_info[opcode].immediate < IMM_MEM0);
     const struct op_info *info = &cn_op_info[opcode];
     need_one(g, I32);

@@ -2,7 +2,7 @@
 #include "shapes.h"
 
 #include "../hostile/hostile.h"
-#include "binary/opcodes.h"
+#include "../unit/opcode.h"
 #include "shape.h"
 
 #define SHAPES_BY_RUN 50
@@ -201,12 +201,7 @@ static void put_operand(struct writer *w, uint8_t type, uint8_t place, unsigned 
 static void put_operation(struct writer *w, uint32_t opcode, uint32_t offset) {
     struct bytes *f = &w->f;
     uint8_t immediate = cn_op_info[opcode].immediate;
-    if (opcode < OPCODE_PREFIX_FC) {
-        put(f, (uint8_t)opcode);
-    } else {
-        put(f, opcode < OPCODE_PREFIX_FD ? 0xFC : 0xFD);
-        put_u(f, opcode - (opcode < OPCODE_PREFIX_FD ? OPCODE_PREFIX_FC : OPCODE_PREFIX_FD));
-    }
+    put_opcode(f, opcode);
     if (immediate >= IMM_MEM0) {
         put(f, 0);
         put_u(f, offset);

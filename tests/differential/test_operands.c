@@ -6,7 +6,7 @@
  */
 #include "../hostile/hostile.h"
 
-#include "binary/opcodes.h"
+#include "../unit/opcode.h"
 
 /* Where an operand is. */
 enum place { PARAM, LOCAL, TEMP, ACCUMULATOR, CONSTANT, GLOBAL, PLACES };
@@ -178,12 +178,7 @@ static void put_operand(struct bytes *f, const struct context *c, const struct v
 }
 
 static void put_instruction(struct bytes *f, const struct context *c) {
-    if (c->opcode < 0x100) {
-        put(f, (uint8_t)c->opcode);
-    } else {
-        put(f, c->opcode < 0x200 ? 0xFC : 0xFD);
-        put_u(f, c->opcode & 0xFF & (c->opcode < 0x200 ? 0xFF : 0xFFFF));
-    }
+    put_opcode(f, c->opcode);
     uint8_t immediate = c->info->immediate;
     if (immediate >= IMM_MEM0) {
         put(f, 0);

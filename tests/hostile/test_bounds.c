@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "binary/opcodes.h"
+#include "../unit/opcode.h"
 
 #define PAGE UINT64_C(65536)
 
@@ -98,10 +98,7 @@ static uint32_t put_access(struct bytes *f, uint32_t opcode, uint32_t offset, en
     }
     put_stored(f, info->operands[1]);
     uint32_t place = (uint32_t)f->size;
-    if (opcode < OPCODE_PREFIX_FD)
-        put(f, (uint8_t)opcode);
-    else
-        simd(f, opcode - OPCODE_PREFIX_FD);
+    put_opcode(f, opcode);
     put(f, 0);
     put_u(f, offset);
     if (info->immediate >= IMM_MEM0_LANE)
@@ -223,10 +220,10 @@ static void a_memory_without_pages(void **state) {
         export_item(&m, "memory", 2, 0);
         put_accesses(&m, OP_i32_load8_u);
         put_accesses(&m, OP_i64_store);
-        put_accesses(&m, OPCODE_PREFIX_FD); /* v128.load */
+        put_accesses(&m, OPCODE_FD); /* v128.load */
         enter_module(&w, &m);
         for (size_t i = 0; i < COUNT(offsets) * WAYS; i++) {
-            static const uint32_t opcodes[] = {OP_i32_load8_u, OP_i64_store, OPCODE_PREFIX_FD};
+            static const uint32_t opcodes[] = {OP_i32_load8_u, OP_i64_store, OPCODE_FD};
             for (size_t k = 0; k < COUNT(opcodes); k++) {
                 const char *name = access_name(opcodes[k], i / WAYS, (enum way)(i % WAYS));
                 assert_int_equal(CALL_TRAP(w.instance, name, 0), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);

@@ -7,7 +7,7 @@
 
 #include <float.h>
 
-#include "binary/opcodes.h"
+#include "../unit/opcode.h"
 
 #if LDBL_MANT_DIG == 113
 typedef long double quad;
@@ -628,9 +628,8 @@ static void every_numeric_instruction(void **state) {
         PUT(&f, 0, LOCAL_GET, 0);
         if (info->operand_count == 2)
             PUT(&f, LOCAL_GET, 1);
-        if (op >= OPCODE_PREFIX_FC)
-            put(&f, 0xFC);
-        PUT(&f, (uint8_t)op, END);
+        put_opcode(&f, op);
+        put(&f, END);
         snprintf(name, sizeof name, "%u", op);
         add_func(&m, name, add_type_n(&m, info->operands, info->operand_count, &info->result, 1),
                  &f);

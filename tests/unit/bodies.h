@@ -5,9 +5,9 @@
 #ifndef TESTS_BODIES_H
 #define TESTS_BODIES_H
 
-#include "binary/opcodes.h"
-#include "types/registry.h"
+#include "binary/walk.h"
 #include "build.h"
+#include "types/registry.h"
 #include "validate/validate.h"
 
 /* ---- Random numbers ---- */
@@ -221,13 +221,10 @@ static inline void make_s(struct maker *g, int64_t value, uint32_t most) {
 }
 
 static inline void make_opcode(struct maker *g, uint32_t opcode) {
-    if (opcode < OPCODE_PREFIX_FC) {
-        put(g->out, (uint8_t)opcode);
-        return;
-    }
-    bool vector = opcode >= OPCODE_PREFIX_FD;
-    put(g->out, vector ? 0xFD : 0xFC);
-    make_u(g, opcode - (vector ? OPCODE_PREFIX_FD : OPCODE_PREFIX_FC), 5);
+    struct opcode_prefix prefix = cn_prefix_of(opcode);
+    put(g->out, prefix.byte ? prefix.byte : (uint8_t)opcode);
+    if (prefix.byte)
+        make_u(g, opcode - prefix.first, 5);
 }
 
 static inline void make_bytes(struct maker *g, uint32_t count, uint32_t below) {

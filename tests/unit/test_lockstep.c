@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bodies.h"
+#include "opcode.h"
 
 static void report_body(void);
 #define DISAGREE(...)                                                                              \
@@ -256,15 +257,7 @@ static void put_plain(struct bytes *b, uint32_t opcode, uint32_t below, uint32_t
         PUT(b, 0x41, 0);
     for (uint32_t i = 0; i < info->operand_count; i++)
         put_zero_of(b, i != wrong ? info->operands[i] : info->operands[i] == 0x7F ? 0x7E : 0x7F);
-    if (opcode >= OPCODE_PREFIX_FD)
-        put(b, 0xFD);
-    else if (opcode >= OPCODE_PREFIX_FC)
-        put(b, 0xFC);
-    put_u(b, opcode < OPCODE_PREFIX_FC   ? opcode
-             : opcode < OPCODE_PREFIX_FD ? opcode - OPCODE_PREFIX_FC
-                                         : opcode - OPCODE_PREFIX_FD);
-    if (opcode >= 0x80 && opcode < OPCODE_PREFIX_FC) /* that was two bytes */
-        b->data[--b->size - 1] = (uint8_t)opcode;
+    put_opcode(b, opcode);
     put_immediate(b, info->immediate, byte);
     for (uint32_t i = 0; i < below + (info->result != OPT_NOTHING); i++)
         put(b, OP_drop);

@@ -1,7 +1,7 @@
 #include "build.h"
 
-#include "binary/opcodes.h"
 #include "catnap.h"
+#include "opcode.h"
 
 static size_t count_range(uint32_t from, uint32_t to) {
     size_t count = 0;
@@ -68,11 +68,86 @@ static void features_have_names(void **state) {
         assert_string_not_equal(cn_feature_name(feature), cn_feature_name(0));
 }
 
+/* Bytes that the table knows are read by both readers, as far as they go; no others are. */
+static void opcodes_are_read(void **state) {
+    (void)state;
+    size_t known = 0;
+    for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {
+        struct bytes b = {0};
+        uint32_t found = UINT32_MAX;
+        put_opcode(&b, op);
+        struct reader r = {b.data, b.data + b.size};
+        const uint8_t *at = b.data;
+        bool is_prefix = op < OPCODE_FC && cn_prefix((uint8_t)op).byte;
+        assert_int_equal(cn_read_opcode(&r, &found), cn_op_info[op].name != NULL);
+        if (cn_op_info[op].name) {
+            assert_false(is_prefix);
+            assert_int_equal(found, op);
+            assert_ptr_equal(r.at, b.data + b.size);
+            assert_int_equal(cn_opcode_valid(&at), op);
+            assert_ptr_equal(at, b.data + b.size);
+            for (size_t cut = 0; cut < b.size; cut++) {
+                r = (struct reader){b.data, b.data + cut};
+                assert_false(cn_read_opcode(&r, &found));
+            }
+            known++;
+        }
+        free(b.data);
+    }
+    assert_int_equal(known, count_range(0, OPCODE_LIMIT));
+}
+
+static void numbers_behind_prefixes_are_bounded(void **state) {
+    (void)state;
+    static const uint8_t padded[] = {0xFC, 0x88, 0x80, 0x80, 0x80, 0x00}, /* memory.init */
+        next_prefix[] = {0xFC, 0x8C, 0x02},                               /* would be v128.const */
+        large[] = {0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F},
+                         malformed[] = {0xFC, 0x88, 0x80, 0x80, 0x80, 0x80, 0x00};
+    uint32_t opcode;
+    struct reader r = {padded, padded + sizeof padded};
+    assert_true(cn_read_opcode(&r, &opcode));
+    assert_int_equal(opcode, OP_memory_init);
+    assert_ptr_equal(r.at, r.end);
+    r = (struct reader){next_prefix, next_prefix + sizeof next_prefix};
+    assert_false(cn_read_opcode(&r, &opcode));
+    r = (struct reader){large, large + sizeof large};
+    assert_false(cn_read_opcode(&r, &opcode));
+    r = (struct reader){malformed, malformed + sizeof malformed};
+    assert_false(cn_read_opcode(&r, &opcode));
+}
+
+/* Flags that contradict one another or what else a row says. */
+static void flags_fit(void **state) {
+    (void)state;
+    for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {
+        const struct op_info *info = &cn_op_info[op];
+        unsigned flags = info->flags;
+        if (flags & (OPF_NO_NEXT | OPF_CALLS | OPF_BULK))
+            assert_true(flags & OPF_ENDS);
+        if (flags & OPF_PIECES)
+            assert_true(flags & OPF_BULK);
+        if ((flags & OPF_PIECES) && info->result != OPT_SPECIAL)
+            assert_true(info->operand_count == 3 && info->result == OPT_NOTHING);
+        if (flags & OPF_CONSTANT)
+            assert_int_equal(info->operand_count, 0);
+        if (info->immediate == IMM_BLOCK)
+            assert_true(flags & OPF_OPENS);
+        if (info->immediate == IMM_LABEL || info->immediate == IMM_BR_TABLE)
+            assert_true(flags & OPF_ENDS);
+        assert_false((flags & OPF_CONSTANT) && (flags & OPF_EXTENDED));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_is_whole),  cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(types_fit_names),     cmocka_unit_test(operands_are_counted),
+        cmocka_unit_test(the_table_is_whole),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(types_fit_names),
+        cmocka_unit_test(operands_are_counted),
         cmocka_unit_test(features_have_names),
+        cmocka_unit_test(opcodes_are_read),
+        cmocka_unit_test(numbers_behind_prefixes_are_bounded),
+        cmocka_unit_test(flags_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "binary/skip.h"
+#include "binary/walk.h"
 
 #define NUMBERS(n) {.numbers = (n)}
 #define BYTES(n) {.bytes = (n)}
