@@ -68,7 +68,7 @@ static struct background *new_job(struct shared_module *shared,
     if (added && cn_background_start(job, options->threads))
         return job;
     if (added)
-        cn_fail(error, CATNAP_IO, "the system starts no thread");
+        cn_fail(error, CATNAP_IO, "the system cannot start a thread");
     cn_background_delete(job);
     return NULL;
 }

@@ -91,7 +91,7 @@ catnap_builder_t *catnap_builder_new(wasm_engine_t *engine, const catnap_module_
 /* Makes room for more bytes and what may be read behind them. */
 static bool commit(catnap_builder_t *b, size_t length) {
     if (length > LIMIT_MODULE_BYTES - b->length)
-        return cn_fail(&b->error, CATNAP_LIMIT, "a module of more than the limit of %llu bytes",
+        return cn_fail(&b->error, CATNAP_LIMIT, "the module is larger than the limit of %llu bytes",
                        (unsigned long long)LIMIT_MODULE_BYTES);
     size_t needed = b->length + length + STREAM_SLACK;
     if (needed <= b->committed)

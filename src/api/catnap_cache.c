@@ -412,7 +412,7 @@ wasm_module_t *catnap_cache_module(catnap_cache_t *cache, wasm_store_t *store, c
     if (!cache || !store || (!bytes && length > 0))
         return refuse(&request, store, "an argument is NULL", out);
     if (store->engine != cache->engine)
-        return refuse(&request, store, "the cache is another engine's", out);
+        return refuse(&request, store, "the cache belongs to another engine", out);
     if (!bytes)
         request.bytes = none;
     request.key = cn_cache_key_of_bytes(request.bytes, length, cache->engine->config.features);
@@ -430,7 +430,7 @@ wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *cache, wasm_store_t *s
     if (!cache || !store || !key)
         return refuse(&request, store, "an argument is NULL", out);
     if (store->engine != cache->engine)
-        return refuse(&request, store, "the cache is another engine's", out);
+        return refuse(&request, store, "the cache belongs to another engine", out);
     if (key_length == 0 || key_length > CACHE_KEY_BYTES)
         return refuse(&request, store, "a key has 1 to 1024 bytes", out);
     request.key = cn_cache_key_of_key(key, key_length, cache->engine->config.features);

@@ -140,7 +140,7 @@ static bool add(catnap_linker_t *linker, const struct names *names, struct wasm_
 static catnap_error_t *define(catnap_linker_t *linker, const struct names *names,
                               struct wasm_ref_t *ref) {
     if (ref->store != linker->store)
-        return cn_error_make(CATNAP_MISUSE, "what is defined belongs to another store");
+        return cn_error_make(CATNAP_MISUSE, "the definition belongs to another store");
     struct definition *known = find(linker, names);
     if (known) {
         struct wasm_ref_t *replaced = known->ref;

@@ -122,9 +122,10 @@ wasm_instance_t *catnap_prelinked_instantiate(catnap_prelinked_t *prelinked,
 static bool recycle(wasm_instance_t *instance, struct error *error) {
     struct slot *slot = instance->slot;
     if (!slot)
-        return cn_fail(error, CATNAP_MISUSE, "the instance is not one of a pre-linked module");
+        return cn_fail(error, CATNAP_MISUSE, "the instance was not made from a pre-linked module");
     if (cn_checkpoint_count(instance->ref.store) > 0)
-        return cn_fail(error, CATNAP_MISUSE, "a checkpoint may bring the instance back");
+        return cn_fail(error, CATNAP_MISUSE,
+                       "the store has a checkpoint that may restore the instance");
     if (!cn_slot_may_return(slot, error))
         return false;
     cn_hold_collections(instance->ref.store); /* finalizers run while it has no handle */

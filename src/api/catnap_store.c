@@ -66,7 +66,7 @@ catnap_error_t *catnap_store_consume_fuel(wasm_store_t *store, uint64_t fuel) {
         return error;
     if (store->machine.fuel < fuel)
         return cn_error_make(CATNAP_OUT_OF_FUEL,
-                             "%" PRIu64 " units of fuel wanted, %" PRIu64 " left", fuel,
+                             "%" PRIu64 " units of fuel requested, %" PRIu64 " left", fuel,
                              store->machine.fuel);
     store->machine.fuel -= fuel;
     return NULL;

@@ -98,7 +98,7 @@ static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t
 static bool check_size(size_t size, struct error *error) {
     if (size <= LIMIT_MODULE_BYTES)
         return true;
-    return cn_fail(error, CATNAP_LIMIT, "a module of %zu bytes is beyond the limit %" PRIu64, size,
+    return cn_fail(error, CATNAP_LIMIT, "the module has %zu bytes; the limit is %" PRIu64, size,
                    LIMIT_MODULE_BYTES);
 }
 

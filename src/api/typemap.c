@@ -50,7 +50,7 @@ const struct functype *cn_functype_intern(wasm_engine_t *engine, const wasm_func
                                           struct error *error) {
     size_t params = from->params.size, results = from->results.size;
     if (params > LIMIT_PARAMS || results > LIMIT_RESULTS) {
-        cn_fail(error, CATNAP_LIMIT, "a function type of more than %u parameters or %u results",
+        cn_fail(error, CATNAP_LIMIT, "a function type has more than %u parameters or %u results",
                 LIMIT_PARAMS, LIMIT_RESULTS);
         return NULL;
     }

@@ -169,7 +169,7 @@ static const char *check_container(const uint8_t *bytes, size_t size) {
         return "a serialized module of the wrong length";
     if (cn_get_le(bytes + AT_HASH, 8) !=
         XXH3_64bits(bytes + CONTAINER_HEADER, size - CONTAINER_HEADER))
-        return "a serialized module that was changed";
+        return "a serialized module that was modified";
     return NULL;
 }
 

@@ -41,7 +41,7 @@ bool cn_decode_preamble(struct decoder *d) {
     if (d->r.at[2] == 1 && d->r.at[3] == 0) /* the layer, behind 16 bits of version */
         return cn_fail_at(d->error, CATNAP_UNSUPPORTED, cn_decode_offset(d),
                           "this is a component, not a module: build the program for WASI preview 1 "
-                          "(such as wasm32-wasip1), or take its core module out with "
+                          "(such as wasm32-wasip1), or extract its core module with "
                           "'wasm-tools component unbundle'");
     if (memcmp(d->r.at, version, sizeof version) != 0)
         return cn_decode_fail(d, "unknown binary version");

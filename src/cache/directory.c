@@ -68,14 +68,15 @@ bool cn_cache_directory_open(struct cache_directory *directory, const char *path
     directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (directory->fd < 0)
         return cn_fail(error, errno == ENOENT ? CATNAP_NOT_FOUND : CATNAP_IO,
-                       "the cache's directory: %s", strerror(errno));
+                       "the cache directory: %s", strerror(errno));
     bool trusted = fstat(directory->fd, &status) == 0 && is_trusted_directory(&status);
     if (trusted && has_attributes(directory->fd))
         return true;
     cn_cache_directory_close(directory);
     return cn_fail(error, CATNAP_IO,
-                   trusted ? "the file system of the cache's directory has no extended attributes"
-                           : "the cache's directory is another user's, or others may write to it");
+                   trusted
+                       ? "the file system of the cache directory has no extended attributes"
+                       : "the cache directory belongs to another user, or others may write to it");
 }
 
 void cn_cache_directory_close(struct cache_directory *directory) {
@@ -278,7 +279,7 @@ bool cn_cache_walk(const struct cache_directory *directory,
                    struct error *error) {
     struct listing listing;
     if (!list(directory, &listing))
-        return cn_fail(error, CATNAP_IO, "the cache's directory cannot be listed");
+        return cn_fail(error, CATNAP_IO, "the cache directory cannot be listed");
     for (size_t i = 0; i < listing.count; i++) {
         struct cache_found found;
         struct head head;
@@ -297,7 +298,7 @@ bool cn_cache_clear(const struct cache_directory *directory, uint64_t *removed,
     struct listing listing;
     *removed = 0;
     if (!list(directory, &listing))
-        return cn_fail(error, CATNAP_IO, "the cache's directory cannot be listed");
+        return cn_fail(error, CATNAP_IO, "the cache directory cannot be listed");
     for (size_t i = 0; i < listing.count; i++)
         if (cn_cache_remove(directory, listing.items[i].name))
             *removed += cn_entry_is_name(listing.items[i].name);

@@ -206,10 +206,11 @@ static const char *const action_names[] = {"list", "verify", "clear", NULL};
 const struct command command_cache = {
     .name = "cache",
     .operands = "list|verify|clear",
-    .summary = "look after the cache of validated modules",
-    .help = "Programs that were validated once are kept in $XDG_CACHE_HOME/catnap, or else in\n"
-            "~/.cache/catnap, and not validated again. 'list' shows them, 'verify' validates each\n"
-            "anew and removes what is damaged (then the exit code is 1), 'clear' removes all.\n",
+    .summary = "list, verify or clear the cache of validated modules",
+    .help =
+        "Programs that were validated once are kept in $XDG_CACHE_HOME/catnap, or else in\n"
+        "~/.cache/catnap, and not validated again. 'list' shows them, 'verify' validates "
+        "each\nagain and removes damaged ones (then the exit code is 1), 'clear' removes all.\n",
     .complete = COMPLETE_WORDS,
     .operand_words = action_names,
     .main = cache_main,

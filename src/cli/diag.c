@@ -164,9 +164,9 @@ static void print_trace_line(const wasm_trap_t *trap, const struct trace_line *l
     size_t gap, left_out = catnap_trap_frames_left_out(trap, &gap);
     catnap_frame_t frame;
     if (line->frames > 0 && line->period == 1)
-        fprintf(stderr, "\n  ... the same frame %zu times more ...", line->frames);
+        fprintf(stderr, "\n  ... the same frame repeated %zu more times ...", line->frames);
     else if (line->frames > 0 && line->period > 0)
-        fprintf(stderr, "\n  ... the same %zu frames %zu times more ...", line->period,
+        fprintf(stderr, "\n  ... the same %zu frames repeated %zu more times ...", line->period,
                 line->frames / line->period);
     else if (line->frames > 0)
         fprintf(stderr, "\n  ... %zu more frames ...", line->frames);

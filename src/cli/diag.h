@@ -28,15 +28,15 @@
     X(UNREADABLE, 66, "unreadable", "cannot read", "a file or directory cannot be read")           \
     X(INVALID, 67, "invalid", "invalid module", "the module does not validate")                    \
     X(UNSUPPORTED, 68, "unsupported", "unsupported",                                               \
-      "a feature that this version or this build does not offer")                                  \
+      "a feature that this version or build does not support")                                     \
     X(LINK, 69, "link", "link error", "an import is missing or has another type")                  \
-    X(INTERNAL, 70, "internal", "internal error", "the command itself is at fault")                \
+    X(INTERNAL, 70, "internal", "internal error", "internal error (a bug in catnap)")              \
     X(NO_MEMORY, 71, "no-memory", "out of memory", "the engine ran out of memory")                 \
     X(IO, 74, "io", "input/output error",                                                          \
-      "results cannot be written, or nobody can listen at an address")                             \
-    X(FUEL, 122, "out-of-fuel", "out of fuel", "the fuel of --fuel is used up")                    \
+      "results cannot be written, or listening on an address failed")                              \
+    X(FUEL, 122, "out-of-fuel", "out of fuel", "the fuel given by --fuel is used up")              \
     X(LIMIT, 123, "limit", "limit exceeded", "a limit of the engine or of an option is exceeded")  \
-    X(TIMEOUT, 124, "timeout", "timeout", "the time of --timeout is over")                         \
+    X(TIMEOUT, 124, "timeout", "timeout", "the time limit of --timeout was reached")               \
     X(TRAP, 134, "trap", "trap", "the guest trapped")
 
 enum cli_exit {

@@ -277,7 +277,7 @@ static enum cli_exit inspect_main(const struct command *self, struct diag *diag,
 const struct command command_inspect = {
     .name = "inspect",
     .operands = "FILE",
-    .summary = "show what a module holds",
+    .summary = "show the contents of a module",
     .help = "Shows sections, imports, exports, memories, tables and functions.\n",
     .options = inspect_options,
     .option_count = sizeof(inspect_options) / sizeof(*inspect_options),

@@ -46,9 +46,9 @@ bool keep_check(struct session *session) {
     if (settings->snapshot_on != NULL && event_of(settings) == KEEP_NEVER)
         return usage(session, "--snapshot-on: expected exit, trap, fuel, signal or call:NAME");
     if (settings->snapshot_every.given && settings->snapshot_every.value == 0)
-        return usage(session, "--snapshot-every: expected a time that is not zero");
+        return usage(session, "--snapshot-every: expected a time above zero");
     if (keep_wanted(settings) && settings->output == NULL)
-        return usage(session, "snapshots need a file: -o FILE");
+        return usage(session, "name the file for snapshots: -o FILE");
     if (!keep_wanted(settings) && settings->output != NULL)
         return usage(session, "-o needs --snapshot-on or --snapshot-every");
     if (!keep_wanted(settings) && settings->compress)

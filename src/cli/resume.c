@@ -18,20 +18,19 @@ static const struct option resume_options[] = {
      .help =
          "call this exported function of the program with the arguments, and print its results"},
     {ROW_DIR, FIELD(directories),
-     .help = "let the program use a directory again that it had under the name GUEST (repeatable)"},
+     .help = "give the program back the directory that it had under the name GUEST (repeatable)"},
     {ROW_DIR_RO, FIELD(directories)},
-    {ROW_FUEL, FIELD(fuel),
-     .help = "stop with code 122 once N more instructions have been executed"},
+    {ROW_FUEL, FIELD(fuel), .help = "stop with code 122 once N more units of fuel are used up"},
     {ROW_TIMEOUT, FIELD(timeout), .help = "stop with code 124 after this time"},
     {ROW_MAX_MEMORY, FIELD(max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(max_table_elements)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(max_engine_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},
-    {ROW_SNAPSHOT_ON, FIELD(snapshot_on), .help = "take another snapshot: see catnap run"},
+    {ROW_SNAPSHOT_ON, FIELD(snapshot_on), .help = "write another snapshot: see catnap run"},
     {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),
-     .help = "take another snapshot each time this has passed"},
-    {ROW_OUTPUT, FIELD(output), .help = "the file that snapshots are written to"},
+     .help = "write another snapshot each time this interval has passed"},
+    {ROW_OUTPUT, FIELD(output), .help = "the file for snapshots"},
     {ROW_COMPRESS, FIELD(compress), .help = "compress snapshots: see catnap run"},
 };
 
@@ -45,9 +44,9 @@ static bool check_bounds(struct session *session, const catnap_snapshot_info_t *
         return true;
     return session_end(session,
                        diag_fail(session->diag, CLI_EXIT_USAGE, path,
-                                 "the program was started without %s, and what is "
-                                 "suspended cannot be given %s now",
-                                 fuel ? "--fuel" : "a way to interrupt it", fuel ? "any" : "one"));
+                                 "the program was started without %s, so %s cannot be used now",
+                                 fuel ? "--fuel" : "an option that interrupts it",
+                                 fuel ? "--fuel" : "--timeout or a snapshot option"));
 }
 
 /* What the engine has to check for, so that a suspended run can go on in it. */
@@ -72,8 +71,7 @@ static bool look_ahead(struct session *session, struct run_settings *settings, c
 static void tell_lost(void *env, uint32_t number, const char *path) {
     const struct session *session = env;
     diag_hint(session->diag,
-              "Descriptor %" PRIu32 " of the guest (%s) could not be opened again; it is "
-              "closed now.",
+              "Descriptor %" PRIu32 " of the guest (%s) could not be reopened and is closed.",
               number, path[0] ? path : "no file");
 }
 
@@ -115,12 +113,12 @@ static bool check_directories(struct session *session, const struct kept_data *d
     } else if (error != NULL) {
         ok = session_end(session, diag_error(session->diag, NULL, error));
     } else if (d.missing_count > 0) {
-        ok = session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                            "the program had directories that are not given "
-                                            "again:%s",
-                                            text));
-        diag_hint(session->diag, "Give these, or others as HOST::GUEST, before the snapshot's "
-                                 "name.");
+        ok = session_end(session,
+                         diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                                   "the directories of the program must be given again:%s", text));
+        diag_hint(
+            session->diag,
+            "Put these options, or others of the form HOST::GUEST, before the snapshot's name.");
     }
     free(d.taken);
     free(text);
@@ -198,8 +196,8 @@ static bool restore(struct session *session, const catnap_snapshot_t *snapshot, 
     if (error != NULL) {
         enum cli_exit code = diag_error(session->diag, path, error);
         if (code == CLI_EXIT_LIMIT)
-            diag_hint(session->diag, "Bounds that the program was started with can be given again, "
-                                     "such as --max-depth.");
+            diag_hint(session->diag,
+                      "Give the limits that the program was started with, such as --max-depth.");
         return session_end(session, code);
     }
     return session->loaded_count == 0 || session->loaded[0].module != NULL ||
@@ -269,7 +267,7 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
         return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     }
     if (operands == 0) {
-        diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no snapshot to resume");
+        diag_fail(diag, CLI_EXIT_USAGE, NULL, "name a snapshot to resume");
         run_settings_free(&settings);
         return CLI_EXIT_USAGE;
     }
@@ -284,11 +282,11 @@ static enum cli_exit resume_main(const struct command *self, struct diag *diag, 
 const struct command command_resume = {
     .name = "resume",
     .operands = "FILE [ARGUMENTS...]",
-    .summary = "wake a snapshot and let it go on",
-    .help =
-        "A suspended program goes on where it was. A program that was not suspended, as after\n"
-        "--snapshot-on=exit, waits for --invoke. Directories that were given to catnap run are\n"
-        "given again, wherever they are now; the program's files are opened again below them.\n",
+    .summary = "restore a snapshot and continue the program",
+    .help = "A suspended program continues where it stopped. If none is suspended, as "
+            "after\n--snapshot-on=exit, call a function by --invoke. Give each directory that was "
+            "given to\ncatnap run again, wherever it is now; the program's files are reopened "
+            "below them.\n",
     .options = resume_options,
     .option_count = sizeof(resume_options) / sizeof(*resume_options),
     .options_first = true,

@@ -20,22 +20,22 @@
 #define ROW_TIMEOUT .name = "timeout", .kind = OPTION_DURATION, .metavar = "TIME"
 #define ROW_MAX_MEMORY                                                                             \
     .name = "max-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                                  \
-    .help = "bound for all linear memories and tables together, in bytes or with K, M, G, T; an "  \
+    .help = "limit for all linear memories and tables together, in bytes or with K, M, G, T; an "  \
             "element of a table takes 8 bytes"
 #define ROW_MAX_TABLE_ELEMENTS                                                                     \
     .name = "max-table-elements", .kind = OPTION_NUMBER, .metavar = "N",                           \
-    .help = "bound for the elements of all tables together"
+    .help = "limit for the elements of all tables together"
 #define ROW_MAX_ENGINE_MEMORY                                                                      \
     .name = "max-engine-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                           \
-    .help =                                                                                        \
-        "bound for what the engine itself allocates: loaded modules, translated code, tables, "    \
-        "objects"
+    .help = "limit for memory that the engine itself allocates: loaded modules, translated code, " \
+            "tables, "                                                                             \
+            "objects"
 #define ROW_MAX_DEPTH                                                                              \
     .name = "max-depth", .kind = OPTION_NUMBER, .metavar = "N",                                    \
-    .help = "bound for the depth of calls, by default 200000"
+    .help = "limit for the depth of calls, by default 200000"
 #define ROW_MAX_STACK                                                                              \
     .name = "max-stack", .kind = OPTION_SIZE, .metavar = "SIZE",                                   \
-    .help = "bound for the stack of values, by default 64M or what --max-depth needs"
+    .help = "limit for the value stack, by default 64M or what --max-depth needs"
 #define ROW_UNKNOWN_IMPORTS                                                                        \
     .name = "unknown-imports", .kind = OPTION_CHOICE, .metavar = "trap", .words = "trap",          \
     .complete = COMPLETE_WORDS

@@ -19,13 +19,14 @@ static const struct option run_options[] = {
      .help = "let the guest use a directory, under the name GUEST (repeatable)"},
     {ROW_DIR_RO, FIELD(directories)},
     {ROW_ENV, FIELD(environment),
-     .help = "set a variable for the guest, or hand on the one that is set here (repeatable)"},
+     .help =
+         "set a variable for the guest, or pass on its value from the environment (repeatable)"},
     {.name = "tcplisten",
      .kind = OPTION_LIST,
      .metavar = "HOST:PORT",
      FIELD(sockets),
-     .help = "listen there, and let the guest accept connections on the descriptor that follows "
-             "the directories (repeatable)"},
+     .help = "listen on this address, and let the guest accept connections on the descriptor after "
+             "those of the directories (repeatable)"},
     {.name = "wasi",
      .letter = 'S',
      .kind = OPTION_LIST,
@@ -35,14 +36,14 @@ static const struct option run_options[] = {
      .kind = OPTION_STRING,
      .metavar = "NAME",
      FIELD(argv0),
-     .help = "the name under which the guest sees itself; the file's name otherwise"},
+     .help = "the guest's argument 0; by default the name of the file"},
     {ROW_ARG, FIELD(arguments),
-     .help = "with --invoke, give the guest this argument of its own; what stands behind the file "
-             "then belongs to the function alone (repeatable)"},
+     .help = "with --invoke, add an argument to the guest's own argument list; arguments after the "
+             "file then go to the function only (repeatable)"},
     {ROW_PRELOAD, FIELD(preloads),
-     .help = "first load another module, whose exports the program and later "
-             "preloads can import from NAME (repeatable)"},
-    {ROW_FUEL, FIELD(fuel), .help = "stop with code 122 once N instructions have been executed"},
+     .help = "first load another module; the program and later preloads can import its exports "
+             "from NAME (repeatable)"},
+    {ROW_FUEL, FIELD(fuel), .help = "stop with code 122 once N units of fuel are used up"},
     {ROW_TIMEOUT, FIELD(timeout),
      .help = "stop with code 124 after this time, such as 2s, 500ms or 1.5m; a number alone means "
              "seconds"},
@@ -53,8 +54,7 @@ static const struct option run_options[] = {
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},
     {ROW_UNKNOWN_IMPORTS, FIELD(unknown_imports),
-     .help = "let functions that cannot be imported trap when they are called, instead of "
-             "refusing the module"},
+     .help = "make missing functions trap when they are called, instead of refusing the module"},
     {ROW_EAGER, FIELD(eager),
      .help = "translate every function when its module is loaded, not at its first call"},
     {.name = "lazy",
@@ -67,11 +67,11 @@ static const struct option run_options[] = {
      .kind = OPTION_NUMBER,
      .metavar = "N",
      FIELD(threads),
-     .help = "validate large modules with so many threads, by default 1"},
+     .help = "validate large modules with N threads, by default 1"},
     {.name = "no-cache",
      .kind = OPTION_FLAG,
      FIELD(no_cache),
-     .help = "validate even what was validated before, and do not remember it"},
+     .help = "do not use the cache of validated modules"},
     {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
     {.name = "stats",
      .kind = OPTION_CHOICE,
@@ -80,24 +80,23 @@ static const struct option run_options[] = {
      .words = "text json",
      .complete = COMPLETE_WORDS,
      FIELD(stats),
-     .help = "when the run has ended, write to standard error what was translated and how long "
-             "each phase took"},
+     .help = "when the run has ended, write statistics to standard error: modules, functions "
+             "translated, time of each phase, memory"},
     {ROW_SNAPSHOT_ON, FIELD(snapshot_on),
-     .help = "take a snapshot into the file of -o at this event: exit, trap, fuel (it is used up), "
+     .help = "write a snapshot to the file of -o at this event: exit, trap, fuel (it is used up), "
              "signal (SIGUSR1 goes on, SIGINT and SIGTERM end the run), or call:NAME (the program "
-             "calls NAME, which it imports and nobody defines)"},
+             "calls NAME, an import that nothing defines)"},
     {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),
-     .help = "take a snapshot into the file of -o each time this has passed"},
+     .help = "write a snapshot to the file of -o each time this interval has passed"},
     {ROW_OUTPUT, FIELD(output),
-     .help =
-         "the file that snapshots are written to, each replacing the one before when it is whole"},
+     .help = "the file for snapshots; each replaces the previous one when it is complete"},
     {ROW_COMPRESS, FIELD(compress),
-     .help = "compress snapshots: smaller files that take longer to write and to wake"},
+     .help = "compress snapshots: smaller files that take longer to write and to restore"},
     {.name = "profile-ops",
      .kind = OPTION_FLAG,
      FIELD(profile_ops),
-     .help = "count how often each bytecode instruction and each adjacent pair is executed, and "
-             "write the counts to standard error; many times slower"},
+     .help = "count the executed bytecode instructions and adjacent pairs, and write the counts to "
+             "standard error; runs many times slower"},
 };
 
 /* ---- The program ----------------------------------------------------------------------------- */
@@ -117,13 +116,13 @@ static bool no_entry(struct session *session, const struct loaded *program, int 
     wasm_func_t *reactor = find_function(program, "_initialize");
     no_such_function(session, program,
                      reactor != NULL
-                         ? "this is a library (a reactor): choose a function with --invoke"
+                         ? "this module is a library (a reactor): choose a function with --invoke"
                          : "there is no _start function: choose another one with --invoke");
     wasm_func_delete(reactor);
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--invoke") == 0 || strncmp(argv[i], "--invoke=", 9) == 0)
-            diag_hint(session->diag, "Options go before the file: what stands behind it, such as "
-                                     "this --invoke, belongs to the guest.");
+            diag_hint(session->diag, "Options go before the file: arguments after it, such as this "
+                                     "--invoke, are passed to the guest.");
     return false;
 }
 
@@ -148,9 +147,9 @@ static bool run_command(struct session *session, const struct loaded *program, i
 static bool check_arguments(struct session *session) {
     if (session->settings->arguments.count == 0 || session->settings->invoke != NULL)
         return true;
-    return session_end(session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
-                                          "--arg is for --invoke: arguments of a program stand "
-                                          "behind its file"));
+    return session_end(
+        session, diag_fail(session->diag, CLI_EXIT_USAGE, NULL,
+                           "--arg needs --invoke: put the arguments of a program after its file"));
 }
 
 static bool run_program(struct session *session, int argc, char **argv) {
@@ -188,7 +187,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
     if (parsed != PARSE_OK) {
         code = parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     } else if (operands == 0) {
-        diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to run");
+        diag_fail(diag, CLI_EXIT_USAGE, NULL, "name a file to run");
         diag_hint(diag, "Try 'catnap help run'.");
     } else if (check_modes(diag, &settings)) {
         if (session_begin(&session, diag, &settings, argv[0]) && session_open(&session))
@@ -208,9 +207,9 @@ const struct command command_run = {
     .name = "run",
     .operands = "FILE [ARGUMENTS...]",
     .summary = "run a program, or call one of its functions",
-    .help = "Options go before the file; everything behind it belongs to the guest. The guest's\n"
-            "output and exit code pass through. It sees no files, sockets and environment but\n"
-            "those given by --dir, --dir-ro, --tcplisten and --env.\n",
+    .help = "Options go before the file; all arguments after it are passed to the guest. The "
+            "guest's\noutput and exit code are passed through. The guest can use only the files, "
+            "sockets and\nvariables given by --dir, --dir-ro, --tcplisten and --env.\n",
     .options = run_options,
     .option_count = sizeof(run_options) / sizeof(*run_options),
     .options_first = true,

@@ -14,8 +14,8 @@ static const struct option snapshot_options[] = {
     {.name = "to-wasm",
      .kind = OPTION_FLAG,
      FIELD(to_wasm),
-     .help = "initialise the module FILE, or take the snapshot FILE, and write a module that "
-             "begins where it is"},
+     .help = "initialise the module FILE, or restore the snapshot FILE, and write its state as a "
+             "module"},
     {ROW_OUTPUT, FIELD(run.output), .help = "the module to write"},
     {.name = "init-func",
      .letter = 'f',
@@ -29,29 +29,28 @@ static const struct option snapshot_options[] = {
      .kind = OPTION_LIST,
      .metavar = "DST=SRC",
      FIELD(renames),
-     .help = "export SRC under the name DST, in place of what has that name (repeatable)"},
+     .help = "export SRC under the name DST, replacing an export of that name (repeatable)"},
     {.name = "keep-init-func",
      .kind = OPTION_FLAG,
      FIELD(keep_init_func),
-     .help = "go on exporting the functions that initialise"},
+     .help = "keep the initialisation functions among the exports"},
     {ROW_DIR, FIELD(run.directories),
      .help = "let the initialisation use a directory, under the name GUEST (repeatable)"},
     {ROW_DIR_RO, FIELD(run.directories)},
     {ROW_ENV, FIELD(run.environment),
-     .help = "set a variable for the initialisation, or hand on the one that is set here "
+     .help = "set a variable for the initialisation, or pass on its value from the environment "
              "(repeatable)"},
     {ROW_PRELOAD, FIELD(run.preloads),
-     .help = "first load another module, whose exports FILE can import from NAME; it does not "
-             "become part of the new module (repeatable)"},
+     .help = "first load another module, whose exports FILE can import from NAME; the new module "
+             "does not contain it (repeatable)"},
     {ROW_ARG, FIELD(run.arguments),
-     .help = "give the guest this argument of its own; what stands behind FILE then belongs to the "
-             "function alone (repeatable)"},
+     .help = "add an argument to the guest's own argument list; arguments after FILE then go to "
+             "the function only (repeatable)"},
     {ROW_UNKNOWN_IMPORTS, FIELD(run.unknown_imports),
-     .help = "let functions that cannot be imported trap when the initialisation calls them, as "
-             "they do here in any case: the new module imports them again"},
-    {ROW_FUEL, FIELD(run.fuel),
-     .help = "give up with code 122 once N instructions have been executed"},
-    {ROW_TIMEOUT, FIELD(run.timeout), .help = "give up with code 124 after this time"},
+     .help = "accepted for symmetry with catnap run: missing functions always trap here when the "
+             "initialisation calls them"},
+    {ROW_FUEL, FIELD(run.fuel), .help = "stop with code 122 once N units of fuel are used up"},
+    {ROW_TIMEOUT, FIELD(run.timeout), .help = "stop with code 124 after this time"},
     {ROW_MAX_MEMORY, FIELD(run.max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(run.max_table_elements)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(run.max_engine_memory)},
@@ -179,12 +178,11 @@ static enum cli_exit snapshot_main(const struct command *self, struct diag *diag
 const struct command command_snapshot = {
     .name = "snapshot",
     .operands = "info|verify|diff|to-wasm FILE...",
-    .summary = "show, check or compare snapshots, or make modules of them",
-    .help =
-        "info shows what snapshots hold; verify compares all checksums; diff shows where two\n"
-        "differ, and exits with 1 when they do. to-wasm, or --to-wasm, writes a module, for any\n"
-        "engine, that begins where FILE is: a snapshot, or a module once it is initialised. What\n"
-        "follows a module are the arguments of its initialisation.\n",
+    .summary = "show, check or compare snapshots, or write them as modules",
+    .help = "info shows the contents of snapshots; verify checks all checksums; diff shows where "
+            "two\ndiffer, and exits with 1 when they do. to-wasm, or --to-wasm, writes the state "
+            "of FILE (a\nsnapshot, or a module after initialisation) as a module for any engine. "
+            "Arguments after a\nmodule are passed to its initialisation.\n",
     .options = snapshot_options,
     .option_count = sizeof(snapshot_options) / sizeof(*snapshot_options),
     .complete = COMPLETE_FILES,

@@ -96,7 +96,7 @@ static void print_text(const struct session *session, const struct run_stats *ru
         print_safe(stderr, name, strlen(name));
         fputc('\n', stderr);
         if (session->loaded[i].cached)
-            fputs("  validated before: it was in the cache\n", stderr);
+            fputs("  found in the cache; not validated again\n", stderr);
         print_text_fields(&module, ROWS(module_fields));
     }
     fputs("catnap: statistics of the run\n", stderr);

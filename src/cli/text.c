@@ -91,8 +91,8 @@ static enum cli_exit finish(const struct diag *diag, const char *path, int statu
                             struct bytes *out) {
     if (WIFSIGNALED(status))
         return diag_fail(diag, CLI_EXIT_MALFORMED, display_name(path),
-                         "libwabt, which reads text, crashed (%s): the text may be nested too "
-                         "deeply, or refer to what is not there",
+                         "libwabt crashed while it parsed the text (%s): it may be nested too "
+                         "deeply or have a bad reference",
                          strsignal(WTERMSIG(status)));
     switch (WEXITSTATUS(status)) {
     case WAT_DONE:

@@ -199,7 +199,7 @@ static bool check_snapshot(struct conversion *c, const catnap_snapshot_t *snapsh
                                             : NULL;
     return why == NULL ||
            session_end(&c->session, diag_fail(c->session.diag, CLI_EXIT_UNSUPPORTED, c->path,
-                                              "%s: that cannot become a module", why));
+                                              "%s, so it cannot be written as a module", why));
 }
 
 static bool restore(struct conversion *c, const catnap_snapshot_t *snapshot) {
@@ -278,7 +278,7 @@ static bool convert(struct conversion *c, int argc, char **argv) {
     if (c->session.exited)
         return session_end(&c->session,
                            diag_fail(c->session.diag, CLI_EXIT_TRAP, display_name(c->path),
-                                     "the guest exited with code %d while it was initialised",
+                                     "the guest exited with code %d during initialisation",
                                      c->session.exit_code));
     return false;
 }
@@ -287,9 +287,10 @@ enum cli_exit to_wasm(const struct diag *diag, struct to_wasm_settings *settings
                       char **argv) {
     struct conversion c = {.settings = settings, .path = argv[0]};
     if (argc == 0)
-        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "there is no file to make a module of");
+        return diag_fail(diag, CLI_EXIT_USAGE, NULL,
+                         "name a module or a snapshot to write as a module");
     if (settings->run.output == NULL)
-        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "a module needs a file: -o FILE");
+        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "name the module to write: -o FILE");
     if (session_begin(&c.session, diag, &settings->run, c.path) && session_open(&c.session))
         convert(&c, argc - 1, argv + 1);
     free_renames(&c);

@@ -21,7 +21,7 @@ static enum cli_exit validate_main(const struct command *self, struct diag *diag
     if (parsed != PARSE_OK)
         return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     if (operands == 0)
-        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "validate: there is no file to validate");
+        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "validate: name at least one file");
     wasm_engine_t *engine = wasm_engine_new();
     if (engine == NULL)
         return diag_no_memory(diag);
@@ -38,7 +38,7 @@ const struct command command_validate = {
     .name = "validate",
     .operands = "FILE...",
     .summary = "check whether modules are valid",
-    .help = "Says nothing about valid files. The exit code is that of the first failure.\n",
+    .help = "Prints nothing for valid files. The exit code is that of the first failure.\n",
     .complete = COMPLETE_FILES,
     .main = validate_main,
 };

@@ -19,7 +19,8 @@ struct wast_settings {
 static const struct option wast_options[] = {
     {ROW_EAGER, FIELD(eager), .help = "translate every function when its module is loaded"},
     {ROW_DEFERRED, FIELD(deferred),
-     .help = "validate each function at its first call, or when a module must be refused"},
+     .help = "validate each function at its first call, or when a script expects a module to be "
+             "refused"},
     {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
 };
 
@@ -80,7 +81,7 @@ static enum cli_exit run_block(const struct diag *diag, const char *path,
     size_t length;
     spec_counts_t counts = {0};
     if (!take_piece(&files, &name, &length) || !take_piece(&files, &json, &length))
-        return diag_fail(diag, CLI_EXIT_INTERNAL, display_name(path), "the script got lost");
+        return diag_fail(diag, CLI_EXIT_INTERNAL, display_name(path), "libwabt returned no script");
     spec_input_t input = {
         .json = (const char *)json,
         .json_size = length,
@@ -132,7 +133,7 @@ static enum cli_exit wast_main(const struct command *self, struct diag *diag, in
     if (parsed != PARSE_OK)
         return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     if (operands == 0)
-        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "wast: there is no script to run");
+        return diag_fail(diag, CLI_EXIT_USAGE, NULL, "wast: name at least one script");
     spec_options_t options = {
         .eager = settings.eager,
         .deferred = settings.deferred,

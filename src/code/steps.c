@@ -63,7 +63,7 @@ static bool add_blocks(struct alloc *alloc, const struct code *whole,
     /* The frame is laid out for both: make_room() in translate/translate.c. */
     if (steps->frame_slots <= whole->frame_slots && steps->far == whole->far)
         return true;
-    return cn_fail(error, CATNAP_LIMIT, "instructions one by one need a larger frame");
+    return cn_fail(error, CATNAP_LIMIT, "stepping by instruction needs a larger frame");
 }
 
 void cn_steps_free(struct alloc *alloc, struct code *steps) {

@@ -98,7 +98,7 @@ static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint3
                       struct error *error) {
     if (ref->number == LEFT_OUT)
         return cn_fail(error, CATNAP_MISUSE,
-                       "the instances refer to one that was given back: catnap_instance_recycle()");
+                       "an instance refers to one that was recycled by catnap_instance_recycle()");
     if (!is_numbered(snapshot, ref) && !add_object(snapshot, ref, error))
         return false;
     *number = ref->number - 1;
@@ -329,7 +329,7 @@ static bool capture_host(struct capture *c, struct snap_object *object) {
         length = c->naming->name(c->naming->env, object->source, text, sizeof text);
     if (length == 0 || length > sizeof text)
         return cn_fail(c->error, CATNAP_MISUSE,
-                       "the instances refer to something of the host that has no name");
+                       "an instance refers to an object of the host that has no name");
     bool ok = true;
     object->host_name = copy_text(&c->snapshot->arena, text, length, &ok);
     return ok ? true : cn_fail_memory(c->error);
@@ -488,8 +488,7 @@ bool cn_snapshot_own(catnap_snapshot_t *snapshot, struct error *error) {
     uint8_t *view = image < 0 ? NULL : cn_os_image_open(image, total);
     if (!view) {
         cn_os_image_delete(image);
-        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses %zu bytes for a snapshot",
-                       total);
+        return cn_fail(error, CATNAP_NO_MEMORY, "cannot map %zu bytes for a snapshot", total);
     }
     size_t at = 0;
     for (size_t i = 0; i < snapshot->run_count; i++) {

@@ -512,7 +512,8 @@ const struct tracker *cn_engine_tracker(wasm_engine_t *engine, struct error *err
     }
     if (!cn_tracker_open(tracker, wanted_kind(engine))) {
         cn_free(&engine->alloc, tracker, sizeof *tracker);
-        cn_fail(error, CATNAP_IO, "this machine does not offer the kind of tracking asked for");
+        cn_fail(error, CATNAP_IO,
+                "this machine does not support the requested way to find written pages");
         return NULL;
     }
     tracker->older = found; /* of the parent, for shadows that it made */

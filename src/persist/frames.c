@@ -170,9 +170,10 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at,
     if (!func)
         return cn_fail_memory(error);
     if (!probe->found)
-        return cn_fail(error, CATNAP_UNSUPPORTED,
-                       "the run stands at a place of function %u that has no name",
-                       asked->code->func_index);
+        return cn_fail(
+            error, CATNAP_UNSUPPORTED,
+            "the run is stopped in function %u at an instruction that is not a safepoint",
+            asked->code->func_index);
     frame->place = probe->place;
     frame->offset = probe->offset;
     return cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
@@ -205,7 +206,7 @@ bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, st
     struct stand innermost;
     struct asking asking;
     if (!cn_run_place(run, &innermost.pc, &innermost.fp))
-        return cn_fail(error, CATNAP_MISUSE, "the run is not stopped half-way");
+        return cn_fail(error, CATNAP_MISUSE, "the run is not suspended");
     uint32_t count = 1;
     for (struct stand at = innermost; step_out(vm, &at);)
         count++;
@@ -245,7 +246,7 @@ static wasm_func_t *frame_func(struct rebuild *r, struct snap_ref ref) {
     wasm_func_t *func = (wasm_func_t *)slot_object(slot);
     if (func && func->ref.kind == OBJECT_FUNC && func->instance)
         return func;
-    bad(r, "a frame of no function of WebAssembly");
+    bad(r, "a frame without a WebAssembly function");
     return NULL;
 }
 
@@ -258,7 +259,7 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
         if (!cn_snap_slot_of(r->snapshot, r->made, from->ref, cell, r->error))
             return false;
         if (*cell && to->type == VT_FUNCREF && slot_object(*cell)->kind != OBJECT_FUNC)
-            return bad(r, "something else where a function is due");
+            return bad(r, "an object that is not a function");
         return true;
     }
     bool narrow = to->type == VT_I32 || to->type == VT_F32;
@@ -274,10 +275,10 @@ static bool write_values(struct rebuild *r, const struct probe *probe,
     if (!innermost)
         known -= probe->callee_type->result_count;
     if (frame->value_count != probe->count)
-        return bad(r, "a frame with too many or too few values");
+        return bad(r, "a frame with the wrong number of values");
     for (uint32_t i = 0; i < probe->count; i++)
         if (frame->types[i] != probe->values[i].type)
-            return bad(r, "a value of another type than the code has there");
+            return bad(r, "a value of the wrong type");
     for (uint32_t i = 0; i < known; i++)
         if (!write_value(r, &probe->values[i], &frame->values[i]))
             return false;
@@ -310,9 +311,9 @@ static bool check_answer(struct rebuild *r, uint32_t i) {
     const struct probe *probe = asked->answer;
     bool innermost = i + 1 == r->snapshot->frame_count;
     if (!probe->found && probe->count != 0 && probe->count != frame->value_count)
-        return bad(r, "a frame with too many or too few values");
+        return bad(r, "a frame with the wrong number of values");
     if (!probe->found || !stands(probe, asked->code, innermost))
-        return bad(r, "execution cannot stand where a frame does");
+        return bad(r, "a frame at an instruction that is not a safepoint");
     return true;
 }
 
@@ -338,7 +339,7 @@ static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
         price = length / probe->fuel_divisor;
     }
     if (paid > 0 && paid >= price)
-        return bad(r, "more fuel is paid than what the run waits for takes");
+        return bad(r, "more fuel paid ahead than the pending instruction costs");
     r->fuel_paid = by_length && length > most_length(instance, probe) ? 0 : paid;
     return true;
 }
@@ -351,7 +352,7 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     bool innermost = i + 1 == r->snapshot->frame_count;
     if (r->called &&
         module_func_type(asked->instance->module, asked->code->func_index) != r->called)
-        return bad(r, "a function of another type than the call has");
+        return bad(r, "a called function of the wrong type");
     if (!check_answer(r, i))
         return false;
     if ((size_t)(r->stack->limit - r->fp) < asked->code->frame_slots)
@@ -392,7 +393,7 @@ static bool find_places(struct rebuild *r) {
         if (!func)
             return false;
         if (frame->place >= PROBE_PLACES)
-            return bad(r, "execution cannot stand where a frame does");
+            return bad(r, "a frame at an instruction that is not a safepoint");
         struct translation_config config = cn_instance_translation(func->instance);
         asked->instance = func->instance;
         asked->code = cn_code_get(func->instance->shared, func->instance->variant, func->index,
@@ -434,7 +435,7 @@ static bool check_engine(const catnap_snapshot_t *snapshot, const struct machine
         snapshot->interruptible == vm->interrupt.enabled)
         return true;
     return cn_fail(error, CATNAP_MISUSE,
-                   "the suspended run was of an engine with fuel %s and interruption %s",
+                   "the run was suspended in an engine with fuel %s and interruption %s",
                    snapshot->fuel_enabled ? "on" : "off", snapshot->interruptible ? "on" : "off");
 }
 

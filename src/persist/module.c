@@ -13,13 +13,12 @@ static bool refuse_import(struct conversion *c, const struct import *import) {
         [EXTERN_TABLE] = "table", [EXTERN_MEMORY] = "memory", [EXTERN_GLOBAL] = "mutable global"};
     const char *bytes = (const char *)c->module->bytes;
     uint32_t module = import->module.length, name = import->name.length;
-    return cn_fail(
-        c->error, CATNAP_UNSUPPORTED,
-        "the %s that is imported as \"%.*s\" \"%.*s\" is not the instance's own: a module "
-        "cannot hold what is in it",
-        kinds[import->kind], (int)(module < LONGEST_NAME ? module : LONGEST_NAME),
-        bytes + import->module.offset, (int)(name < LONGEST_NAME ? name : LONGEST_NAME),
-        bytes + import->name.offset);
+    return cn_fail(c->error, CATNAP_UNSUPPORTED,
+                   "the %s that is imported as \"%.*s\" \"%.*s\" belongs to the host or to another "
+                   "instance, so a module cannot contain it",
+                   kinds[import->kind], (int)(module < LONGEST_NAME ? module : LONGEST_NAME),
+                   bytes + import->module.offset, (int)(name < LONGEST_NAME ? name : LONGEST_NAME),
+                   bytes + import->name.offset);
 }
 
 static bool check_imports(struct conversion *c) {

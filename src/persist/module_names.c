@@ -36,8 +36,10 @@ bool cn_check_changes(struct conversion *c) {
                            name);
         for (size_t j = 0; j < i; j++)
             if (same(name, changes[j].name) || same(to, changes[j].new_name))
-                return cn_fail(c->error, CATNAP_MISUSE,
-                               "two changes are made to export '%.60s', or both make it", name);
+                return cn_fail(
+                    c->error, CATNAP_MISUSE,
+                    "export '%.60s' is renamed or removed twice, or two exports get its name",
+                    name);
     }
     return true;
 }

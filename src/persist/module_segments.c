@@ -64,9 +64,10 @@ bool cn_plan_segments(struct conversion *c) {
     while (gaps.stretches > room && bits < 63)
         gaps.stretches -= gaps.by_bits[bits++];
     if (gaps.stretches > room)
-        return cn_fail(c->error, CATNAP_LIMIT,
-                       "no data segment is left for a memory: code names %u, and the limit is %u",
-                       c->kept_datas, LIMIT_DATA_SEGMENTS);
+        return cn_fail(
+            c->error, CATNAP_LIMIT,
+            "no data segment is left for a memory: the code uses %u, and the limit is %u",
+            c->kept_datas, LIMIT_DATA_SEGMENTS);
     c->gap = UINT64_C(1) << bits;
     c->data_count = c->kept_datas + (uint32_t)gaps.stretches;
     return true;
@@ -152,8 +153,8 @@ static bool next_run(struct conversion *c, struct run *run, bool *ok) {
     for (run->to = run->from; run->to < table->size && table->elements[run->to]; run->to++) {
         if (!cn_find_place(c, table->elements[run->to], table->type.element, &place)) {
             *ok = cn_fail(c->error, CATNAP_UNSUPPORTED,
-                          "element %u of table %u refers to something of the host or of another "
-                          "instance, which a module cannot hold",
+                          "element %u of table %u refers to an object of the host or of another "
+                          "instance, which a module cannot contain",
                           run->to, run->table);
             return false;
         }
@@ -218,7 +219,7 @@ bool cn_write_elems(struct conversion *c) {
     count += write_declared(c);
     cn_encode_put(&c->out, place, count);
     if (ok && count > LIMIT_ELEM_SEGMENTS)
-        return cn_fail(c->error, CATNAP_LIMIT, "%u element segments are beyond the limit of %u",
-                       count, LIMIT_ELEM_SEGMENTS);
+        return cn_fail(c->error, CATNAP_LIMIT, "needs %u element segments; the limit is %u", count,
+                       LIMIT_ELEM_SEGMENTS);
     return ok;
 }

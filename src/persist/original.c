@@ -206,6 +206,6 @@ bool cn_original_lay(const struct original *original, wasm_store_t *store, struc
     for (wasm_memory_t *m = next_memory(store, NULL); m && index < original->memory_count;
          m = next_memory(store, &m->ref))
         if (!lay_memory(&original->memories[index++], m))
-            return cn_fail(error, CATNAP_IO, "the system refuses to map a memory");
+            return cn_fail(error, CATNAP_IO, "cannot map a memory");
     return true;
 }

@@ -57,7 +57,7 @@ static bool exhausted(struct reader *r) {
 
 static const uint8_t *take(struct reader *r, size_t size) {
     if (r->failed || (size_t)(r->end - r->at) < size) {
-        bad(r, "it ends too early");
+        bad(r, "unexpected end");
         return NULL;
     }
     const uint8_t *bytes = r->at;
@@ -81,7 +81,7 @@ static size_t get_count(struct reader *r, unsigned size, size_t least) {
     uint64_t count = get(r, size);
     if (count <= (size_t)(r->end - r->at) / least)
         return (size_t)count;
-    bad(r, "a count is larger than what follows");
+    bad(r, "a count that exceeds the remaining bytes");
     return 0;
 }
 
@@ -104,7 +104,7 @@ static struct snap_ref get_ref(struct reader *r) {
     ref.object = get32(r);
     ref.index = get32(r);
     if (ref.tag >= SNAP_REF_TAGS || (ref.tag != SNAP_NULL && ref.object >= r->s->object_count))
-        bad(r, "a reference to nothing");
+        bad(r, "a reference to an object that does not exist");
     if (ref.tag == SNAP_NULL)
         ref = (struct snap_ref){0};
     return ref;
@@ -164,7 +164,7 @@ static void read_modules(struct reader *r) {
         if (r->modules_start == NO_BYTES)
             r->modules_start = r->modules_end = offset;
         if (offset != r->modules_end)
-            bad(r, "modules that do not follow each other");
+            bad(r, "modules that are not adjacent");
         r->modules_end = offset + module->length;
         if (!r->failed)
             module->bytes = r->contents + offset;
@@ -175,7 +175,7 @@ static void read_modules(struct reader *r) {
 static void read_instance(struct reader *r, struct snap_object *object) {
     object->module = get32(r);
     if (object->module >= r->s->module_count)
-        bad(r, "an instance of no module");
+        bad(r, "an instance without a module");
     object->import_count = (uint32_t)get_count(r, 4, REF_BYTES);
     object->imports = room(r, object->import_count, sizeof *object->imports);
     for (uint32_t i = 0; i < object->import_count && !r->failed; i++)
@@ -193,7 +193,7 @@ static void read_table(struct reader *r, struct snap_object *object) {
     object->size = get_count(r, 8, REF_BYTES);
     if (object->size > LIMIT_TABLE_ELEMENTS || object->limits.min > object->size ||
         !vt_is_ref(object->type))
-        bad(r, "a table that cannot be");
+        bad(r, "a table of an impossible size or type");
     object->elements = room(r, (size_t)object->size, sizeof *object->elements);
     for (uint64_t i = 0; i < object->size && !r->failed; i++)
         object->elements[i] = get_ref(r);
@@ -203,7 +203,7 @@ static void read_memory(struct reader *r, struct snap_object *object) {
     object->limits = get_limits(r);
     object->size = get64(r);
     if (object->size % WASM_PAGE_BYTES != 0 || object->size / WASM_PAGE_BYTES > LIMIT_MEMORY_PAGES)
-        bad(r, "a memory that cannot be");
+        bad(r, "a memory of an impossible size");
 }
 
 static void read_object(struct reader *r, struct snap_object *object) {
@@ -240,7 +240,7 @@ static void read_object(struct reader *r, struct snap_object *object) {
         break;
     }
     if (object->owner && object->kind != OBJECT_MEMORY && object->kind != OBJECT_TABLE)
-        bad(r, "an owner of what is not owned");
+        bad(r, "an owner of an object that cannot have one");
 }
 
 static void read_objects(struct reader *r) {
@@ -271,10 +271,10 @@ static void read_frames(struct reader *r) {
         frame->values = room(r, frame->value_count, sizeof *frame->values);
         get_values(r, frame->values, frame->value_count);
         if (frame->func.tag != SNAP_FUNC_OF)
-            bad(r, "a frame of no function");
+            bad(r, "a frame without a function");
     }
     if (count > 0 && r->s->entry.tag != SNAP_FUNC_OF)
-        bad(r, "a run of no function");
+        bad(r, "a run without a function");
     r->s->frame_count = r->failed ? 0 : (uint32_t)count;
 }
 
@@ -286,7 +286,7 @@ static void read_data(struct reader *r) {
 /* Runs ascend by object and page, so that none overlaps another. */
 static bool check_order(struct reader *r, const struct snap_run *run, const struct snap_run *last) {
     if (run->object >= r->s->object_count || r->s->objects[run->object].kind != OBJECT_MEMORY)
-        return bad(r, "pages of no memory");
+        return bad(r, "pages without a memory");
     uint64_t pages = r->s->objects[run->object].size / SNAP_PAGE;
     if (run->count == 0 || run->count > pages || run->first > pages - run->count)
         return bad(r, "pages outside their memory");
@@ -324,7 +324,7 @@ static void read_pages(struct reader *r) {
             return;
         }
         if (offset != r->pages_end) {
-            bad(r, "contents that do not follow each other");
+            bad(r, "contents that are not adjacent");
             return;
         }
         r->pages_end += stored;
@@ -340,7 +340,7 @@ static bool check_area(struct reader *r) {
     bool modules = r->modules_start != NO_BYTES;
     if (r->pages_end == (modules ? r->modules_start : area) && (!modules || r->modules_end == area))
         return true;
-    return bad(r, "its contents are not what the area holds");
+    return bad(r, "contents of the wrong size");
 }
 
 /* ---- Page contents ---- */
@@ -352,7 +352,7 @@ static bool expand(struct reader *r) {
     for (size_t i = 0; i < r->s->run_count; i++)
         total += r->s->runs[i].bytes ? r->s->runs[i].count * SNAP_PAGE : 0;
     if (total > (most > LEAST_EXPANDED ? most : LEAST_EXPANDED))
-        return bad(r, "it would expand beyond all bounds");
+        return bad(r, "contents that would expand to too much");
     if (total == 0)
         return true;
     int image = cn_os_image_new((size_t)total);
@@ -372,7 +372,7 @@ static bool expand(struct reader *r) {
         if (ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
             return exhausted(r);
         if (got != size)
-            return bad(r, "compressed pages that are damaged");
+            return bad(r, "damaged compressed pages");
         run->bytes = view + at;
         run->offset = at;
         at += size;
@@ -408,7 +408,7 @@ static bool check_contents(struct reader *r) {
             continue;
         hash = XXH3_128bits(module->bytes, (size_t)module->length);
         if (hash.high64 != module->hash[0] || hash.low64 != module->hash[1])
-            return bad(r, "a module's contents are damaged");
+            return bad(r, "damaged contents of a module");
     }
     return true;
 }
@@ -425,16 +425,16 @@ static bool read_head(struct reader *r) {
                        "the snapshot has format version %" PRIu64 "; this library knows %u",
                        cn_get_le(head + HEAD_VERSION, 4), FORMAT_VERSION);
     if (XXH3_64bits(head, HEAD_CHECKSUM) != cn_get_le(head + HEAD_CHECKSUM, 8))
-        return bad(r, "its checksum is wrong");
+        return bad(r, "wrong checksum");
     uint64_t parts = cn_get_le(head + HEAD_PARTS_LENGTH, 8);
     r->area = cn_get_le(head + HEAD_AREA, 8);
     r->flags = (uint32_t)cn_get_le(head + HEAD_FLAGS, 4);
     if (cn_get_le(head + HEAD_LENGTH, 8) != r->file_length)
-        return bad(r, "the file is not as long as it should be: it was cut or added to");
+        return bad(r, "wrong length: the file was truncated or extended");
     if (r->area < HEAD_SIZE || r->area > r->file_known ||
         (r->contents && r->area != r->file_known) || parts > r->area - HEAD_SIZE ||
         (r->flags & ~(uint32_t)(FLAG_DELTA | FLAG_COMPRESSED)))
-        return bad(r, "it makes no sense");
+        return bad(r, "inconsistent fields");
     for (unsigned i = 0; i < 2; i++) {
         r->s->identity[i] = cn_get_le(head + HEAD_IDENTITY + 8 * i, 8);
         r->s->base_identity[i] = cn_get_le(head + HEAD_BASE + 8 * i, 8);
@@ -446,7 +446,7 @@ static bool read_head(struct reader *r) {
         r->contents = head + r->area;
     for (uint64_t i = HEAD_SIZE + parts; i < r->area; i++)
         if (head[i] != 0)
-            return bad(r, "the gap before the contents is not empty");
+            return bad(r, "bytes in the gap before the contents");
     return true;
 }
 
@@ -458,18 +458,18 @@ static bool read_part(struct reader *r, enum part_index part, const uint8_t **at
     r->part = part_names[part];
     memcpy(name, r->part, strlen(r->part));
     if ((size_t)(end - *at) < PART_HEAD || memcmp(*at, name, 8) != 0)
-        return bad(r, "the part is missing");
+        return bad(r, "missing part");
     uint64_t length = cn_get_le(*at + PART_LENGTH, 8);
     if (length > (size_t)(end - *at) - PART_HEAD)
-        return bad(r, "it ends behind the parts");
+        return bad(r, "it extends past the parts");
     r->at = *at + PART_HEAD;
     r->end = r->at + length;
     if (XXH3_64bits(r->at, (size_t)length) != cn_get_le(*at + PART_CHECKSUM, 8))
-        return bad(r, "its checksum is wrong");
+        return bad(r, "wrong checksum");
     *at = r->end;
     readers[part](r);
     if (!r->failed && r->at != r->end)
-        bad(r, "something follows its end");
+        bad(r, "unexpected bytes after its end");
     return !r->failed;
 }
 
@@ -482,7 +482,7 @@ static bool read_all(struct reader *r, bool check_pages) {
         if (!read_part(r, (enum part_index)part, &at, end))
             return false;
     if (at != end)
-        return bad(r, "something follows the last part");
+        return bad(r, "unexpected bytes after the last part");
     if (!check_area(r))
         return false;
     if ((r->flags & FLAG_COMPRESSED) && !expand(r))

@@ -41,8 +41,8 @@ bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *
     if (ref.object < snapshot->object_count)
         found = made->objects[ref.object];
     if (!found)
-        return cn_fail(error, CATNAP_MALFORMED, "the snapshot refers to object %u too early",
-                       ref.object);
+        return cn_fail(error, CATNAP_MALFORMED,
+                       "the snapshot refers to object %u before it defines it", ref.object);
     if (ref.tag != SNAP_OBJECT) {
         wasm_instance_t *instance = (wasm_instance_t *)found;
         bool func = ref.tag == SNAP_FUNC_OF;
@@ -67,7 +67,8 @@ static bool typed_slot(struct restore *r, struct snap_ref ref, valtype type, uin
         return false;
     if (*slot && type == VT_FUNCREF && slot_object(*slot)->kind != OBJECT_FUNC)
         return cn_fail(r->error, CATNAP_MALFORMED,
-                       "the snapshot has object %u where a function is due", ref.object);
+                       "object %u of the snapshot is used as a function and is not one",
+                       ref.object);
     return true;
 }
 
@@ -121,7 +122,7 @@ static bool resolve_host(struct restore *r, uint32_t number) {
     if (r->resolver->host)
         ref = r->resolver->host(r->resolver->env, object->host_name);
     if (!ref || ref->store != r->store)
-        return cn_fail(r->error, CATNAP_LINK, "the host does not know its \"%.*s\" again",
+        return cn_fail(r->error, CATNAP_LINK, "the host did not resolve \"%.*s\"",
                        (int)object->host_name.length, object->host_name.bytes);
     object_slot(ref);
     r->made.objects[number] = ref;
@@ -151,7 +152,7 @@ static bool find_modules(struct restore *r) {
         return r->error->status == CATNAP_OK
                    ? cn_fail(r->error, CATNAP_LINK,
                              "the snapshot needs module \"%.*s\" of %" PRIu64
-                             " bytes, XXH3-128 %016" PRIx64 "%016" PRIx64 ", and it was not given",
+                             " bytes, XXH3-128 %016" PRIx64 "%016" PRIx64 ", which was not given",
                              (int)module->name.length, module->name.bytes ? module->name.bytes : "",
                              module->length, module->hash[0], module->hash[1])
                    : false;
@@ -166,7 +167,7 @@ static bool check_instance(struct restore *r, uint32_t number) {
     if (object->import_count != module->import_count ||
         object->global_count != module->global_count - module->imported_global_count ||
         object->flag_count != module->elem_count + module->data_count)
-        return bad(r, number, "an instance that is not of its module's shape");
+        return bad(r, number, "an instance that does not match its module");
     uint32_t memories = 0, tables = 0;
     for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
         const struct snap_object *part = &r->snapshot->objects[i - 1];
@@ -174,13 +175,13 @@ static bool check_instance(struct restore *r, uint32_t number) {
         uint32_t first = memory ? module->imported_memory_count : module->imported_table_count;
         uint32_t end = memory ? module->memory_count : module->table_count;
         if (part->owner_index < first || part->owner_index >= end)
-            return bad(r, i - 1, "a part that its instance does not have");
+            return bad(r, i - 1, "a part that its instance lacks");
         memories += memory;
         tables += !memory;
     }
     if (memories != module->memory_count - module->imported_memory_count ||
         tables != module->table_count - module->imported_table_count)
-        return bad(r, number, "an instance without all its memories and tables");
+        return bad(r, number, "an instance that lacks a memory or a table");
     return true;
 }
 
@@ -190,7 +191,7 @@ static bool list_owned(struct restore *r) {
         if (owner == 0)
             continue;
         if (owner > i || r->snapshot->objects[owner - 1].kind != OBJECT_INSTANCE)
-            return bad(r, i, "a part whose instance comes later or is none");
+            return bad(r, i, "a part without an instance before it");
         r->next_owned[i] = r->owned[owner - 1];
         r->owned[owner - 1] = i + 1;
     }
@@ -205,11 +206,11 @@ static bool grow_memory(struct restore *r, uint32_t number, wasm_memory_t *memor
         return bad(r, number, "a memory smaller than its minimum");
     uint64_t pages = (size - memory->size) / WASM_PAGE_BYTES;
     if (pages > cn_memory_room(memory))
-        return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes is beyond a limit",
+        return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes exceeds a limit",
                        size);
     if (cn_memory_grow(memory, pages) < 0)
-        return cn_fail(r->error, CATNAP_NO_MEMORY,
-                       "the system refuses a memory of %" PRIu64 " bytes", size);
+        return cn_fail(r->error, CATNAP_NO_MEMORY, "cannot map a memory of %" PRIu64 " bytes",
+                       size);
     return true;
 }
 
@@ -218,7 +219,7 @@ static bool grow_table(struct restore *r, uint32_t number, wasm_table_t *table) 
     if (size < table->size)
         return bad(r, number, "a table smaller than its minimum");
     if (size - table->size > cn_table_room(table))
-        return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements is beyond a limit",
+        return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements exceeds a limit",
                        size);
     return cn_table_grow(table, size - table->size, 0) >= 0 || cn_fail_memory(r->error);
 }
@@ -230,7 +231,7 @@ static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *inst
         *made = part->kind == OBJECT_MEMORY ? &instance->memories[part->owner_index]->ref
                                             : &instance->tables[part->owner_index]->ref;
         if ((*made)->number)
-            return bad(r, i - 1, "a part that its instance has already");
+            return bad(r, i - 1, "a second copy of a part of its instance");
         (*made)->number = i;
         if (part->kind == OBJECT_MEMORY) {
             if (!grow_memory(r, i - 1, instance->memories[part->owner_index]))

@@ -129,7 +129,7 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
         shadow->differing = (uint64_t *)(void *)shadow->differing_space.start;
     if (!shadow->differing || !make_pages(shadow)) {
         free_shadow(alloc, shadow);
-        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses memory for a checkpoint");
+        return cn_fail(error, CATNAP_NO_MEMORY, "cannot map memory for a checkpoint");
     }
     if (shadow->image >= 0 || memory->imaged)
         add_what_is_there(shadow, memory);
@@ -168,10 +168,10 @@ static bool collect_new(wasm_memory_t *memory, struct error *error) {
     uint8_t *start = memory->base + shadow->watched;
     size_t size = (size_t)(memory->size - shadow->watched);
     if (!cn_tracker_watch(shadow->tracker, start, size))
-        return cn_fail(error, CATNAP_IO, "the system refuses to watch a memory's pages");
+        return cn_fail(error, CATNAP_IO, "cannot track which pages of a memory are written");
     if (!cn_tracker_written(shadow->tracker, start, size, false, add_new_pages, shadow) ||
         !cn_tracker_protect(shadow->tracker, start, size))
-        return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
+        return cn_fail(error, CATNAP_IO, "cannot find out which pages were written");
     shadow->watched = memory->size;
     return true;
 }
@@ -187,7 +187,7 @@ bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error)
         known = memory->size;
     if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)known, protect, add_pages,
                             shadow))
-        return cn_fail(error, CATNAP_IO, "the system does not tell which pages were written");
+        return cn_fail(error, CATNAP_IO, "cannot find out which pages were written");
     return !protect || memory->size == known || collect_new(memory, error);
 }
 
@@ -212,7 +212,7 @@ static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t 
         return cn_fail(error, CATNAP_MISUSE,
                        "the process that made the checkpoint has changed it since the fork");
     if (!cn_os_replace(memory->base, copy, size))
-        return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses to replace a memory");
+        return cn_fail(error, CATNAP_NO_MEMORY, "cannot replace the mapping of a memory");
     free_pages(shadow);
     *shadow = *own;
     return true;
@@ -230,7 +230,7 @@ static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, st
     uint8_t *copy = cn_os_reserve(size ? size : own.page);
     bool ok = make_pages(&own) && copy && cn_os_commit(copy, size);
     if (!ok)
-        cn_fail(error, CATNAP_NO_MEMORY, "the system refuses memory for a checkpoint");
+        cn_fail(error, CATNAP_NO_MEMORY, "cannot map memory for a checkpoint");
     ok = ok && fill_and_replace(memory, &own, copy, error);
     if (!ok)
         free_pages(&own);
@@ -411,7 +411,7 @@ void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
 
 bool cn_shadow_lock(wasm_memory_t *memory, uint64_t size, struct error *error) {
     if (memory->size > size && !cn_os_protect(memory->base + size, (size_t)(memory->size - size)))
-        return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
+        return cn_fail(error, CATNAP_IO, "cannot shrink a memory");
     memory->shadow->locked = size;
     return true;
 }

@@ -555,7 +555,7 @@ static catnap_error_t *check_options(const wasm_module_t *module,
         return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
     if (options->max_slots == 0 || options->min_slots > options->max_slots)
         return catnap_error_new(CATNAP_MISUSE,
-                                "a pool needs one slot, and no more at once than it may have");
+                                "max_slots must be at least 1 and at least min_slots");
     return NULL;
 }
 

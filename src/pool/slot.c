@@ -148,7 +148,7 @@ static catnap_error_t *keep_state(struct catnap_pool_slot_t *slot) {
     uint64_t copies = cn_checkpoint_copies(store);
     if (!cn_budget_take(slot->pool->budget, copies))
         return catnap_error_new(CATNAP_LIMIT,
-                                "a slot with its checkpoint is beyond the bound of the pool");
+                                "a slot with its checkpoint exceeds the pool's limit");
     slot->copies = copies;
     slot->handles = store->handles;
     slot->pins = store->pins;

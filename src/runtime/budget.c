@@ -1,5 +1,9 @@
-/* Budgets, and what stores take from them and count. */
+/* Counts memory and table elements against the limits of stores and of budgets that stores share. */
 #include "runtime/budget.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "runtime/store.h"
 
 struct budget *cn_budget_new(struct alloc *alloc, uint64_t limit) {
@@ -42,10 +46,31 @@ void cn_budget_give(struct budget *budget, uint64_t bytes) {
 
 /* ---- Of a store ---- */
 
+static uint64_t used_bytes(const wasm_store_t *store) {
+    return store->memory_bytes + store->table_elements * sizeof(uint64_t);
+}
+
 uint64_t cn_store_room(const wasm_store_t *store) {
-    uint64_t used = store->memory_bytes + store->table_elements * sizeof(uint64_t);
-    uint64_t limit = store->limits.memory_bytes;
+    uint64_t used = used_bytes(store), limit = store->limits.memory_bytes;
     return limit > used ? limit - used : 0;
+}
+
+static bool refuse(uint64_t needed, const char *what, uint64_t limit, uint64_t used,
+                   struct error *error) {
+    char in_use[48] = "";
+    if (used > 0)
+        snprintf(in_use, sizeof in_use, ", of which %" PRIu64 " are in use", used);
+    return cn_fail(error, CATNAP_LIMIT, "needs %" PRIu64 " %s; the limit is %" PRIu64 "%s", needed,
+                   what, limit, in_use);
+}
+
+bool cn_store_refuse_bytes(const wasm_store_t *store, uint64_t needed, struct error *error) {
+    return refuse(needed, "bytes of memory", store->limits.memory_bytes, used_bytes(store), error);
+}
+
+bool cn_store_refuse_elements(const wasm_store_t *store, uint64_t needed, struct error *error) {
+    return refuse(needed, "table elements", store->limits.table_elements, store->table_elements,
+                  error);
 }
 
 bool cn_store_take_memory(wasm_store_t *store, uint64_t bytes) {

@@ -162,7 +162,7 @@ void cn_instance_undo(wasm_instance_t *instance) {
 bool cn_instance_check_room(const wasm_store_t *store, struct error *error) {
     if (store->instance_count < store->limits.instances)
         return true;
-    return cn_fail(error, CATNAP_LIMIT, "the store's limit of %" PRIu64 " instances is reached",
+    return cn_fail(error, CATNAP_LIMIT, "the store has reached its limit of %" PRIu64 " instances",
                    store->limits.instances);
 }
 

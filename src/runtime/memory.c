@@ -23,13 +23,10 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
     uint64_t pages = type->limits.min;
     if (pages > most_pages(type))
         return cn_fail(error, CATNAP_LIMIT,
-                       "a memory of %" PRIu64 " pages is beyond the limit %" PRIu64, pages,
+                       "needs a memory of %" PRIu64 " pages; the limit is %" PRIu64, pages,
                        most_pages(type));
     if (pages * WASM_PAGE_BYTES > cn_store_room(store))
-        return cn_fail(error, CATNAP_LIMIT,
-                       "a memory of %" PRIu64 " bytes is beyond the store's limit: %" PRIu64
-                       " of %" PRIu64 " are left",
-                       pages * WASM_PAGE_BYTES, cn_store_room(store), store->limits.memory_bytes);
+        return cn_store_refuse_bytes(store, pages * WASM_PAGE_BYTES, error);
     return true;
 }
 
@@ -92,8 +89,8 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     uint64_t size = type->limits.min * WASM_PAGE_BYTES;
     if (!cn_store_take_memory(store, size)) {
         cn_free(store->alloc, memory, sizeof *memory);
-        cn_fail(error, CATNAP_LIMIT,
-                "a memory of %" PRIu64 " bytes is beyond the bound of the pool", size);
+        cn_fail(error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes exceeds the pool's limit",
+                size);
         return NULL;
     }
     if (!reserve_guarded(memory, store) &&
@@ -110,7 +107,7 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
 fail:
     cn_store_give_memory(store, size);
     cn_free(store->alloc, memory, sizeof *memory);
-    cn_fail(error, CATNAP_NO_MEMORY, "the system refuses a memory of %" PRIu64 " bytes", size);
+    cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory of %" PRIu64 " bytes", size);
     return NULL;
 }
 

@@ -194,7 +194,7 @@ static bool lay_images(const struct catnap_prelinked_t *prelinked, wasm_instance
     const struct module *module = instance->module;
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         if (!cn_image_lay(image_of(prelinked, i), instance->memories[i]))
-            return cn_fail(error, CATNAP_NO_MEMORY, "the system refuses to map a memory");
+            return cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory");
     return true;
 }
 
@@ -247,7 +247,7 @@ static bool make_first(struct catnap_prelinked_t *prelinked, struct error *error
     struct slot *slot = make_slot(prelinked, true, error, &trap);
     if (trap) {
         cn_fail(error, trap->code == CATNAP_TRAP_NO_MEMORY ? CATNAP_NO_MEMORY : CATNAP_TRAP,
-                "instantiation traps: %s", trap->message);
+                "instantiation trapped: %s", trap->message);
         cn_object_release(&trap->ref);
     }
     return slot && cn_slot_take_back(slot, error);
@@ -282,14 +282,9 @@ static bool check_room(const struct slot *slot, uint64_t *memory_bytes, uint64_t
         *table_elements += module->tables[i].limits.min;
     uint64_t bytes = *memory_bytes + *table_elements * sizeof(uint64_t);
     if (bytes > cn_store_room(store))
-        return cn_fail(error, CATNAP_LIMIT,
-                       "memories and tables of %" PRIu64
-                       " bytes are beyond the store's limit of %" PRIu64,
-                       bytes, store->limits.memory_bytes);
+        return cn_store_refuse_bytes(store, bytes, error);
     if (store->table_elements + *table_elements > store->limits.table_elements)
-        return cn_fail(error, CATNAP_LIMIT,
-                       "tables of %" PRIu64 " elements are beyond the store's limit of %" PRIu64,
-                       *table_elements, store->limits.table_elements);
+        return cn_store_refuse_elements(store, *table_elements, error);
     return cn_instance_check_room(store, error);
 }
 
@@ -301,7 +296,7 @@ static bool take_room(wasm_store_t *store, uint64_t memory_bytes, uint64_t table
             return true;
         cn_store_give_memory(store, memory_bytes);
     }
-    return cn_fail(error, CATNAP_LIMIT, "the instance is beyond the bound of the pool");
+    return cn_fail(error, CATNAP_LIMIT, "the instance exceeds the pool's limit");
 }
 
 static bool reset_memories(const struct slot *slot, struct error *error) {
@@ -311,7 +306,7 @@ static bool reset_memories(const struct slot *slot, struct error *error) {
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         if (!cn_image_reset(image_of(prelinked, i), instance->memories[i], first_size(module, i),
                             &prelinked->pages))
-            return cn_fail(error, CATNAP_IO, "the system refuses to reset a memory");
+            return cn_fail(error, CATNAP_IO, "cannot reset a memory");
     return true;
 }
 
@@ -321,7 +316,7 @@ static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *e
         memory->drop_shadow(memory);
     if (memory->size > first &&
         !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
-        return cn_fail(error, CATNAP_IO, "the system refuses to shrink a memory");
+        return cn_fail(error, CATNAP_IO, "cannot shrink a memory");
     cn_store_give_memory(memory->ref.store, memory->size);
     memory->size = 0;
     return true;
@@ -418,19 +413,19 @@ static bool parts_have_handles(const wasm_instance_t *instance) {
 static bool is_unused(const struct slot *slot, uint32_t handles, struct error *error) {
     const wasm_instance_t *instance = slot->instance;
     if (instance->ref.handles > handles || parts_have_handles(instance))
-        return cn_fail(error, CATNAP_MISUSE,
-                       "there are more handles on the instance or its exports");
+        return cn_fail(error, CATNAP_MISUSE, "other handles to the instance or its exports exist");
     if (is_on_a_stack(instance))
-        return cn_fail(error, CATNAP_MISUSE, "the instance runs, or a run of it is stopped");
+        return cn_fail(error, CATNAP_MISUSE, "the instance is running, or a suspended run uses it");
     return true;
 }
 
 bool cn_slot_may_return(const struct slot *slot, struct error *error) {
     if (slot->waits)
-        return cn_fail(error, CATNAP_MISUSE, "the instance was recycled before");
+        return cn_fail(error, CATNAP_MISUSE, "the instance has already been recycled");
     if (slot->prelinked->one_way)
-        return cn_fail(error, CATNAP_MISUSE,
-                       "the module imports a table or a global that may hold references to it");
+        return cn_fail(
+            error, CATNAP_MISUSE,
+            "the module imports a table or global that may hold references to the instance");
     return is_unused(slot, 1, error);
 }
 

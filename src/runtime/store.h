@@ -77,6 +77,10 @@ void cn_store_give_elements(wasm_store_t *, uint64_t count);
 uint64_t cn_store_budget_left(const wasm_store_t *);
 /* Bytes of memories and tables, by their elements, that the store's limit still allows. */
 uint64_t cn_store_room(const wasm_store_t *);
+/* Reports that `needed` more bytes of memories and tables, or elements of tables, exceed the store's
+ * limit. */
+bool cn_store_refuse_bytes(const wasm_store_t *, uint64_t needed, struct error *);
+bool cn_store_refuse_elements(const wasm_store_t *, uint64_t needed, struct error *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
 /* As cn_store_enter(), for what makes objects: collects before when that is due. False, too, when a

@@ -19,18 +19,12 @@ static void fill(uint64_t *elements, uint64_t count, uint64_t init) {
 static bool check_limits(const wasm_store_t *store, uint64_t size, struct error *error) {
     if (size > LIMIT_TABLE_ELEMENTS)
         return cn_fail(error, CATNAP_LIMIT,
-                       "a table of %" PRIu64 " elements is beyond the limit %u", size,
+                       "needs a table of %" PRIu64 " elements; the limit is %u", size,
                        LIMIT_TABLE_ELEMENTS);
     if (size > elements_room(store))
-        return cn_fail(error, CATNAP_LIMIT,
-                       "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64
-                       " of %" PRIu64 " are left",
-                       size, elements_room(store), store->limits.table_elements);
+        return cn_store_refuse_elements(store, size, error);
     if (size > cn_store_room(store) / sizeof(uint64_t))
-        return cn_fail(error, CATNAP_LIMIT,
-                       "a table of %" PRIu64 " elements is beyond the store's limit: %" PRIu64
-                       " of %" PRIu64 " bytes are left for memories and tables",
-                       size, cn_store_room(store), store->limits.memory_bytes);
+        return cn_store_refuse_bytes(store, size * sizeof(uint64_t), error);
     return true;
 }
 
@@ -49,8 +43,8 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
     if (!cn_store_take_elements(store, size)) {
         cn_free(store->alloc, elements, size * sizeof *elements);
         cn_free(store->alloc, table, sizeof *table);
-        cn_fail(error, CATNAP_LIMIT,
-                "a table of %" PRIu64 " elements is beyond the bound of the pool", size);
+        cn_fail(error, CATNAP_LIMIT, "a table of %" PRIu64 " elements exceeds the pool's limit",
+                size);
         return NULL;
     }
     fill(elements, size, init);

@@ -79,7 +79,8 @@ static bool check_block_end(struct validator *v) {
         return false;
     size_t extra = (size_t)(v->top - v->values) - cn_block(v, 0)->base - 1;
     if (extra > 0)
-        return cn_invalid(v, "type mismatch: %zu value%s more on the stack than the block results",
+        return cn_invalid(v,
+                          "type mismatch: %zu extra value%s on the stack at the end of the block",
                           extra, extra == 1 ? "" : "s");
     return true;
 }
@@ -111,7 +112,8 @@ static bool validate_end(struct validator *v) {
     struct types results = cn_block_results(v, block);
     /* An if without else hands its parameters on as its results. */
     if (block->kind == BLOCK_IF && !same_types(cn_block_params(v, block), results))
-        return cn_invalid(v, "type mismatch: an if without else must result what it takes");
+        return cn_invalid(
+            v, "type mismatch: an if without else must have equal parameter and result types");
     v->top--; /* the mark */
     v->block_count--;
     return v->block_count == 0 || cn_push_types(v, results);

@@ -114,10 +114,10 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
         return true;
     case OP_global_get:
         if (in->a >= m->imported_global_count)
-            return cn_fail_at(error, CATNAP_INVALID, in->offset,
-                              "unknown global %u: %u are imported, and a constant expression "
-                              "sees no others",
-                              in->a, m->imported_global_count);
+            return cn_fail_at(
+                error, CATNAP_INVALID, in->offset,
+                "unknown global %u: a constant expression can read only the %u imported globals",
+                in->a, m->imported_global_count);
         *type = m->globals[in->a].type.type;
         return !m->globals[in->a].type.is_mutable ||
                cn_fail_at(error, CATNAP_INVALID, in->offset,

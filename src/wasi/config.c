@@ -157,7 +157,7 @@ static catnap_error_t *put_variable(catnap_wasi_t *wasi, const char *name, const
                                     bool replace) {
     size_t name_length = strlen(name), value_length = strlen(value);
     if (!name_length || strchr(name, '='))
-        return fail(CATNAP_MISUSE, "'%s' is no name of an environment variable", name);
+        return fail(CATNAP_MISUSE, "'%s' is not a name for an environment variable", name);
     char *entry = malloc(name_length + value_length + 2);
     if (!entry)
         return fail_memory();
@@ -256,10 +256,10 @@ catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
     uint32_t number;
 
     if (!wasi)
-        return fail(CATNAP_MISUSE, "no WASI state for a socket");
+        return fail(CATNAP_MISUSE, "the WASI state is NULL");
     int flags = fcntl(host_fd, F_GETFL);
     if (flags < 0 || cn_fd_describe(host_fd, &fd) || !cn_fd_is_socket(&fd))
-        return fail(CATNAP_MISUSE, "descriptor %d is no open socket", host_fd);
+        return fail(CATNAP_MISUSE, "descriptor %d is not an open socket", host_fd);
     fd.flags = flags & O_NONBLOCK ? WASI_FDFLAG_NONBLOCK : 0;
     catnap_error_t *error = reserve_fd(wasi, &number);
     if (error)
@@ -274,7 +274,7 @@ catnap_error_t *catnap_wasi_preopen_socket(catnap_wasi_t *wasi, int host_fd) {
 
 static catnap_error_t *check_stream(const catnap_wasi_t *wasi, int stream, int first) {
     if (!wasi || stream < first || stream > 2)
-        return fail(CATNAP_MISUSE, "%d is no standard stream of that direction", stream);
+        return fail(CATNAP_MISUSE, "%d is not a standard stream of that direction", stream);
     return NULL;
 }
 
@@ -314,7 +314,7 @@ catnap_error_t *catnap_wasi_set_stdin_bytes(catnap_wasi_t *wasi, const void *byt
     if (error)
         return error;
     if (!bytes && length)
-        return fail(CATNAP_MISUSE, "no bytes for standard input");
+        return fail(CATNAP_MISUSE, "the bytes for standard input are NULL");
     uint8_t *copy = malloc(length ? length : 1);
     if (!copy)
         return fail_memory();
@@ -334,7 +334,7 @@ catnap_error_t *catnap_wasi_set_stdin_callback(catnap_wasi_t *wasi,
     if (error)
         return error;
     if (!read)
-        return fail(CATNAP_MISUSE, "no function for standard input");
+        return fail(CATNAP_MISUSE, "the callback for standard input is NULL");
     reset_stream(wasi, 0, WASI_STREAM_CALLBACK);
     wasi->streams[0].read = read;
     wasi->streams[0].env = env;
@@ -350,7 +350,7 @@ catnap_error_t *catnap_wasi_set_output_callback(catnap_wasi_t *wasi, int stream,
     if (error)
         return error;
     if (!write)
-        return fail(CATNAP_MISUSE, "no function for standard stream %d", stream);
+        return fail(CATNAP_MISUSE, "the callback for standard stream %d is NULL", stream);
     reset_stream(wasi, stream, WASI_STREAM_CALLBACK);
     wasi->streams[stream].write = write;
     wasi->streams[stream].env = env;

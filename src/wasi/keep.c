@@ -130,7 +130,7 @@ struct reader {
 
 static void damaged(struct reader *r) {
     if (!r->error)
-        r->error = catnap_error_new(CATNAP_MALFORMED, "the kept state of WASI is damaged");
+        r->error = catnap_error_new(CATNAP_MALFORMED, "the saved WASI state is damaged");
 }
 
 static void check_memory(struct reader *r, const void *pointer) {
@@ -243,9 +243,9 @@ static void take_dir(struct reader *r, const struct saved_dir *dir, uint32_t num
     catnap_wasi_t *wasi = r->wasi;
     uint32_t given = find_given(wasi, number, dir->guest);
     if (given >= wasi->preopen_count) {
-        r->error = fail_with_names("the directory '%s' of the saved state, which was '%s', is not "
-                                   "given",
-                                   dir->guest, dir->host);
+        r->error = fail_with_names(
+            "the saved state needs directory '%s' (formerly '%s'), which was not given", dir->guest,
+            dir->host);
         return;
     }
     if (given != number)
@@ -263,9 +263,9 @@ static void get_preopens(struct reader *r) {
         free_dir(&dir);
     }
     if (!r->error && count < r->wasi->preopen_count)
-        r->error = fail_with_names(
-            "the directory '%s' ('%s') is given and is none of the saved state",
-            r->wasi->preopens[count].guest_path, r->wasi->preopens[count].host_path);
+        r->error = fail_with_names("directory '%s' ('%s') is not part of the saved state",
+                                   r->wasi->preopens[count].guest_path,
+                                   r->wasi->preopens[count].host_path);
 }
 
 static void skip_strings(struct reader *r) {
@@ -430,7 +430,7 @@ catnap_error_t *catnap_wasi_restore(catnap_wasi_t *wasi, const void *bytes, size
     if (!wasi || (!bytes && length > 0))
         return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
     if (wasi->arguments.count || wasi->environment.count || cn_wasi_remembers_preopens(wasi))
-        return catnap_error_new(CATNAP_MISUSE, "the state of WASI has been configured already");
+        return catnap_error_new(CATNAP_MISUSE, "the WASI state is already configured");
     struct reader r = {wasi, bytes, (const uint8_t *)bytes + length, NULL, lost, env};
     if (get(&r, 4) != FORMAT)
         damaged(&r);

@@ -236,7 +236,7 @@ catnap_error_t *catnap_wasi_rollback(catnap_wasi_t *wasi) {
         return catnap_error_new(CATNAP_MISUSE, "an argument is NULL");
     const struct wasi_checkpoint *saved = wasi->checkpoint;
     if (!saved)
-        return catnap_error_new(CATNAP_MISUSE, "the state of WASI has no checkpoint");
+        return catnap_error_new(CATNAP_MISUSE, "the WASI state has no checkpoint");
     rewind_strings(&wasi->arguments);
     rewind_strings(&wasi->environment);
     for (int i = 0; i < 3; i++)
@@ -244,6 +244,6 @@ catnap_error_t *catnap_wasi_rollback(catnap_wasi_t *wasi) {
     bool ok = rewind_fds(wasi, saved);
     rewind_preopens(wasi, saved->preopen_count);
     return ok ? NULL
-              : catnap_error_new(CATNAP_IO,
-                                 "a file that was open at the checkpoint is out of reach");
+              : catnap_error_new(
+                    CATNAP_IO, "a file that was open at the checkpoint cannot be reached any more");
 }

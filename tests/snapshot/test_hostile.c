@@ -113,7 +113,7 @@ static void runs_do_not_share_bytes(void **state) {
     uint8_t *last = runs + length - 8 - RUN_BYTES;
     uint64_t offset = get64(last + RUN_OFFSET);
     put64(last + RUN_OFFSET, offset - SNAP_PAGE);
-    expect_refused(&world, &file, "follow");
+    expect_refused(&world, &file, "not adjacent");
     put64(last + RUN_OFFSET, offset);
     catnap_snapshot_t *snapshot = read_file(&world, &file, NULL, &error);
     assert_no_error(error);
@@ -131,9 +131,9 @@ static void modules_do_not_share_bytes(void **state) {
     uint8_t *modules = part_of(&file, PART_MODULES, &length);
     uint64_t offset = get64(modules + length - 8);
     put64(modules + length - 8, offset - 1);
-    expect_refused(&world, &file, "area");
+    expect_refused(&world, &file, "wrong size");
     put64(modules + length - 8, 0);
-    expect_refused(&world, &file, "area");
+    expect_refused(&world, &file, "wrong size");
     put64(modules + length - 8, offset);
     uint8_t *row = malloc(length - 4), *both = malloc(4 + 2 * (length - 4));
     memcpy(row, modules + 4, length - 4);
@@ -141,7 +141,7 @@ static void modules_do_not_share_bytes(void **state) {
     memcpy(both + 4, row, length - 4);
     memcpy(both + length, row, length - 4);
     replace_part(&file, PART_MODULES, both, 4 + 2 * (length - 4));
-    expect_refused(&world, &file, "follow");
+    expect_refused(&world, &file, "not adjacent");
     free(both);
     free(row);
     free(file.bytes);
@@ -227,7 +227,7 @@ static bool wakes_with(struct world *world, struct file *file, uint64_t paid) {
     error = catnap_snapshot_restore(snapshot, other.linker, NULL, &instance, &run);
     bool wakes = !error;
     if (error)
-        assert_error(error, CATNAP_MALFORMED, "more fuel is paid");
+        assert_error(error, CATNAP_MALFORMED, "more fuel paid");
     catnap_run_delete(run);
     wasm_instance_delete(instance);
     catnap_snapshot_delete(snapshot);

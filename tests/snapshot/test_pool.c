@@ -1377,12 +1377,12 @@ static void copies_count(void **state) {
     catnap_pool_delete(pool);
     options.memory_bytes = bytes - 1;
     pool = OPEN(store, state_module, &options);
-    refuse(pool, 0, CATNAP_LIMIT, "bound");
+    refuse(pool, 0, CATNAP_LIMIT, "pool's limit");
     assert_true(stats_of(pool).memory_bytes <= 25 * 4096 + 4096); /* for whoever tries again */
     catnap_pool_delete(pool);
     options.memory_bytes = 65536;
     pool = OPEN(store, state_module, &options);
-    refuse(pool, NS_PER_MS, CATNAP_LIMIT, "bound");
+    refuse(pool, NS_PER_MS, CATNAP_LIMIT, "pool's limit");
     catnap_pool_delete(pool);
     wasm_store_delete(store);
     wasm_engine_delete(engine);

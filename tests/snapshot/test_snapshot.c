@@ -529,7 +529,7 @@ static void a_part_that_is_there_twice_is_refused(void **state) {
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     assert_no_error(error);
     assert_error(catnap_snapshot_restore(snapshot, world.linker, NULL, NULL, NULL),
-                 CATNAP_MALFORMED, "already");
+                 CATNAP_MALFORMED, "second copy");
     catnap_snapshot_delete(snapshot);
     wasm_byte_vec_delete(&bytes);
     wasm_instance_delete(instance);
@@ -620,7 +620,7 @@ static void a_run_needs_the_same_checks(void **state) {
     catnap_run_t *run = catnap_run_new(func, &argument, 1, &error);
     catnap_snapshot_options_t options = {.run = run};
     assert_null(catnap_snapshot_take(world.store, &options, &error));
-    assert_error(error, CATNAP_MISUSE, "not stopped");
+    assert_error(error, CATNAP_MISUSE, "not suspended");
     assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
     catnap_snapshot_t *snapshot = take(&world, run);
     wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);

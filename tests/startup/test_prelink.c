@@ -178,18 +178,18 @@ static void handles_keep_an_instance(void **state) {
     wasm_store_t *store = STORE(state);
     catnap_prelinked_t *prelinked = prelink(store, state_module, sizeof state_module, NULL, 0);
     wasm_instance_t *instance = make(prelinked), *again = wasm_instance_copy(instance);
-    assert_kept(instance, "more handles");
+    assert_kept(instance, "other handles");
     wasm_instance_delete(again);
     static const char *const names[] = {"m", "t", "g", "look"};
     for (size_t i = 0; i < COUNT(names); i++) {
         wasm_extern_t *part = get_export(instance, names[i]);
-        assert_kept(instance, "more handles");
+        assert_kept(instance, "other handles");
         wasm_extern_delete(part);
     }
     recycle(instance);
     catnap_prelinked_delete(prelinked);
     instance = INSTANTIATE(store, state_module);
-    assert_kept(instance, "not one of a pre-linked module");
+    assert_kept(instance, "not made from a pre-linked module");
     wasm_instance_delete(instance);
     assert_error(catnap_instance_recycle(NULL), CATNAP_MISUSE, "NULL");
 }
@@ -198,7 +198,7 @@ static wasm_instance_t *running;
 static wasm_trap_t *give_back(const wasm_val_vec_t *arguments, wasm_val_vec_t *results) {
     (void)arguments;
     (void)results;
-    assert_kept(running, "more handles"); /* that which it was called by */
+    assert_kept(running, "other handles"); /* that which it was called by */
     return NULL;
 }
 
@@ -238,7 +238,7 @@ static void stopped_runs_keep_an_instance(void **state) {
     wasm_func_delete(func);
     assert_no_error(catnap_store_set_fuel(store, 5));
     assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
-    assert_kept(instance, "more handles"); /* the run has one on its function */
+    assert_kept(instance, "other handles"); /* the run has one on its function */
     catnap_run_delete(run);
     recycle(instance);
     catnap_prelinked_delete(prelinked);
