@@ -54,10 +54,14 @@ static wasm_module_t *load(wasm_store_t *store, const char *path) {
 }
 
 static bool print_functions(const wasm_module_t *object, const struct translation_config *config) {
-    struct module *module = object->shared->module;
+    struct shared_module *shared = object->shared;
+    const struct module *module = shared->module;
+    struct code_variant *variant = cn_shared_variant(shared, config);
     struct error error;
+    if (!variant)
+        return false;
     for (uint32_t i = module->imported_func_count; i < module->func_count; i++) {
-        if (!cn_code_disassemble(module, i, config, write_text, NULL, &error)) {
+        if (!cn_code_disassemble(shared, variant, i, write_text, NULL, &error)) {
             fprintf(stderr, "function %u: %s\n", i, error.message);
             return false;
         }
