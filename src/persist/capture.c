@@ -1,4 +1,4 @@
-/* From a store to a snapshot, and what can be done with one: owning its pages, deltas. */
+/* From a store to a snapshot; the life of a snapshot, and an image of its own for its pages. */
 #include "persist/snapshot.h"
 
 #include <string.h>
@@ -6,7 +6,9 @@
 
 #include "base/platform.h"
 #include "exec/run.h"
+#include "base/assert.h"
 #include "persist/checkpoint.h"
+#include "runtime/state.h"
 #include "runtime/collect.h"
 
 /* ---- Life ---- */
@@ -89,11 +91,11 @@ static bool is_numbered(const catnap_snapshot_t *snapshot, const struct wasm_ref
            snapshot->objects[ref->number - 1].source == ref;
 }
 
-/* The number of an instance of a pre-linked module that was given back and waits, and of its parts: they
+/* The number of an instance of a pre-linked module that was given back and waits, and of its parts, which
  * are not in the snapshot. */
 #define LEFT_OUT UINT32_MAX
 
-/* The number of an object; those that the host made come in when somebody refers to them. */
+/* The number of an object, which is added to the snapshot if it is not in there yet. */
 static bool number_of(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, uint32_t *number,
                       struct error *error) {
     if (ref->number == LEFT_OUT)
@@ -167,7 +169,7 @@ static struct wasm_ref_t *imported(const wasm_instance_t *instance, const struct
     return NULL;
 }
 
-/* The first import of a function of the host is its name. */
+/* Names a function of the host by the first import that it fills. */
 static bool note_import(catnap_snapshot_t *snapshot, const struct module *module,
                         const struct import *import, const struct snap_ref *ref) {
     bool ok = true;
@@ -200,36 +202,7 @@ static bool capture_imports(struct capture *c, uint32_t number, const wasm_insta
     return true;
 }
 
-static bool capture_globals(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    uint32_t first = module->imported_global_count, count = module->global_count - first;
-    struct snap_value *values = cn_arena_calloc(&c->snapshot->arena, count, sizeof *values);
-    if (!values)
-        return cn_fail_memory(c->error);
-    for (uint32_t i = 0; i < count; i++)
-        if (!capture_value(c->snapshot, module->globals[first + i].type.type,
-                           instance->globals[first + i], &values[i], c->error))
-            return false;
-    c->snapshot->objects[number].globals = values;
-    c->snapshot->objects[number].global_count = count;
-    return true;
-}
-
-static bool capture_flags(struct capture *c, struct snap_object *object,
-                          const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    object->flag_count = module->elem_count + module->data_count;
-    object->flags = cn_arena_calloc(&c->snapshot->arena, object->flag_count, 1);
-    if (!object->flags)
-        return cn_fail_memory(c->error);
-    for (uint32_t i = 0; i < module->elem_count; i++)
-        object->flags[i] = instance->dropped_elems[i];
-    for (uint32_t i = 0; i < module->data_count; i++)
-        object->flags[module->elem_count + i] = instance->dropped_datas[i];
-    return true;
-}
-
-/* A module that was loaded twice is one: nothing tells its instances apart when they are woken. */
+/* Equal modules are one in a snapshot: restored instances need not know which copy was theirs. */
 static bool same_module(const struct module *a, const struct module *b) {
     return a == b || (a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0);
 }
@@ -264,62 +237,120 @@ static bool capture_module(struct capture *c, uint32_t number, const wasm_instan
     return ok ? true : cn_fail_memory(c->error);
 }
 
-/* Says whose the instance's own memories and tables are. */
+/* Records which instance the parts belong to. */
 static void claim_parts(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    struct snap_object *objects = c->snapshot->objects;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++) {
-        struct snap_object *memory = &objects[instance->memories[i]->ref.number - 1];
-        memory->owner = number + 1;
-        memory->owner_index = i;
-    }
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
-        struct snap_object *table = &objects[instance->tables[i]->ref.number - 1];
-        table->owner = number + 1;
-        table->owner_index = i;
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
+        struct snap_object *part = &c->snapshot->objects[walk.ref->number - 1];
+        CN_ASSERT(part->source == walk.ref);
+        part->owner = number + 1;
+        part->owner_index = walk.index;
     }
 }
 
 static bool capture_instance(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
     claim_parts(c, number, instance);
-    return capture_module(c, number, instance) && capture_imports(c, number, instance) &&
-           capture_globals(c, number, instance) &&
-           capture_flags(c, &c->snapshot->objects[number], instance);
+    return capture_module(c, number, instance) && capture_imports(c, number, instance);
+}
+
+/* ---- State ---- */
+
+static bool capture_refs(struct capture *c, uint32_t number, const struct state_items *items) {
+    struct snap_ref *elements =
+        cn_arena_calloc(&c->snapshot->arena, (size_t)items->count, sizeof *elements);
+    const uint64_t *slots = items->at;
+    if (!elements)
+        return cn_fail_memory(c->error);
+    for (uint64_t i = 0; i < items->count; i++)
+        if (!cn_snap_ref_of(c->snapshot, slots[i], &elements[i], c->error))
+            return false;
+    c->snapshot->objects[number].elements = elements;
+    c->snapshot->objects[number].size = items->count;
+    return true;
+}
+
+static bool capture_values(struct capture *c, uint32_t number, const struct state_kind *kind,
+                           const struct state_items *items) {
+    const struct wasm_ref_t *holder = c->snapshot->objects[number].source;
+    struct snap_value *values = c->snapshot->objects[number].values;
+    const uint64_t *cell = items->at;
+    values += c->snapshot->objects[number].value_count;
+    for (uint32_t i = 0; i < items->count; i++, cell += 2)
+        if (!capture_value(c->snapshot, kind->type(holder, i), cell, &values[i], c->error))
+            return false;
+    c->snapshot->objects[number].value_count += (uint32_t)items->count;
+    return true;
+}
+
+static void capture_flags(struct snap_object *object, const struct state_items *items) {
+    const bool *flags = items->at;
+    for (uint32_t i = 0; i < items->count; i++)
+        object->flags[object->flag_count++] = flags[i];
+}
+
+/* `items` are those of the object and of one kind. References may add objects to the snapshot. */
+static bool capture_items(struct capture *c, uint32_t number, const struct state_kind *kind,
+                          const struct state_items *items) {
+    switch (kind->form) {
+    case STATE_REFS:
+        return capture_refs(c, number, items);
+    case STATE_VALUES:
+        return capture_values(c, number, kind, items);
+    case STATE_FLAGS:
+        capture_flags(&c->snapshot->objects[number], items);
+        return true;
+    default: /* pages follow when all objects are known */
+        c->snapshot->objects[number].size = items->count;
+        return true;
+    }
+}
+
+/* Makes room for the values and flags that the object holds. */
+static bool reserve_state(struct capture *c, struct snap_object *object) {
+    uint64_t values = 0, flags = 0;
+    FOR_EACH_STATE (kind)
+        if (kind->holder == object->kind) {
+            uint64_t count = cn_state_items(kind, object->source).count;
+            values += kind->form == STATE_VALUES ? count : 0;
+            flags += kind->form == STATE_FLAGS ? count : 0;
+        }
+    object->values = cn_arena_calloc(&c->snapshot->arena, (size_t)values, sizeof *object->values);
+    object->flags = cn_arena_calloc(&c->snapshot->arena, (size_t)flags, 1);
+    return (object->values && object->flags) || cn_fail_memory(c->error);
+}
+
+static bool capture_state(struct capture *c, uint32_t number) {
+    const struct wasm_ref_t *ref = c->snapshot->objects[number].source;
+    if (!reserve_state(c, &c->snapshot->objects[number]))
+        return false;
+    FOR_EACH_STATE (kind)
+        if (kind->holder == ref->kind) {
+            struct state_items items = cn_state_items(kind, ref);
+            if (!capture_items(c, number, kind, &items))
+                return false;
+        }
+    return true;
 }
 
 /* ---- Other objects ---- */
 
-static bool capture_table(struct capture *c, uint32_t number, const wasm_table_t *table) {
-    struct snap_ref *elements =
-        cn_arena_calloc(&c->snapshot->arena, (size_t)table->size, sizeof *elements);
-    if (!elements)
-        return cn_fail_memory(c->error);
-    for (uint64_t i = 0; i < table->size; i++)
-        if (!cn_snap_ref_of(c->snapshot, table->elements[i], &elements[i], c->error))
-            return false;
-    struct snap_object *object = &c->snapshot->objects[number];
-    object->elements = elements;
-    object->size = table->size;
-    object->limits = table->type.limits;
-    object->type = table->type.element;
-    return true;
+static void capture_type(struct snap_object *object) {
+    switch (object->source->kind) {
+    case OBJECT_MEMORY:
+        object->limits = ((const wasm_memory_t *)object->source)->type.limits;
+        break;
+    case OBJECT_TABLE:
+        object->limits = ((const wasm_table_t *)object->source)->type.limits;
+        object->type = ((const wasm_table_t *)object->source)->type.element;
+        break;
+    default:
+        object->type = ((const wasm_global_t *)object->source)->type.type;
+        object->is_mutable = ((const wasm_global_t *)object->source)->type.is_mutable;
+        break;
+    }
 }
 
-static bool capture_global(struct capture *c, uint32_t number, const wasm_global_t *global) {
-    struct snap_value *value = cn_arena_calloc(&c->snapshot->arena, 1, sizeof *value);
-    if (!value)
-        return cn_fail_memory(c->error);
-    if (!capture_value(c->snapshot, global->type.type, global->cell, value, c->error))
-        return false;
-    struct snap_object *object = &c->snapshot->objects[number];
-    object->globals = value;
-    object->global_count = 1;
-    object->type = global->type.type;
-    object->is_mutable = global->type.is_mutable;
-    return true;
-}
-
-/* What only the host can know again, and nobody imports by name. */
+/* Asks the embedder for a name, by which restoring asks for the object again. Functions that an instance
+ * imports are named by the import instead. */
 static bool capture_host(struct capture *c, struct snap_object *object) {
     char text[256];
     size_t length = 0;
@@ -337,31 +368,27 @@ static bool capture_host(struct capture *c, struct snap_object *object) {
 
 static bool capture_object(struct capture *c, uint32_t number) {
     struct wasm_ref_t *ref = c->snapshot->objects[number].source;
-    switch (ref->kind) {
-    case OBJECT_INSTANCE:
-        return capture_instance(c, number, (wasm_instance_t *)ref);
-    case OBJECT_TABLE:
-        return capture_table(c, number, (wasm_table_t *)ref);
-    case OBJECT_GLOBAL:
-        return capture_global(c, number, (wasm_global_t *)ref);
-    case OBJECT_MEMORY: {
-        const wasm_memory_t *memory = (const wasm_memory_t *)ref;
-        c->snapshot->objects[number].size = memory->size;
-        c->snapshot->objects[number].limits = memory->type.limits;
-        return true;
-    }
-    default:
+    if (ref->kind == OBJECT_INSTANCE)
+        return capture_instance(c, number, (wasm_instance_t *)ref) && capture_state(c, number);
+    if (!cn_state_of(ref->kind))
         return capture_host(c, &c->snapshot->objects[number]);
-    }
+    capture_type(&c->snapshot->objects[number]);
+    return capture_state(c, number);
 }
 
 static void leave_out(wasm_instance_t *instance) {
-    const struct module *module = instance->module;
     instance->ref.number = LEFT_OUT;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        instance->memories[i]->ref.number = LEFT_OUT;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        instance->tables[i]->ref.number = LEFT_OUT;
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        walk.ref->number = LEFT_OUT;
+}
+
+/* Whether the object is in each snapshot: an instance, or a memory or table within reach of one. Others
+ * are added when an object refers to them. */
+static bool is_listed(const struct wasm_ref_t *ref) {
+    if (ref->kind == OBJECT_INSTANCE)
+        return true;
+    const struct state_kind *kind = ref->escaped ? cn_state_of(ref->kind) : NULL;
+    return kind && cn_state_is_part(kind);
 }
 
 static bool list_objects(struct capture *c) {
@@ -373,9 +400,7 @@ static bool list_objects(struct capture *c) {
         if (ref->kind == OBJECT_INSTANCE && !((wasm_instance_t *)ref)->counted)
             leave_out((wasm_instance_t *)ref);
     for (struct wasm_ref_t *ref = head->previous; ref != head; ref = ref->previous) {
-        bool wanted = ref->kind == OBJECT_INSTANCE ||
-                      (ref->escaped && (ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE));
-        if (!wanted || ref->number == LEFT_OUT)
+        if (!is_listed(ref) || ref->number == LEFT_OUT)
             continue;
         instances += ref->kind == OBJECT_INSTANCE;
         if (!add_object(c->snapshot, ref, c->error))
@@ -455,7 +480,7 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
     for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
         ok = capture_object(&c, i);
     for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
-        if (c.snapshot->objects[i].kind == OBJECT_MEMORY)
+        if (cn_state_is_paged((enum object_kind)c.snapshot->objects[i].kind))
             ok = capture_pages(&c, i);
     if (ok)
         return c.snapshot;

@@ -1,26 +1,41 @@
 /*
- * Checkpoints: a stack of levels. A level holds copies of all that is small,
- * and for each memory what brings the shadow from this level back to the one
- * below.
+ * Checkpoints: a stack of levels. A level holds what each object's state was (runtime/state.h), in the way
+ * that suits the form of the state:
  *
- * Objects are walked from the oldest on, so that an object has the same place
- * in each level.
+ *     values, flags   copied into the level: saved_bytes
+ *     references      copied, and shared with the level below where they are equal: saved_table
+ *     pages           not copied into the level. A memory has one shadow, which is what the memory was at the
+ *                     topmost level; a level has the undo records that turn it into the shadow of the level
+ *                     below: saved_memory
+ *
+ *         memory          shadow           undo of level 3      undo of level 2
+ *         (running)  <->  (at level 3) --> (at level 2)    -->  (at level 1)
+ *
+ * A rollback to level 2 applies the undo of level 3 to the shadow, then copies the pages that differ from the
+ * shadow to the memory. A release of level 3 keeps the shadow as it is, and level 2 gets the undo as `later`:
+ * the records that turn the shadow of a level that is gone into its own.
+ *
+ * Objects are listed from the oldest on, and a listed object lives as long as the level. So an object has the
+ * same index in each level that lists it.
  */
 #include "persist/checkpoint.h"
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/process.h"
 #include "persist/shadow.h"
 #include "runtime/collect.h"
-#include "runtime/instance.h"
+#include "runtime/state.h"
 
 struct saved_memory {
     wasm_memory_t *memory;
-    bool has_undo;     /* the level below has it too */
-    struct undo *undo; /* the shadow as it was before this checkpoint; NULL without has_undo */
-    /* The shadow at this checkpoint, when it is that of a later, forgotten one. */
-    struct undo *later;
+    bool has_undo; /* the level below lists it too */
+    struct undo *
+        undo; /* turns the shadow at this level into that at the level below; NULL without has_undo */
+    struct undo
+        *later; /* turns the present shadow into that at this level, when that of a level above,
+                           which was released, is still in place */
 };
 
 /* The elements of a table; levels share equal ones. */
@@ -30,15 +45,16 @@ struct elements {
     uint64_t slots[];
 };
 struct saved_table {
+    const struct state_kind *kind;
     wasm_table_t *table;
     struct elements *elements;
 };
 
-/* Globals and flags of an instance, or a host's global. */
+/* Items of fixed number, such as the globals of an instance. */
 struct saved_bytes {
+    const struct state_kind *kind;
     struct wasm_ref_t *owner;
-    void *at;
-    size_t size;
+    struct state_items items;
     uint64_t *copy; /* in the level's allocation */
 };
 
@@ -56,8 +72,13 @@ struct level {
 struct checkpoints {
     struct level *top;
     uint32_t kept;    /* levels from 1 that cannot be released */
-    uint64_t process; /* whose the shadows are */
+    uint64_t process; /* that the shadows belong to */
 };
+
+/* The memory, when the object is one. */
+static wasm_memory_t *paged(struct wasm_ref_t *ref) {
+    return cn_state_is_paged(ref->kind) ? (wasm_memory_t *)ref : NULL;
+}
 
 /* ---- Counting and listing ---- */
 
@@ -69,40 +90,23 @@ static size_t words_of(size_t bytes) {
     return (bytes + 7) / 8;
 }
 
-static size_t cells_bytes(const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    return (size_t)(module->global_count - module->imported_global_count) * 16;
-}
-
-/* What of an object is saved by copying: at most three stretches. */
-static size_t stretches(struct wasm_ref_t *ref, struct saved_bytes out[3]) {
-    if (ref->kind == OBJECT_GLOBAL) {
-        wasm_global_t *global = (wasm_global_t *)ref;
-        out[0] = (struct saved_bytes){ref, global->own, sizeof global->own, NULL};
-        return 1;
-    }
-    if (ref->kind != OBJECT_INSTANCE)
-        return 0;
-    wasm_instance_t *instance = (wasm_instance_t *)ref;
-    out[0] = (struct saved_bytes){ref, instance->cells, cells_bytes(instance), NULL};
-    const struct module *module = instance->module;
-    out[1] = (struct saved_bytes){ref, instance->dropped_elems, module->elem_count, NULL};
-    out[2] = (struct saved_bytes){ref, instance->dropped_datas, module->data_count, NULL};
-    return 3;
+static void count_state(struct counts *counts, const struct state_kind *kind,
+                        const struct wasm_ref_t *ref) {
+    counts->memories += kind->form == STATE_PAGES;
+    counts->tables += kind->form == STATE_REFS;
+    if (kind->form == STATE_PAGES || kind->form == STATE_REFS)
+        return;
+    counts->bytes++;
+    counts->words += words_of(cn_state_items(kind, ref).bytes);
 }
 
 static struct counts count_objects(const wasm_store_t *store) {
     struct counts counts = {0};
-    struct saved_bytes found[3];
     for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-         ref = ref->previous) {
-        counts.memories += ref->kind == OBJECT_MEMORY;
-        counts.tables += ref->kind == OBJECT_TABLE;
-        size_t n = stretches(ref, found);
-        counts.bytes += n;
-        for (size_t i = 0; i < n; i++)
-            counts.words += words_of(found[i].size);
-    }
+         ref = ref->previous)
+        FOR_EACH_STATE (kind)
+            if (kind->holder == ref->kind)
+                count_state(&counts, kind, ref);
     return counts;
 }
 
@@ -120,25 +124,36 @@ static struct level *allocate_level(wasm_store_t *store, const struct counts *co
     return level;
 }
 
-static void list_objects(wasm_store_t *store, struct level *level, size_t bytes_count) {
-    uint64_t *copy = (uint64_t *)(level->bytes + bytes_count);
-    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-         ref = ref->previous) {
-        size_t n = stretches(ref, &level->bytes[level->bytes_count]);
-        for (size_t i = 0; i < n; i++) {
-            struct saved_bytes *saved = &level->bytes[level->bytes_count++];
-            saved->copy = copy;
-            copy += words_of(saved->size);
-        }
-        if (ref->kind == OBJECT_MEMORY)
-            level->memories[level->memory_count++] =
-                (struct saved_memory){.memory = (wasm_memory_t *)ref};
-        if (ref->kind == OBJECT_TABLE)
-            level->tables[level->table_count++] =
-                (struct saved_table){.table = (wasm_table_t *)ref};
-        if (n > 0 || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE)
-            ref->escaped = true; /* goes no more with its last handle: mark() keeps it */
+static void list_state(struct level *level, const struct state_kind *kind, struct wasm_ref_t *ref,
+                       uint64_t **copy) {
+    ref->escaped = true; /* its last handle does not free it any more: mark() keeps it */
+    switch (kind->form) {
+    case STATE_PAGES:
+        level->memories[level->memory_count++] =
+            (struct saved_memory){.memory = (wasm_memory_t *)ref};
+        break;
+    case STATE_REFS:
+        level->tables[level->table_count++] =
+            (struct saved_table){.kind = kind, .table = (wasm_table_t *)ref};
+        break;
+    default: {
+        struct state_items items = cn_state_items(kind, ref);
+        level->bytes[level->bytes_count++] = (struct saved_bytes){kind, ref, items, *copy};
+        *copy += words_of(items.bytes);
     }
+    }
+}
+
+static void list_objects(wasm_store_t *store, struct level *level, const struct counts *counts) {
+    uint64_t *copy = (uint64_t *)(level->bytes + counts->bytes);
+    for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
+         ref = ref->previous)
+        FOR_EACH_STATE (kind)
+            if (kind->holder == ref->kind)
+                list_state(level, kind, ref, &copy);
+    CN_ASSERT(level->memory_count == counts->memories && level->table_count == counts->tables &&
+              level->bytes_count == counts->bytes);
+    CN_ASSERT((char *)copy == (char *)level + level->allocation);
 }
 
 /* ---- Tables ---- */
@@ -174,7 +189,7 @@ static bool save_table(struct level *level, size_t index, struct alloc *alloc) {
     return true;
 }
 
-/* So much room for elements that are gone is kept for those that may come. */
+/* A table that a rollback shrinks keeps room for so many elements beyond its size. */
 #define SPARE_ELEMENTS 1024u
 
 static void shrink_room(wasm_table_t *table) {
@@ -184,13 +199,14 @@ static void shrink_room(wasm_table_t *table) {
                                     (size_t)table->capacity * sizeof *elements,
                                     (size_t)table->size * sizeof *elements);
     if (!elements)
-        return; /* the larger one does as well */
+        return; /* the larger array does as well */
     table->elements = elements;
     table->capacity = table->size;
 }
 
 static void restore_table(const struct saved_table *saved) {
     wasm_table_t *table = saved->table;
+    CN_ASSERT(table->size >= saved->elements->count); /* tables only grow */
     cn_store_give_elements(table->ref.store, table->size - saved->elements->count);
     table->size = saved->elements->count;
     shrink_room(table);
@@ -214,7 +230,7 @@ static bool level_has(const struct level *level, size_t index, const wasm_memory
     return level && index < level->memory_count && level->memories[index].memory == memory;
 }
 
-/* All that can fail; what is written is not changed by it. */
+/* Does everything of a checkpoint that can fail, and changes neither state nor shadows. */
 static bool prepare(wasm_store_t *store, struct level *level, struct error *error) {
     const struct tracker *tracker = cn_engine_tracker(store->engine, error);
     if (!tracker)
@@ -238,16 +254,18 @@ static bool prepare(wasm_store_t *store, struct level *level, struct error *erro
 
 static bool ready(wasm_store_t *store);
 
-/* After fork(): the child's store has shadows of its own from now on. */
+/* After fork(), in the child: its store gets shadows of its own, since the parent goes on using those that
+ * both have mapped. */
 static bool adopt(wasm_store_t *store, struct error *error) {
     struct error ignored;
     if (!store->checkpoints || store->checkpoints->process == cn_os_process())
         return true;
     const struct tracker *tracker = cn_engine_tracker(store->engine, &ignored);
-    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow &&
-            !cn_shadow_adopt((wasm_memory_t *)ref, tracker, error))
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
+        wasm_memory_t *memory = paged(ref);
+        if (memory && memory->shadow && !cn_shadow_adopt(memory, tracker, error))
             return false;
+    }
     store->checkpoints->process = cn_os_process();
     return true;
 }
@@ -268,7 +286,7 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     level->below = store->checkpoints->top;
     level->number = level->below ? level->below->number + 1 : 1;
     level->fuel = store->machine.fuel;
-    list_objects(store, level, counts.bytes);
+    list_objects(store, level, &counts);
     if (!prepare(store, level, error)) {
         free_level(store->alloc, level);
         return false;
@@ -278,7 +296,7 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
         cn_shadow_take(saved->memory, saved->undo);
     }
     for (size_t i = 0; i < level->bytes_count; i++)
-        memcpy(level->bytes[i].copy, level->bytes[i].at, level->bytes[i].size);
+        memcpy(level->bytes[i].copy, level->bytes[i].items.at, level->bytes[i].items.bytes);
     store->checkpoints->top = level;
     *number = level->number;
     return true;
@@ -290,7 +308,7 @@ static void undo(struct saved_memory *saved, struct undo **records) {
     *records = NULL;
 }
 
-/* Takes the topmost level away, the shadows following. */
+/* Removes the topmost level, for a rollback: shadows become those of the level below. */
 static void pop_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++) {
@@ -301,7 +319,7 @@ static void pop_level(wasm_store_t *store) {
     free_level(store->alloc, level);
 }
 
-/* Beyond so many pages, old copies are put back instead of being kept. */
+/* With records of more pages than this, a released level's undo is applied at once instead of being kept. */
 #define MOST_KEPT 1024
 
 static size_t count_pages(const struct undo *undo) {
@@ -311,15 +329,16 @@ static size_t count_pages(const struct undo *undo) {
     return count;
 }
 
-/* Appends records to those that are put back before them. */
+/* Appends records to a list, of which the first is applied first. */
 static void append(struct undo **list, struct undo *records) {
     while (*list)
         list = &(*list)->next;
     *list = records;
 }
 
-/* Takes the topmost level away, the shadows staying: its records become those of the level below, so
- * that what was written before it need not be copied again. */
+/* Removes the topmost level, for a release: the shadows stay what they are, and the level below gets the
+ * records that lead from them to its own. So pages that were written before the released checkpoint need not
+ * be copied again. */
 static void forget_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++) {
@@ -327,6 +346,7 @@ static void forget_level(wasm_store_t *store) {
         if (!saved->has_undo)
             continue;
         struct saved_memory *below = &level->below->memories[i];
+        CN_ASSERT(below->memory == saved->memory);
         append(&saved->later, saved->undo);
         append(&saved->later, below->later);
         below->later = saved->later;
@@ -351,7 +371,7 @@ static uint64_t size_before(const struct undo *records, uint64_t size) {
     return size;
 }
 
-/* The size that a memory, by its index, has at a level. */
+/* The size of a memory, by its index, at the level of a number: that of its shadow after all records in between. */
 static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
     uint64_t size = level->memories[index].memory->shadow->size;
     for (; level->number > number; level = level->below) {
@@ -361,7 +381,7 @@ static uint64_t size_at(const struct level *level, size_t index, uint32_t number
     return size_before(level->memories[index].later, size);
 }
 
-/* All that can fail of a rollback. */
+/* Does everything of a rollback that can fail. */
 static bool prepare_rollback(const struct level *top, const struct level *level,
                              struct error *error) {
     for (size_t i = 0; i < top->memory_count; i++)
@@ -396,15 +416,17 @@ bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
     for (size_t i = 0; i < level->table_count; i++)
         restore_table(&level->tables[i]);
     for (size_t i = 0; i < level->bytes_count; i++)
-        memcpy(level->bytes[i].at, level->bytes[i].copy, level->bytes[i].size);
+        memcpy(level->bytes[i].items.at, level->bytes[i].copy, level->bytes[i].items.bytes);
     store->machine.fuel = level->fuel;
     return true;
 }
 
 static void drop_shadows(wasm_store_t *store) {
-    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (ref->kind == OBJECT_MEMORY && ((wasm_memory_t *)ref)->shadow)
-            cn_shadow_drop((wasm_memory_t *)ref);
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
+        wasm_memory_t *memory = paged(ref);
+        if (memory && memory->shadow)
+            cn_shadow_drop(memory);
+    }
 }
 
 bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
@@ -432,8 +454,8 @@ void cn_checkpoint_keep(wasm_store_t *store) {
 uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
     uint64_t bytes = 0;
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (ref->kind == OBJECT_MEMORY)
-            bytes += cn_shadow_copies((wasm_memory_t *)ref);
+        if (paged(ref))
+            bytes += cn_shadow_copies(paged(ref));
     return bytes;
 }
 
@@ -449,31 +471,22 @@ static void drop(wasm_store_t *store) {
     store->checkpoints = NULL;
 }
 
-/* References that a rollback brings back. */
-static void mark_bytes(struct marking *marking, const struct saved_bytes *saved) {
-    cn_mark_object(marking, saved->owner);
-    if (saved->owner->kind == OBJECT_GLOBAL) {
-        const wasm_global_t *global = (const wasm_global_t *)saved->owner;
-        cn_mark_slots(marking, saved->copy, vt_is_ref(global->type.type));
-        return;
-    }
-    const wasm_instance_t *instance = (const wasm_instance_t *)saved->owner;
-    if (saved->at == instance->cells)
-        cn_mark_cells(marking, instance, saved->copy);
-}
-
-/* What a level lists stays with it: so each object has the same place in all levels that list it. */
+/* Keeps the objects that a level lists, and those that a rollback makes reachable again. */
 static void mark(const struct checkpoints *checkpoints, struct marking *marking) {
     for (const struct level *level = checkpoints->top; level; level = level->below) {
         for (size_t i = 0; i < level->memory_count; i++)
             cn_mark_object(marking, &level->memories[i].memory->ref);
         for (size_t i = 0; i < level->table_count; i++) {
-            const struct elements *elements = level->tables[i].elements;
-            cn_mark_object(marking, &level->tables[i].table->ref);
-            cn_mark_slots(marking, elements->slots, elements->count);
+            const struct saved_table *saved = &level->tables[i];
+            cn_mark_object(marking, &saved->table->ref);
+            cn_mark_items(marking, saved->kind, &saved->table->ref, saved->elements->slots,
+                          saved->elements->count);
         }
-        for (size_t i = 0; i < level->bytes_count; i++)
-            mark_bytes(marking, &level->bytes[i]);
+        for (size_t i = 0; i < level->bytes_count; i++) {
+            const struct saved_bytes *saved = &level->bytes[i];
+            cn_mark_object(marking, saved->owner);
+            cn_mark_items(marking, saved->kind, saved->owner, saved->copy, saved->items.count);
+        }
     }
 }
 

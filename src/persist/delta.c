@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/state.h"
+
 /* A way through the runs of a snapshot, which are in order. Pages are asked for in order too. */
 struct cursor {
     const catnap_snapshot_t *s;
@@ -75,7 +77,7 @@ static bool same_page(const uint8_t *a, const uint8_t *b) {
 
 /* Memories are the same when they have the same number: a base is an earlier state of the store. */
 static uint64_t memory_pages(const catnap_snapshot_t *s, uint32_t object) {
-    return object < s->object_count && s->objects[object].kind == OBJECT_MEMORY
+    return object < s->object_count && cn_state_is_paged((enum object_kind)s->objects[object].kind)
                ? s->objects[object].size / SNAP_PAGE
                : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/platform.h"
 #include "persist/shadow.h"
+#include "runtime/state.h"
 #include "runtime/store.h"
 
 /* Mappings are no cheaper for being small, and a process has room for so many. */
@@ -30,7 +31,7 @@ struct original {
 
 static wasm_memory_t *next_memory(const wasm_store_t *store, const struct wasm_ref_t *after) {
     struct wasm_ref_t *ref = after ? after->previous : store->objects.previous;
-    while (ref != &store->objects && ref->kind != OBJECT_MEMORY)
+    while (ref != &store->objects && !cn_state_is_paged(ref->kind))
         ref = ref->previous;
     return ref != &store->objects ? (wasm_memory_t *)ref : NULL;
 }

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/platform.h"
 #include "persist/format.h"
+#include "runtime/state.h"
 
 static const char *const part_names[] = PART_NAMES;
 
@@ -180,9 +181,9 @@ static void read_instance(struct reader *r, struct snap_object *object) {
     object->imports = room(r, object->import_count, sizeof *object->imports);
     for (uint32_t i = 0; i < object->import_count && !r->failed; i++)
         object->imports[i] = get_ref(r);
-    object->global_count = (uint32_t)get_count(r, 4, VALUE_BYTES);
-    object->globals = room(r, object->global_count, sizeof *object->globals);
-    get_values(r, object->globals, object->global_count);
+    object->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES);
+    object->values = room(r, object->value_count, sizeof *object->values);
+    get_values(r, object->values, object->value_count);
     object->flag_count = (uint32_t)get_count(r, 4, 1);
     object->flags = (uint8_t *)(uintptr_t)take(r, object->flag_count);
 }
@@ -223,9 +224,9 @@ static void read_object(struct reader *r, struct snap_object *object) {
     case OBJECT_GLOBAL:
         object->type = get_type(r);
         object->is_mutable = get(r, 1) != 0;
-        object->globals = room(r, 1, sizeof *object->globals);
-        object->global_count = 1;
-        get_values(r, object->globals, 1);
+        object->values = room(r, 1, sizeof *object->values);
+        object->value_count = 1;
+        get_values(r, object->values, 1);
         break;
     case OBJECT_FUNC:
     case OBJECT_FOREIGN:
@@ -239,7 +240,8 @@ static void read_object(struct reader *r, struct snap_object *object) {
         bad(r, "an object of unknown kind");
         break;
     }
-    if (object->owner && object->kind != OBJECT_MEMORY && object->kind != OBJECT_TABLE)
+    const struct state_kind *kind = cn_state_of((enum object_kind)object->kind);
+    if (object->owner && (!kind || !cn_state_is_part(kind)))
         bad(r, "an owner of an object that cannot have one");
 }
 
@@ -285,7 +287,8 @@ static void read_data(struct reader *r) {
 
 /* Runs ascend by object and page, so that none overlaps another. */
 static bool check_order(struct reader *r, const struct snap_run *run, const struct snap_run *last) {
-    if (run->object >= r->s->object_count || r->s->objects[run->object].kind != OBJECT_MEMORY)
+    if (run->object >= r->s->object_count ||
+        !cn_state_is_paged((enum object_kind)r->s->objects[run->object].kind))
         return bad(r, "pages without a memory");
     uint64_t pages = r->s->objects[run->object].size / SNAP_PAGE;
     if (run->count == 0 || run->count > pages || run->first > pages - run->count)

@@ -7,8 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/bulk.h"
+#include "runtime/state.h"
 #include "runtime/store.h"
 
 /* Stretches shorter than this are copied: a mapping of its own costs more. */
@@ -114,9 +116,8 @@ static bool resolve_imports_of(struct restore *r, const struct snap_object *inst
 
 static bool resolve_host(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
-    bool known = object->kind == OBJECT_INSTANCE || object->kind == OBJECT_MEMORY ||
-                 object->kind == OBJECT_TABLE || object->kind == OBJECT_GLOBAL;
-    if (known || r->made.objects[number])
+    bool has_state = object->kind == OBJECT_INSTANCE || cn_state_of((enum object_kind)object->kind);
+    if (has_state || r->made.objects[number])
         return true;
     struct wasm_ref_t *ref = NULL;
     if (r->resolver->host)
@@ -160,29 +161,38 @@ static bool find_modules(struct restore *r) {
     return true;
 }
 
-/* Whether an instance's counts are its module's. */
+/* The kind of a part that the module defines at this index; NULL when there is none. */
+static const struct state_kind *part_kind(const struct module *module,
+                                          const struct snap_object *part) {
+    const struct state_kind *kind = cn_state_of((enum object_kind)part->kind);
+    return kind && cn_state_is_part(kind) && part->owner_index >= cn_state_first(kind, module) &&
+                   part->owner_index < cn_state_end(kind, module)
+               ? kind
+               : NULL;
+}
+
+/* Whether an instance has as many parts as its module defines. Those of the same index are found when they
+ * are made: take_parts(). */
+static bool check_parts(struct restore *r, uint32_t number, const struct module *module) {
+    uint32_t have = 0, want = 0;
+    for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1], have++)
+        if (!part_kind(module, &r->snapshot->objects[i - 1]))
+            return bad(r, i - 1, "a part that its instance lacks");
+    FOR_EACH_STATE (kind)
+        if (cn_state_is_part(kind))
+            want += cn_state_end(kind, module) - cn_state_first(kind, module);
+    return have == want || bad(r, number, "an instance that lacks a memory or a table");
+}
+
+/* Whether an instance has the numbers of imports, items and parts that its module has. */
 static bool check_instance(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
     const struct module *module = module_of(r, object);
     if (object->import_count != module->import_count ||
-        object->global_count != module->global_count - module->imported_global_count ||
-        object->flag_count != module->elem_count + module->data_count)
+        object->value_count != cn_state_count(module, STATE_VALUES) ||
+        object->flag_count != cn_state_count(module, STATE_FLAGS))
         return bad(r, number, "an instance that does not match its module");
-    uint32_t memories = 0, tables = 0;
-    for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
-        const struct snap_object *part = &r->snapshot->objects[i - 1];
-        bool memory = part->kind == OBJECT_MEMORY;
-        uint32_t first = memory ? module->imported_memory_count : module->imported_table_count;
-        uint32_t end = memory ? module->memory_count : module->table_count;
-        if (part->owner_index < first || part->owner_index >= end)
-            return bad(r, i - 1, "a part that its instance lacks");
-        memories += memory;
-        tables += !memory;
-    }
-    if (memories != module->memory_count - module->imported_memory_count ||
-        tables != module->table_count - module->imported_table_count)
-        return bad(r, number, "an instance that lacks a memory or a table");
-    return true;
+    return check_parts(r, number, module);
 }
 
 static bool list_owned(struct restore *r) {
@@ -200,46 +210,34 @@ static bool list_owned(struct restore *r) {
 
 /* ---- Making ---- */
 
-static bool grow_memory(struct restore *r, uint32_t number, wasm_memory_t *memory) {
-    uint64_t size = r->snapshot->objects[number].size;
-    if (size < memory->size)
-        return bad(r, number, "a memory smaller than its minimum");
-    uint64_t pages = (size - memory->size) / WASM_PAGE_BYTES;
-    if (pages > cn_memory_room(memory))
-        return cn_fail(r->error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes exceeds a limit",
-                       size);
-    if (cn_memory_grow(memory, pages) < 0)
-        return cn_fail(r->error, CATNAP_NO_MEMORY, "cannot map a memory of %" PRIu64 " bytes",
-                       size);
+/* Gives a part that was made the size that it has in the snapshot. */
+static bool grow_part(struct restore *r, uint32_t number, struct wasm_ref_t *ref) {
+    const struct state_kind *kind = cn_state_of((enum object_kind)ref->kind);
+    uint64_t size = r->snapshot->objects[number].size, now = cn_state_items(kind, ref).count;
+    if (size < now)
+        return bad(r, number, "a memory or a table smaller than its minimum");
+    uint64_t units = (size - now) / kind->unit;
+    if (units > kind->room(ref))
+        return cn_fail(r->error, CATNAP_LIMIT, "a %s of %" PRIu64 " %s exceeds a limit", kind->noun,
+                       size, kind->items_noun);
+    if (!kind->grow(ref, units))
+        return cn_fail(r->error, CATNAP_NO_MEMORY, "cannot make a %s of %" PRIu64 " %s", kind->noun,
+                       size, kind->items_noun);
     return true;
-}
-
-static bool grow_table(struct restore *r, uint32_t number, wasm_table_t *table) {
-    uint64_t size = r->snapshot->objects[number].size;
-    if (size < table->size)
-        return bad(r, number, "a table smaller than its minimum");
-    if (size - table->size > cn_table_room(table))
-        return cn_fail(r->error, CATNAP_LIMIT, "a table of %" PRIu64 " elements exceeds a limit",
-                       size);
-    return cn_table_grow(table, size - table->size, 0) >= 0 || cn_fail_memory(r->error);
 }
 
 static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *instance) {
     for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
         const struct snap_object *part = &r->snapshot->objects[i - 1];
-        struct wasm_ref_t **made = &r->made.objects[i - 1];
-        *made = part->kind == OBJECT_MEMORY ? &instance->memories[part->owner_index]->ref
-                                            : &instance->tables[part->owner_index]->ref;
-        if ((*made)->number)
+        const struct state_kind *kind = part_kind(instance->module, part);
+        CN_ASSERT(kind); /* check_parts() */
+        struct wasm_ref_t *made = cn_state_part(kind, instance, part->owner_index);
+        if (made->number)
             return bad(r, i - 1, "a second copy of a part of its instance");
-        (*made)->number = i;
-        if (part->kind == OBJECT_MEMORY) {
-            if (!grow_memory(r, i - 1, instance->memories[part->owner_index]))
-                return false;
-        } else {
-            if (!grow_table(r, i - 1, instance->tables[part->owner_index]))
-                return false;
-        }
+        made->number = i;
+        r->made.objects[i - 1] = made;
+        if (!grow_part(r, i - 1, made))
+            return false;
     }
     return true;
 }
@@ -295,7 +293,7 @@ static bool make_memory(struct restore *r, uint32_t number) {
         return false;
     memory->ref.escaped = true;
     r->made.objects[number] = &memory->ref;
-    return grow_memory(r, number, memory);
+    return grow_part(r, number, &memory->ref);
 }
 
 static bool make_table(struct restore *r, uint32_t number) {
@@ -306,7 +304,7 @@ static bool make_table(struct restore *r, uint32_t number) {
         return false;
     table->ref.escaped = true;
     r->made.objects[number] = &table->ref;
-    return grow_table(r, number, table);
+    return grow_part(r, number, &table->ref);
 }
 
 static bool make_global(struct restore *r, uint32_t number) {
@@ -358,33 +356,33 @@ static bool make_objects(struct restore *r) {
 
 /* ---- Filling ---- */
 
-static bool fill_instance(struct restore *r, const struct snap_object *object,
-                          wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    uint32_t first = module->imported_global_count;
-    for (uint32_t i = 0; i < object->global_count; i++)
-        if (!restore_value(r, &object->globals[i], module->globals[first + i].type.type,
-                           instance->globals[first + i]))
+/* Restores the items of one kind in an object. Values and flags of the object follow those of the kinds
+ * before it: *value and *flag are moved past them. */
+static bool fill_items(struct restore *r, const struct snap_object *object,
+                       const struct state_kind *kind, const struct wasm_ref_t *ref,
+                       const struct snap_value **value, const uint8_t **flag) {
+    struct state_items items = cn_state_items(kind, ref);
+    uint64_t *slots = items.at;
+    bool *flags = items.at;
+    CN_ASSERT(kind->form != STATE_REFS || items.count == object->size); /* grow_part() */
+    for (uint64_t i = 0; i < object->size && kind->form == STATE_REFS; i++)
+        if (!typed_slot(r, object->elements[i], kind->type(ref, (uint32_t)i), &slots[i]))
             return false;
-    for (uint32_t i = 0; i < module->elem_count; i++)
-        instance->dropped_elems[i] = object->flags[i] != 0;
-    for (uint32_t i = 0; i < module->data_count; i++)
-        instance->dropped_datas[i] = object->flags[module->elem_count + i] != 0;
+    for (uint32_t i = 0; i < items.count && kind->form == STATE_VALUES; i++, slots += 2)
+        if (!restore_value(r, (*value)++, kind->type(ref, i), slots))
+            return false;
+    for (uint32_t i = 0; i < items.count && kind->form == STATE_FLAGS; i++)
+        flags[i] = *(*flag)++ != 0;
     return true;
 }
 
 static bool fill_object(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
-    struct wasm_ref_t *ref = r->made.objects[number];
-    if (object->kind == OBJECT_INSTANCE)
-        return fill_instance(r, object, (wasm_instance_t *)ref);
-    if (object->kind == OBJECT_GLOBAL)
-        return restore_value(r, object->globals, object->type, ((wasm_global_t *)ref)->cell);
-    if (object->kind != OBJECT_TABLE)
-        return true;
-    wasm_table_t *table = (wasm_table_t *)ref;
-    for (uint64_t i = 0; i < object->size; i++)
-        if (!typed_slot(r, object->elements[i], table->type.element, &table->elements[i]))
+    const struct wasm_ref_t *ref = r->made.objects[number];
+    const struct snap_value *value = object->values;
+    const uint8_t *flag = object->flags;
+    FOR_EACH_STATE (kind)
+        if (kind->holder == object->kind && !fill_items(r, object, kind, ref, &value, &flag))
             return false;
     return true;
 }

@@ -40,15 +40,18 @@ struct snap_object {
     uint32_t kind;  /* enum object_kind */
     uint32_t owner; /* of an instance's memory or table: the instance's number + 1, else 0 */
     uint32_t owner_index;
-    /* Instances: module, imports, globals defined there, flags of element and data segments. */
-    uint32_t module, import_count, global_count, flag_count;
+    /* Instances: */
+    uint32_t module, import_count;
     struct snap_ref *imports;
-    struct snap_value *globals; /* also of a host's global: one */
+    /* State that the object holds itself, by its form (runtime/state.h). The items of several kinds with the
+     * same form are in the order of cn_state_kinds[]. */
+    uint32_t value_count, flag_count;
+    struct snap_value *values;
     uint8_t *flags;
-    /* Memories and tables; a global's type. */
-    struct limits limits;
-    uint64_t size; /* bytes or elements */
+    uint64_t size; /* STATE_PAGES: bytes; STATE_REFS: elements */
     struct snap_ref *elements;
+    /* The type of memories, tables and globals: */
+    struct limits limits;
     valtype type;
     bool is_mutable;
     /* Functions and other references of the host: how the host knows them again. */

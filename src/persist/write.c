@@ -88,9 +88,9 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         put32(w, object->import_count);
         for (uint32_t i = 0; i < object->import_count; i++)
             put_ref(w, object->imports[i]);
-        put32(w, object->global_count);
-        for (uint32_t i = 0; i < object->global_count; i++)
-            put_value(w, &object->globals[i]);
+        put32(w, object->value_count);
+        for (uint32_t i = 0; i < object->value_count; i++)
+            put_value(w, &object->values[i]);
         put32(w, object->flag_count);
         cn_encode_bytes(w, object->flags, object->flag_count);
         break;
@@ -108,7 +108,7 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
     case OBJECT_GLOBAL:
         put32(w, object->type);
         cn_encode_byte(w, object->is_mutable);
-        put_value(w, object->globals);
+        put_value(w, object->values);
         break;
     default:
         put_text(w, object->import_module);

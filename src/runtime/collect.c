@@ -12,6 +12,7 @@
  */
 #include "runtime/collect.h"
 #include "runtime/instance.h"
+#include "runtime/state.h"
 #include "runtime/trap.h"
 
 /* A collection is due when objects, bytes or address space have doubled since the last one, and are
@@ -108,12 +109,26 @@ void cn_mark_slots(struct marking *marking, const uint64_t *slots, uint64_t coun
         cn_mark_object(marking, slot_object(slots[i]));
 }
 
-void cn_mark_cells(struct marking *marking, const wasm_instance_t *instance,
-                   const uint64_t *cells) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_global_count; i < module->global_count; i++, cells += 2)
-        if (vt_is_ref(module->globals[i].type.type))
-            cn_mark_object(marking, slot_object(*cells));
+void cn_mark_items(struct marking *marking, const struct state_kind *kind,
+                   const struct wasm_ref_t *holder, const void *items, uint64_t count) {
+    if (kind->form == STATE_REFS)
+        cn_mark_slots(marking, items, count);
+    if (kind->form != STATE_VALUES)
+        return;
+    const uint64_t *cell = items;
+    for (uint32_t i = 0; i < count; i++, cell += 2)
+        if (vt_is_ref(kind->type(holder, i)))
+            cn_mark_object(marking, slot_object(*cell));
+}
+
+/* The references in what an object holds itself. */
+static void mark_state(struct marking *marking, const struct wasm_ref_t *ref) {
+    FOR_EACH_STATE (kind) {
+        if (kind->holder != ref->kind)
+            continue;
+        struct state_items items = cn_state_items(kind, ref);
+        cn_mark_items(marking, kind, ref, items.at, items.count);
+    }
 }
 
 static void mark_instance(struct marking *marking, const wasm_instance_t *instance) {
@@ -122,14 +137,12 @@ static void mark_instance(struct marking *marking, const wasm_instance_t *instan
         cn_mark_object(marking, &instance->funcs[i]->ref);
     for (uint32_t i = 0; i < module->imported_global_count; i++)
         cn_mark_object(marking, &instance->global_objects[i]->ref);
-    for (uint32_t i = 0; i < module->memory_count; i++)
-        cn_mark_object(marking, &instance->memories[i]->ref);
-    for (uint32_t i = 0; i < module->table_count; i++)
-        cn_mark_object(marking, &instance->tables[i]->ref);
+    FOR_EACH_STATE (kind)
+        for (uint32_t i = 0; cn_state_is_part(kind) && i < cn_state_end(kind, module); i++)
+            cn_mark_object(marking, cn_state_part(kind, instance, i));
     for (uint32_t i = 0; i < module->elem_count; i++)
         if (instance->elem_items[i])
             cn_elem_items_mark(marking, instance->elem_items[i]);
-    cn_mark_cells(marking, instance, instance->cells);
 }
 
 static void mark_trap(struct marking *marking, const wasm_trap_t *trap) {
@@ -138,20 +151,13 @@ static void mark_trap(struct marking *marking, const wasm_trap_t *trap) {
             cn_mark_object(marking, &trap->frames[i].instance->ref);
 }
 
-/* What the object leads to. */
+/* Marks what the object refers to. */
 static void mark_from(struct marking *marking, const struct wasm_ref_t *ref) {
     if (ref->kind == OBJECT_INSTANCE)
         mark_instance(marking, (const wasm_instance_t *)ref);
     if (ref->kind == OBJECT_TRAP)
         mark_trap(marking, (const wasm_trap_t *)ref);
-    if (ref->kind == OBJECT_TABLE) {
-        const wasm_table_t *table = (const wasm_table_t *)ref;
-        cn_mark_slots(marking, table->elements, table->size);
-    }
-    if (ref->kind == OBJECT_GLOBAL) {
-        const wasm_global_t *global = (const wasm_global_t *)ref;
-        cn_mark_slots(marking, global->cell, vt_is_ref(global->type.type));
-    }
+    mark_state(marking, ref);
 }
 
 /* ---- Roots ---- */

@@ -10,6 +10,8 @@
 
 #include "runtime/store.h"
 
+struct state_kind;
+
 /* Frees what nothing can reach, unless collections are held or one is under way. Calls finalizers,
  * which may do anything but end the store: the caller has pinned it. */
 void cn_collect(wasm_store_t *);
@@ -46,9 +48,11 @@ static inline void cn_hold_collections(wasm_store_t *store) {
 static inline void cn_resume_collections(wasm_store_t *store) {
     store->collections_held--;
 }
-/* For checkpoints: an object (or NULL), references, the cells of an instance's globals. */
+/* For checkpoints: an object (or NULL), and the references among items of the holder's state, or among a
+ * copy of these. */
 void cn_mark_object(struct marking *, struct wasm_ref_t *);
 void cn_mark_slots(struct marking *, const uint64_t *slots, uint64_t count);
-void cn_mark_cells(struct marking *, const wasm_instance_t *, const uint64_t *cells);
+void cn_mark_items(struct marking *, const struct state_kind *, const struct wasm_ref_t *holder,
+                   const void *items, uint64_t count);
 
 #endif

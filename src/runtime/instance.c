@@ -1,63 +1,66 @@
 /* Instantiation (section 4.5.4) up to the start function, and the objects that an instance makes
  * only when somebody asks. */
 #include "runtime/instance.h"
+#include "runtime/state.h"
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define PART_ALIGN 16u
+#define ARRAY_ALIGN 16u
 
-/* The arrays of an instance, in the order in which they lie in its block. */
-enum part {
-    PART_INSTANCE,
-    PART_CELLS,
-    PART_MEMORIES,
-    PART_TABLES,
-    PART_GLOBALS,
-    PART_FUNCS,
-    PART_GLOBAL_OBJECTS,
-    PART_ELEM_ITEMS,
-    PART_DROPPED_ELEMS,
-    PART_DROPPED_DATAS,
-    PART_COUNT
+/* Arrays of an instance that are caches or fixed when it is made, beside those of its state. */
+static const struct fixed_array {
+    size_t field; /* offset in the instance of the pointer to it */
+    size_t count; /* offset in the module of the number of items */
+    size_t item;  /* bytes */
+} fixed_arrays[] = {
+    {offsetof(wasm_instance_t, globals), offsetof(struct module, global_count), sizeof(uint64_t *)},
+    {offsetof(wasm_instance_t, funcs), offsetof(struct module, func_count), sizeof(wasm_func_t *)},
+    {offsetof(wasm_instance_t, global_objects), offsetof(struct module, global_count),
+     sizeof(wasm_global_t *)},
+    {offsetof(wasm_instance_t, elem_items), offsetof(struct module, elem_count),
+     sizeof(struct elem_items *)},
 };
+#define FIXED_ARRAYS (sizeof fixed_arrays / sizeof *fixed_arrays)
+
+static size_t fixed_bytes(const struct fixed_array *array, const struct module *module) {
+    uint32_t count;
+    memcpy(&count, (const char *)module + array->count, sizeof count);
+    return count * array->item;
+}
+
+/* Lays an array of `size` bytes behind the others, which end at *end; the pointer at `field` is set once
+ * there is a block. */
+static void place(uint8_t *block, size_t field, size_t size, size_t *end) {
+    void *array = block + *end;
+    if (block)
+        memcpy(block + field, &array, sizeof array);
+    *end += (size + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
+}
+
+/* Lays out the block of an instance; NULL only counts. Returns its size. */
+static size_t lay_out(uint8_t *block, const struct module *module) {
+    size_t end = (sizeof(wasm_instance_t) + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
+    FOR_EACH_STATE (kind)
+        if (kind->section)
+            place(block, kind->array, cn_state_block_bytes(kind, module), &end);
+    for (size_t i = 0; i < FIXED_ARRAYS; i++)
+        place(block, fixed_arrays[i].field, fixed_bytes(&fixed_arrays[i], module), &end);
+    return end;
+}
 
 /* One zeroed block for the instance and its arrays. Counts are bounded by the implementation's
  * limits, so that the sizes cannot overflow. */
 static wasm_instance_t *allocate(wasm_store_t *store, const struct module *module) {
-    const size_t sizes[PART_COUNT] = {
-        [PART_INSTANCE] = sizeof(wasm_instance_t),
-        [PART_CELLS] = (size_t)(module->global_count - module->imported_global_count) * 16,
-        [PART_MEMORIES] = module->memory_count * sizeof(wasm_memory_t *),
-        [PART_TABLES] = module->table_count * sizeof(wasm_table_t *),
-        [PART_GLOBALS] = module->global_count * sizeof(uint64_t *),
-        [PART_FUNCS] = module->func_count * sizeof(wasm_func_t *),
-        [PART_GLOBAL_OBJECTS] = module->global_count * sizeof(wasm_global_t *),
-        [PART_ELEM_ITEMS] = module->elem_count * sizeof(struct elem_items *),
-        [PART_DROPPED_ELEMS] = module->elem_count * sizeof(bool),
-        [PART_DROPPED_DATAS] = module->data_count * sizeof(bool),
-    };
-    size_t at[PART_COUNT], total = 0;
-    for (int i = 0; i < PART_COUNT; i++) {
-        at[i] = total;
-        total += (sizes[i] + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN;
-    }
-    uint8_t *block = cn_calloc(store->alloc, 1, total);
+    size_t size = lay_out(NULL, module);
+    uint8_t *block = cn_calloc(store->alloc, 1, size);
     if (!block)
         return NULL;
+    lay_out(block, module);
     wasm_instance_t *instance = (wasm_instance_t *)block;
-    instance->allocation = total;
-    instance->cells = (uint64_t *)(block + at[PART_CELLS]);
-    instance->memories = (wasm_memory_t **)(block + at[PART_MEMORIES]);
-    instance->tables = (wasm_table_t **)(block + at[PART_TABLES]);
-    instance->globals = (uint64_t **)(block + at[PART_GLOBALS]);
-    instance->funcs = (wasm_func_t **)(block + at[PART_FUNCS]);
-    instance->global_objects = (wasm_global_t **)(block + at[PART_GLOBAL_OBJECTS]);
-    instance->elem_items = (struct elem_items **)(block + at[PART_ELEM_ITEMS]);
-    instance->dropped_elems = (bool *)(block + at[PART_DROPPED_ELEMS]);
-    instance->dropped_datas = (bool *)(block + at[PART_DROPPED_DATAS]);
+    instance->allocation = size;
     return instance;
 }
 
@@ -91,31 +94,26 @@ static bool check_interrupt(const wasm_instance_t *instance, struct error *error
            cn_fail(error, CATNAP_INTERRUPTED, "instantiation was interrupted");
 }
 
-static bool make_memories(wasm_instance_t *instance, struct error *error) {
+static bool make_parts_of(const struct state_kind *kind, wasm_instance_t *instance,
+                          struct error *error) {
     const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++) {
+    for (uint32_t i = cn_state_first(kind, module); i < cn_state_end(kind, module); i++) {
         if (!check_interrupt(instance, error))
             return false;
-        wasm_memory_t *memory = cn_memory_new(instance->ref.store, &module->memories[i], error);
-        if (!memory)
+        struct wasm_ref_t *part = kind->make(instance->ref.store, module, i, error);
+        if (!part)
             return false;
-        memory->ref.escaped = true;
-        instance->memories[i] = memory;
+        part->escaped = true;
+        cn_state_set_part(kind, instance, i, part);
     }
     return true;
 }
 
-static bool make_tables(wasm_instance_t *instance, struct error *error) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
-        if (!check_interrupt(instance, error))
+/* The memories and tables that the module defines. */
+static bool make_parts(wasm_instance_t *instance, struct error *error) {
+    FOR_EACH_STATE (kind)
+        if (cn_state_is_part(kind) && !make_parts_of(kind, instance, error))
             return false;
-        wasm_table_t *table = cn_table_new(instance->ref.store, &module->tables[i], 0, error);
-        if (!table)
-            return false;
-        table->ref.escaped = true;
-        instance->tables[i] = table;
-    }
     return true;
 }
 
@@ -149,13 +147,8 @@ static void drop_object(struct wasm_ref_t *ref) {
 }
 
 void cn_instance_undo(wasm_instance_t *instance) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (instance->memories[i])
-            drop_object(&instance->memories[i]->ref);
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        if (instance->tables[i])
-            drop_object(&instance->tables[i]->ref);
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        drop_object(walk.ref);
     drop_object(&instance->ref);
 }
 
@@ -183,8 +176,8 @@ wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *sha
     instance->machine = &store->machine;
     store->block_bytes += instance->allocation;
     take_imports(instance, imports);
-    if (!make_memories(instance, error) || !make_tables(instance, error) ||
-        !make_globals(instance, error) || !choose_code(instance, error)) {
+    if (!make_parts(instance, error) || !make_globals(instance, error) ||
+        !choose_code(instance, error)) {
         cn_instance_undo(instance);
         return NULL;
     }

@@ -1,70 +1,109 @@
-/* Pre-linked modules and their slots, see prelink.h. */
+/*
+ * Pre-linked modules and their slots, see prelink.h.
+ *
+ * A slot goes round this circle; the state that an instance has at first is where it comes back to:
+ *
+ *     cn_prelinked_new() ------------------+       cn_prelinked_take(fresh)
+ *          makes the first, ahead          |             |
+ *                                          v             v
+ *                      wake()         +---------+   +---------+
+ *     cn_prelinked_take() <-----------| waiting |   |   new   |
+ *          |                          +---------+   +---------+
+ *          v                               ^             |
+ *     +---------+   cn_slot_take_back()    |             |
+ *     |   out   |--------------------------+             |
+ *     +---------+ <--------------------------------------+
+ *
+ * What brings the state back depends on its form (state.h):
+ *
+ *     pages                 the image of the memory, mapped copy-on-write (image.h)
+ *     references, values,   copies in the slot (`initial`), one kind after the other
+ *     flags
+ *
+ * A slot that waits is empty: its memories and tables have size 0 and count against no limit, while their
+ * address space and the mapped images stay. Waking gives it room again, which may be refused.
+ */
 #include "runtime/prelink.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "base/track.h"
+#include "runtime/state.h"
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
+/* The memories that the module defines. */
 static uint32_t own_memories(const struct module *module) {
     return module->memory_count - module->imported_memory_count;
-}
-
-static uint64_t first_size(const struct module *module, uint32_t memory) {
-    return module->memories[memory].limits.min * WASM_PAGE_BYTES;
 }
 
 static struct image *image_of(const struct catnap_prelinked_t *prelinked, uint32_t memory) {
     return &prelinked->images[memory - prelinked->shared->module->imported_memory_count];
 }
 
-/* ---- What an instance is at first ---- */
-
-static size_t cells_bytes(const struct module *module) {
-    return (size_t)(module->global_count - module->imported_global_count) * 16;
+/* Moves to the next memory that the instance defines. */
+static bool next_memory(const wasm_instance_t *instance, struct state_walk *walk) {
+    while (cn_state_next(instance, walk))
+        if (walk->kind->form == STATE_PAGES) {
+            CN_ASSERT(walk->kind->holder == OBJECT_MEMORY);
+            return true;
+        }
+    return false;
 }
 
-static size_t elements_bytes(const struct module *module) {
-    size_t bytes = 0;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        bytes += (size_t)module->tables[i].limits.min * sizeof(uint64_t);
-    return bytes;
+static wasm_memory_t *memory_at(const struct state_walk *walk) {
+    return (wasm_memory_t *)walk->ref;
 }
 
-/* Walks what is saved; to the slot, or from it. */
+/* The items that a part has after instantiation. */
+static uint64_t first_size(const wasm_instance_t *instance, const struct state_walk *walk) {
+    return walk->kind->first(instance->module, walk->index);
+}
+
+/* ---- Saving and restoring what is not in pages ---- */
+
+/* Copies items to the slot or from it, and moves on; *at NULL: only counts. */
+static void copy_items(void *items, size_t bytes, bool save, uint8_t **at, size_t *total) {
+    if (*at) {
+        memcpy(save ? (void *)*at : items, save ? items : (void *)*at, bytes);
+        *at += bytes;
+    }
+    *total += bytes;
+}
+
+/* Walks the state of an instance that is saved by copying; `initial` NULL: only counts. Returns the bytes.
+ * Parts have the size that they have at first. */
+static size_t copy_state(wasm_instance_t *instance, uint8_t *initial, bool save) {
+    uint8_t *at = initial;
+    size_t total = 0;
+    FOR_EACH_STATE (kind)
+        if (kind->holder == OBJECT_INSTANCE) {
+            struct state_items items = cn_state_items(kind, &instance->ref);
+            copy_items(items.at, items.bytes, save, &at, &total);
+        }
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
+        if (walk.kind->form == STATE_PAGES)
+            continue;
+        struct state_items items = cn_state_items(walk.kind, walk.ref);
+        CN_ASSERT(items.count == first_size(instance, &walk));
+        copy_items(items.at, items.bytes, save, &at, &total);
+    }
+    return total;
+}
+
 static void copy_initial(struct slot *slot, bool save) {
-    wasm_instance_t *instance = slot->instance;
-    const struct module *module = instance->module;
-    uint8_t *at = (uint8_t *)slot->initial;
-    struct {
-        void *bytes;
-        size_t size;
-    } parts[] = {{instance->cells, cells_bytes(module)},
-                 {instance->dropped_elems, module->elem_count},
-                 {instance->dropped_datas, module->data_count}};
-    memcpy(save ? (void *)at : parts[0].bytes, save ? parts[0].bytes : (void *)at, parts[0].size);
-    at += parts[0].size;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
-        wasm_table_t *table = instance->tables[i];
-        size_t size = (size_t)module->tables[i].limits.min * sizeof(uint64_t);
-        memcpy(save ? (void *)at : table->elements, save ? (void *)table->elements : at, size);
-        at += size;
-    }
-    for (size_t i = 1; i < sizeof parts / sizeof *parts; i++) {
-        memcpy(save ? (void *)at : parts[i].bytes, save ? parts[i].bytes : (void *)at,
-               parts[i].size);
-        at += parts[i].size;
-    }
+    size_t bytes = copy_state(slot->instance, (uint8_t *)slot->initial, save);
+    CN_ASSERT(bytes == slot->initial_bytes);
+    (void)bytes;
 }
 
+/* A slot for an instance that was made just now. NULL when memory is exhausted. */
 static struct slot *new_slot(struct catnap_prelinked_t *prelinked, wasm_instance_t *instance) {
-    const struct module *module = instance->module;
     struct alloc *alloc = instance->ref.store->alloc;
-    size_t size =
-        cells_bytes(module) + elements_bytes(module) + module->elem_count + module->data_count;
+    size_t size = copy_state(instance, NULL, true);
     struct slot *slot = cn_alloc(alloc, sizeof *slot + size);
     if (!slot)
         return NULL;
@@ -99,12 +138,10 @@ void cn_slot_free(struct slot *slot) {
     drop_reference(prelinked);
 }
 
-/* Those that wait are not needed any more: the pages they kept go back. */
+/* Gives the pages of an instance that waits, and is not needed any more, back to the system. */
 static void discard_pages(const struct slot *slot) {
-    const wasm_instance_t *instance = slot->instance;
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        cn_os_discard(instance->memories[i]->base, (size_t)first_size(module, i));
+    for (struct state_walk walk = {0}; next_memory(slot->instance, &walk);)
+        cn_os_discard(memory_at(&walk)->base, (size_t)first_size(slot->instance, &walk));
 }
 
 void cn_prelinked_close(struct catnap_prelinked_t *prelinked) {
@@ -122,7 +159,7 @@ void cn_prelinked_close(struct catnap_prelinked_t *prelinked) {
 
 /* ---- Making ---- */
 
-/* Whether running the segments concerns this instance alone. */
+/* Whether active segments write to memories and tables of the instance alone. */
 static bool segments_are_own(const struct module *module) {
     for (uint32_t i = 0; i < module->elem_count; i++)
         if (module->elems[i].mode == SEGMENT_ACTIVE &&
@@ -135,7 +172,7 @@ static bool segments_are_own(const struct module *module) {
     return true;
 }
 
-/* Whether its code can put references to itself where others find them. */
+/* Whether its code can put references to itself where other instances can find them. */
 static bool shares_references(const struct module *module) {
     for (uint32_t i = 0; i < module->imported_global_count; i++)
         if (vt_is_ref(module->globals[i].type.type) && module->globals[i].type.is_mutable)
@@ -173,13 +210,14 @@ static struct catnap_prelinked_t *allocate(wasm_store_t *store, struct shared_mo
     return prelinked;
 }
 
-/* Without an image of one memory all are done without. */
+/* Makes the images of the first instance's memories. When one memory cannot have an image, none gets one,
+ * and each instance runs its segments. False when memory is exhausted. */
 static bool make_images(struct catnap_prelinked_t *prelinked, wasm_instance_t *instance,
                         struct error *error) {
     const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count;
-         i < module->memory_count && !prelinked->by_segments; i++) {
-        enum image_result result = cn_image_new(image_of(prelinked, i), instance, i);
+    for (struct state_walk walk = {0}; !prelinked->by_segments && next_memory(instance, &walk);) {
+        enum image_result result =
+            cn_image_new(image_of(prelinked, walk.index), instance, walk.index);
         if (result == IMAGE_NO_MEMORY)
             return cn_fail_memory(error);
         prelinked->by_segments = result == IMAGE_UNFIT;
@@ -191,14 +229,13 @@ static bool make_images(struct catnap_prelinked_t *prelinked, wasm_instance_t *i
 
 static bool lay_images(const struct catnap_prelinked_t *prelinked, wasm_instance_t *instance,
                        struct error *error) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (!cn_image_lay(image_of(prelinked, i), instance->memories[i]))
+    for (struct state_walk walk = {0}; next_memory(instance, &walk);)
+        if (!cn_image_lay(image_of(prelinked, walk.index), memory_at(&walk)))
             return cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory");
     return true;
 }
 
-/* The segments of an instance whose memories are what the images say. */
+/* Runs the segments, where there are images without those of memories, which the images contain. */
 static bool run_segments(const struct catnap_prelinked_t *prelinked, wasm_instance_t *instance,
                          wasm_trap_t **trap) {
     if (prelinked->by_segments)
@@ -209,7 +246,7 @@ static bool run_segments(const struct catnap_prelinked_t *prelinked, wasm_instan
     return cn_instance_init_elems(instance, trap);
 }
 
-/* An instance with its slot, before the segments. */
+/* Makes an instance with its slot, before the segments are run; the first one makes the images. */
 static struct slot *make_blank(struct catnap_prelinked_t *prelinked, bool first,
                                struct error *error) {
     wasm_instance_t *instance =
@@ -226,7 +263,8 @@ static struct slot *make_blank(struct catnap_prelinked_t *prelinked, bool first,
     return NULL;
 }
 
-/* A slot with an instance that nobody has yet. It stays with the store when its segments trap. */
+/* Makes a slot whose instance is ready to be given out. When a segment traps, the instance stays in the
+ * store like any instance whose instantiation trapped. */
 static struct slot *make_slot(struct catnap_prelinked_t *prelinked, bool first, struct error *error,
                               wasm_trap_t **trap) {
     struct slot *slot = make_blank(prelinked, first, error);
@@ -241,7 +279,7 @@ static struct slot *make_slot(struct catnap_prelinked_t *prelinked, bool first, 
     return slot;
 }
 
-/* The first instance is made ahead, to see that all others can be, and waits. */
+/* Makes the first instance ahead of time, which shows that the others can be made, and lets it wait. */
 static bool make_first(struct catnap_prelinked_t *prelinked, struct error *error) {
     wasm_trap_t *trap = NULL;
     struct slot *slot = make_slot(prelinked, true, error, &trap);
@@ -271,46 +309,52 @@ struct catnap_prelinked_t *cn_prelinked_new(wasm_store_t *store, struct shared_m
 
 /* ---- Giving out ---- */
 
-static bool check_room(const struct slot *slot, uint64_t *memory_bytes, uint64_t *table_elements,
-                       struct error *error) {
-    const wasm_store_t *store = slot->prelinked->store;
-    const struct module *module = slot->instance->module;
-    *memory_bytes = *table_elements = 0;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        *memory_bytes += first_size(module, i);
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        *table_elements += module->tables[i].limits.min;
-    uint64_t bytes = *memory_bytes + *table_elements * sizeof(uint64_t);
+/* What an instance's parts take at first. */
+struct need {
+    uint64_t memory_bytes, table_elements;
+};
+
+static struct need need_of(const wasm_instance_t *instance) {
+    struct need need = {0};
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        *(walk.kind->form == STATE_PAGES ? &need.memory_bytes : &need.table_elements) +=
+            first_size(instance, &walk);
+    return need;
+}
+
+/* Whether the store's limits allow that much more. */
+static bool check_room(const wasm_store_t *store, const struct need *need, struct error *error) {
+    uint64_t bytes = need->memory_bytes + need->table_elements * sizeof(uint64_t);
     if (bytes > cn_store_room(store))
         return cn_store_refuse_bytes(store, bytes, error);
-    if (store->table_elements + *table_elements > store->limits.table_elements)
-        return cn_store_refuse_elements(store, *table_elements, error);
+    if (store->table_elements + need->table_elements > store->limits.table_elements)
+        return cn_store_refuse_elements(store, need->table_elements, error);
     return cn_instance_check_room(store, error);
 }
 
-/* Counts what the room was found for. */
-static bool take_room(wasm_store_t *store, uint64_t memory_bytes, uint64_t table_elements,
-                      struct error *error) {
-    if (cn_store_take_memory(store, memory_bytes)) {
-        if (cn_store_take_elements(store, table_elements))
+/* Takes it from the budget of a pool, if there is one, and counts it. */
+static bool take_room(wasm_store_t *store, const struct need *need, struct error *error) {
+    if (cn_store_take_memory(store, need->memory_bytes)) {
+        if (cn_store_take_elements(store, need->table_elements))
             return true;
-        cn_store_give_memory(store, memory_bytes);
+        cn_store_give_memory(store, need->memory_bytes);
     }
     return cn_fail(error, CATNAP_LIMIT, "the instance exceeds the pool's limit");
 }
 
+/* Memories have their first contents again, up to their first size. */
 static bool reset_memories(const struct slot *slot, struct error *error) {
     const struct catnap_prelinked_t *prelinked = slot->prelinked;
     const wasm_instance_t *instance = slot->instance;
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (!cn_image_reset(image_of(prelinked, i), instance->memories[i], first_size(module, i),
-                            &prelinked->pages))
+    for (struct state_walk walk = {0}; next_memory(instance, &walk);)
+        if (!cn_image_reset(image_of(prelinked, walk.index), memory_at(&walk),
+                            first_size(instance, &walk), &prelinked->pages))
             return cn_fail(error, CATNAP_IO, "cannot reset a memory");
     return true;
 }
 
-/* The memory is empty for whoever still knows it. */
+/* The size becomes 0, since references that are left may still reach the memory; what it has grown by goes
+ * back to the system. */
 static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *error) {
     if (memory->shadow)
         memory->drop_shadow(memory);
@@ -331,35 +375,44 @@ static void shrink_table(wasm_table_t *table, uint64_t first) {
     uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
                                     (size_t)table->capacity * item, (size_t)first * item);
     if (!elements)
-        return; /* the larger one does as well */
+        return; /* the larger array does as well */
     table->elements = elements;
     table->capacity = first;
 }
 
+/* Empties the parts. */
 static bool shrink(const wasm_instance_t *instance, struct error *error) {
-    const struct module *module = instance->module;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        shrink_table(instance->tables[i], module->tables[i].limits.min);
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (!shrink_memory(instance->memories[i], first_size(module, i), error))
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
+        uint64_t first = first_size(instance, &walk);
+        if (walk.kind->form != STATE_PAGES)
+            shrink_table((wasm_table_t *)walk.ref, first);
+        else if (!shrink_memory(memory_at(&walk), first, error))
             return false;
+    }
     return true;
 }
 
-/* Shrinks and resets once more: references that were left over may have been used meanwhile, to grow what
- * is empty too. */
+/* Parts have their first size; the room was taken. */
+static void set_first_sizes(const wasm_instance_t *instance) {
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
+        uint64_t first = first_size(instance, &walk);
+        if (walk.kind->form == STATE_PAGES)
+            memory_at(&walk)->size = first;
+        else
+            ((wasm_table_t *)walk.ref)->size = first;
+    }
+}
+
+/* Makes an instance that waits ready to be given out. It is emptied once more before: references that were
+ * left may have been used to grow its parts while it waited. */
 static bool wake(struct slot *slot, struct error *error) {
-    const wasm_instance_t *instance = slot->instance;
-    const struct module *module = instance->module;
     wasm_store_t *store = slot->prelinked->store;
-    uint64_t memory_bytes, table_elements;
-    if (!shrink(instance, error) || !check_room(slot, &memory_bytes, &table_elements, error) ||
-        !reset_memories(slot, error) || !take_room(store, memory_bytes, table_elements, error))
+    struct need need = need_of(slot->instance);
+    CN_ASSERT(slot->waits && !slot->instance->counted);
+    if (!shrink(slot->instance, error) || !check_room(store, &need, error) ||
+        !reset_memories(slot, error) || !take_room(store, &need, error))
         return false;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        instance->memories[i]->size = first_size(module, i);
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        instance->tables[i]->size = module->tables[i].limits.min;
+    set_first_sizes(slot->instance);
     copy_initial(slot, false);
     store->instance_count++;
     slot->instance->counted = true;
@@ -385,8 +438,8 @@ wasm_instance_t *cn_prelinked_take(struct catnap_prelinked_t *prelinked, bool fr
 
 /* ---- Taking back ---- */
 
-/* Whether a frame of the instance is under way or stopped. A number of the guest's that looks like
- * its address counts as one. */
+/* Whether the instance has a frame on a value stack. Slots are untyped, so that a number of the guest that
+ * equals the instance's address counts as a frame too. */
 static bool is_on_a_stack(const wasm_instance_t *instance) {
     const struct machine *machine = instance->machine;
     for (const struct value_stack *stack = machine->stacks; stack; stack = stack->next)
@@ -397,15 +450,11 @@ static bool is_on_a_stack(const wasm_instance_t *instance) {
 }
 
 static bool parts_have_handles(const wasm_instance_t *instance) {
-    const struct module *module = instance->module;
     for (const struct wasm_ref_t *part = instance->parts; part; part = part->next)
         if (part->handles > 0)
             return true;
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        if (instance->memories[i]->ref.handles > 0)
-            return true;
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        if (instance->tables[i]->ref.handles > 0)
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        if (walk.ref->handles > 0)
             return true;
     return false;
 }
@@ -435,14 +484,11 @@ static void drop_info(struct wasm_ref_t *ref) {
 }
 
 static void drop_host_infos(wasm_instance_t *instance) {
-    const struct module *module = instance->module;
     drop_info(&instance->ref);
     for (struct wasm_ref_t *part = instance->parts; part; part = part->next)
         drop_info(part);
-    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
-        drop_info(&instance->memories[i]->ref);
-    for (uint32_t i = module->imported_table_count; i < module->table_count; i++)
-        drop_info(&instance->tables[i]->ref);
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        drop_info(walk.ref);
 }
 
 bool cn_slot_take_back(struct slot *slot, struct error *error) {
@@ -450,6 +496,7 @@ bool cn_slot_take_back(struct slot *slot, struct error *error) {
     drop_host_infos(slot->instance);
     if (!is_unused(slot, 0, error))
         return false; /* a finalizer took a handle */
+    CN_ASSERT(!slot->waits && slot->instance->counted);
     slot->waits = true;
     slot->instance->counted = false;
     prelinked->store->instance_count--;

@@ -1,0 +1,121 @@
+/*
+ * The mutable state of instances, described once.
+ *
+ * All that execution can change in an instance, and in the memories, tables and globals that instances
+ * share with each other and with the host, is listed in one table, cn_state_kinds[]. Everything that
+ * makes, saves, restores, resets or converts state walks that table instead of naming its parts:
+ *
+ *     instantiation        lays out the instance's block and makes memories and tables (instance.c)
+ *     pre-linked modules   save what an instance is at first, and reset it (prelink.c)
+ *     checkpoints          save and roll back (persist/checkpoint.c)
+ *     snapshots            capture, write, read, restore; clones are restored (persist/capture.c, restore.c)
+ *     --to-wasm            writes the sections that state comes from (persist/module.c)
+ *     the collector        follows the references in it (collect.c)
+ *
+ * A kind of state is an array of items of one form. The array lies in the instance's block or in an
+ * object of its own, a part, which the instance defines or imports:
+ *
+ *     instance's block                                    parts
+ *     +----------+-------+-----------+----------+-------+
+ *     | instance | cells | memories  | tables   | flags |
+ *     +----------+-------+--|--------+--|-------+-------+
+ *                  values   |           +---> wasm_table_t  ---> elements (references)
+ *                           +---------------> wasm_memory_t ---> pages
+ *
+ * A walker has one way to treat each form, never one for each kind. So a new kind with a form that exists
+ * is one row (docs/architecture.md, "Add a kind of state"). tests/snapshot/test_state.c walks the table too.
+ *
+ * Fuel is state of the store, not of an instance. Caches are no state: function objects, and the
+ * references of passive element segments that table.init has read.
+ */
+#ifndef CN_RUNTIME_STATE_H
+#define CN_RUNTIME_STATE_H
+
+#include "runtime/instance.h"
+
+enum state_form {
+    STATE_PAGES, /* bytes of a wasm_memory_t: many, of which few change; writes to pages are tracked */
+    STATE_REFS,   /* slots of a wasm_table_t: addresses of objects, or 0 */
+    STATE_VALUES, /* two slots each: a number, a vector or a reference, by the type of the global */
+    STATE_FLAGS,  /* one bool each */
+    STATE_FORMS
+};
+
+/* The items of one kind that one object holds, where they lie now. */
+struct state_items {
+    void *at;
+    uint64_t count; /* of bytes for STATE_PAGES */
+    size_t bytes;   /* of all items */
+};
+
+struct state_kind {
+    const char *name;
+    enum object_kind holder; /* OBJECT_INSTANCE: the items lie in the instance's block */
+    enum state_form form;
+    enum section_id section; /* of a module, that declares it; 0: state of the host's objects */
+    /* Offsets of uint32_t in struct module: how many items (or parts) there are, and how many of these are
+     * imported, which come first. 0: none are. */
+    size_t count, imported;
+    size_t
+        array; /* offset in wasm_instance_t of the pointer to the items, or to the pointers to parts */
+    /* The items of a holder that is not an instance. */
+    struct state_items (*items)(const struct wasm_ref_t *holder);
+    valtype (*type)(const struct wasm_ref_t *holder,
+                    uint32_t item); /* of an item of STATE_VALUES */
+    /* Of parts: */
+    const char *noun, *items_noun; /* in messages: "a table of 3 elements" */
+    uint32_t unit;                 /* items by which one grows at least */
+    uint64_t (*first)(const struct module *, uint32_t index); /* items after instantiation */
+    struct wasm_ref_t *(*make)(wasm_store_t *, const struct module *, uint32_t index,
+                               struct error *);
+    uint64_t (*room)(const struct wasm_ref_t *); /* units by which it may grow */
+    bool (*grow)(struct wasm_ref_t *, uint64_t units);
+};
+
+extern const struct state_kind cn_state_kinds[];
+extern const struct state_kind *const cn_state_kinds_end;
+
+#define FOR_EACH_STATE(kind)                                                                       \
+    for (const struct state_kind *kind = cn_state_kinds; kind < cn_state_kinds_end; kind++)
+
+/* Indices that the module defines: from first, before end. Those before first are imported. */
+static inline uint32_t cn_state_end(const struct state_kind *kind, const struct module *module) {
+    return *(const uint32_t *)((const char *)module + kind->count);
+}
+static inline uint32_t cn_state_first(const struct state_kind *kind, const struct module *module) {
+    return kind->imported ? *(const uint32_t *)((const char *)module + kind->imported) : 0;
+}
+
+/* Whether instances have parts of this kind. */
+static inline bool cn_state_is_part(const struct state_kind *kind) {
+    return kind->make != NULL;
+}
+/* The part with this index, also an imported one. */
+struct wasm_ref_t *cn_state_part(const struct state_kind *, const wasm_instance_t *,
+                                 uint32_t index);
+void cn_state_set_part(const struct state_kind *, wasm_instance_t *, uint32_t index,
+                       struct wasm_ref_t *);
+
+/* The items of this kind in an object of the kind's holder. */
+struct state_items cn_state_items(const struct state_kind *, const struct wasm_ref_t *holder);
+/* The number of items of a form in the block of an instance of the module. */
+uint32_t cn_state_count(const struct module *, enum state_form);
+/* What an object other than an instance holds: NULL when it has no state. */
+const struct state_kind *cn_state_of(enum object_kind);
+static inline bool cn_state_is_paged(enum object_kind holder) {
+    const struct state_kind *kind = cn_state_of(holder);
+    return kind && kind->form == STATE_PAGES;
+}
+/* Bytes of the array in an instance's block, of items or of pointers to parts. */
+size_t cn_state_block_bytes(const struct state_kind *, const struct module *);
+
+/* Walks the parts that an instance defines: begin with {0}. Skips those that were not made yet. */
+struct state_walk {
+    const struct state_kind *kind;
+    uint32_t next;
+    uint32_t index;         /* of the part found */
+    struct wasm_ref_t *ref; /* the part found */
+};
+bool cn_state_next(const wasm_instance_t *, struct state_walk *);
+
+#endif
