@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
@@ -163,7 +164,9 @@ static bool translate_one(struct translator *t, enum opcode opcode) {
  * another fuel block begins. */
 static void translate_instruction(struct translator *t, enum opcode opcode) {
     unsigned flags = cn_op_info[opcode].flags;
-    if (!translate_one(t, opcode)) {
+    bool known = translate_one(t, opcode);
+    CN_ASSERT(known);
+    if (!known) {
         t->unknown = cn_op_info[opcode].name;
         return;
     }

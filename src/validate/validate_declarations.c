@@ -2,6 +2,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/assert.h"
 #include "binary/later.h"
 #include "validate/validate.h"
 #include "validate/validator.h"
@@ -123,6 +124,7 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
                cn_fail_at(error, CATNAP_INVALID, in->offset,
                           "constant expression required: global %u is mutable", in->a);
     default:
+        CN_ASSERT(!"each constant instruction that is not plain has a case");
         return cn_fail_at(error, CATNAP_UNSUPPORTED, in->offset,
                           "internal error: no type of %s in a constant expression", info->name);
     }

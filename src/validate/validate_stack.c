@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "validate/validator.h"
 
 bool cn_invalid(struct validator *v, const char *format, ...) {
@@ -15,6 +16,7 @@ bool cn_invalid(struct validator *v, const char *format, ...) {
 }
 
 bool cn_unknown_instruction(struct validator *v) {
+    CN_ASSERT(!"the validator has a case for each instruction that is not plain");
     return cn_fail_at(v->d.error, CATNAP_UNSUPPORTED, v->in.offset,
                       "internal error: no validation of %s", cn_op_info[v->in.opcode].name);
 }
