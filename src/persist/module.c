@@ -1,12 +1,15 @@
-/* The module's sections in their order: copied, written anew, added or left out. */
+/* The sections of the new module in their order: copied, written from the state of the instance, added or left
+ * out. */
 #include "persist/module.h"
 
 #include <string.h>
 
+#include "runtime/state.h"
+
 #define PREAMBLE 8u
 #define LONGEST_NAME 60u
 
-/* ---- What cannot be kept ---- */
+/* ---- State that is not the instance's own ---- */
 
 static bool refuse_import(struct conversion *c, const struct import *import) {
     static const char *const kinds[] = {
@@ -34,10 +37,23 @@ static bool check_imports(struct conversion *c) {
 
 /* ---- Sections ---- */
 
-static bool tables_changed(const struct conversion *c) {
-    for (uint32_t i = 0; i < c->module->table_count; i++)
-        if (c->instance->tables[i]->size != c->module->tables[i].limits.min)
+static struct state_items part_items(const struct conversion *c, const struct state_kind *kind,
+                                     uint32_t index) {
+    return cn_state_items(kind, cn_state_part(kind, c->instance, index));
+}
+
+/* Whether a section that declares state (runtime/state.h) is to be written: that of parts when one has
+ * another size than the module says, any other always. */
+static bool state_changed(const struct conversion *c, enum section_id id) {
+    FOR_EACH_STATE (kind) {
+        if (kind->section != id)
+            continue;
+        if (!cn_state_is_part(kind))
             return true;
+        for (uint32_t i = 0; i < cn_state_end(kind, c->module); i++)
+            if (part_items(c, kind, i).count != kind->first(c->module, i))
+                return true;
+    }
     return false;
 }
 
@@ -52,22 +68,11 @@ static bool write_tables(struct conversion *c) {
     return true;
 }
 
-static uint64_t pages(const struct conversion *c, uint32_t memory) {
-    return c->instance->memories[memory]->size / WASM_PAGE_BYTES;
-}
-
-static bool memories_changed(const struct conversion *c) {
-    for (uint32_t i = 0; i < c->module->memory_count; i++)
-        if (pages(c, i) != c->module->memories[i].limits.min)
-            return true;
-    return false;
-}
-
 static bool write_memories(struct conversion *c) {
     cn_encode_u32(&c->out, c->module->memory_count);
     for (uint32_t i = 0; i < c->module->memory_count; i++) {
         struct limits limits = c->module->memories[i].limits;
-        limits.min = pages(c, i);
+        limits.min = c->instance->memories[i]->size / WASM_PAGE_BYTES;
         cn_encode_limits(&c->out, &limits);
     }
     return true;
@@ -85,7 +90,8 @@ static bool write_globals(struct conversion *c) {
     return ok;
 }
 
-static bool exports_changed(const struct conversion *c) {
+static bool exports_changed(const struct conversion *c, enum section_id id) {
+    (void)id;
     return c->options->change_count > 0;
 }
 
@@ -112,31 +118,32 @@ static bool write_data_count(struct conversion *c) {
     return true;
 }
 
-static bool always(const struct conversion *c) {
+static bool always(const struct conversion *c, enum section_id id) {
     (void)c;
+    (void)id;
     return true;
 }
 
-/* In the order of sections. What has not changed is copied; what has and is not written is left out;
- * one that the module does not have is added when there is something to put into it. */
+/* In the order of sections. A section that has not changed is copied; one that has changed is written, or left
+ * out when nothing writes it. `added`: a module without the section gets it when it would not be empty. */
 static const struct rule {
     enum section_id id;
-    bool (*changed)(const struct conversion *);
+    bool (*changed)(const struct conversion *, enum section_id);
     bool (*write)(struct conversion *);
     bool added;
 } rules[] = {
     {SECTION_TYPE, NULL, NULL, false},
     {SECTION_IMPORT, NULL, NULL, false},
     {SECTION_FUNCTION, NULL, NULL, false},
-    {SECTION_TABLE, tables_changed, write_tables, false},
-    {SECTION_MEMORY, memories_changed, write_memories, false},
-    {SECTION_GLOBAL, always, write_globals, false},
+    {SECTION_TABLE, state_changed, write_tables, false},
+    {SECTION_MEMORY, state_changed, write_memories, false},
+    {SECTION_GLOBAL, state_changed, write_globals, false},
     {SECTION_EXPORT, exports_changed, write_exports, false},
     {SECTION_START, always, NULL, false},
-    {SECTION_ELEMENT, always, cn_write_elems, true},
+    {SECTION_ELEMENT, state_changed, cn_write_elems, true},
     {SECTION_DATA_COUNT, always, write_data_count, false},
     {SECTION_CODE, NULL, NULL, false},
-    {SECTION_DATA, always, cn_write_datas, true},
+    {SECTION_DATA, state_changed, cn_write_datas, true},
 };
 #define RULES (sizeof rules / sizeof *rules)
 
@@ -145,6 +152,16 @@ static uint32_t rule_of(uint8_t id) {
     while (i < RULES && rules[i].id != id)
         i++;
     return i;
+}
+
+/* Whether each kind of state has a section that is written. */
+static bool check_kinds(struct conversion *c) {
+    FOR_EACH_STATE (kind)
+        if (kind->section && cn_state_end(kind, c->module) > 0 &&
+            (rule_of(kind->section) == RULES || !rules[rule_of(kind->section)].write))
+            return cn_fail(c->error, CATNAP_UNSUPPORTED, "a module cannot contain the state of %s",
+                           kind->name);
+    return true;
 }
 
 /* ---- Writing ---- */
@@ -200,7 +217,7 @@ static bool convert_section(struct conversion *c, uint32_t index) {
     }
     uint32_t place = rule_of(section->id);
     const struct rule *rule = &rules[place];
-    if (!rule->changed || !rule->changed(c))
+    if (!rule->changed || !rule->changed(c, rule->id))
         copy_section(c, index);
     else if (rule->write && !write_section(c, rule))
         return false;
@@ -240,8 +257,8 @@ bool cn_instance_to_module(wasm_instance_t *instance, const catnap_to_module_opt
                            .error = error,
                            .out = *out};
     cn_arena_init(&c.arena, out->alloc);
-    bool ok = check_imports(&c) && cn_check_changes(&c) && prepare(&c) && write_module(&c) &&
-              cn_encoder_check(&c.out, error);
+    bool ok = check_imports(&c) && check_kinds(&c) && cn_check_changes(&c) && prepare(&c) &&
+              write_module(&c) && cn_encoder_check(&c.out, error);
     cn_arena_free(&c.arena);
     *out = c.out;
     return ok;
