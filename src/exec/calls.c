@@ -134,7 +134,7 @@ static struct wasm_trap_t *call_on(struct machine *vm, struct value_stack *stack
 
 struct wasm_trap_t *cn_adopt_pages(struct machine *vm) {
     struct error error;
-    if (likely(!vm->shares_pages) || vm->store->checkpoint_hooks->adopt(vm->store, &error))
+    if (likely(!vm->shares_pages) || vm->store->persist->adopt(vm->store, &error))
         return NULL;
     return cn_trap_new(vm->store, CATNAP_TRAP_HOST, "%s", error.message);
 }

@@ -7,6 +7,7 @@
 #include "base/platform.h"
 #include "exec/run.h"
 #include "base/assert.h"
+#include "persist/backing.h"
 #include "persist/checkpoint.h"
 #include "runtime/state.h"
 #include "runtime/collect.h"
@@ -458,7 +459,7 @@ static bool capture_pages(struct capture *c, uint32_t number) {
     struct pages pages = {c, number, memory->base, false};
     size_t before = c->snapshot->run_count;
     /* Untouched pages are zero, unless an image is behind them. */
-    if (memory->imaged || memory->shadow || !tracker ||
+    if (memory->imaged || cn_shadow_of(memory) || !tracker ||
         !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, note_pages, &pages)) {
         c->snapshot->run_count = before; /* what was told before nothing more was */
         note_pages(&pages, 0, (size_t)memory->size);

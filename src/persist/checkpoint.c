@@ -217,7 +217,7 @@ static void restore_table(const struct saved_table *saved) {
 
 static void free_level(struct alloc *alloc, struct level *level) {
     for (size_t i = 0; i < level->memory_count; i++)
-        if (level->memories[i].memory->shadow) {
+        if (cn_shadow_of(level->memories[i].memory)) {
             cn_undo_free(level->memories[i].memory, level->memories[i].later);
             cn_undo_free(level->memories[i].memory, level->memories[i].undo);
         }
@@ -263,7 +263,7 @@ static bool adopt(wasm_store_t *store, struct error *error) {
     const struct tracker *tracker = cn_engine_tracker(store->engine, &ignored);
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
         wasm_memory_t *memory = paged(ref);
-        if (memory && memory->shadow && !cn_shadow_adopt(memory, tracker, error))
+        if (memory && cn_shadow_of(memory) && !cn_shadow_adopt(memory, tracker, error))
             return false;
     }
     store->checkpoints->process = cn_os_process();
@@ -373,7 +373,7 @@ static uint64_t size_before(const struct undo *records, uint64_t size) {
 
 /* The size of a memory, by its index, at the level of a number: that of its shadow after all records in between. */
 static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
-    uint64_t size = level->memories[index].memory->shadow->size;
+    uint64_t size = cn_shadow_of(level->memories[index].memory)->size;
     for (; level->number > number; level = level->below) {
         size = size_before(level->memories[index].later, size);
         size = size_before(level->memories[index].undo, size);
@@ -424,7 +424,7 @@ bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
 static void drop_shadows(wasm_store_t *store) {
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
         wasm_memory_t *memory = paged(ref);
-        if (memory && memory->shadow)
+        if (memory && cn_shadow_of(memory))
             cn_shadow_drop(memory);
     }
 }
@@ -490,12 +490,19 @@ static void mark(const struct checkpoints *checkpoints, struct marking *marking)
     }
 }
 
+const struct persist_hooks cn_persist_hooks = {
+    .mark = mark,
+    .drop = drop,
+    .adopt = adopt,
+    .forget = cn_backing_forget,
+    .release = cn_backing_release,
+};
+
 static bool ready(wasm_store_t *store) {
-    static const struct checkpoint_hooks hooks = {.mark = mark, .drop = drop, .adopt = adopt};
     if (store->checkpoints)
         return true;
     store->checkpoints = cn_calloc(store->alloc, 1, sizeof *store->checkpoints);
-    store->checkpoint_hooks = &hooks;
+    store->persist = &cn_persist_hooks;
     if (store->checkpoints)
         store->checkpoints->process = cn_os_process();
     return store->checkpoints != NULL;

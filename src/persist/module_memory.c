@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "persist/backing.h"
 #include "persist/checkpoint.h"
 #include "runtime/store.h"
 
@@ -66,7 +67,7 @@ void cn_memory_stretches(wasm_memory_t *memory, uint64_t gap, memory_stretch fou
     struct scan s = {.base = memory->base, .gap = gap, .found = found, .env = env};
     const struct tracker *tracker = cn_engine_tracker(memory->ref.store->engine, &ignored);
     /* Untouched pages are zero, unless an image is behind them. */
-    if (memory->imaged || memory->shadow || !tracker ||
+    if (memory->imaged || cn_shadow_of(memory) || !tracker ||
         !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, scan_words, &s))
         scan_words(&s, s.done, (size_t)memory->size);
     end_stretch(&s);

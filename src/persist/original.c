@@ -103,7 +103,7 @@ static void drop_memory(const struct original *original, struct original_memory 
 /* False when memory is exhausted; what the system refuses is done without. */
 static bool copy_memory(const struct original *original, const wasm_memory_t *memory,
                         struct original_memory *out) {
-    const struct shadow *shadow = memory->shadow;
+    const struct shadow *shadow = cn_shadow_of(memory);
     if (memory->size == 0 || !shadow || shadow->tracker->kind != TRACK_WRITE_PROTECT)
         return true;
     out->size = memory->size;
@@ -171,7 +171,7 @@ static bool is_same(const struct original_memory *from, const struct shadow *sha
 /* Pages of the memory, and of its shadow, become the original's. New mappings are to be watched. */
 static bool lay_run(const struct original_memory *from, wasm_memory_t *memory, size_t first,
                     size_t count) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     size_t offset = first * shadow->page, size = count * shadow->page;
     uint8_t *start = memory->base + offset;
     memory->imaged = true;
@@ -185,7 +185,7 @@ static bool lay_run(const struct original_memory *from, wasm_memory_t *memory, s
 }
 
 static bool lay_memory(const struct original_memory *from, wasm_memory_t *memory) {
-    const struct shadow *shadow = memory->shadow;
+    const struct shadow *shadow = cn_shadow_of(memory);
     if (from->file < 0 || !shadow || memory->size != from->size ||
         shadow->tracker->kind != TRACK_WRITE_PROTECT)
         return true;

@@ -24,7 +24,11 @@ struct restore {
     struct error *error;
     struct snap_made made;
     uint32_t *owned, *next_owned; /* lists: objects of an instance; number + 1, 0 ends */
-    uint32_t instance, memory;    /* being made, by number and by index */
+    struct layout {               /* of each object that is a memory */
+        bool lent;                /* its address space has the snapshot's image laid out in it */
+        bool partially_mapped;    /* a run that is mapped otherwise had to be copied */
+    } *layouts;
+    uint32_t instance, memory; /* being made, by number and by index */
     struct wasm_ref_t **imports;
 };
 
@@ -243,15 +247,18 @@ static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *inst
 }
 
 /* Memories of an instance are made in the order of their indices. */
-static bool lend(void *env, wasm_memory_t *memory) {
+static uint8_t *lend(void *env, size_t *reserved) {
     struct restore *r = env;
     uint32_t index = r->memory++;
     for (uint32_t i = r->owned[r->instance]; i; i = r->next_owned[i - 1]) {
         const struct snap_object *part = &r->snapshot->objects[i - 1];
-        if (part->kind == OBJECT_MEMORY && part->owner_index == index)
-            return cn_spare_take(r->snapshot, i - 1, memory);
+        if (part->kind != OBJECT_MEMORY || part->owner_index != index)
+            continue;
+        uint8_t *base = cn_spare_take(r->snapshot, i - 1, reserved);
+        r->layouts[i - 1].lent = base != NULL;
+        return base;
     }
-    return false;
+    return NULL;
 }
 
 static wasm_instance_t *make_with_spares(struct restore *r, uint32_t number,
@@ -400,14 +407,15 @@ static bool fill_pages(struct restore *r) {
     for (size_t i = 0; i < r->snapshot->run_count; i++) {
         const struct snap_run *run = &r->snapshot->runs[i];
         wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[run->object];
+        struct layout *layout = &r->layouts[run->object];
         uint8_t *to = memory->base + run->first * SNAP_PAGE;
         size_t size = (size_t)run->count * SNAP_PAGE;
         bool wanted = is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
-        bool mapped = wanted && (memory->is_lent ||
-                                 cn_os_image_map(r->snapshot->image, run->offset, to, size));
+        bool mapped =
+            wanted && (layout->lent || cn_os_image_map(r->snapshot->image, run->offset, to, size));
         mappings += wanted;
         memory->imaged |= mapped;
-        memory->unlike |= wanted && !mapped;
+        layout->partially_mapped |= wanted && !mapped;
         if (!mapped && run->bytes &&
             cn_bulk_copy(&r->store->machine, to, run->bytes, size, true) < size)
             return interrupted(r);
@@ -420,7 +428,7 @@ static void expect_spares(struct restore *r) {
     for (uint32_t i = 0; i < r->snapshot->object_count; i++) {
         wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[i];
         if (r->snapshot->objects[i].kind == OBJECT_MEMORY && r->snapshot->objects[i].owner &&
-            memory->guarded && memory->imaged && !memory->unlike)
+            memory->guarded && memory->imaged && !r->layouts[i].partially_mapped)
             cn_spare_expect(r->snapshot, i, memory);
     }
 }
@@ -497,7 +505,8 @@ bool cn_snapshot_restore(catnap_snapshot_t *snapshot, wasm_store_t *store,
                          const struct snap_resolver *resolver, wasm_instance_t **instances,
                          struct catnap_run_t **run, struct error *error) {
     size_t count = snapshot->object_count, imports = most_imports(snapshot);
-    size_t words = count * 3 + imports;
+    size_t layouts = (count * sizeof(struct layout) + 7) / 8;
+    size_t words = count * 2 + imports + layouts;
     uint64_t *block = cn_calloc(store->alloc, words, sizeof *block);
     if (!block)
         return cn_fail_memory(error);
@@ -505,7 +514,8 @@ bool cn_snapshot_restore(catnap_snapshot_t *snapshot, wasm_store_t *store,
     r.made.objects = (struct wasm_ref_t **)block;
     r.imports = (struct wasm_ref_t **)(block + count);
     r.owned = (uint32_t *)(block + count + imports);
-    r.next_owned = (uint32_t *)(block + count * 2 + imports);
+    r.next_owned = r.owned + count;
+    r.layouts = (struct layout *)(block + count * 2 + imports);
     *run = NULL;
     bool ok = restore_with(&r, instances, run);
     cn_free(store->alloc, block, words * sizeof *block);

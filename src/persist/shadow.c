@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/store.h"
 
@@ -110,10 +111,11 @@ static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
 }
 
 bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    if (memory->shadow)
+    if (cn_shadow_of(memory))
         return true;
     struct alloc *alloc = memory->ref.store->alloc;
-    struct shadow *shadow = cn_calloc(alloc, 1, sizeof *shadow);
+    struct memory_backing *backing = cn_backing_of(memory);
+    struct shadow *shadow = backing ? cn_calloc(alloc, 1, sizeof *shadow) : NULL;
     if (!shadow)
         return cn_fail_memory(error);
     uint64_t most = memory->max_pages * WASM_PAGE_BYTES;
@@ -134,17 +136,19 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
     if (shadow->image >= 0 || memory->imaged)
         add_what_is_there(shadow, memory);
     memory->ref.store->machine.shares_pages |= shadow->image >= 0;
-    memory->shadow = shadow;
-    memory->drop_shadow = cn_shadow_drop;
+    backing->shadow = shadow;
+    memory->remapped = true;
     return true;
 }
 
 /* The memory keeps its mapping: of an image, its contents live on with it. */
 void cn_shadow_drop(wasm_memory_t *memory) {
-    cn_tracker_unwatch(memory->shadow->tracker, memory->base, (size_t)memory->shadow->watched);
-    memory->imaged |= memory->shadow->image >= 0;
-    free_shadow(memory->ref.store->alloc, memory->shadow);
-    memory->shadow = NULL;
+    struct shadow *shadow = cn_shadow_of(memory);
+    CN_ASSERT(shadow);
+    cn_tracker_unwatch(shadow->tracker, memory->base, (size_t)shadow->watched);
+    memory->imaged |= shadow->image >= 0;
+    free_shadow(memory->ref.store->alloc, shadow);
+    memory->backing->shadow = NULL;
 }
 
 /* ---- Finding ---- */
@@ -164,7 +168,7 @@ static void add_new_pages(void *env, size_t from, size_t to) {
 /* Pages that were not watched yet: asked before they are protected, after which those that were never
  * touched look like those that are swapped out. A rollback does without them: they go. */
 static bool collect_new(wasm_memory_t *memory, struct error *error) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     uint8_t *start = memory->base + shadow->watched;
     size_t size = (size_t)(memory->size - shadow->watched);
     if (!cn_tracker_watch(shadow->tracker, start, size))
@@ -177,7 +181,7 @@ static bool collect_new(wasm_memory_t *memory, struct error *error) {
 }
 
 bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     if (shadow->tracker->kind == TRACK_COMPARE) {
         compare(memory, shadow);
         return true;
@@ -204,7 +208,7 @@ static void copy_pages(uint8_t *to, const uint8_t *from, uint64_t size, size_t p
 /* Fills a shadow of the child's own, and a copy of the memory, and puts both in place. */
 static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t *copy,
                              struct error *error) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     size_t size = (size_t)memory->size;
     copy_pages(own->pages, shadow->pages, shadow->size, shadow->page);
     copy_pages(copy, memory->base, size, shadow->page);
@@ -220,7 +224,7 @@ static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t 
 
 /* The shadow and pages of the memory are an image that the parent goes on using. */
 static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    struct shadow own = *memory->shadow;
+    struct shadow own = *cn_shadow_of(memory);
     size_t size = (size_t)memory->size;
     own.tracker = tracker;
     own.pages = NULL;
@@ -247,7 +251,7 @@ static bool watch_all(wasm_memory_t *memory, const struct tracker *tracker) {
 }
 
 bool cn_shadow_adopt(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     if (cn_tracker_is_own(shadow->tracker))
         return true;
     bool imaged = shadow->image >= 0;
@@ -298,7 +302,7 @@ static struct undo *new_record(struct alloc *alloc, size_t capacity, size_t page
 }
 
 bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *error) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     size_t count = count_old_pages(shadow);
     struct undo *undo = shadow->spare;
     if (undo && count <= undo->capacity)
@@ -318,7 +322,7 @@ bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *e
 #define MOST_SPARE 256
 
 void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     while (undo) {
         struct undo *next = undo->next, *dropped = undo;
         if (undo->capacity <= MOST_SPARE &&
@@ -348,7 +352,7 @@ static void become_image(wasm_memory_t *memory, struct shadow *shadow) {
 }
 
 void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     size_t end = pages_of(shadow, memory->size), old_end = pages_of(shadow, shadow->size);
     size_t page = shadow->page, saved = 0;
     announce_change(shadow);
@@ -370,7 +374,7 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
 }
 
 uint64_t cn_shadow_copies(const wasm_memory_t *memory) {
-    const struct shadow *shadow = memory->shadow;
+    const struct shadow *shadow = cn_shadow_of(memory);
     return shadow ? (uint64_t)shadow->copied * shadow->page : 0;
 }
 
@@ -386,7 +390,7 @@ static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t
 }
 
 static void put_back(wasm_memory_t *memory, const struct undo *undo) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     size_t page = shadow->page;
     announce_change(shadow);
     for (size_t i = 0; i < undo->count; i++)
@@ -412,13 +416,13 @@ void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
 bool cn_shadow_lock(wasm_memory_t *memory, uint64_t size, struct error *error) {
     if (memory->size > size && !cn_os_protect(memory->base + size, (size_t)(memory->size - size)))
         return cn_fail(error, CATNAP_IO, "cannot shrink a memory");
-    memory->shadow->locked = size;
+    cn_shadow_of(memory)->locked = size;
     return true;
 }
 
 /* What was split becomes one again: that needs nothing that could be refused. */
 void cn_shadow_unlock(wasm_memory_t *memory, uint64_t size) {
-    memory->shadow->locked = UINT64_MAX;
+    cn_shadow_of(memory)->locked = UINT64_MAX;
     if (memory->size > size)
         cn_os_commit(memory->base + size, (size_t)(memory->size - size));
 }
@@ -444,7 +448,7 @@ static void shrink(wasm_memory_t *memory, struct shadow *shadow) {
 }
 
 void cn_shadow_restore(wasm_memory_t *memory) {
-    struct shadow *shadow = memory->shadow;
+    struct shadow *shadow = cn_shadow_of(memory);
     shrink(memory, shadow);
     size_t end = pages_of(shadow, memory->size), page = shadow->page, count = shadow->count;
     for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;

@@ -13,7 +13,7 @@
 
 #include "base/pieces.h"
 #include "base/track.h"
-#include "runtime/memory.h"
+#include "persist/backing.h"
 
 /* What a checkpoint overwrote in a shadow. */
 struct undo {

@@ -159,10 +159,13 @@ bool cn_snapshot_restore(catnap_snapshot_t *, wasm_store_t *, const struct snap_
 uint32_t cn_snapshot_instance_count(const catnap_snapshot_t *);
 
 /* ---- spares.c ---- */
-/* Gives a memory what one like it had before; false when there is nothing. */
-bool cn_spare_take(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
-/* The memory is laid out for the object and gives its address space back, which holds the snapshot. */
+/* Address space that a former memory of this object had, with its image; NULL when there is none. */
+uint8_t *cn_spare_take(catnap_snapshot_t *, uint32_t object, size_t *reserved);
+/* The memory is laid out for the object: at its end it gives its address space back to the snapshot, which is held
+ * until then. */
 void cn_spare_expect(catnap_snapshot_t *, uint32_t object, wasm_memory_t *);
+/* At the end of such a memory. False when its address space is not kept. */
+bool cn_spare_give_back(wasm_memory_t *);
 void cn_spares_free(catnap_snapshot_t *);
 
 /* ---- frames.c ---- */

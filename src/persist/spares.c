@@ -4,6 +4,7 @@
  * is left for another.
  */
 #include "base/platform.h"
+#include "persist/backing.h"
 #include "persist/snapshot.h"
 
 struct spare {
@@ -12,17 +13,16 @@ struct spare {
     uint32_t object; /* the memory of the snapshot that it is laid out for */
 };
 
-bool cn_spare_take(catnap_snapshot_t *snapshot, uint32_t object, wasm_memory_t *memory) {
-    bool found = false;
+uint8_t *cn_spare_take(catnap_snapshot_t *snapshot, uint32_t object, size_t *reserved) {
+    uint8_t *found = NULL;
     pthread_mutex_lock(&snapshot->spare_mutex);
     for (uint32_t i = 0; !found && i < snapshot->spare_count; i++) {
         struct spare *spare = &snapshot->spares[i];
         if (spare->object != object)
             continue;
-        memory->base = spare->base;
-        memory->reserved = spare->reserved;
+        found = spare->base;
+        *reserved = spare->reserved;
         *spare = snapshot->spares[--snapshot->spare_count];
-        found = true;
     }
     pthread_mutex_unlock(&snapshot->spare_mutex);
     return found;
@@ -51,22 +51,24 @@ static bool keep(catnap_snapshot_t *snapshot, const struct spare *spare) {
     return kept;
 }
 
-/* Not when checkpoints may have mapped pages anew, nor what has grown. */
-static bool give_back(wasm_memory_t *memory) {
-    catnap_snapshot_t *snapshot = memory->source;
-    struct spare spare = {memory->base, memory->reserved, memory->source_object};
-    bool kept = !memory->drop_shadow &&
-                memory->size == snapshot->objects[memory->source_object].size &&
+/* A memory that has grown is not kept, nor one whose pages a checkpoint may have mapped. */
+bool cn_spare_give_back(wasm_memory_t *memory) {
+    catnap_snapshot_t *snapshot = memory->backing->source;
+    uint32_t object = memory->backing->source_object;
+    struct spare spare = {memory->base, memory->reserved, object};
+    bool kept = !memory->remapped && memory->size == snapshot->objects[object].size &&
                 cn_os_discard(memory->base, (size_t)memory->size) && keep(snapshot, &spare);
     cn_snapshot_release(snapshot);
     return kept;
 }
 
 void cn_spare_expect(catnap_snapshot_t *snapshot, uint32_t object, wasm_memory_t *memory) {
+    struct memory_backing *backing = cn_backing_of(memory);
+    if (!backing)
+        return; /* its address space is released at its end, which is all */
     cn_snapshot_retain(snapshot);
-    memory->source = snapshot;
-    memory->source_object = object;
-    memory->give_back = give_back;
+    backing->source = snapshot;
+    backing->source_object = object;
 }
 
 void cn_spares_free(catnap_snapshot_t *snapshot) {

@@ -205,7 +205,7 @@ static bool mark_all(wasm_store_t *store, struct marking *marking) {
     if (marking->addresses.slots)
         mark_stacks(marking, machine);
     if (store->checkpoints)
-        store->checkpoint_hooks->mark(store->checkpoints, marking);
+        store->persist->mark(store->checkpoints, marking);
     while (marking->gray) {
         const struct wasm_ref_t *ref = marking->gray;
         marking->gray = ref->gray;

@@ -185,25 +185,20 @@ static void reset_pages(void *env, size_t from, size_t to) {
     cn_os_discard(reset->base + until, to - until);
 }
 
-/* Checkpoints may have put mappings of their own in place. */
-static bool is_as_laid(const wasm_memory_t *memory) {
-    return !memory->drop_shadow;
-}
-
 static bool lay_anew(const struct image *image, wasm_memory_t *memory, uint64_t size) {
-    if (memory->shadow)
-        memory->drop_shadow(memory);
+    if (memory->backing)
+        memory->ref.store->persist->forget(memory);
     if (!cn_os_decommit(memory->base, (size_t)size) || !cn_os_commit(memory->base, (size_t)size) ||
         !cn_image_lay(image, memory))
         return false;
-    memory->drop_shadow = NULL;
+    memory->remapped = false;
     return true;
 }
 
 bool cn_image_reset(const struct image *image, wasm_memory_t *memory, uint64_t size,
                     const struct page_source *pages) {
     struct reset reset = {.image = image, .base = memory->base};
-    if (is_as_laid(memory) &&
+    if (!memory->remapped &&
         cn_os_pages_own(pages, memory->base, (size_t)size, reset_pages, &reset))
         return true;
     return lay_anew(image, memory, size);

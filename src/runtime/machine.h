@@ -57,7 +57,7 @@ struct machine {
     struct wasm_func_t *callee; /* of call_outside, the handler */
     bool fuel_enabled;
     bool guarded; /* faults are recovered from (cn_os_guard_install) */
-    /* In a child after fork(): memories may share pages with the parent (see checkpoint_hooks). */
+    /* In a child after fork(): memories may share pages with the parent (see persist_hooks). */
     bool shares_pages;
     uint32_t call_cells; /* of the instruction that calls it */
     uint64_t *profile;   /* executions by previous and present bytecode, or NULL */

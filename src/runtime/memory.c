@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/collect.h"
 
@@ -43,15 +44,20 @@ static bool waits_for_collection(wasm_store_t *store) {
     return true;
 }
 
-static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store) {
+/* Reserves address space with guard pages, or takes over what a former memory had: *lent, and it is committed. */
+static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store, bool *lent) {
     if (!wants_guards(store))
         return false;
-    memory->is_lent = store->lend && store->lend(store->lender, memory);
-    if (!memory->is_lent)
+    if (store->lend)
+        memory->base = store->lend(store->lender, &memory->reserved);
+    *lent = memory->base != NULL;
+    if (!*lent) {
         memory->base = cn_os_reserve_all((size_t)GUARDED_RESERVATION, SPARE_MUCH);
+        memory->reserved = (size_t)GUARDED_RESERVATION;
+    }
     if (!memory->base)
         return false;
-    memory->reserved = (size_t)GUARDED_RESERVATION;
+    CN_ASSERT(memory->reserved == GUARDED_RESERVATION);
     memory->max_pages = most_pages(&memory->type);
     memory->guarded = true;
     return true;
@@ -93,10 +99,11 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
                 size);
         return NULL;
     }
-    if (!reserve_guarded(memory, store) &&
+    bool lent = false;
+    if (!reserve_guarded(memory, store, &lent) &&
         (waits_for_collection(store) || !reserve_some(memory, store)))
         goto fail;
-    if (size > 0 && !memory->is_lent && !cn_os_commit(memory->base, (size_t)size)) {
+    if (size > 0 && !lent && !cn_os_commit(memory->base, (size_t)size)) {
         cn_os_release(memory->base, memory->reserved);
         goto fail;
     }
@@ -132,5 +139,7 @@ int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
         return -1;
     }
     memory->size += bytes;
+    CN_ASSERT(memory->size <= memory->reserved &&
+              memory->size / WASM_PAGE_BYTES <= memory->max_pages);
     return (int64_t)old;
 }

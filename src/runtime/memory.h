@@ -16,16 +16,10 @@ struct wasm_memory_t {
     uint64_t max_pages;     /* it can grow to, by type and reservation */
     size_t reserved;        /* bytes of address space */
     bool guarded;           /* every 32-bit address + 32-bit offset is inside the reservation */
-    bool imaged;           /* a mapped image is behind its pages: untouched ones need not be zero */
-    struct shadow *shadow; /* of checkpoints, or NULL */
-    /* Set: there is or was one, and may have mapped pages anew. */
-    void (*drop_shadow)(wasm_memory_t *);
-    /* Of a memory whose address space somebody wants back: whether it was taken. */
-    bool (*give_back)(wasm_memory_t *);
-    bool is_lent; /* in use for another time, with all that was mapped */
-    bool unlike;  /* something could not be mapped that otherwise is */
-    struct catnap_snapshot_t *source;
-    uint32_t source_object;
+    bool imaged;   /* a mapped image is behind its pages: untouched ones need not be zero */
+    bool remapped; /* a checkpoint may have mapped pages of its own since the image was laid */
+    struct memory_backing
+        *backing; /* what persist/ keeps beside the memory (persist_hooks), or NULL */
 };
 
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);

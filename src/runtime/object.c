@@ -84,9 +84,7 @@ static void free_memory(struct wasm_ref_t *ref) {
     cn_store_give_memory(ref->store, memory->size);
     ref->store->reserved_bytes -= memory->reserved;
     ref->store->short_of_space = false;
-    if (memory->shadow)
-        memory->drop_shadow(memory);
-    bool taken = memory->give_back && memory->give_back(memory);
+    bool taken = memory->backing && ref->store->persist->release(memory);
     if (memory->base && !taken)
         cn_os_release(memory->base, memory->reserved);
     cn_free(ref->store->alloc, memory, sizeof *memory);

@@ -356,8 +356,8 @@ static bool reset_memories(const struct slot *slot, struct error *error) {
 /* The size becomes 0, since references that are left may still reach the memory; what it has grown by goes
  * back to the system. */
 static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *error) {
-    if (memory->shadow)
-        memory->drop_shadow(memory);
+    if (memory->backing)
+        memory->ref.store->persist->forget(memory);
     if (memory->size > first &&
         !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
         return cn_fail(error, CATNAP_IO, "cannot shrink a memory");

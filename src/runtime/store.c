@@ -59,7 +59,7 @@ static void destroy(wasm_store_t *store) {
     finalize_all(store); /* what was attached after the store was deleted */
     cn_machine_destroy(&store->machine);
     if (store->checkpoints)
-        store->checkpoint_hooks->drop(store);
+        store->persist->drop(store);
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;) {
         struct wasm_ref_t *next = ref->next;
         cn_object_free(ref);

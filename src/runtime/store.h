@@ -14,14 +14,20 @@ struct catnap_error_t {
     struct error error;
 };
 
-/* What checkpoints hold of a store: the collector and the end of the store need to know. */
+/* What persist/ does when the runtime comes to state that persist/ keeps beside a store and its memories. */
 struct checkpoints;
 struct marking;
-struct checkpoint_hooks {
+struct persist_hooks {
+    /* With checkpoints: marks the objects that a rollback would bring back, for the collector. */
     void (*mark)(const struct checkpoints *, struct marking *);
+    /* At the end of a store with checkpoints: frees them. */
     void (*drop)(wasm_store_t *);
-    /* In a child of the process that made them: makes memories and shadows the child's own. */
+    /* In a child of the process that made the checkpoints: makes memories and shadows the child's own. */
     bool (*adopt)(wasm_store_t *, struct error *);
+    /* Of a memory with a backing: checkpoints no longer look after its pages. */
+    void (*forget)(wasm_memory_t *);
+    /* At the end of a memory with a backing: frees the backing. True: its address space was taken over. */
+    bool (*release)(wasm_memory_t *);
 };
 
 struct wasm_store_t {
@@ -48,10 +54,11 @@ struct wasm_store_t {
     bool collecting;
     bool failed; /* last_error is set */
     struct catnap_error_t last_error;
-    struct checkpoints *checkpoints; /* or NULL */
-    const struct checkpoint_hooks *checkpoint_hooks;
-    /* Set while instances are made that may have guarded address space which is laid out already. */
-    bool (*lend)(void *lender, wasm_memory_t *);
+    struct checkpoints *checkpoints;     /* or NULL */
+    const struct persist_hooks *persist; /* set with the first checkpoint or backing of a memory */
+    /* Set while a snapshot is restored: gives a new memory guarded address space that a former instance had, with
+     * the snapshot's image laid out in it; NULL when there is none. */
+    uint8_t *(*lend)(void *lender, size_t *reserved);
     void *lender;
     wasm_trap_t *spare_trap;  /* for exhausted memory */
     wasm_trap_t *misuse_trap; /* for a second thread; its handles are not counted */
