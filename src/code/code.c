@@ -14,6 +14,7 @@
 #include "binary/opcodes.h"
 #include "runtime/bulk.h"
 #include "bytecode/bytecode.h"
+#include "bytecode/verify.h"
 #include "code/first_call.h"
 #include "code/steps.h"
 #include "translate/translate.h"
@@ -190,6 +191,7 @@ struct code *cn_code_get(struct shared_module *shared, struct code_variant *vari
                                      asker, NULL, error);
     if (!code)
         return NULL;
+    cn_assert_verified(module, code, &variant->config);
     code->size_offset = (uint32_t)(word >> 1);
     CN_ASSERT(code->explicit_checks == variant->config.explicit_checks);
     /* Another thread may have been faster: its code is the same, and ours goes. */

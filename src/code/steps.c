@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bytecode/bytecode.h"
+#include "bytecode/verify.h"
 #include "code/first_call.h"
 #include "translate/translate.h"
 
@@ -87,6 +88,7 @@ static struct code *make_steps(struct module *module, const struct code *whole,
         steps =
             cn_translate(module, whole->func_index, whole->body, &config, asker, &steps_map, error);
     if (steps) {
+        cn_assert_verified(module, steps, &config);
         steps->whole = whole;
         steps->size_offset = whole->size_offset;
         if (!add_blocks(module->alloc, again, &whole_map, steps, &steps_map, error)) {

@@ -15,7 +15,7 @@
 #include "base/access.h"
 #include "code/code.h"
 
-#define MAX_FILE (1 << 20)
+#define MAX_FILE (1 << 26)
 #define REDUCED_FORM 77
 
 static void write_text(void *env, const char *text, size_t length) {

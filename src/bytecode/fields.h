@@ -1,0 +1,63 @@
+/*
+ * The decoded description of a bytecode instruction: a list of its fields. The generator writes one for
+ * each instruction; the disassembler and the verifier read them by cn_bytecode_fields().
+ */
+#ifndef CN_BYTECODE_FIELDS_H
+#define CN_BYTECODE_FIELDS_H
+
+#include <stdint.h>
+
+enum field_kind {
+    FIELD_END,      /* behind the last field of a list */
+    FIELD_SLOT,     /* a slot of the frame, by its index from the frame pointer */
+    FIELD_ACC,      /* the integer accumulator; takes no room in the instruction */
+    FIELD_FACC,     /* the accumulator of floats and vectors; likewise */
+    FIELD_P,        /* the pin p; likewise. Written together with its slot, FRAME_PIN_P */
+    FIELD_Q,        /* the pin q and FRAME_PIN_Q */
+    FIELD_CONSTANT, /* an operand, an offset, an index, a lane, a count */
+    FIELD_BRANCH,   /* where a branch goes, in bytes from the instruction's first cell */
+    FIELD_FRAME,    /* the callee's frame, in bytes from the frame pointer */
+    FIELD_TABLE, /* w + 1 displacements from cell 2 (AT_X) or 3 (AT_Y) on, two to a cell, each in bytes
+                     * from where it lies */
+    FIELD_TYPE, /* the address of a struct functype */
+    FIELD_FUNC  /* twice a function's number and CALL_UNBOUND, or the address of its code */
+};
+
+/*
+ * Where a field lies. An instruction is a run of cells of 8 bytes:
+ *
+ *     cell 0   the address of the handler
+ *     cell 1   | o0 | o1 | o2 | o3 |   four signed 16-bit fields, or
+ *              | o0 | o1 |    w    |   w, of 32 bits, in place of o2 and o3
+ *     cell 2   x, of 64 bits, or its halves xlo and xhi
+ *     cell 3   y, likewise
+ */
+enum field_at {
+    AT_NOWHERE,
+    AT_O0,
+    AT_O1,
+    AT_O2,
+    AT_O3,
+    AT_W,
+    AT_X,
+    AT_XLO,
+    AT_XHI,
+    AT_Y,
+    AT_YLO,
+    AT_YHI
+};
+
+enum field_flags {
+    FIELD_READ = 1,
+    FIELD_WRITTEN = 2,
+    FIELD_HIDDEN = 4 /* the text of the instruction leaves it out */
+};
+
+/* `slots` of a FIELD_SLOT is how many slots from this one on: 1, 2 for a v128, or one of these. */
+enum { SLOTS_W = 254 /* as many as w says */, SLOTS_4_O3 = 255 /* four times o3 */ };
+
+struct bytecode_field {
+    uint8_t kind, at, slots, flags;
+};
+
+#endif

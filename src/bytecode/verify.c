@@ -1,0 +1,733 @@
+#include "bytecode/verify.h"
+
+#ifdef CATNAP_ASSERT
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/access.h"
+#include "bytecode/fields.h"
+
+/* ---- instructions by the addresses of their handlers ---- */
+
+struct handler {
+    uint64_t address;
+    enum bytecode bytecode;
+};
+static struct handler handlers[BC_COUNT];
+static size_t handler_count;
+static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+
+static int compare_handlers(const void *a, const void *b) {
+    uint64_t left = ((const struct handler *)a)->address;
+    uint64_t right = ((const struct handler *)b)->address;
+    return (left > right) - (left < right);
+}
+
+static void sort_handlers(void) {
+    const uint64_t *addresses = cn_handlers();
+    for (unsigned i = BC_NONE + 1; i < BC_COUNT; i++)
+        if (addresses[i] && cn_bytecode_info[i].name)
+            handlers[handler_count++] = (struct handler){addresses[i], (enum bytecode)i};
+    qsort(handlers, handler_count, sizeof *handlers, compare_handlers);
+}
+
+/* BC_NONE: no instruction has this handler. */
+static enum bytecode bytecode_of(uint64_t address) {
+    struct handler key = {.address = address};
+    pthread_once(&handlers_once, sort_handlers);
+    const struct handler *found =
+        bsearch(&key, handlers, handler_count, sizeof key, compare_handlers);
+    return found ? found->bytecode : BC_NONE;
+}
+
+/* ---- the code under verification ---- */
+
+#define STATE_BYTES_MOST ((size_t)256 << 20)
+
+struct instruction {
+    uint32_t cell, cells;
+    enum bytecode bytecode;
+    const uint64_t *at;
+    const char *name;
+    struct bytecode_field fields[MOST_FIELDS + 1]; /* FIELD_END behind the last */
+};
+
+enum flow {
+    FLOW_ON,     /* to the next instruction */
+    FLOW_BRANCH, /* there, or to the target of its FIELD_BRANCH */
+    FLOW_JUMP,   /* to that target only */
+    FLOW_TABLE,  /* to one of the targets of its FIELD_TABLE */
+    FLOW_END     /* out of the function */
+};
+
+/* What holds before an instruction: a bit for each slot that has a value, and these. */
+enum { HAS_P, HAS_Q, SLOT_BITS };
+
+enum { IS_START = 1, IS_LABEL = 2 };
+
+struct verifier {
+    const struct module *module;
+    const struct code *code;
+    const struct translation_config *config;
+    const struct functype *type;
+    struct error *error;
+    uint8_t *marks;   /* of each cell: IS_START, IS_LABEL */
+    uint32_t *labels; /* of each cell that is one: its number */
+    uint32_t label_count;
+    uint64_t
+        *states;   /* of each label: `words` words, all bits set until control was seen to come */
+    bool *reached; /* of each label */
+    uint64_t *now; /* what holds at the instruction under way */
+    size_t words;
+    bool live;          /* control comes to it */
+    bool acc, facc;     /* these hold a value that was not read yet */
+    bool checks, again; /* the last walk, which checks; another walk is needed before it */
+    bool has_pins;
+};
+
+static bool wrong(const struct verifier *v, const struct instruction *i, const char *what) {
+    return cn_fail(v->error, CATNAP_INVALID, "function %" PRIu32 ", cell %" PRIu32 ", %s: %s",
+                   v->code->func_index, i->cell, i->name, what);
+}
+
+/* ---- reading instructions ---- */
+
+#include "bytecode/verify_fields.inc"
+
+static bool is_conditional(const char *name) {
+    return strstr(name, "br_i32_") || strstr(name, "br_i64_") || strstr(name, "br_f32_") ||
+           strstr(name, "br_f64_");
+}
+
+static const struct bytecode_field *find_field(const struct instruction *i, enum field_kind kind) {
+    const struct bytecode_field *field = i->fields;
+    while (field->kind != FIELD_END && field->kind != kind)
+        field++;
+    return field->kind == kind ? field : NULL;
+}
+
+static bool is_return(enum bytecode bytecode) {
+    return bytecode == BC_return_0 || bytecode == BC_return_s || bytecode == BC_return_a ||
+           bytecode == BC_return_f32 || bytecode == BC_return_f64 || bytecode == BC_return_k ||
+           bytecode == BC_return_n;
+}
+
+static enum flow flow_of(const struct instruction *i) {
+    if (is_return(i->bytecode) || i->bytecode == BC_unreachable)
+        return FLOW_END;
+    if (find_field(i, FIELD_TABLE))
+        return FLOW_TABLE;
+    if (find_field(i, FIELD_BRANCH))
+        return is_conditional(i->name) ? FLOW_BRANCH : FLOW_JUMP;
+    return FLOW_ON;
+}
+
+static bool is_call(const struct instruction *i) {
+    return find_field(i, FIELD_FRAME) != NULL;
+}
+
+static bool is_prologue(enum bytecode bytecode) {
+    return bytecode == BC_clear_4 || bytecode == BC_clear_8 || bytecode == BC_clear_n ||
+           bytecode == BC_enter_0 || bytecode == BC_enter_4 || bytecode == BC_enter_8 ||
+           bytecode == BC_enter_n;
+}
+
+static bool is_enter(enum bytecode bytecode) {
+    return bytecode == BC_enter_0 || bytecode == BC_enter_4 || bytecode == BC_enter_8 ||
+           bytecode == BC_enter_n;
+}
+
+/* Two moves, or a move and a call, of which the second may read what the first wrote. */
+static bool goes_in_order(enum bytecode bytecode) {
+    return bytecode == BC_copy_pair || bytecode == BC_copy_set_p || bytecode == BC_copy_set_q ||
+           bytecode == BC_set_p_copy || bytecode == BC_set_q_copy || bytecode == BC_set_p_set_q ||
+           bytecode == BC_set_q_set_p || bytecode == BC_call_copy || bytecode == BC_call_copy_pair;
+}
+
+/* The instruction at a cell; false when there is none that ends within the code. */
+static bool read_instruction(const struct verifier *v, uint32_t cell, struct instruction *i) {
+    const uint64_t *at = v->code->cells + cell;
+    uint64_t left = v->code->cell_count - cell, needed = 2;
+    *i = (struct instruction){.cell = cell, .at = at, .name = "?"};
+    i->bytecode =
+        v->code->profile_ids ? (enum bytecode)v->code->profile_ids[cell] : bytecode_of(*at);
+    if (i->bytecode == BC_NONE || i->bytecode >= BC_COUNT)
+        return wrong(v, i, "no instruction");
+    i->name = cn_bytecode_info[i->bytecode].name;
+    cn_decode_fields(i->bytecode, i->fields);
+    const struct bytecode_field *table = find_field(i, FIELD_TABLE);
+    if (table && left >= needed)
+        needed = (table->at == AT_X ? 2 : 3) + ((uint64_t)(uint32_t)bc_w(at) + 2) / 2;
+    else if (!table)
+        needed = cells_of(i->bytecode, at);
+    if (needed > left)
+        return wrong(v, i, "it ends behind the function");
+    i->cells = (uint32_t)needed;
+    /* Where a jump became a return its second cell is left over. */
+    if (i->bytecode == BC_return_0 && left > 1 && bytecode_of(at[1]) == BC_NONE)
+        i->cells = 2;
+    return true;
+}
+
+/* What a field says, as a number. */
+static int64_t value_of(const struct instruction *i, const struct bytecode_field *field) {
+    bool is_slot = field->kind == FIELD_SLOT;
+    switch ((enum field_at)field->at) {
+    case AT_O0:
+        return bc_o(i->at, 0);
+    case AT_O1:
+        return bc_o(i->at, 1);
+    case AT_O2:
+        return bc_o(i->at, 2);
+    case AT_O3:
+        return bc_o(i->at, 3);
+    case AT_W:
+        return is_slot ? (int64_t)(uint32_t)bc_w(i->at) : bc_w(i->at);
+    case AT_X:
+        return (int64_t)i->at[2];
+    case AT_Y:
+        return (int64_t)i->at[3];
+    case AT_XLO:
+        return (int32_t)i->at[2];
+    case AT_XHI:
+        return (int32_t)(i->at[2] >> 32);
+    case AT_YLO:
+        return (int32_t)i->at[3];
+    case AT_YHI:
+        return (int32_t)(i->at[3] >> 32);
+    case AT_NOWHERE:
+        break;
+    }
+    return 0;
+}
+
+/* The first slot of a field. The halves of a cell hold it in their lower 16 bits. */
+static int64_t slot_of(const struct instruction *i, const struct bytecode_field *field) {
+    int64_t value = value_of(i, field);
+    return field->at >= AT_XLO && field->at != AT_Y && value == (uint16_t)value ? (int16_t)value
+                                                                                : value;
+}
+
+static uint64_t slots_of(const struct instruction *i, const struct bytecode_field *field) {
+    return field->slots == SLOTS_W      ? (uint32_t)bc_w(i->at)
+           : field->slots == SLOTS_4_O3 ? 4 * (uint64_t)(uint16_t)bc_o(i->at, 3)
+                                        : field->slots;
+}
+
+/* The target of a FIELD_BRANCH, or of entry `index` of a FIELD_TABLE, as a cell; -1: none of the code's. */
+static int64_t target_of(const struct verifier *v, const struct instruction *i,
+                         const struct bytecode_field *field, uint32_t index) {
+    int64_t bytes = (int64_t)i->cell * 8 + bc_w(i->at);
+    if (field->kind == FIELD_TABLE) {
+        uint32_t first = field->at == AT_X ? 2 : 3;
+        bytes = (int64_t)(i->cell + first) * 8 + 4 * (int64_t)index +
+                (int32_t)(i->at[first + index / 2] >> index % 2 * 32);
+    }
+    return bytes >= 0 && bytes % 8 == 0 && bytes / 8 < v->code->cell_count ? bytes / 8 : -1;
+}
+
+static uint64_t target_count(const struct instruction *i, const struct bytecode_field *field) {
+    return field->kind == FIELD_TABLE ? (uint64_t)(uint32_t)bc_w(i->at) + 1 : 1;
+}
+
+static const struct bytecode_field *targets_of(const struct instruction *i) {
+    const struct bytecode_field *branch = find_field(i, FIELD_BRANCH);
+    return branch ? branch : find_field(i, FIELD_TABLE);
+}
+
+/* ---- which instructions there may be, and where ---- */
+
+static bool is_checked_access(const char *name) {
+    return strstr(name, "_e_") || (strlen(name) > 2 && !strcmp(name + strlen(name) - 2, "_e"));
+}
+
+static bool accesses_memory(const char *name) {
+    return strstr(name, "load") || strstr(name, "store");
+}
+
+static bool is_allowed(const struct verifier *v, const struct instruction *i) {
+    bool fuel = v->config->fuel, steps = v->config->steps;
+    switch (i->bytecode) {
+    case BC_exit:
+    case BC_switch_back:
+    case BC_profile:
+        return false;
+    case BC_fuel:
+        return fuel && !steps;
+    case BC_fuel_step:
+    case BC_fuel_block:
+        return fuel && steps;
+    case BC_interrupt_check:
+        return v->config->interruptible;
+    case BC_far_get:
+    case BC_far_get2:
+    case BC_far_set:
+    case BC_far_set2:
+        return v->code->far;
+    default:
+        break;
+    }
+    if (accesses_memory(i->name) && strstr(i->name, "_g_"))
+        return !v->config->explicit_checks;
+    if (accesses_memory(i->name) && is_checked_access(i->name))
+        return v->config->explicit_checks || !CN_HAS_GUARD;
+    return !is_prologue(i->bytecode) || i->cell == 0;
+}
+
+static bool has_type(const struct module *module, const void *type) {
+    for (uint32_t i = 0; i < module->type_count; i++)
+        if (module->types[i] == type && module->types[i]->kind == TYPE_FUNC)
+            return true;
+    return false;
+}
+
+/* What the call of a function of the module's, of an imported one or of a type calls; NULL: nothing. */
+static const struct functype *callee_type(const struct verifier *v, const struct instruction *i) {
+    const struct module *m = v->module;
+    uint64_t x = i->at[2];
+    if (find_field(i, FIELD_TYPE))
+        return has_type(m, (const void *)(uintptr_t)x) && i->at[3] < m->table_count
+                   ? (const struct functype *)(uintptr_t)x
+                   : NULL;
+    if (i->bytecode == BC_call_import)
+        return x < m->imported_func_count ? module_func_type(m, (uint32_t)x) : NULL;
+    uint64_t func = (x >> 1) + m->imported_func_count;
+    return (x & CALL_UNBOUND) && func < m->func_count ? module_func_type(m, (uint32_t)func) : NULL;
+}
+
+/* Whether the indices exist that instructions name as numbers. */
+static bool has_indices(const struct verifier *v, const struct instruction *i) {
+    const struct module *m = v->module;
+    uint64_t w = (uint32_t)bc_w(i->at), x = i->cells > 2 ? i->at[2] : 0;
+    uint64_t y = i->cells > 3 ? i->at[3] : 0;
+    switch (i->bytecode) {
+    case BC_global_get:
+    case BC_global_set:
+    case BC_global_get2:
+    case BC_global_set2:
+    case BC_global_step32:
+    case BC_global_step64:
+    case BC_global_set_add32:
+    case BC_global_set_add64:
+        return w < m->global_count;
+    case BC_ref_func:
+        return w < m->func_count;
+    case BC_memory_size:
+    case BC_memory_grow:
+        return w < m->memory_count;
+    case BC_memory_init:
+        return x < m->data_count;
+    case BC_data_drop:
+        return w < m->data_count;
+    case BC_elem_drop:
+        return w < m->elem_count;
+    case BC_table_get:
+    case BC_table_set:
+    case BC_table_size:
+        return w < m->table_count;
+    case BC_table_grow:
+    case BC_table_fill:
+        return x < m->table_count;
+    case BC_table_copy:
+        return x < m->table_count && y < m->table_count;
+    case BC_table_init:
+        return x < m->elem_count && y < m->table_count;
+    case BC_fuel_block:
+        return x == 0; /* filled in when both forms of the code are there */
+    default:
+        return !is_call(i) || callee_type(v, i);
+    }
+}
+
+/* ---- slots ---- */
+
+static bool is_pin_slot(int64_t slot) {
+    return slot == FRAME_PIN_P || slot == FRAME_PIN_Q;
+}
+
+/* Whether an instruction may name these slots: parameters, or what lies above the header. */
+static bool is_in_frame(const struct verifier *v, const struct instruction *i, int64_t slot,
+                        uint64_t count) {
+    int64_t params = v->type->param_slots, end = v->code->frame_slots;
+    if (count > (uint64_t)(end + params))
+        return false;
+    if (slot < 0)
+        return slot >= -params && slot + (int64_t)count <= 0;
+    if (is_pin_slot(slot) && v->has_pins)
+        return (count == 1 || is_prologue(i->bytecode)) && slot + (int64_t)count <= end;
+    return slot >= FRAME_HEADER_SLOTS && slot + (int64_t)count <= end;
+}
+
+/* A return puts the results where the parameters began. */
+static bool is_result(const struct verifier *v, int64_t slot, uint64_t count) {
+    return slot == -(int64_t)v->type->param_slots && count == v->type->result_slots;
+}
+
+static size_t bit_of(const struct verifier *v, int64_t slot) {
+    return SLOT_BITS + (size_t)(slot + v->type->param_slots);
+}
+static bool has(const struct verifier *v, size_t bit) {
+    return v->now[bit / 64] >> bit % 64 & 1;
+}
+static void set(struct verifier *v, size_t bit, bool value) {
+    v->now[bit / 64] = (v->now[bit / 64] & ~(UINT64_C(1) << bit % 64)) | (uint64_t)value
+                                                                             << bit % 64;
+}
+
+static void set_slots(struct verifier *v, int64_t slot, uint64_t count, bool value) {
+    for (uint64_t s = 0; s < count; s++)
+        set(v, bit_of(v, slot + (int64_t)s), value);
+}
+
+/* A write of a pin's slot alone leaves the pin behind. */
+static void write_slots(struct verifier *v, int64_t slot, uint64_t count) {
+    set_slots(v, slot, count, true);
+    for (uint64_t s = 0; s < count && is_pin_slot(slot); s++, slot++)
+        set(v, slot == FRAME_PIN_P ? HAS_P : HAS_Q, false);
+}
+
+/* ---- what instructions do ---- */
+
+static bool read_slots(struct verifier *v, const struct instruction *i, int64_t slot,
+                       uint64_t count) {
+    for (uint64_t s = 0; v->checks && s < count; s++)
+        if (!has(v, bit_of(v, slot + (int64_t)s)))
+            return wrong(v, i, "it reads a slot that has no value");
+    return true;
+}
+
+static bool read_accumulator(const struct verifier *v, const struct instruction *i,
+                             bool *accumulator) {
+    if (v->checks && !*accumulator)
+        return wrong(v, i, "it reads an accumulator that has no value");
+    *accumulator = false;
+    return true;
+}
+
+static bool read_pin(const struct verifier *v, const struct instruction *i, unsigned pin) {
+    return !v->checks || has(v, pin) || wrong(v, i, "it reads a pin that is not its slot's copy");
+}
+
+static bool read_field(struct verifier *v, const struct instruction *i,
+                       const struct bytecode_field *field) {
+    switch ((enum field_kind)field->kind) {
+    case FIELD_SLOT:
+        return read_slots(v, i, slot_of(i, field), slots_of(i, field));
+    case FIELD_ACC:
+        return read_accumulator(v, i, &v->acc);
+    case FIELD_FACC:
+        return read_accumulator(v, i, &v->facc);
+    case FIELD_P:
+        return read_pin(v, i, HAS_P);
+    case FIELD_Q:
+        return read_pin(v, i, HAS_Q);
+    default:
+        return true;
+    }
+}
+
+static bool write_accumulator(const struct verifier *v, const struct instruction *i,
+                              bool *accumulator) {
+    if (v->checks && *accumulator)
+        return wrong(v, i, "it overwrites an accumulator that was not read");
+    *accumulator = true;
+    return true;
+}
+
+static bool write_field(struct verifier *v, const struct instruction *i,
+                        const struct bytecode_field *field) {
+    switch ((enum field_kind)field->kind) {
+    case FIELD_SLOT:
+        if (!is_return(i->bytecode))
+            write_slots(v, slot_of(i, field), slots_of(i, field));
+        return true;
+    case FIELD_ACC:
+        return write_accumulator(v, i, &v->acc);
+    case FIELD_FACC:
+        return write_accumulator(v, i, &v->facc);
+    case FIELD_P:
+    case FIELD_Q:
+        set(v, field->kind == FIELD_P ? HAS_P : HAS_Q, true);
+        set(v, bit_of(v, field->kind == FIELD_P ? FRAME_PIN_P : FRAME_PIN_Q), true);
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* The arguments lie below the callee's frame, the results from where they began on; the call uses all that
+ * lies above. */
+static bool do_call(struct verifier *v, const struct instruction *i,
+                    const struct bytecode_field *frame) {
+    const struct functype *type = callee_type(v, i);
+    int64_t bytes = value_of(i, frame), callee = bytes / 8, start = callee - type->param_slots;
+    int64_t end = v->code->frame_slots;
+    if (bytes % 8 || start < FRAME_HEADER_SLOTS || callee > end || start + type->result_slots > end)
+        return wrong(v, i, "its callee's frame does not begin within this one");
+    if (!read_slots(v, i, start, type->param_slots))
+        return false;
+    if (v->checks && (v->acc || v->facc))
+        return wrong(v, i, "an accumulator holds a value during a call");
+    set_slots(v, start, (uint64_t)(end - start), false);
+    set_slots(v, start, type->result_slots, true);
+    return true;
+}
+
+/* Pins get the values of slots, which may be their own: nothing then, unless these were cleared. */
+static bool do_enter(struct verifier *v, const struct instruction *i) {
+    for (unsigned pin = 0; pin < 2; pin++) {
+        int64_t own = pin ? FRAME_PIN_Q : FRAME_PIN_P, from = bc_o(i->at, 1 + pin);
+        bool value = is_in_frame(v, i, from, 1) && has(v, bit_of(v, from));
+        if (from != own && !value)
+            return wrong(v, i, "a pin's parameter has no value");
+        set(v, bit_of(v, own), value);
+        set(v, pin ? HAS_Q : HAS_P, value);
+    }
+    return true;
+}
+
+/* Of two moves, what the first one writes: a slot, or its pin. */
+static const struct bytecode_field *first_written(const struct instruction *i) {
+    const struct bytecode_field *field = i->fields;
+    if (field->flags & FIELD_WRITTEN)
+        return field;
+    while (field->kind != FIELD_P && field->kind != FIELD_Q)
+        field++;
+    return field;
+}
+
+/* What is read, then what is written; but of two moves, the first before the second. */
+static bool do_fields(struct verifier *v, const struct instruction *i) {
+    const struct bytecode_field *field;
+    bool in_order = goes_in_order(i->bytecode);
+    for (field = i->fields; field->kind != FIELD_END; field++) {
+        if (!(field->flags & FIELD_READ))
+            continue;
+        if (!read_field(v, i, field) || (in_order && !write_field(v, i, first_written(i))))
+            return false;
+        in_order = false;
+    }
+    for (field = i->fields; field->kind != FIELD_END; field++)
+        if ((field->flags & FIELD_WRITTEN) && !write_field(v, i, field))
+            return false;
+    return true;
+}
+
+static bool do_instruction(struct verifier *v, const struct instruction *i) {
+    const struct bytecode_field *frame = find_field(i, FIELD_FRAME);
+    bool reloads = i->bytecode == BC_reload_p || i->bytecode == BC_reload_q;
+    if (reloads && !read_slots(v, i, i->bytecode == BC_reload_p ? FRAME_PIN_P : FRAME_PIN_Q, 1))
+        return false;
+    if (is_enter(i->bytecode)) {
+        const struct bytecode_field *cleared = find_field(i, FIELD_SLOT);
+        if (cleared && (cleared->flags & FIELD_WRITTEN) && !write_field(v, i, cleared))
+            return false;
+        return do_enter(v, i);
+    }
+    return do_fields(v, i) && (!frame || do_call(v, i, frame));
+}
+
+/* ---- blocks ---- */
+
+static void meet(struct verifier *v, uint32_t cell, bool back) {
+    uint32_t label = v->labels[cell];
+    uint64_t *state = v->states + label * v->words, lost = 0;
+    for (size_t w = 0; w < v->words; w++) {
+        lost |= state[w] & ~v->now[w];
+        state[w] &= v->now[w];
+    }
+    v->again |= back && (lost != 0 || !v->reached[label]);
+    v->reached[label] = true;
+}
+
+static bool begin_label(struct verifier *v, const struct instruction *i) {
+    if (v->checks && v->live && (v->acc || v->facc))
+        return wrong(v, i, "an accumulator holds a value at a label");
+    if (v->live)
+        meet(v, i->cell, false);
+    uint32_t label = v->labels[i->cell];
+    v->live = v->reached[label];
+    v->acc = v->facc = false;
+    memcpy(v->now, v->states + label * v->words, v->words * sizeof *v->now);
+    return true;
+}
+
+static bool leave_for_targets(struct verifier *v, const struct instruction *i) {
+    const struct bytecode_field *field = targets_of(i);
+    if (v->checks && (v->acc || v->facc))
+        return wrong(v, i, "an accumulator holds a value at a branch");
+    for (uint64_t t = 0, count = target_count(i, field); t < count; t++) {
+        uint32_t target = (uint32_t)target_of(v, i, field, (uint32_t)t);
+        meet(v, target, target <= i->cell);
+    }
+    return true;
+}
+
+static bool walk(struct verifier *v) {
+    struct instruction i;
+    memset(v->now, 0, v->words * sizeof *v->now);
+    set_slots(v, -(int64_t)v->type->param_slots, v->type->param_slots, true);
+    v->live = true;
+    v->acc = v->facc = false;
+    for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
+        if (!read_instruction(v, cell, &i) || ((v->marks[cell] & IS_LABEL) && !begin_label(v, &i)))
+            return false;
+        if (!v->live)
+            continue;
+        enum flow flow = flow_of(&i);
+        if (!do_instruction(v, &i) || (targets_of(&i) && !leave_for_targets(v, &i)))
+            return false;
+        if (v->checks && flow == FLOW_END && (v->acc || v->facc))
+            return wrong(v, &i, "an accumulator holds a value at the end");
+        v->live = flow == FLOW_ON || flow == FLOW_BRANCH;
+    }
+    return !v->live || !v->checks || wrong(v, &i, "control leaves the function behind its end");
+}
+
+/* ---- paying, and looking for interrupts ---- */
+
+static bool begins(const struct verifier *v, uint32_t cell, enum bytecode bytecode) {
+    struct instruction i;
+    return cell < v->code->cell_count && read_instruction(v, cell, &i) && i.bytecode == bytecode;
+}
+
+static uint32_t behind_check(const struct verifier *v, uint32_t cell) {
+    return cell + (v->config->interruptible && begins(v, cell, BC_interrupt_check));
+}
+
+static bool pays(const struct verifier *v, uint32_t cell) {
+    return !v->config->fuel || begins(v, cell, v->config->steps ? BC_fuel_block : BC_fuel);
+}
+
+/* The entries of a table may go to detours, which only move values and pay nothing. */
+static bool check_payment(const struct verifier *v, const struct instruction *i) {
+    const struct bytecode_field *branch = find_field(i, FIELD_BRANCH);
+    if (branch) {
+        uint32_t target = (uint32_t)target_of(v, i, branch, 0);
+        if (!pays(v, behind_check(v, target)))
+            return wrong(v, i, "its target does not pay for its block");
+        if (v->config->interruptible && target <= i->cell && !begins(v, target, BC_interrupt_check))
+            return wrong(v, i, "it goes back to where no interrupt is looked for");
+    }
+    if (is_call(i) && !pays(v, i->cell + i->cells))
+        return wrong(v, i, "what follows the call is not paid for");
+    if (i->cell > 0 && !is_prologue(i->bytecode))
+        return true;
+    uint32_t start = is_prologue(i->bytecode) ? i->cell + i->cells : 0;
+    if (v->config->interruptible && !begins(v, start, BC_interrupt_check))
+        return wrong(v, i, "the function begins without looking for interrupts");
+    return pays(v, behind_check(v, start)) || wrong(v, i, "the first block is not paid for");
+}
+
+/* ---- each instruction for itself ---- */
+
+static bool check_slots(const struct verifier *v, const struct instruction *i,
+                        const struct bytecode_field *field) {
+    int64_t slot = slot_of(i, field);
+    uint64_t count = slots_of(i, field);
+    bool written = field->flags & FIELD_WRITTEN;
+    if (is_enter(i->bytecode) && !written)
+        return true; /* do_enter() */
+    if (is_return(i->bytecode) && written)
+        return is_result(v, slot, count) || wrong(v, i, "the results go elsewhere");
+    return is_in_frame(v, i, slot, count) || wrong(v, i, "a slot is not of this frame");
+}
+
+static bool check_instruction(struct verifier *v, const struct instruction *i) {
+    const struct bytecode_field *field;
+    if (!is_allowed(v, i))
+        return wrong(v, i, "this code may not have such an instruction here");
+    if (!has_indices(v, i))
+        return wrong(v, i, "an index does not exist");
+    if (i->bytecode == BC_return_0 && v->type->result_slots > 0)
+        return wrong(v, i, "the function has results");
+    for (field = i->fields; field->kind != FIELD_END; field++)
+        if (field->kind == FIELD_SLOT && !check_slots(v, i, field))
+            return false;
+    return true;
+}
+
+/* The first walk: where instructions begin, and whether pins are used. */
+static bool find_starts(struct verifier *v) {
+    struct instruction i;
+    for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
+        if (!read_instruction(v, cell, &i))
+            return false;
+        v->marks[cell] |= IS_START;
+        v->has_pins |= find_field(&i, FIELD_P) || find_field(&i, FIELD_Q);
+    }
+    return true;
+}
+
+static bool find_labels(struct verifier *v) {
+    struct instruction i;
+    for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
+        if (!read_instruction(v, cell, &i) || !check_instruction(v, &i))
+            return false;
+        const struct bytecode_field *field = targets_of(&i);
+        for (uint64_t t = 0; field && t < target_count(&i, field); t++) {
+            int64_t target = target_of(v, &i, field, (uint32_t)t);
+            if (target < 0 || !(v->marks[target] & IS_START))
+                return wrong(v, &i, "it branches to no instruction of the function");
+            if (!(v->marks[target] & IS_LABEL))
+                v->labels[target] = v->label_count++;
+            v->marks[target] |= IS_LABEL;
+        }
+        if (!check_payment(v, &i))
+            return false;
+    }
+    return true;
+}
+
+/* Values on every way to an instruction: the code is walked until nothing changes any more. */
+static bool check_values(struct verifier *v) {
+    v->words = (SLOT_BITS + (size_t)v->type->param_slots + v->code->frame_slots) / 64 + 1;
+    size_t bytes = (v->label_count + (size_t)1) * v->words * sizeof *v->states;
+    if (bytes > STATE_BYTES_MOST)
+        return true;
+    v->states = malloc(bytes);
+    v->now = malloc(v->words * sizeof *v->now);
+    v->reached = calloc((size_t)v->label_count + 1, sizeof *v->reached);
+    bool right = true;
+    if (v->states && v->now && v->reached) {
+        memset(v->states, 0xFF, bytes);
+        do {
+            v->again = false;
+            right = walk(v);
+        } while (right && v->again);
+        v->checks = true;
+        right = right && walk(v);
+    }
+    free(v->states);
+    free(v->now);
+    free(v->reached);
+    return right;
+}
+
+bool cn_verify_code(const struct module *module, const struct code *code,
+                    const struct translation_config *config, struct error *error) {
+    struct verifier v = {.module = module,
+                         .code = code,
+                         .config = config,
+                         .type = module_func_type(module, code->func_index),
+                         .error = error};
+    v.marks = calloc((size_t)code->cell_count + 1, sizeof *v.marks);
+    v.labels = calloc((size_t)code->cell_count + 1, sizeof *v.labels);
+    bool right = !v.marks || !v.labels || (find_starts(&v) && find_labels(&v) && check_values(&v));
+    free(v.marks);
+    free(v.labels);
+    return right;
+}
+
+void cn_assert_verified(const struct module *module, const struct code *code,
+                        const struct translation_config *config) {
+    struct error error;
+    if (cn_verify_code(module, code, config, &error))
+        return;
+    fprintf(stderr, "catnap: bytecode that is not right: %s\n", error.message);
+    abort();
+}
+#endif
