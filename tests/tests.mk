@@ -22,7 +22,7 @@ $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
 endef
 $(foreach t,$(TEST_SOURCES),$(eval $(call test_program,$(t))))
 
--include $(TEST_PROGRAMS:%=%.d)
+-include $(TEST_PROGRAMS:%=%.d) $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/*/*.c))
 
 # Two plugins with a copy of the library each, for a test that loads them and the shared library.
 PLUGINS := $(patsubst %,$(BUILD)/tests/host/plugin/%.so,one two)

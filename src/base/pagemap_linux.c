@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/ioctl.h>
 
+#include "base/kernel.h"
 #include "base/platform.h"
 
 struct region {
@@ -34,6 +35,8 @@ bool cn_pagemap_scan(int file, struct pagemap_request request, const uint8_t *st
             continue;
         if (count < 0)
             return false;
+        CN_WRITTEN_BY_KERNEL(regions, (size_t)count * sizeof regions[0]);
+        CN_WRITTEN_BY_KERNEL(&request.walk_end, sizeof request.walk_end);
         for (int i = 0; i < count; i++)
             found(env, (size_t)(regions[i].start - first), (size_t)(regions[i].end - first));
         request.start = request.walk_end;

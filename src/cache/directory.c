@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "cache/entry.h"
 
 /* Read and compared at a time: it stays in the processor's cache. The smaller fits on small stacks. */
@@ -108,7 +109,10 @@ struct head {
 };
 
 static bool read_seal(int fd, struct cache_seal *seal) {
-    return fgetxattr(fd, ENTRY_SEAL, seal, sizeof *seal) == (ssize_t)sizeof *seal;
+    if (fgetxattr(fd, ENTRY_SEAL, seal, sizeof *seal) != (ssize_t)sizeof *seal)
+        return false;
+    CN_WRITTEN_BY_KERNEL(seal, sizeof *seal);
+    return true;
 }
 
 static enum cache_result open_entry(const struct cache_directory *directory, const char *name,

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "wasi/state.h"
 
 /* ---- Cookies --------------------------------------------------------------------------------- */
@@ -75,6 +76,7 @@ static ssize_t next_entries(int directory, char *buffer, size_t size) {
     ssize_t got = getdents64(directory, buffer, size);
     if (got < 0)
         return errno == ENOENT ? 0 : -errno; /* which a removed directory gives */
+    CN_WRITTEN_BY_KERNEL(buffer, (size_t)got);
     return got;
 }
 

@@ -507,7 +507,7 @@ static const struct wasi_host soon_host = {guest_interrupt_fd, interrupted_soon,
 static void large_transfers_are_interrupted(void **state) {
     struct guest *g = *state;
     struct wasi_guest small = g->call.memory;
-    uint8_t *memory = malloc(LARGE + 64);
+    uint8_t *memory = calloc(1, LARGE + 64);
     uint32_t fd = guest_must_open(g, "large", WASI_OFLAG_CREAT, RIGHTS_READ | RIGHTS_WRITE);
     static const struct {
         uint16_t (*run)(struct wasi_call *, const uint64_t *);
