@@ -45,7 +45,7 @@ static size_t count_memories(const wasm_store_t *store) {
 
 /* ---- Making ---- */
 
-struct marking {
+struct presence {
     struct original_memory *memory;
     const uint8_t *pages;
     size_t page;
@@ -56,11 +56,11 @@ static bool is_present(const struct original_memory *memory, size_t index) {
 }
 
 static void mark_pages(void *env, size_t from, size_t to) {
-    const struct marking *marking = env;
-    size_t page = marking->page;
+    const struct presence *presence = env;
+    size_t page = presence->page;
     for (size_t i = from / page; i < to / page; i++)
-        if (!is_zero_page(marking->pages + i * page, page))
-            marking->memory->present[i / 64] |= UINT64_C(1) << (i % 64);
+        if (!is_zero_page(presence->pages + i * page, page))
+            presence->memory->present[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
 /* Leaves the pages that will be shared: enough in a row, and not too many rows. */
@@ -110,9 +110,9 @@ static bool copy_memory(const struct original *original, const wasm_memory_t *me
     out->present = cn_calloc(original->alloc, present_bytes(original, out->size), 1);
     if (!out->present)
         return false;
-    struct marking marking = {out, shadow->pages, original->page};
+    struct presence presence = {out, shadow->pages, original->page};
     bool told = cn_tracker_populated(shadow->tracker, shadow->pages, (size_t)out->size, mark_pages,
-                                     &marking);
+                                     &presence);
     keep_runs(out, (size_t)(out->size / original->page));
     if (!told || out->count == 0 || !copy_pages(out, shadow->pages, original->page))
         drop_memory(original, out);

@@ -23,6 +23,7 @@ struct restore {
     const struct snap_resolver *resolver;
     struct error *error;
     struct snap_made made;
+    struct state_index states;
     uint32_t *owned, *next_owned; /* lists: objects of an instance; number + 1, 0 ends */
     struct layout {               /* of each object that is a memory */
         bool lent;                /* its address space has the snapshot's image laid out in it */
@@ -182,9 +183,8 @@ static bool check_parts(struct restore *r, uint32_t number, const struct module 
     for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1], have++)
         if (!part_kind(module, &r->snapshot->objects[i - 1]))
             return bad(r, i - 1, "a part that its instance lacks");
-    FOR_EACH_STATE (kind)
-        if (cn_state_is_part(kind))
-            want += cn_state_end(kind, module) - cn_state_first(kind, module);
+    for (const struct state_kind *kind = cn_state_kinds; cn_state_is_part(kind); kind++)
+        want += cn_state_end(kind, module) - cn_state_first(kind, module);
     return have == want || bad(r, number, "an instance that lacks a memory or a table");
 }
 
@@ -220,6 +220,8 @@ static bool grow_part(struct restore *r, uint32_t number, struct wasm_ref_t *ref
     uint64_t size = r->snapshot->objects[number].size, now = cn_state_items(kind, ref).count;
     if (size < now)
         return bad(r, number, "a memory or a table smaller than its minimum");
+    if (size == now)
+        return true;
     uint64_t units = (size - now) / kind->unit;
     if (units > kind->room(ref))
         return cn_fail(r->error, CATNAP_LIMIT, "a %s of %" PRIu64 " %s exceeds a limit", kind->noun,
@@ -388,8 +390,8 @@ static bool fill_object(struct restore *r, uint32_t number) {
     const struct wasm_ref_t *ref = r->made.objects[number];
     const struct snap_value *value = object->values;
     const uint8_t *flag = object->flags;
-    FOR_EACH_STATE (kind)
-        if (kind->holder == object->kind && !fill_items(r, object, kind, ref, &value, &flag))
+    FOR_EACH_STATE_OF (kind, &r->states, object->kind)
+        if (!fill_items(r, object, kind, ref, &value, &flag))
             return false;
     return true;
 }
@@ -516,6 +518,7 @@ bool cn_snapshot_restore(catnap_snapshot_t *snapshot, wasm_store_t *store,
     r.owned = (uint32_t *)(block + count + imports);
     r.next_owned = r.owned + count;
     r.layouts = (struct layout *)(block + count * 2 + imports);
+    cn_state_index(&r.states);
     *run = NULL;
     bool ok = restore_with(&r, instances, run);
     cn_free(store->alloc, block, words * sizeof *block);

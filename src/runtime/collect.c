@@ -35,6 +35,7 @@ struct marking {
     struct wasm_ref_t *gray; /* marked, and what they lead to is not */
     struct addresses addresses;
     uint64_t scanned; /* slots of value stacks */
+    struct state_index states;
 };
 
 static size_t first_place(const struct addresses *set, uint64_t address) {
@@ -123,9 +124,7 @@ void cn_mark_items(struct marking *marking, const struct state_kind *kind,
 
 /* The references in what an object holds itself. */
 static void mark_state(struct marking *marking, const struct wasm_ref_t *ref) {
-    FOR_EACH_STATE (kind) {
-        if (kind->holder != ref->kind)
-            continue;
+    FOR_EACH_STATE_OF (kind, &marking->states, ref->kind) {
         struct state_items items = cn_state_items(kind, ref);
         cn_mark_items(marking, kind, ref, items.at, items.count);
     }
@@ -137,8 +136,8 @@ static void mark_instance(struct marking *marking, const wasm_instance_t *instan
         cn_mark_object(marking, &instance->funcs[i]->ref);
     for (uint32_t i = 0; i < module->imported_global_count; i++)
         cn_mark_object(marking, &instance->global_objects[i]->ref);
-    FOR_EACH_STATE (kind)
-        for (uint32_t i = 0; cn_state_is_part(kind) && i < cn_state_end(kind, module); i++)
+    for (const struct state_kind *kind = cn_state_kinds; cn_state_is_part(kind); kind++)
+        for (uint32_t i = 0; i < cn_state_end(kind, module); i++)
             cn_mark_object(marking, cn_state_part(kind, instance, i));
     for (uint32_t i = 0; i < module->elem_count; i++)
         if (instance->elem_items[i])
@@ -264,6 +263,7 @@ void cn_collect(wasm_store_t *store) {
     struct marking marking = {0};
     if (!cn_can_collect(store))
         return;
+    cn_state_index(&marking.states);
     store->collecting = true;
     if (mark_all(store, &marking)) {
         struct wasm_ref_t *dead = take_dead(store);

@@ -111,8 +111,8 @@ static bool make_parts_of(const struct state_kind *kind, wasm_instance_t *instan
 
 /* The memories and tables that the module defines. */
 static bool make_parts(wasm_instance_t *instance, struct error *error) {
-    FOR_EACH_STATE (kind)
-        if (cn_state_is_part(kind) && !make_parts_of(kind, instance, error))
+    for (const struct state_kind *kind = cn_state_kinds; cn_state_is_part(kind); kind++)
+        if (!make_parts_of(kind, instance, error))
             return false;
     return true;
 }

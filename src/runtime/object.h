@@ -28,7 +28,8 @@ enum object_kind {
     OBJECT_INSTANCE,
     OBJECT_MODULE,
     OBJECT_TRAP,
-    OBJECT_FOREIGN
+    OBJECT_FOREIGN,
+    OBJECT_KINDS
 };
 
 /* Head of every object that has handles. */

@@ -46,11 +46,13 @@ static struct image *image_of(const struct catnap_prelinked_t *prelinked, uint32
 
 /* Moves to the next memory that the instance defines. */
 static bool next_memory(const wasm_instance_t *instance, struct state_walk *walk) {
-    while (cn_state_next(instance, walk))
+    while (cn_state_next(instance, walk)) {
         if (walk->kind->form == STATE_PAGES) {
             CN_ASSERT(walk->kind->holder == OBJECT_MEMORY);
             return true;
         }
+        walk->next = walk->end; /* on to the next kind */
+    }
     return false;
 }
 
@@ -180,6 +182,17 @@ static bool shares_references(const struct module *module) {
     return module->imported_table_count > 0;
 }
 
+/* What the parts of an instance of the module take at first. */
+static struct prelinked_need need_of(const struct module *module) {
+    struct prelinked_need need = {0};
+    for (const struct state_kind *kind = cn_state_kinds; cn_state_is_part(kind); kind++) {
+        uint64_t *sum = kind->form == STATE_PAGES ? &need.memory_bytes : &need.table_elements;
+        for (uint32_t i = cn_state_first(kind, module); i < cn_state_end(kind, module); i++)
+            *sum += kind->first(module, i);
+    }
+    return need;
+}
+
 static struct catnap_prelinked_t *allocate(wasm_store_t *store, struct shared_module *shared,
                                            struct wasm_ref_t *const *imports) {
     const struct module *module = shared->module;
@@ -197,6 +210,7 @@ static struct catnap_prelinked_t *allocate(wasm_store_t *store, struct shared_mo
                                              .shared = shared,
                                              .imports = copy,
                                              .images = images,
+                                             .need = need_of(module),
                                              .by_segments = !segments_are_own(module),
                                              .one_way = shares_references(module)};
     cn_shared_retain(shared);
@@ -309,21 +323,9 @@ struct catnap_prelinked_t *cn_prelinked_new(wasm_store_t *store, struct shared_m
 
 /* ---- Giving out ---- */
 
-/* What an instance's parts take at first. */
-struct need {
-    uint64_t memory_bytes, table_elements;
-};
-
-static struct need need_of(const wasm_instance_t *instance) {
-    struct need need = {0};
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
-        *(walk.kind->form == STATE_PAGES ? &need.memory_bytes : &need.table_elements) +=
-            first_size(instance, &walk);
-    return need;
-}
-
 /* Whether the store's limits allow that much more. */
-static bool check_room(const wasm_store_t *store, const struct need *need, struct error *error) {
+static bool check_room(const wasm_store_t *store, const struct prelinked_need *need,
+                       struct error *error) {
     uint64_t bytes = need->memory_bytes + need->table_elements * sizeof(uint64_t);
     if (bytes > cn_store_room(store))
         return cn_store_refuse_bytes(store, bytes, error);
@@ -333,7 +335,7 @@ static bool check_room(const wasm_store_t *store, const struct need *need, struc
 }
 
 /* Takes it from the budget of a pool, if there is one, and counts it. */
-static bool take_room(wasm_store_t *store, const struct need *need, struct error *error) {
+static bool take_room(wasm_store_t *store, const struct prelinked_need *need, struct error *error) {
     if (cn_store_take_memory(store, need->memory_bytes)) {
         if (cn_store_take_elements(store, need->table_elements))
             return true;
@@ -407,10 +409,10 @@ static void set_first_sizes(const wasm_instance_t *instance) {
  * left may have been used to grow its parts while it waited. */
 static bool wake(struct slot *slot, struct error *error) {
     wasm_store_t *store = slot->prelinked->store;
-    struct need need = need_of(slot->instance);
+    const struct prelinked_need *need = &slot->prelinked->need;
     CN_ASSERT(slot->waits && !slot->instance->counted);
-    if (!shrink(slot->instance, error) || !check_room(store, &need, error) ||
-        !reset_memories(slot, error) || !take_room(store, &need, error))
+    if (!shrink(slot->instance, error) || !check_room(store, need, error) ||
+        !reset_memories(slot, error) || !take_room(store, need, error))
         return false;
     set_first_sizes(slot->instance);
     copy_initial(slot, false);

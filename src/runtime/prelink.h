@@ -13,15 +13,21 @@
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
+/* What memories and tables count for against limits. */
+struct prelinked_need {
+    uint64_t memory_bytes, table_elements;
+};
+
 struct catnap_prelinked_t {
     uint64_t references; /* the embedder's and one for each slot */
     wasm_store_t *store;
     struct shared_module *shared;
     struct wasm_ref_t **imports; /* handles; NULL once the embedder has let go */
     struct slot *waiting;
-    struct image *images; /* of the memories that the module defines */
-    bool by_segments;     /* segments cannot be run ahead: each instance runs them */
-    bool one_way;         /* instances are not taken back: others may hold references to them */
+    struct prelinked_need need; /* of an instance at first */
+    struct image *images;       /* of the memories that the module defines */
+    bool by_segments;           /* segments cannot be run ahead: each instance runs them */
+    bool one_way; /* instances are not taken back: others may hold references to them */
     struct page_source pages;
 };
 

@@ -1,24 +1,13 @@
 /* The table of the kinds of mutable state, see state.h. */
 #include "runtime/state.h"
 
-#include <string.h>
-
-#include "base/assert.h"
-
-static const size_t item_bytes[STATE_FORMS] = {[STATE_PAGES] = 1,
-                                               [STATE_REFS] = sizeof(uint64_t),
-                                               [STATE_VALUES] = 2 * sizeof(uint64_t),
-                                               [STATE_FLAGS] = sizeof(bool)};
-
-static struct state_items items(enum state_form form, void *at, uint64_t count) {
-    return (struct state_items){at, count, (size_t)count * item_bytes[form]};
-}
+#define VALUE_BYTES (2 * sizeof(uint64_t))
 
 /* ---- Memories ---- */
 
 static struct state_items memory_items(const struct wasm_ref_t *ref) {
     const wasm_memory_t *memory = (const wasm_memory_t *)ref;
-    return items(STATE_PAGES, memory->base, memory->size);
+    return (struct state_items){memory->base, memory->size, (size_t)memory->size};
 }
 
 static uint64_t memory_first(const struct module *module, uint32_t index) {
@@ -42,7 +31,8 @@ static bool grow_memory(struct wasm_ref_t *ref, uint64_t pages) {
 
 static struct state_items table_items(const struct wasm_ref_t *ref) {
     const wasm_table_t *table = (const wasm_table_t *)ref;
-    return items(STATE_REFS, table->elements, table->size);
+    return (struct state_items){table->elements, table->size,
+                                (size_t)table->size * sizeof *table->elements};
 }
 
 static uint64_t table_first(const struct module *module, uint32_t index) {
@@ -75,7 +65,8 @@ static valtype global_type(const struct wasm_ref_t *instance, uint32_t item) {
 }
 
 static struct state_items host_global_items(const struct wasm_ref_t *ref) {
-    return items(STATE_VALUES, ((wasm_global_t *)(uintptr_t)ref)->own, 1);
+    uint64_t *own = ((wasm_global_t *)(uintptr_t)ref)->own;
+    return (struct state_items){own, 1, VALUE_BYTES};
 }
 
 static valtype host_global_type(const struct wasm_ref_t *ref, uint32_t item) {
@@ -88,12 +79,15 @@ static valtype host_global_type(const struct wasm_ref_t *ref, uint32_t item) {
 #define MODULE(field) offsetof(struct module, field)
 #define INSTANCE(field) offsetof(wasm_instance_t, field)
 
-/* Snapshots hold items of one form in the order of these rows: a new row comes last of its form. */
+/* Rows of parts come first: a walk over parts ends at the first other row. Rows with the same holder stand
+ * together. Snapshots hold objects and items in the
+ * order of the rows: a new row comes last in its group. */
 const struct state_kind cn_state_kinds[] = {
     {
         .name = "memories",
         .holder = OBJECT_MEMORY,
         .form = STATE_PAGES,
+        .item_bytes = 1,
         .section = SECTION_MEMORY,
         .count = MODULE(memory_count),
         .imported = MODULE(imported_memory_count),
@@ -111,6 +105,7 @@ const struct state_kind cn_state_kinds[] = {
         .name = "tables",
         .holder = OBJECT_TABLE,
         .form = STATE_REFS,
+        .item_bytes = sizeof(uint64_t),
         .section = SECTION_TABLE,
         .count = MODULE(table_count),
         .imported = MODULE(imported_table_count),
@@ -129,6 +124,7 @@ const struct state_kind cn_state_kinds[] = {
         .name = "globals",
         .holder = OBJECT_INSTANCE,
         .form = STATE_VALUES,
+        .item_bytes = VALUE_BYTES,
         .section = SECTION_GLOBAL,
         .count = MODULE(global_count),
         .imported = MODULE(imported_global_count),
@@ -139,6 +135,7 @@ const struct state_kind cn_state_kinds[] = {
         .name = "dropped element segments",
         .holder = OBJECT_INSTANCE,
         .form = STATE_FLAGS,
+        .item_bytes = sizeof(bool),
         .section = SECTION_ELEMENT,
         .count = MODULE(elem_count),
         .array = INSTANCE(dropped_elems),
@@ -147,6 +144,7 @@ const struct state_kind cn_state_kinds[] = {
         .name = "dropped data segments",
         .holder = OBJECT_INSTANCE,
         .form = STATE_FLAGS,
+        .item_bytes = sizeof(bool),
         .section = SECTION_DATA,
         .count = MODULE(data_count),
         .array = INSTANCE(dropped_datas),
@@ -155,6 +153,7 @@ const struct state_kind cn_state_kinds[] = {
         .name = "globals of the host",
         .holder = OBJECT_GLOBAL,
         .form = STATE_VALUES,
+        .item_bytes = VALUE_BYTES,
         .items = host_global_items,
         .type = host_global_type,
     },
@@ -165,42 +164,10 @@ const struct state_kind *const cn_state_kinds_end =
 
 /* ---- Reading it ---- */
 
-/* The pointer in the instance to the items or to the parts. */
-static void *array_of(const struct state_kind *kind, const wasm_instance_t *instance) {
-    void *array;
-    memcpy(&array, (const char *)instance + kind->array, sizeof array);
-    return array;
-}
-
-struct wasm_ref_t *cn_state_part(const struct state_kind *kind, const wasm_instance_t *instance,
-                                 uint32_t index) {
-    struct wasm_ref_t *part;
-    CN_ASSERT(cn_state_is_part(kind) && index < cn_state_end(kind, instance->module));
-    memcpy(&part, (const char *)array_of(kind, instance) + index * sizeof part, sizeof part);
-    return part;
-}
-
 void cn_state_set_part(const struct state_kind *kind, wasm_instance_t *instance, uint32_t index,
                        struct wasm_ref_t *part) {
     CN_ASSERT(index < cn_state_end(kind, instance->module) && part->kind == kind->holder);
-    memcpy((char *)array_of(kind, instance) + index * sizeof part, &part, sizeof part);
-}
-
-struct state_items cn_state_items(const struct state_kind *kind, const struct wasm_ref_t *holder) {
-    CN_ASSERT(holder->kind == kind->holder);
-    if (kind->items)
-        return kind->items(holder);
-    const wasm_instance_t *instance = (const wasm_instance_t *)holder;
-    const struct module *module = instance->module;
-    return items(kind->form, array_of(kind, instance),
-                 cn_state_end(kind, module) - cn_state_first(kind, module));
-}
-
-size_t cn_state_block_bytes(const struct state_kind *kind, const struct module *module) {
-    uint32_t end = cn_state_end(kind, module);
-    return cn_state_is_part(kind)
-               ? end * sizeof(struct wasm_ref_t *)
-               : (size_t)(end - cn_state_first(kind, module)) * item_bytes[kind->form];
+    memcpy((char *)cn_state_array(kind, instance) + index * sizeof part, &part, sizeof part);
 }
 
 uint32_t cn_state_count(const struct module *module, enum state_form form) {
@@ -218,22 +185,12 @@ const struct state_kind *cn_state_of(enum object_kind holder) {
     return NULL;
 }
 
-bool cn_state_next(const wasm_instance_t *instance, struct state_walk *walk) {
-    const struct module *module = instance->module;
-    if (!walk->kind)
-        *walk = (struct state_walk){.kind = cn_state_kinds};
-    for (; walk->kind < cn_state_kinds_end; walk->kind++, walk->next = 0) {
-        if (!cn_state_is_part(walk->kind))
-            continue;
-        uint32_t first = cn_state_first(walk->kind, module);
-        for (uint32_t i = walk->next > first ? walk->next : first;
-             i < cn_state_end(walk->kind, module); i++) {
-            walk->ref = cn_state_part(walk->kind, instance, i);
-            walk->index = i;
-            walk->next = i + 1;
-            if (walk->ref)
-                return true;
-        }
+void cn_state_index(struct state_index *index) {
+    memset(index, 0, sizeof *index);
+    FOR_EACH_STATE (kind) {
+        CN_ASSERT(!index->of[kind->holder].first || index->of[kind->holder].end == kind);
+        if (!index->of[kind->holder].first)
+            index->of[kind->holder].first = kind;
+        index->of[kind->holder].end = kind + 1;
     }
-    return false;
 }

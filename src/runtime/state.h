@@ -31,6 +31,9 @@
 #ifndef CN_RUNTIME_STATE_H
 #define CN_RUNTIME_STATE_H
 
+#include <string.h>
+
+#include "base/assert.h"
 #include "runtime/instance.h"
 
 enum state_form {
@@ -56,12 +59,13 @@ struct state_kind {
     /* Offsets of uint32_t in struct module: how many items (or parts) there are, and how many of these are
      * imported, which come first. 0: none are. */
     size_t count, imported;
-    size_t
-        array; /* offset in wasm_instance_t of the pointer to the items, or to the pointers to parts */
+    size_t item_bytes;
+    /* Offset in wasm_instance_t of the pointer to the items, or to the pointers to parts. */
+    size_t array;
     /* The items of a holder that is not an instance. */
     struct state_items (*items)(const struct wasm_ref_t *holder);
-    valtype (*type)(const struct wasm_ref_t *holder,
-                    uint32_t item); /* of an item of STATE_VALUES */
+    /* The type of an item of STATE_VALUES or STATE_REFS. */
+    valtype (*type)(const struct wasm_ref_t *holder, uint32_t item);
     /* Of parts: */
     const char *noun, *items_noun; /* in messages: "a table of 3 elements" */
     uint32_t unit;                 /* items by which one grows at least */
@@ -86,36 +90,85 @@ static inline uint32_t cn_state_first(const struct state_kind *kind, const struc
     return kind->imported ? *(const uint32_t *)((const char *)module + kind->imported) : 0;
 }
 
-/* Whether instances have parts of this kind. */
+/* Whether instances have parts of this kind. Their rows come first. */
 static inline bool cn_state_is_part(const struct state_kind *kind) {
     return kind->make != NULL;
 }
+
+/* The pointer in the instance to the items, or to the pointers to parts. */
+static inline void *cn_state_array(const struct state_kind *kind, const wasm_instance_t *instance) {
+    void *array;
+    memcpy(&array, (const char *)instance + kind->array, sizeof array);
+    return array;
+}
+
 /* The part with this index, also an imported one. */
-struct wasm_ref_t *cn_state_part(const struct state_kind *, const wasm_instance_t *,
-                                 uint32_t index);
+static inline struct wasm_ref_t *cn_state_part(const struct state_kind *kind,
+                                               const wasm_instance_t *instance, uint32_t index) {
+    struct wasm_ref_t *part;
+    memcpy(&part, (const char *)cn_state_array(kind, instance) + index * sizeof part, sizeof part);
+    return part;
+}
 void cn_state_set_part(const struct state_kind *, wasm_instance_t *, uint32_t index,
                        struct wasm_ref_t *);
 
 /* The items of this kind in an object of the kind's holder. */
-struct state_items cn_state_items(const struct state_kind *, const struct wasm_ref_t *holder);
+static inline struct state_items cn_state_items(const struct state_kind *kind,
+                                                const struct wasm_ref_t *holder) {
+    CN_ASSERT(holder->kind == kind->holder);
+    if (kind->items)
+        return kind->items(holder);
+    const wasm_instance_t *instance = (const wasm_instance_t *)holder;
+    uint32_t count = cn_state_end(kind, instance->module) - cn_state_first(kind, instance->module);
+    return (struct state_items){cn_state_array(kind, instance), count, count * kind->item_bytes};
+}
 /* The number of items of a form in the block of an instance of the module. */
 uint32_t cn_state_count(const struct module *, enum state_form);
-/* What an object other than an instance holds: NULL when it has no state. */
+/* The kind that an object other than an instance holds: NULL when it has no state. */
 const struct state_kind *cn_state_of(enum object_kind);
 static inline bool cn_state_is_paged(enum object_kind holder) {
     const struct state_kind *kind = cn_state_of(holder);
     return kind && kind->form == STATE_PAGES;
 }
 /* Bytes of the array in an instance's block, of items or of pointers to parts. */
-size_t cn_state_block_bytes(const struct state_kind *, const struct module *);
+static inline size_t cn_state_block_bytes(const struct state_kind *kind,
+                                          const struct module *module) {
+    size_t count = cn_state_end(kind, module);
+    return cn_state_is_part(kind) ? count * sizeof(struct wasm_ref_t *)
+                                  : (count - cn_state_first(kind, module)) * kind->item_bytes;
+}
+
+/* The kinds by their holder, for walks over all objects of a store. */
+struct state_index {
+    struct {
+        const struct state_kind *first, *end;
+    } of[OBJECT_KINDS];
+};
+void cn_state_index(struct state_index *);
+#define FOR_EACH_STATE_OF(kind, index, holder)                                                     \
+    for (const struct state_kind *kind = (index)->of[holder].first;                                \
+         kind < (index)->of[holder].end; kind++)
 
 /* Walks the parts that an instance defines: begin with {0}. Skips those that were not made yet. */
 struct state_walk {
-    const struct state_kind *kind;
-    uint32_t next;
-    uint32_t index;         /* of the part found */
-    struct wasm_ref_t *ref; /* the part found */
+    const struct state_kind *kind; /* of the part found */
+    uint32_t index;                /* of the part found */
+    struct wasm_ref_t *ref;        /* the part found */
+    uint32_t next, end;
 };
-bool cn_state_next(const wasm_instance_t *, struct state_walk *);
+static inline bool cn_state_next(const wasm_instance_t *instance, struct state_walk *walk) {
+    do {
+        while (walk->next == walk->end) {
+            walk->kind = walk->kind ? walk->kind + 1 : cn_state_kinds;
+            if (!cn_state_is_part(walk->kind))
+                return false;
+            walk->next = cn_state_first(walk->kind, instance->module);
+            walk->end = cn_state_end(walk->kind, instance->module);
+        }
+        walk->index = walk->next++;
+        walk->ref = cn_state_part(walk->kind, instance, walk->index);
+    } while (!walk->ref);
+    return true;
+}
 
 #endif
