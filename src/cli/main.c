@@ -1,4 +1,15 @@
-/* The catnap command: finds the subcommand and leaves the rest to it. */
+/*
+ * The catnap command: finds the subcommand and calls it.
+ *
+ * The command uses the two public headers and no other part of the library. Each file has one concern:
+ * options.c parses by the tables that run.c, inspect.c and the other commands declare, and rows.h has the
+ * rows that several of those tables share; help.c and completion.c print from the same tables; load.c
+ * reads files, save.c writes them, text.c and wat.cc convert text to binaries; session.c holds engine,
+ * store, WASI and linker of a run, preload.c loads further modules into it, listen.c makes its sockets;
+ * invoke.c and values.c parse and print typed values; deadline.c is the clock of --timeout; resume.c,
+ * snapshot.c and keep.c handle snapshots, to_wasm.c writes modules; stats.c and profile.c print
+ * statistics, and diag.c everything else on standard error. wast.c passes scripts to spec-tests/.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

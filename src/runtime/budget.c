@@ -55,8 +55,8 @@ uint64_t cn_store_room(const wasm_store_t *store) {
     return limit > used ? limit - used : 0;
 }
 
-static bool refuse(uint64_t needed, const char *what, uint64_t limit, uint64_t used,
-                   struct error *error) {
+static bool refuse_excess(uint64_t needed, const char *what, uint64_t limit, uint64_t used,
+                          struct error *error) {
     char in_use[48] = "";
     if (used > 0)
         snprintf(in_use, sizeof in_use, ", of which %" PRIu64 " are in use", used);
@@ -65,12 +65,13 @@ static bool refuse(uint64_t needed, const char *what, uint64_t limit, uint64_t u
 }
 
 bool cn_store_refuse_bytes(const wasm_store_t *store, uint64_t needed, struct error *error) {
-    return refuse(needed, "bytes of memory", store->limits.memory_bytes, used_bytes(store), error);
+    return refuse_excess(needed, "bytes of memory", store->limits.memory_bytes, used_bytes(store),
+                         error);
 }
 
 bool cn_store_refuse_elements(const wasm_store_t *store, uint64_t needed, struct error *error) {
-    return refuse(needed, "table elements", store->limits.table_elements, store->table_elements,
-                  error);
+    return refuse_excess(needed, "table elements", store->limits.table_elements,
+                         store->table_elements, error);
 }
 
 bool cn_store_take_memory(wasm_store_t *store, uint64_t bytes) {

@@ -2,7 +2,7 @@
  * and within the limits of store and engine. */
 #include "hostile.h"
 
-/* docs/tutorial/embedding.md says so: bytes held for each byte of a module, and bytes for any module at all. */
+/* docs/reference/limits.md says so: bytes held for each byte of a module, and bytes for any module at all. */
 #define LOADING_FACTOR 16u
 #define LOADING_BASE 65536u
 
@@ -152,7 +152,7 @@ static void loading_is_in_proportion(void **state) {
     }
 }
 
-/* What docs/tutorial/embedding.md says of one item in an instance. Functions for unknown imports are the linker's. */
+/* The cost of one item in an instance, as in docs/reference/limits.md. Functions for unknown imports are the linker's. */
 static void instances_are_in_proportion(void **state) {
     (void)state;
     static const struct {
