@@ -1,6 +1,7 @@
 /* Import matching (section 4.5.3). */
 #include "runtime/instance.h"
 #include "runtime/store.h"
+#include "types/subtype.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -106,7 +107,7 @@ static bool limits_match(const struct limits *found, const struct limits *wanted
 
 static bool func_matches(const struct wasm_ref_t *ref, const struct module *module,
                          uint32_t index) {
-    return ((const wasm_func_t *)ref)->type == module_func_type(module, index);
+    return dt_is_sub(&((const wasm_func_t *)ref)->type->def, &module_func_type(module, index)->def);
 }
 
 static bool table_matches(const struct wasm_ref_t *ref, const struct module *module,
@@ -126,7 +127,9 @@ static bool global_matches(const struct wasm_ref_t *ref, const struct module *mo
                            uint32_t index) {
     const struct globaltype *found = &((const wasm_global_t *)ref)->type;
     const struct globaltype *wanted = &module->globals[index].type;
-    return found->type == wanted->type && found->is_mutable == wanted->is_mutable;
+    return found->is_mutable == wanted->is_mutable &&
+           (wanted->is_mutable ? found->type == wanted->type
+                               : cn_valtype_matches(module->registry, found->type, wanted->type));
 }
 
 static bool import_matches(const struct module *module, const struct import *import,

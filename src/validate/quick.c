@@ -318,6 +318,11 @@ static bool is_known(valtype type) {
     return vt_is_basic(type);
 }
 
+static uint8_t byte_of(valtype type) {
+    CN_ASSERT(is_known(type));
+    return (uint8_t)type;
+}
+
 /* A type as the body's own byte, of a feature that the module may use. References are rare. */
 static bool is_known_here(const struct quick *q, uint8_t type) {
     return vt_is_num(type) || (type == VT_V128 && (q->m->features & CATNAP_FEATURE_SIMD));
@@ -823,7 +828,7 @@ static bool take_locals(struct quick *q, const struct functype *type, const uint
     uint32_t runs, count;
     q->local_count = 0;
     for (uint32_t i = 0; i < type->param_count; i++)
-        add_locals(q, 1, (uint8_t)type->types[i]); /* known, and so a byte */
+        add_locals(q, 1, byte_of(type->types[i]));
     if (!cn_u32_in_reach(at, &runs))
         return false;
     for (; runs > 0; runs--) {
@@ -854,7 +859,7 @@ bool cn_quick_valid(struct quick *q, uint32_t func, struct span body, size_t kno
     if (known < (size_t)body.offset + body.length + REACH || type->param_count > MOST_LOCALS ||
         type->result_count > 1 || !start_locals(q, type, &at, end))
         return false;
-    uint8_t result = type->result_count ? (uint8_t)ft_results(type)[0] : 0;
+    uint8_t result = type->result_count ? byte_of(ft_results(type)[0]) : 0;
     q->limit = m->bytes + known - REACH;
     q->spilled = 0;
     q->notes[1] = result ? result : OP_block;
@@ -869,11 +874,11 @@ bool cn_quick_valid(struct quick *q, uint32_t func, struct span body, size_t kno
 static struct signature signature_of(const struct functype *type) {
     struct signature s = {.fits = type->param_count < 8 && type->result_count <= 1};
     for (uint32_t i = 0; i < type->param_count && s.fits; i++) {
-        s.expected = s.expected << 8 | type->types[i];
+        s.expected = s.expected << 8 | byte_of(type->types[i]);
         s.mask = s.mask << 8 | 0xFF;
     }
     if (s.fits && type->result_count)
-        s.result = (uint8_t)ft_results(type)[0];
+        s.result = byte_of(ft_results(type)[0]);
     s.pop = (uint8_t)(s.fits ? type->param_count * 8 : 0);
     s.push = BITS_OF(s.result);
     return s;

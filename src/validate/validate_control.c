@@ -1,26 +1,16 @@
 /* Blocks and branches. */
 #include "validate/validator.h"
 
-/* One value type as a list of types. */
-static struct types single(valtype type) {
-    static const valtype types[] = {VT_EXTERNREF, VT_FUNCREF, VT_V128, VT_F64,
-                                    VT_F32,       VT_I64,     VT_I32};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i] == type)
-            return (struct types){&types[i], 1};
-    return (struct types){types, 0};
-}
-
 struct types cn_block_params(const struct validator *v, const struct block *block) {
     if (!block->has_index || block->kind == BLOCK_FUNCTION)
-        return single(VT_BOTTOM);
+        return (struct types){NULL, 0};
     const struct functype *type = module_functype(v->m, block->type);
     return (struct types){ft_params(type), type->param_count};
 }
 
 struct types cn_block_results(const struct validator *v, const struct block *block) {
     if (!block->has_index)
-        return single(block->type);
+        return (struct types){&block->type, block->type != VT_BOTTOM};
     const struct functype *type = module_functype(v->m, block->type);
     return (struct types){ft_results(type), type->result_count};
 }
@@ -45,7 +35,7 @@ static void simplify(const struct validator *v, struct block *block) {
     if (params.count > 0 || results.count > 1)
         return;
     block->has_index = false;
-    block->type = (results.count ? results.types[0] : VT_BOTTOM) & 0xFFFFFFF;
+    block->type = results.count ? results.types[0] : VT_BOTTOM;
 }
 
 bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
@@ -96,11 +86,12 @@ static bool validate_else(struct validator *v) {
     return cn_push_types(v, cn_block_params(v, block));
 }
 
-static bool same_types(struct types a, struct types b) {
+/* Whether values of types `a` may stand where those of types `b` are expected. */
+static bool types_match(const struct validator *v, struct types a, struct types b) {
     if (a.count != b.count)
         return false;
     for (uint32_t i = 0; i < a.count; i++)
-        if (a.types[i] != b.types[i])
+        if (!cn_valtype_matches(v->m->registry, a.types[i], b.types[i]))
             return false;
     return true;
 }
@@ -111,7 +102,7 @@ static bool validate_end(struct validator *v) {
     const struct block *block = cn_block(v, 0);
     struct types results = cn_block_results(v, block);
     /* An if without else hands its parameters on as its results. */
-    if (block->kind == BLOCK_IF && !same_types(cn_block_params(v, block), results))
+    if (block->kind == BLOCK_IF && !types_match(v, cn_block_params(v, block), results))
         return cn_invalid(
             v, "type mismatch: an if without else must have equal parameter and result types");
     v->top--; /* the mark */

@@ -155,7 +155,7 @@ static bool check_expr_at(struct module *m, struct decoder *d, valtype expected)
         return cn_fail_at(d->error, CATNAP_INVALID, start,
                           "type mismatch: constant expression of %u values instead of one %s",
                           count, cn_valtype_name(expected));
-    return found == expected ||
+    return cn_valtype_matches(m->registry, found, expected) ||
            cn_fail_at(d->error, CATNAP_INVALID, start,
                       "type mismatch: constant expression of %s expected, found %s",
                       cn_valtype_name(expected), cn_valtype_name(found));
@@ -201,7 +201,7 @@ static bool check_elem(struct module *m, const struct elem_segment *elem, struct
         if (elem->table >= m->table_count)
             return invalid_index(error, offset, "table", elem->table, m->table_count);
         valtype type = m->tables[elem->table].element;
-        if (type != elem->type)
+        if (!cn_valtype_matches(m->registry, elem->type, type))
             return cn_fail_at(error, CATNAP_INVALID, offset,
                               "type mismatch: element segment of %s for a table of %s",
                               cn_valtype_name(elem->type), cn_valtype_name(type));

@@ -32,7 +32,7 @@ static bool check_table_init(struct validator *v, uint32_t elem, uint32_t table)
     if (!check_elem(v, elem) || !check_table(v, table))
         return false;
     valtype from = v->m->elems[elem].type, to = v->m->tables[table].element;
-    return from == to ||
+    return cn_valtype_matches(v->m->registry, from, to) ||
            cn_invalid(v, "type mismatch: table.init of %s elements into a table of %s",
                       cn_valtype_name(from), cn_valtype_name(to));
 }
@@ -41,7 +41,7 @@ static bool check_table_copy(struct validator *v, uint32_t to, uint32_t from) {
     if (!check_table(v, to) || !check_table(v, from))
         return false;
     valtype source = v->m->tables[from].element, target = v->m->tables[to].element;
-    return source == target ||
+    return cn_valtype_matches(v->m->registry, source, target) ||
            cn_invalid(v, "type mismatch: table.copy of a table of %s to one of %s",
                       cn_valtype_name(source), cn_valtype_name(target));
 }

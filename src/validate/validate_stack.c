@@ -75,7 +75,7 @@ static bool mismatch(struct validator *v, valtype expected, valtype found) {
 static bool matches(const struct validator *v, valtype expected, valtype found) {
     if (found == VT_BASE)
         return v->blocks[v->block_count - 1].unreachable;
-    return found == expected || found == VT_BOTTOM || expected == VT_BOTTOM;
+    return expected == VT_BOTTOM || cn_valtype_matches(v->m->registry, found, expected);
 }
 
 bool cn_pop(struct validator *v, valtype expected) {

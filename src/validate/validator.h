@@ -10,6 +10,7 @@
 
 #include "binary/decode.h"
 #include "binary/instruction.h"
+#include "types/subtype.h"
 
 #define VT_BASE UINT32_MAX
 
@@ -20,12 +21,14 @@ enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
 
 /* An open block; small, for there may be millions. */
 struct block {
-    uint32_t base;            /* where its mark lies in the value stack */
+    uint32_t base : 28;       /* where its mark lies in the value stack */
     uint32_t kind : 2;        /* enum block_kind; an `else` turns BLOCK_IF into BLOCK_PLAIN */
     uint32_t unreachable : 1; /* the rest of the block cannot be reached */
     uint32_t has_index : 1;   /* type is a type index, else a value type or VT_BOTTOM for none */
-    uint32_t type : 28;
+    uint32_t type;
 };
+_Static_assert(LIMIT_BODY_BYTES + LIMIT_STACK_VALUES < UINT32_C(1) << 28,
+               "a body's operands and marks are counted by `base`");
 
 /* Locals: the first ones by index, the others as runs of one type. */
 #define FLAT_LOCALS 1024u
