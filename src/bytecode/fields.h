@@ -19,7 +19,7 @@ enum field_kind {
     FIELD_FRAME,    /* the callee's frame, in bytes from the frame pointer */
     FIELD_TABLE, /* w + 1 displacements from cell 2 (AT_X) or 3 (AT_Y) on, two to a cell, each in bytes
                      * from where it lies */
-    FIELD_TYPE, /* the address of a struct functype */
+    FIELD_TYPE, /* the canonical id of a function type */
     FIELD_FUNC  /* twice a function's number and CALL_UNBOUND, or the address of its code */
 };
 

@@ -277,11 +277,12 @@ static bool is_allowed(const struct verifier *v, const struct instruction *i) {
     return !is_prologue(i->bytecode) || i->cell == 0;
 }
 
-static bool has_type(const struct module *module, const void *type) {
+/* The module's function type with this canonical id; NULL: none. */
+static const struct functype *type_of_id(const struct module *module, uint64_t id) {
     for (uint32_t i = 0; i < module->type_count; i++)
-        if (module->types[i] == type && module->types[i]->kind == TYPE_FUNC)
-            return true;
-    return false;
+        if (module->types[i]->id == id && module->types[i]->kind == TYPE_FUNC)
+            return module_functype(module, i);
+    return NULL;
 }
 
 /* What the call of a function of the module's, of an imported one or of a type calls; NULL: nothing. */
@@ -289,9 +290,7 @@ static const struct functype *callee_type(const struct verifier *v, const struct
     const struct module *m = v->module;
     uint64_t x = i->at[2];
     if (find_field(i, FIELD_TYPE))
-        return has_type(m, (const void *)(uintptr_t)x) && i->at[3] < m->table_count
-                   ? (const struct functype *)(uintptr_t)x
-                   : NULL;
+        return i->at[3] < m->table_count ? type_of_id(m, x) : NULL;
     if (i->bytecode == BC_call_import)
         return x < m->imported_func_count ? module_func_type(m, (uint32_t)x) : NULL;
     uint64_t func = (x >> 1) + m->imported_func_count;

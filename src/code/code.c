@@ -248,7 +248,7 @@ const struct code *cn_first_call(struct machine *vm, struct wasm_instance_t *ins
 }
 
 bool cn_first_call_of(struct machine *vm, struct wasm_func_t *f) {
-    f->code = cn_first_call(vm, f->instance, f->defined_index);
+    f->code = cn_first_call(vm, f->instance, f->index - f->instance->module->imported_func_count);
     return f->code != NULL;
 }
 

@@ -6,8 +6,8 @@
 
 #include "binary/walk.h"
 #include "bytecode/bytecode.h"
-
 #include "translate/translate.h"
+#include "types/registry.h"
 #include "code/code.h"
 
 #define LEFT_WIDTH 44
@@ -157,8 +157,8 @@ static void add_slot(struct line *line, int64_t slot) {
         add(line, " s%" PRId64, slot);
 }
 
-static void add_bytecode(struct line *line, const struct code *code, uint32_t cell,
-                         enum bytecode bytecode) {
+static void add_bytecode(struct line *line, const struct module *module, const struct code *code,
+                         uint32_t cell, enum bytecode bytecode) {
     const uint64_t *pc = cn_cell_at(code, cell);
     const char *format = cn_bytecode_info[bytecode].format;
     add(line, "%5u %s", cell, cn_bytecode_info[bytecode].name);
@@ -185,9 +185,9 @@ static void add_bytecode(struct line *line, const struct code *code, uint32_t ce
         case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
         case '+': break; /* the second constant of a pair: in cell 2 or 3 */
         case 'u': {
-            char type[128];
-            add(line, " %s", cn_functype_format((const struct functype *)(uintptr_t)pc[2], type,
-                                                sizeof type));
+            char text[128];
+            const struct deftype *type = cn_types_get(module->registry, (uint32_t)pc[2]);
+            add(line, " %s", cn_functype_format(dt_func(type), text, sizeof text));
             break;
         }
         case 'f': add(line, " 0x%" PRIx64, pc[2] >> 1); break;
@@ -235,7 +235,7 @@ static void write_body(const struct module *module, const struct code *code,
         entry++;
     for (; entry < map->count && map->entries[entry].offset < (uint32_t)(at - module->bytes);
          entry++) {
-        add_bytecode(&right, code, map->entries[entry].cell,
+        add_bytecode(&right, module, code, map->entries[entry].cell,
                      (enum bytecode)map->entries[entry].bytecode);
         write_pair(&left, &right, write, env);
     }
@@ -244,7 +244,7 @@ static void write_body(const struct module *module, const struct code *code,
         add_wasm(&left, module->bytes, &at, &depth);
         bool first = true;
         while (entry < map->count && map->entries[entry].offset == offset) {
-            add_bytecode(&right, code, map->entries[entry].cell,
+            add_bytecode(&right, module, code, map->entries[entry].cell,
                          (enum bytecode)map->entries[entry].bytecode);
             write_pair(&left, &right, write, env);
             first = false;

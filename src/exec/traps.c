@@ -44,6 +44,10 @@ static void attach_frames(struct machine *vm, struct wasm_trap_t *trap) {
     cn_frames_from(vm, vm->pc, vm->fp, trap->frames, TRAP_FRAMES_INNERMOST, trap->frames_left_out);
 }
 
+static void format_type(const struct machine *vm, uint64_t id, char *text, size_t size) {
+    cn_functype_format(dt_func(cn_types_get(&vm->store->engine->types, (uint32_t)id)), text, size);
+}
+
 /* The engine's own traps, with what there is to say about them. */
 static struct wasm_trap_t *describe_trap(struct machine *vm) {
     catnap_trap_code_t code = vm->trap_code;
@@ -61,10 +65,8 @@ static struct wasm_trap_t *describe_trap(struct machine *vm) {
         return cn_trap_new(vm->store, code, "%s %llu", text, operand);
     case CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH: {
         char expected[96], found[96];
-        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[0], expected,
-                           sizeof expected);
-        cn_functype_format((const struct functype *)(uintptr_t)vm->trap_operand[1], found,
-                           sizeof found);
+        format_type(vm, vm->trap_operand[0], expected, sizeof expected);
+        format_type(vm, vm->trap_operand[1], found, sizeof found);
         return cn_trap_new(vm->store, code, "%s: expected %s, found %s", text, expected, found);
     }
     default:

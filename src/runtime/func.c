@@ -13,6 +13,7 @@ wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_
     }
     cn_object_init(&func->ref, OBJECT_FUNC, store);
     func->type = type;
+    func->type_id = type->def.id;
     func->index = CN_NO_FUNC;
     func->callback = callback;
     func->user_callback = user_callback;

@@ -20,7 +20,7 @@ struct wasm_func_t {
     const struct functype *type;
     struct wasm_instance_t *instance; /* NULL: a function of the host */
     uint32_t index;                   /* in the module's index space */
-    uint32_t defined_index;           /* the same, not counting imported functions */
+    uint32_t type_id;                 /* of `type`: what call_indirect compares */
     const struct code *code; /* once it was called by reference, from elsewhere or by the host */
     /* Of the host: */
     host_callback callback;

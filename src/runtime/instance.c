@@ -213,7 +213,7 @@ wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
     func->type = module_func_type(instance->module, index);
     func->instance = instance;
     func->index = index;
-    func->defined_index = index - instance->module->imported_func_count;
+    func->type_id = func->type->def.id;
     store->block_bytes += sizeof *func;
     func->ref.next = instance->parts;
     instance->parts = &func->ref;

@@ -205,5 +205,5 @@ void cn_translate_call_indirect(struct translator *t) {
     int32_t slot = cn_in_near_slot(t, &index, 0);
     if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)slot + 1;
-    emit_call(t, BC_call_indirect, type, slot, (uint64_t)(uintptr_t)type, table);
+    emit_call(t, BC_call_indirect, type, slot, type->def.id, table);
 }
