@@ -88,6 +88,11 @@ void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned bytes) {
     cn_encode_bytes(e, form, bytes);
 }
 
+void cn_encode_valtype(struct encoder *e, valtype type) {
+    CN_ASSERT(vt_is_basic(type));
+    cn_encode_byte(e, (uint8_t)type);
+}
+
 void cn_encode_limits(struct encoder *e, const struct limits *limits) {
     cn_encode_byte(e, limits->has_max);
     cn_encode_u32(e, (uint32_t)limits->min);

@@ -33,6 +33,8 @@ void cn_encode_s64(struct encoder *, int64_t); /* s32 and s33 have the same form
 void cn_encode_opcode(struct encoder *, enum opcode);
 /* Little-endian. */
 void cn_encode_fixed(struct encoder *, uint64_t, unsigned bytes);
+/* A value type, or the heap type of ref.null. */
+void cn_encode_valtype(struct encoder *, valtype);
 void cn_encode_limits(struct encoder *, const struct limits *);
 
 /* For a LEB128 number that becomes known after the bytes behind it are written: keep() leaves room for

@@ -7,6 +7,7 @@
 
 #include "binary/opcodes.h"
 #include "binary/reader.h"
+#include "types/deftype.h"
 
 /* ---- Prefixes ---- */
 
@@ -67,6 +68,19 @@ static inline enum opcode cn_opcode_valid(const uint8_t **at) {
 
 /* ---- Validated bodies ---- */
 
+/* A value type, or the heap type of ref.null. */
+static inline valtype cn_valtype_valid(const uint8_t **at) {
+    valtype type = *(*at)++;
+    CN_ASSERT(vt_is_basic(type));
+    return type;
+}
+
+/* The result of a block of that type, which is neither an index nor BLOCK_EMPTY. */
+static inline valtype block_valtype(int64_t block_type) {
+    CN_ASSERT(block_type < 0 && vt_is_basic((valtype)(block_type & 0x7F)));
+    return (valtype)(block_type & 0x7F);
+}
+
 /* The immediates of an instruction: a counted vector of LEB128 numbers, numbers, bytes. */
 struct immediate_shape {
     bool counted;
@@ -94,7 +108,7 @@ static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
 static inline void cn_skip_locals(const uint8_t **at) {
     for (uint32_t runs = cn_u32_valid(at); runs > 0; runs--) {
         cn_skip_number(at); /* how many */
-        cn_skip_number(at); /* their type */
+        cn_valtype_valid(at);
     }
 }
 

@@ -46,7 +46,7 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
         if (type >= 0)
             add(line, " type %" PRId64, type);
         else if (type != -64)
-            add(line, " %s", cn_valtype_name((valtype)(type & 0x7F)));
+            add(line, " %s", cn_valtype_name(block_valtype(type)));
         break;
     }
     case IMM_BR_TABLE: {
@@ -62,10 +62,10 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
     }
     case IMM_SELECT:
         for (uint32_t n = cn_u32_valid(at); n > 0; n--)
-            add(line, " %s", cn_valtype_name((valtype)(cn_s64_valid(at) & 0x7F)));
+            add(line, " %s", cn_valtype_name(cn_valtype_valid(at)));
         break;
     case IMM_HEAP_TYPE:
-        add(line, " %s", (cn_s64_valid(at) & 0x7F) == VT_FUNCREF ? "func" : "extern");
+        add(line, " %s", cn_valtype_valid(at) == VT_FUNCREF ? "func" : "extern");
         break;
     case IMM_CALL_INDIRECT:
     case IMM_MEMORY_INIT:

@@ -134,10 +134,10 @@ static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
     const uint64_t *cell = from->where == VALUE_CONST ? &from->constant : fp + from->slot;
     if (from->dead)
         return true; /* zeros: what lies there is older than the frame */
-    if (vt_is_ref(from->type))
+    if (kind_is_ref(from->kind))
         return cn_snap_ref_of(snapshot, *cell, &to->ref, error);
     to->bits[0] = cell[0];
-    if (from->type == VT_V128)
+    if (from->kind == KIND_V128)
         to->bits[1] = cell[1];
     return true;
 }
@@ -150,12 +150,12 @@ static bool read_values(catnap_snapshot_t *snapshot, const struct stand *at,
     if (!innermost)
         known -= probe->callee_type->result_count;
     frame->value_count = probe->count;
-    frame->types = cn_arena_calloc(&snapshot->arena, probe->count, 1);
+    frame->kinds = cn_arena_calloc(&snapshot->arena, probe->count, 1);
     frame->values = cn_arena_calloc(&snapshot->arena, probe->count, sizeof *frame->values);
-    if (!frame->types || !frame->values)
+    if (!frame->kinds || !frame->values)
         return cn_fail_memory(error);
     for (uint32_t i = 0; i < probe->count; i++) {
-        frame->types[i] = probe->values[i].type;
+        frame->kinds[i] = (uint8_t)probe->values[i].kind;
         if (i < known && !read_value(snapshot, at->fp, &probe->values[i], &frame->values[i], error))
             return false;
     }
@@ -255,16 +255,16 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
     uint64_t *cell = r->fp + to->slot;
     if (to->where != VALUE_SLOT)
         return true; /* a constant, or in its local's slot already */
-    if (vt_is_ref(to->type)) {
+    if (kind_is_ref(to->kind)) {
         if (!cn_snap_slot_of(r->snapshot, r->made, from->ref, cell, r->error))
             return false;
-        if (*cell && to->type == VT_FUNCREF && slot_object(*cell)->kind != OBJECT_FUNC)
+        if (*cell && to->kind == KIND_FUNC && slot_object(*cell)->kind != OBJECT_FUNC)
             return bad(r, "an object that is not a function");
         return true;
     }
-    bool narrow = to->type == VT_I32 || to->type == VT_F32;
+    bool narrow = to->kind == KIND_I32 || to->kind == KIND_F32;
     cell[0] = narrow ? (uint32_t)from->bits[0] : from->bits[0];
-    if (to->type == VT_V128)
+    if (to->kind == KIND_V128)
         cell[1] = from->bits[1];
     return true;
 }
@@ -277,7 +277,7 @@ static bool write_values(struct rebuild *r, const struct probe *probe,
     if (frame->value_count != probe->count)
         return bad(r, "a frame with the wrong number of values");
     for (uint32_t i = 0; i < probe->count; i++)
-        if (frame->types[i] != probe->values[i].type)
+        if (frame->kinds[i] != probe->values[i].kind)
             return bad(r, "a value of the wrong type");
     for (uint32_t i = 0; i < known; i++)
         if (!write_value(r, &probe->values[i], &frame->values[i]))

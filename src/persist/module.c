@@ -62,7 +62,7 @@ static bool write_tables(struct conversion *c) {
     for (uint32_t i = 0; i < c->module->table_count; i++) {
         struct tabletype type = c->module->tables[i];
         type.limits.min = c->instance->tables[i]->size;
-        cn_encode_byte(&c->out, (uint8_t)type.element);
+        cn_encode_valtype(&c->out, type.element);
         cn_encode_limits(&c->out, &type.limits);
     }
     return true;
@@ -83,7 +83,7 @@ static bool write_globals(struct conversion *c) {
     bool ok = true;
     cn_encode_u32(&c->out, m->global_count - m->imported_global_count);
     for (uint32_t i = m->imported_global_count; ok && i < m->global_count; i++) {
-        cn_encode_byte(&c->out, (uint8_t)m->globals[i].type.type);
+        cn_encode_valtype(&c->out, m->globals[i].type.type);
         cn_encode_byte(&c->out, m->globals[i].type.is_mutable);
         ok = cn_write_value(c, m->globals[i].type.type, c->instance->globals[i], "global", i);
     }

@@ -76,7 +76,7 @@ static bool write_reference(struct conversion *c, valtype type, uint64_t slot, c
     struct place place;
     if (slot == 0) {
         cn_encode_opcode(&c->out, OP_ref_null);
-        cn_encode_byte(&c->out, (uint8_t)type);
+        cn_encode_valtype(&c->out, type);
         return true;
     }
     if (!cn_find_place(c, slot, type, &place))

@@ -122,13 +122,20 @@ bool cn_write_datas(struct conversion *c) {
 
 /* ---- Elements ---- */
 
+static void write_elem_type(struct encoder *out, bool funcs, valtype type) {
+    if (funcs)
+        cn_encode_byte(out, ELEM_KIND_FUNC);
+    else
+        cn_encode_valtype(out, type);
+}
+
 static void write_kept_elem(struct conversion *c, uint32_t index) {
     struct encoder *out = &c->out;
     const struct elem_segment *elem = &c->module->elems[index];
     bool alive = !c->instance->dropped_elems[index];
     bool exprs = alive ? elem->exprs : elem->type != VT_FUNCREF;
     cn_encode_byte(out, exprs ? ELEM_PASSIVE_EXPRS : ELEM_PASSIVE_FUNCS);
-    cn_encode_byte(out, exprs ? (uint8_t)elem->type : ELEM_KIND_FUNC);
+    write_elem_type(out, !exprs, elem->type);
     cn_encode_u32(out, alive ? elem->count : 0);
     if (!alive)
         return;
@@ -170,7 +177,7 @@ static void write_run_head(struct encoder *out, const struct run *run, valtype t
         cn_encode_u32(out, run->table);
     write_offset(out, run->from);
     if (form != ELEM_FUNCS)
-        cn_encode_byte(out, run->funcs ? ELEM_KIND_FUNC : (uint8_t)type);
+        write_elem_type(out, run->funcs, type);
     cn_encode_u32(out, run->to - run->from);
 }
 

@@ -269,7 +269,7 @@ static void read_frames(struct reader *r) {
         frame->place = get32(r);
         frame->offset = get32(r);
         frame->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES + 1);
-        frame->types = (uint8_t *)(uintptr_t)take(r, frame->value_count);
+        frame->kinds = (uint8_t *)(uintptr_t)take(r, frame->value_count);
         frame->values = room(r, frame->value_count, sizeof *frame->values);
         get_values(r, frame->values, frame->value_count);
         if (frame->func.tag != SNAP_FUNC_OF)

@@ -75,7 +75,7 @@ struct snap_frame {
     uint32_t place;       /* enum probe_place */
     uint32_t offset;      /* in the module */
     uint32_t value_count; /* locals, then operands */
-    uint8_t *types;       /* low bytes of valtypes */
+    uint8_t *kinds;       /* enum slot_kind of each */
     struct snap_value *values;
 };
 

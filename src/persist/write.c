@@ -78,6 +78,12 @@ static void put_modules(struct encoder *w, const catnap_snapshot_t *s, const str
     }
 }
 
+/* The binary code of the type. Ids of defined types mean nothing outside the engine. */
+static void put_type(struct encoder *w, valtype type) {
+    CN_ASSERT(vt_is_basic(type));
+    put32(w, type);
+}
+
 static void put_object(struct encoder *w, const struct snap_object *object) {
     put32(w, object->kind);
     put32(w, object->owner);
@@ -100,13 +106,13 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         break;
     case OBJECT_TABLE:
         put_limits(w, &object->limits);
-        put32(w, object->type);
+        put_type(w, object->type);
         put64(w, object->size);
         for (uint64_t i = 0; i < object->size; i++)
             put_ref(w, object->elements[i]);
         break;
     case OBJECT_GLOBAL:
-        put32(w, object->type);
+        put_type(w, object->type);
         cn_encode_byte(w, object->is_mutable);
         put_value(w, object->values);
         break;
@@ -134,7 +140,7 @@ static void put_frames(struct encoder *w, const catnap_snapshot_t *s) {
         put32(w, frame->place);
         put32(w, frame->offset);
         put32(w, frame->value_count);
-        cn_encode_bytes(w, frame->types, frame->value_count);
+        cn_encode_bytes(w, frame->kinds, frame->value_count);
         for (uint32_t j = 0; j < frame->value_count; j++)
             put_value(w, &frame->values[j]);
     }

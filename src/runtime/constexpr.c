@@ -42,7 +42,7 @@ static bool evaluate(wasm_instance_t *instance, enum opcode opcode, const uint8_
         return func != NULL;
     }
     case OP_ref_null:
-        cn_s64_valid(at);
+        cn_valtype_valid(at);
         return true;
     default:
         CN_ASSERT(!"validate_declarations.c lets no other instruction through");

@@ -54,7 +54,7 @@ static uint32_t label_arity(const struct control *c) {
 static uint32_t label_slots(const struct control *c) {
     if (c->type)
         return c->construct == LOOP ? c->type->param_slots : c->type->result_slots;
-    return label_arity(c) ? 1u + is_wide((uint8_t)c->single) : 0;
+    return label_arity(c) ? 1u + is_wide(c->single) : 0;
 }
 
 /* Values that take more slots than this are moved by one instruction. */
@@ -82,7 +82,7 @@ static bool needs_moves(struct translator *t, const struct control *target) {
     for (uint32_t i = t->height - count; i < t->height; i++) {
         if (t->stack[i].where != TEMP || t->stack[i].home != slot)
             return true;
-        slot += is_wide(t->stack[i].type) ? 2 : 1;
+        slot += is_wide((enum slot_kind)t->stack[i].kind) ? 2 : 1;
     }
     return false;
 }
@@ -102,7 +102,7 @@ static void move_label_values(struct translator *t, const struct control *target
     cn_cover(t, count);
     for (uint32_t i = t->height - count; i < t->height; i++) {
         cn_move_to(t, &t->stack[i], slot);
-        slot += is_wide(t->stack[i].type) ? 2 : 1;
+        slot += is_wide((enum slot_kind)t->stack[i].kind) ? 2 : 1;
     }
 }
 
@@ -117,9 +117,9 @@ static void emit_return_one(struct translator *t) {
         at[1] = cn_fields(to, 0, 0, 0);
         at[2] = value->constant;
     } else if (value->where == TEMP && cn_can_accumulate(&t->emit, value->home)) {
-        enum bytecode bytecode = value->type == VT_F64   ? BC_return_f64
-                                 : value->type == VT_F32 ? BC_return_f32
-                                                         : BC_return_a;
+        enum bytecode bytecode = value->kind == KIND_F64   ? BC_return_f64
+                                 : value->kind == KIND_F32 ? BC_return_f32
+                                                           : BC_return_a;
         cn_accumulate(&t->emit);
         cn_emit_plain(t, bytecode, 2)[1] = cn_fields(to, 0, 0, 0);
     } else {

@@ -20,7 +20,7 @@ static void push_results(struct translator *t, const struct control *c) {
     if (c->type)
         cn_push_temps(t, ft_results(c->type), c->type->result_count, c->type->result_slots);
     else if (c->result_count)
-        cn_push_temp(t, (uint8_t)c->single);
+        cn_push_temp(t, c->single);
 }
 
 struct control *cn_push_control(struct translator *t, enum construct construct,
@@ -61,7 +61,7 @@ void cn_translate_block(struct translator *t, enum construct construct) {
     if (t->emit.exhausted)
         return;
     if (code < 0 && code != -64) {
-        c->single = (valtype)(code & 0x7F);
+        c->single = vt_kind(block_valtype(code));
         c->result_count = 1;
     }
     if (construct == IF) {
@@ -156,7 +156,7 @@ static struct probe *note_call(struct translator *t, bool indirect, int32_t inde
     if (probe && indirect) {
         struct probe_value *index = &probe->values[probe->count - 1];
         if (index->where != VALUE_LOCAL || index->slot != index_slot)
-            *index = (struct probe_value){VALUE_SLOT, (uint8_t)VT_I32, index_slot, false, 0};
+            *index = (struct probe_value){VALUE_SLOT, KIND_I32, index_slot, false, 0};
     }
     t->height -= indirect;
     return probe;

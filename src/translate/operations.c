@@ -23,7 +23,7 @@ static bool goes_to_pin(const struct translator *t) {
     return cn_in_pin_or_slot(t, t->locals[cn_u32_valid(&at)].slot).class_ != CLASS_S;
 }
 
-void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t result) {
+void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_kind result) {
     struct value zero = {.where = CONST}, *second = cn_pop_value(t), *first;
     if (second->where == CONST && rule->bytecode == BC_i32_sub) {
         rule = &cn_rules[OP_i32_add]; /* one form for steps down and up */
@@ -70,7 +70,7 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, uint8_t res
     cn_push_temp(t, result);
 }
 
-void cn_translate_un(struct translator *t, const struct rule *rule, uint8_t result) {
+void cn_translate_un(struct translator *t, const struct rule *rule, enum slot_kind result) {
     struct operand a = cn_as_slot_operand(t, cn_pop_value(t));
     cn_emit_un(&t->emit, (enum bytecode)rule->bytecode, next_home(t), a);
     cn_push_temp(t, result);
@@ -81,7 +81,7 @@ uint32_t cn_read_memarg(struct translator *t) {
     return (uint32_t)cn_u64_valid(&t->at);
 }
 
-void cn_translate_load(struct translator *t, const struct rule *rule, uint8_t result) {
+void cn_translate_load(struct translator *t, const struct rule *rule, enum slot_kind result) {
     uint32_t offset = cn_read_memarg(t);
     enum bytecode family = (enum bytecode)rule->bytecode;
     bool explicit_ = t->config->explicit_checks;
@@ -114,7 +114,7 @@ void cn_translate_store(struct translator *t, const struct rule *rule) {
  * in y. */
 struct plain {
     uint16_t opcode, bytecode;
-    uint8_t operands, result, cells;
+    uint8_t operands, result, cells; /* result: its value type, or 0 */
 };
 static const struct plain plains[] = {
     {OP_ref_func, BC_ref_func, 0, VT_FUNCREF, 2},   {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
@@ -135,7 +135,7 @@ static const struct plain *find_plain(enum opcode opcode) {
     return NULL;
 }
 
-static void translate_plain(struct translator *t, const struct plain *plain, uint8_t result,
+static void translate_plain(struct translator *t, const struct plain *plain, valtype result,
                             uint32_t w, uint32_t x, uint32_t y) {
     struct value values[3];
     int32_t fields[3] = {0};
@@ -156,7 +156,7 @@ static void translate_plain(struct translator *t, const struct plain *plain, uin
         at[3] = y;
     if (result) {
         cn_to_end(&t->emit);
-        cn_push_temp(t, result);
+        cn_push_temp(t, vt_kind(result));
     }
 }
 
@@ -203,9 +203,9 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
     if (flags & OPF_PIECES)
         w = is_divisible(t);
-    uint8_t result = plain->result;
+    valtype result = plain->result;
     if (opcode == OP_table_get)
-        result = (uint8_t)t->module->tables[indices[0]].element;
+        result = t->module->tables[indices[0]].element;
     translate_plain(t, plain, result, w, indices[0], indices[1]);
     return true;
 }

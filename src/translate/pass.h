@@ -23,7 +23,7 @@ enum where { TEMP, LOCAL, CONST };
 /* A value of the operand stack, as far as it is written out: struct group. */
 struct value {
     uint8_t where;
-    uint8_t type;      /* low byte of its valtype */
+    uint8_t kind;      /* enum slot_kind */
     int32_t home;      /* its slot by height */
     uint32_t local;    /* LOCAL: which */
     uint32_t link;     /* LOCAL: the next lower value that is the same local, or NO_LINK */
@@ -41,8 +41,8 @@ struct group {
 struct local {
     int32_t slot;
     uint32_t readers; /* topmost value that is this local, or NO_LINK */
-    uint8_t type;
-    uint8_t start; /* enum start_value */
+    uint8_t kind;     /* enum slot_kind */
+    uint8_t start;    /* enum start_value */
     /* ASSIGNED: in which construct, which is still the same while its serial number is. */
     uint32_t construct, serial;
 };
@@ -67,11 +67,11 @@ struct control {
     uint32_t settled_outside; /* what t->settled was */
     uint32_t param_count, result_count;
     const struct functype
-        *type;           /* of its parameters and results; NULL: there is none, or `single` */
-    valtype single;      /* the only result's type */
-    uint32_t loop_cell;  /* where a loop's label is */
-    uint32_t fixups;     /* chain of branches to the end: site + 1, or 0 */
-    uint32_t else_fixup; /* of an if: site, or 0 */
+        *type;             /* of its parameters and results; NULL: there is none, or `single` */
+    enum slot_kind single; /* of the only result */
+    uint32_t loop_cell;    /* where a loop's label is */
+    uint32_t fixups;       /* chain of branches to the end: site + 1, or 0 */
+    uint32_t else_fixup;   /* of an if: site, or 0 */
     uint32_t table, table_detour; /* the detour of the br_table at cell `table`, or NO_CELL */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
@@ -116,8 +116,8 @@ struct translator {
     uint32_t dead_nest; /* constructs opened in dead code */
 };
 
-static inline bool is_wide(uint8_t type) {
-    return type == VT_V128;
+static inline bool is_wide(enum slot_kind kind) {
+    return kind == KIND_V128;
 }
 
 static inline struct control *top_control(struct translator *t) {
@@ -128,7 +128,7 @@ static inline int32_t next_home(const struct translator *t) {
     if (t->height == t->floor)
         return t->floor_home;
     const struct value *top = &t->stack[t->height - 1];
-    return top->home + (is_wide(top->type) ? 2 : 1);
+    return top->home + (is_wide((enum slot_kind)top->kind) ? 2 : 1);
 }
 
 static inline int32_t slot_of(const struct translator *t, const struct value *value) {
@@ -165,24 +165,25 @@ static inline void cn_cover(struct translator *t, uint32_t count) {
     }
 }
 
-static inline struct value *cn_push(struct translator *t, enum where where, uint8_t type) {
+static inline struct value *cn_push(struct translator *t, enum where where, enum slot_kind kind) {
     if (t->height == t->stack_capacity && !cn_grow_stack(t))
         return &t->spare_value;
     int32_t home = next_home(t);
     struct value *value = &t->stack[t->height++];
-    *value = (struct value){.where = (uint8_t)where, .type = type, .home = home, .link = NO_LINK};
+    *value = (struct value){
+        .where = (uint8_t)where, .kind = (uint8_t)kind, .home = home, .link = NO_LINK};
     return value;
 }
 
-static inline void cn_push_temp(struct translator *t, uint8_t type) {
-    struct value *value = cn_push(t, TEMP, type);
+static inline void cn_push_temp(struct translator *t, enum slot_kind kind) {
+    struct value *value = cn_push(t, TEMP, kind);
     uint32_t end = (uint32_t)(value->home + 2);
     if (end > t->emit.max_slot)
         t->emit.max_slot = end;
 }
 
-static inline void cn_push_const(struct translator *t, uint8_t type, uint64_t constant) {
-    cn_push(t, CONST, type)->constant = constant;
+static inline void cn_push_const(struct translator *t, enum slot_kind kind, uint64_t constant) {
+    cn_push(t, CONST, kind)->constant = constant;
 }
 
 /* Whether a write at the level of a construct that is still open came before. */
@@ -203,7 +204,7 @@ static inline void cn_touch_local(struct translator *t, uint32_t index, bool wri
 
 static inline void cn_push_local(struct translator *t, uint32_t index) {
     cn_touch_local(t, index, false);
-    struct value *value = cn_push(t, LOCAL, t->locals[index].type);
+    struct value *value = cn_push(t, LOCAL, (enum slot_kind)t->locals[index].kind);
     value->local = index;
     value->link = t->locals[index].readers;
     t->locals[index].readers = t->height - 1;
@@ -324,9 +325,9 @@ void cn_translate_select(struct translator *);
 
 /* ---- operations.c, vectors.c ---- */
 
-void cn_translate_bin(struct translator *, const struct rule *, uint8_t result);
-void cn_translate_un(struct translator *, const struct rule *, uint8_t result);
-void cn_translate_load(struct translator *, const struct rule *, uint8_t result);
+void cn_translate_bin(struct translator *, const struct rule *, enum slot_kind result);
+void cn_translate_un(struct translator *, const struct rule *, enum slot_kind result);
+void cn_translate_load(struct translator *, const struct rule *, enum slot_kind result);
 void cn_translate_store(struct translator *, const struct rule *);
 /* The offset of a memory instruction. */
 uint32_t cn_read_memarg(struct translator *);

@@ -8,7 +8,7 @@ static struct probe_value value_at(const struct translator *t, const struct valu
         .where = value->where == TEMP    ? VALUE_SLOT
                  : value->where == LOCAL ? VALUE_LOCAL
                                          : VALUE_CONST,
-        .type = value->type,
+        .kind = value->kind,
         .slot = slot_of(t, value),
         .constant = value->constant,
     };
@@ -29,7 +29,7 @@ static void answer(struct translator *t, struct alloc *alloc, struct probe *prob
     probe->local_count = t->local_count;
     for (uint32_t i = 0; i < t->local_count; i++)
         probe->values[i] = (struct probe_value){.where = VALUE_SLOT,
-                                                .type = t->locals[i].type,
+                                                .kind = t->locals[i].kind,
                                                 .slot = t->locals[i].slot,
                                                 .dead = i >= t->type->param_count &&
                                                         !cn_is_assigned(t, &t->locals[i])};

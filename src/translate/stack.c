@@ -22,7 +22,7 @@ bool cn_grow_stack(struct translator *t) {
 #define FEW 16u
 
 static int32_t slots_of(valtype type) {
-    return is_wide((uint8_t)type) ? 2 : 1;
+    return is_wide(vt_kind(type)) ? 2 : 1;
 }
 
 static void find_floor(struct translator *t) {
@@ -39,7 +39,7 @@ bool cn_uncover(struct translator *t) {
         valtype type = group->types[--group->count];
         group->end -= slots_of(type);
         t->stack[group->start + group->count] = (struct value){
-            .where = TEMP, .type = (uint8_t)type, .home = group->end, .link = NO_LINK};
+            .where = TEMP, .kind = (uint8_t)vt_kind(type), .home = group->end, .link = NO_LINK};
     }
     t->group_count -= group->count == 0;
     find_floor(t);
@@ -90,7 +90,7 @@ void cn_push_temps(struct translator *t, const valtype *types, uint32_t count, u
         return;
     }
     for (uint32_t i = 0; i < count; i++)
-        cn_push_temp(t, (uint8_t)types[i]);
+        cn_push_temp(t, vt_kind(types[i]));
 }
 
 void cn_pop_to_height(struct translator *t, uint32_t height) {
@@ -109,7 +109,7 @@ void cn_move_to(struct translator *t, const struct value *value, int32_t slot) {
     if (value->where == CONST)
         cn_emit_const(&t->emit, slot, value->constant, true);
     else if (slot_of(t, value) != slot)
-        cn_emit_copy(&t->emit, slot, slot_of(t, value), is_wide(value->type));
+        cn_emit_copy(&t->emit, slot, slot_of(t, value), is_wide((enum slot_kind)value->kind));
 }
 
 /* Brings the value at `index` of the stack home; the caller looks after links. */
@@ -187,7 +187,7 @@ int32_t cn_in_slot(struct translator *t, const struct value *value) {
     return slot_of(t, value);
 }
 int32_t cn_in_near_slot(struct translator *t, const struct value *value, unsigned which) {
-    return cn_near(&t->emit, cn_in_slot(t, value), is_wide(value->type), which);
+    return cn_near(&t->emit, cn_in_slot(t, value), is_wide((enum slot_kind)value->kind), which);
 }
 
 /* A popped value as an operand of the classes that families know. */

@@ -72,19 +72,19 @@ static uint64_t read_fixed(struct translator *t, unsigned bytes) {
 static bool translate_constant(struct translator *t, enum opcode opcode) {
     switch (opcode) {
     case OP_i32_const:
-        cn_push_const(t, VT_I32, (uint32_t)cn_s32_valid(&t->at));
+        cn_push_const(t, KIND_I32, (uint32_t)cn_s32_valid(&t->at));
         return true;
     case OP_i64_const:
-        cn_push_const(t, VT_I64, (uint64_t)cn_s64_valid(&t->at));
+        cn_push_const(t, KIND_I64, (uint64_t)cn_s64_valid(&t->at));
         return true;
     case OP_f32_const:
-        cn_push_const(t, VT_F32, read_fixed(t, 4));
+        cn_push_const(t, KIND_F32, read_fixed(t, 4));
         return true;
     case OP_f64_const:
-        cn_push_const(t, VT_F64, read_fixed(t, 8));
+        cn_push_const(t, KIND_F64, read_fixed(t, 8));
         return true;
     case OP_ref_null:
-        cn_push_const(t, (uint8_t)(cn_s64_valid(&t->at) & 0x7F), 0);
+        cn_push_const(t, vt_kind(cn_valtype_valid(&t->at)), 0);
         return true;
     default:
         return false;
@@ -132,7 +132,8 @@ static bool translate_special(struct translator *t, enum opcode opcode) {
 /* False for an instruction that the validator knows and no translation is written for: a bug. */
 static bool translate_one(struct translator *t, enum opcode opcode) {
     const struct rule *rule = &cn_rules[opcode];
-    uint8_t result = cn_op_info[opcode].result;
+    /* A number or vector, whose kind is its code, where there is a result. */
+    enum slot_kind result = (enum slot_kind)cn_op_info[opcode].result;
     switch ((enum rule_kind)rule->kind) {
     case RULE_SPECIAL:
         return translate_special(t, opcode);
@@ -145,7 +146,7 @@ static bool translate_one(struct translator *t, enum opcode opcode) {
         return true;
     case RULE_NONE:
         cn_cover(t, 1);
-        t->stack[t->height - 1].type = result;
+        t->stack[t->height - 1].kind = (uint8_t)result;
         return true;
     case RULE_LOAD:
         cn_translate_load(t, rule, result);
@@ -258,7 +259,7 @@ static bool pin_locals(struct translator *t, struct error *error) {
         return cn_fail_memory(error);
     cn_weigh_locals(t->at, t->end, weights);
     for (uint32_t i = 0; i < t->local_count; i++)
-        if (t->locals[i].type != VT_I32 && t->locals[i].type != VT_I64)
+        if (t->locals[i].kind != KIND_I32 && t->locals[i].kind != KIND_I64)
             weights[i] = 0;
     cn_choose_pins(weights, t->local_count, pins);
     cn_free(t->emit.alloc, weights, size);
@@ -282,7 +283,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     const uint8_t *groups_at = at;
     for (uint32_t i = 0; i < groups; i++) {
         declared += cn_u32_valid(&at);
-        cn_s64_valid(&at);
+        cn_valtype_valid(&at);
     }
     t->local_count = type->param_count + (uint32_t)declared;
     t->locals = cn_calloc(t->emit.alloc, (size_t)t->local_count + 1, sizeof *t->locals);
@@ -292,7 +293,8 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     uint32_t index = 0;
     for (; index < type->param_count; index++) {
         valtype vt = ft_params(type)[index];
-        t->locals[index] = (struct local){.slot = slot, .readers = NO_LINK, .type = (uint8_t)vt};
+        t->locals[index] =
+            (struct local){.slot = slot, .readers = NO_LINK, .kind = (uint8_t)vt_kind(vt)};
         slot += (int32_t)vt_slots(vt);
     }
     /* What a stopped run is captured with must be as it would be with all locals cleared, and what
@@ -302,14 +304,14 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     at = groups_at;
     for (uint32_t i = 0; i < groups; i++) {
         uint32_t count = cn_u32_valid(&at);
-        valtype vt = (valtype)(cn_s64_valid(&at) & 0x7F);
-        while (count-- > 0) {
-            t->locals[index++] =
-                (struct local){.slot = slot,
-                               .readers = NO_LINK,
-                               .type = (uint8_t)vt,
-                               .start = clear_all || vt_is_ref(vt) ? MUST_CLEAR : UNTOUCHED};
-            slot += (int32_t)vt_slots(vt);
+        valtype vt = cn_valtype_valid(&at);
+        enum slot_kind kind = vt_kind(vt);
+        struct local local = {.readers = NO_LINK,
+                              .kind = (uint8_t)kind,
+                              .start = clear_all || kind_is_ref(kind) ? MUST_CLEAR : UNTOUCHED};
+        for (; count > 0; count--, slot += (int32_t)vt_slots(vt)) {
+            local.slot = slot;
+            t->locals[index++] = local;
         }
     }
     t->at = at;
@@ -364,7 +366,7 @@ static int32_t find_cleared(const struct translator *t, int32_t *fours) {
         if (local->start != MUST_CLEAR)
             continue;
         first = local->slot < first ? local->slot : first;
-        int32_t after = local->slot + (is_wide(local->type) ? 2 : 1);
+        int32_t after = local->slot + (is_wide((enum slot_kind)local->kind) ? 2 : 1);
         end = after > end ? after : end;
     }
     /* The start may be far: from the first local on is then just as well. */

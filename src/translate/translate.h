@@ -20,9 +20,9 @@ enum probe_place {
 /* Where a local or an operand is. */
 struct probe_value {
     enum { VALUE_SLOT, VALUE_LOCAL, VALUE_CONST } where; /* LOCAL: an operand in a local's slot */
-    uint8_t type;                                        /* low byte of its valtype */
-    int32_t slot;                                        /* from the frame pointer */
-    bool dead; /* a local that is written before it is read: in its slot may be anything */
+    enum slot_kind kind;
+    int32_t slot; /* from the frame pointer */
+    bool dead;    /* a local that is written before it is read: in its slot may be anything */
     uint64_t constant;
 };
 

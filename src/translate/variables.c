@@ -31,7 +31,7 @@ void cn_translate_local_tee(struct translator *t) {
     const struct value *value = cn_pop_value(t);
     set_local(t, index, value);
     if (value->where == CONST)
-        cn_push_const(t, value->type, value->constant);
+        cn_push_const(t, (enum slot_kind)value->kind, value->constant);
     else
         cn_push_local(t, index);
 }
@@ -101,17 +101,17 @@ void cn_translate_global_get(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
     if (translate_step(t, index))
         return;
-    uint8_t type = (uint8_t)t->module->globals[index].type.type;
+    enum slot_kind kind = vt_kind(t->module->globals[index].type.type);
     int32_t home = next_home(t);
-    int32_t to = cn_to_begin(&t->emit, home, is_wide(type));
+    int32_t to = cn_to_begin(&t->emit, home, is_wide(kind));
     uint32_t cell = (uint32_t)t->emit.count;
-    cn_emit_plain(t, is_wide(type) ? BC_global_get2 : BC_global_get, 2)[1] =
+    cn_emit_plain(t, is_wide(kind) ? BC_global_get2 : BC_global_get, 2)[1] =
         cn_fields_w(to, 0, index);
     if (!t->emit.far_to && !t->emit.exhausted) /* a local.set may take it directly */
         t->emit.last =
             (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
     cn_to_end(&t->emit);
-    cn_push_temp(t, type);
+    cn_push_temp(t, kind);
 }
 
 void cn_translate_global_set(struct translator *t) {
@@ -120,7 +120,7 @@ void cn_translate_global_set(struct translator *t) {
     if (value.where == TEMP && cn_fuse_global_set(&t->emit, value.home, index))
         return;
     int32_t from = cn_in_near_slot(t, &value, 0);
-    cn_emit_plain(t, is_wide(value.type) ? BC_global_set2 : BC_global_set, 2)[1] =
+    cn_emit_plain(t, is_wide((enum slot_kind)value.kind) ? BC_global_set2 : BC_global_set, 2)[1] =
         cn_fields_w(from, 0, index);
 }
 
@@ -153,13 +153,13 @@ static bool select_constants(struct translator *t, const struct value *first,
     if (k1 && k2)
         at[3] = second->constant;
     can_retarget(t, cell, home);
-    cn_push_temp(t, first->type);
+    cn_push_temp(t, (enum slot_kind)first->kind);
     return true;
 }
 
 void cn_translate_select(struct translator *t) {
     struct value condition = *cn_pop_value(t), second = *cn_pop_value(t), first = *cn_pop_value(t);
-    bool wide = is_wide(first.type);
+    bool wide = is_wide((enum slot_kind)first.kind);
     if (!wide && select_constants(t, &first, &second, &condition))
         return;
     int32_t a = cn_in_near_slot(t, &first, 0), b = cn_in_near_slot(t, &second, 1);
@@ -178,5 +178,5 @@ void cn_translate_select(struct translator *t) {
                                         : BC_select_s,
                   2)[1] = cn_fields(to, a, b, c_slot);
     can_retarget(t, cell, home);
-    cn_push_temp(t, first.type);
+    cn_push_temp(t, (enum slot_kind)first.kind);
 }

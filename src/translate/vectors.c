@@ -91,7 +91,7 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     if (rule->swap)
         exchange_values(values);
     if (fuse_vector(t, rule, info, values)) {
-        cn_push_temp(t, info->result);
+        cn_push_temp(t, (enum slot_kind)info->result);
         return;
     }
     enum bytecode bytecode = (enum bytecode)rule->bytecode;
@@ -136,5 +136,5 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     cn_produced(&t->emit, cell, home, sources ? bytecode + sources : BC_NONE);
     can_be_first(t, rule, values, special);
     cn_to_end(&t->emit);
-    cn_push_temp(t, info->result);
+    cn_push_temp(t, (enum slot_kind)info->result);
 }

@@ -1,30 +1,15 @@
 #include "types/valtype.h"
 
-#include "base/assert.h"
-
-#define AT(type) [VT_I32 - (type)]
-
-const uint8_t cn_kind_of_code[32] = {
-    AT(VT_I32) = KIND_I32,          AT(VT_I64) = KIND_I64,
-    AT(VT_F32) = KIND_F32,          AT(VT_F64) = KIND_F64,
-    AT(VT_V128) = KIND_V128,        AT(VT_NOEXNREF) = KIND_EXN,
-    AT(VT_NOFUNCREF) = KIND_FUNC,   AT(VT_NOEXTERNREF) = KIND_EXTERN,
-    AT(VT_NONEREF) = KIND_ANY,      AT(VT_FUNCREF) = KIND_FUNC,
-    AT(VT_EXTERNREF) = KIND_EXTERN, AT(VT_ANYREF) = KIND_ANY,
-    AT(VT_EQREF) = KIND_ANY,        AT(VT_I31REF) = KIND_ANY,
-    AT(VT_STRUCTREF) = KIND_ANY,    AT(VT_ARRAYREF) = KIND_ANY,
-    AT(VT_EXNREF) = KIND_EXN,
+const uint8_t cn_kind_of_abstract[16] = {
+#define KIND(type, kind) [(type) - VT_EXNREF] = (kind)
+    KIND(VT_EXNREF, KIND_EXN),       KIND(VT_NOEXNREF, KIND_EXN),
+    KIND(VT_FUNCREF, KIND_FUNC),     KIND(VT_NOFUNCREF, KIND_FUNC),
+    KIND(VT_EXTERNREF, KIND_EXTERN), KIND(VT_NOEXTERNREF, KIND_EXTERN),
+    KIND(VT_ANYREF, KIND_ANY),       KIND(VT_EQREF, KIND_ANY),
+    KIND(VT_I31REF, KIND_ANY),       KIND(VT_STRUCTREF, KIND_ANY),
+    KIND(VT_ARRAYREF, KIND_ANY),     KIND(VT_NONEREF, KIND_ANY),
+#undef KIND
 };
-
-uint8_t cn_kind_code(enum slot_kind kind) {
-    static const uint8_t codes[SLOT_KINDS] = {
-        [KIND_I32] = VT_I32,          [KIND_I64] = VT_I64,    [KIND_F32] = VT_F32,
-        [KIND_F64] = VT_F64,          [KIND_V128] = VT_V128,  [KIND_FUNC] = VT_FUNCREF,
-        [KIND_EXTERN] = VT_EXTERNREF, [KIND_ANY] = VT_ANYREF, [KIND_EXN] = VT_EXNREF,
-    };
-    CN_ASSERT(kind < SLOT_KINDS);
-    return codes[kind];
-}
 
 /* ---- Names ---- */
 

@@ -71,33 +71,32 @@ static inline uint32_t vt_slots(valtype t) {
 
 /*
  * How a value lies in its slots. It is all that translation and suspended frames know of a value's type:
- * references have the kind of the top type of their hierarchy.
+ * references have the kind of the top type of their hierarchy. A kind is the binary code of its most general
+ * type; files name it so.
  */
 enum slot_kind {
-    KIND_I32,
-    KIND_I64,
-    KIND_F32,
-    KIND_F64,
-    KIND_V128,
-    KIND_FUNC,
-    KIND_EXTERN,
-    KIND_ANY,
-    KIND_EXN,
-    SLOT_KINDS
+    KIND_I32 = VT_I32,
+    KIND_I64 = VT_I64,
+    KIND_F32 = VT_F32,
+    KIND_F64 = VT_F64,
+    KIND_V128 = VT_V128,
+    KIND_FUNC = VT_FUNCREF,
+    KIND_EXTERN = VT_EXTERNREF,
+    KIND_ANY = VT_ANYREF,
+    KIND_EXN = VT_EXNREF,
 };
 
-extern const uint8_t cn_kind_of_code[32];
-/* Of any value type but VT_BOTTOM. */
+extern const uint8_t cn_kind_of_abstract[16];
+/* Of a value type other than VT_BOTTOM. */
 static inline enum slot_kind vt_kind(valtype t) {
     if (t & VT_DEFINED)
         return t & VT_OF_FUNC ? KIND_FUNC : KIND_ANY;
-    return (enum slot_kind)cn_kind_of_code[(VT_I32 - t) & 31];
+    t &= VT_CODE;
+    return (enum slot_kind)(t >= VT_V128 ? t : cn_kind_of_abstract[(t - VT_EXNREF) & 15]);
 }
 static inline bool kind_is_ref(enum slot_kind kind) {
-    return kind >= KIND_FUNC;
+    return kind <= KIND_FUNC;
 }
-/* The binary code of the most general type of this kind: how files name a kind. */
-uint8_t cn_kind_code(enum slot_kind);
 
 /* "i32", "funcref", "(ref func)" ... */
 const char *cn_valtype_name(valtype);
