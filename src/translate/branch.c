@@ -9,6 +9,7 @@ static uint32_t site_of_entry(uint32_t first_cell, uint32_t index) {
 }
 
 static void fill(struct translator *t, uint32_t site, uint32_t value) {
+    CN_ASSERT(site / 4 < t->emit.count);
     uint64_t *cell = &t->emit.cells[site / 4];
     unsigned shift = site / 2 % 2 * 32;
     *cell = (*cell & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
@@ -16,6 +17,7 @@ static void fill(struct translator *t, uint32_t site, uint32_t value) {
 
 void cn_patch_branch(struct translator *t, uint32_t site, uint32_t target) {
     uint32_t from = site % 2 ? site / 2 * 4 : (site / 4 - 1) * 8;
+    CN_ASSERT(target <= t->emit.count);
     if (!t->emit.exhausted)
         fill(t, site, target * 8 - from);
 }
@@ -23,6 +25,7 @@ void cn_patch_branch(struct translator *t, uint32_t site, uint32_t target) {
 void cn_chain_branch(struct translator *t, struct control *target, uint32_t site) {
     if (t->emit.exhausted)
         return;
+    CN_ASSERT(target->construct != LOOP); /* whose label is known */
     fill(t, site, target->fixups);
     target->fixups = site + 1;
 }
@@ -31,6 +34,7 @@ void cn_bind_label(struct translator *t, struct control *control) {
     uint32_t here = (uint32_t)t->emit.count;
     for (uint32_t link = control->fixups; link && !t->emit.exhausted;) {
         uint32_t site = link - 1;
+        CN_ASSERT(site / 4 < here);
         uint32_t next = (uint32_t)(t->emit.cells[site / 4] >> (site / 2 % 2 * 32));
         cn_patch_branch(t, site, here);
         link = next;
@@ -92,7 +96,9 @@ static bool needs_moves(struct translator *t, const struct control *target) {
 static void move_label_values(struct translator *t, const struct control *target) {
     uint32_t count = label_arity(target), slots = label_slots(target);
     int32_t slot = target->base;
+    CN_ASSERT(t->height >= target->height + count || t->emit.exhausted);
     if (moves_as_one(t, target)) {
+        CN_ASSERT(next_home(t) - (int32_t)slots >= slot || t->emit.exhausted);
         uint64_t *at = cn_emit_plain(t, BC_move, 4);
         at[1] = cn_fields_w(0, 0, slots);
         at[2] = (uint64_t)(next_home(t) - (int32_t)slots);
@@ -101,6 +107,7 @@ static void move_label_values(struct translator *t, const struct control *target
     }
     cn_cover(t, count);
     for (uint32_t i = t->height - count; i < t->height; i++) {
+        CN_ASSERT(t->stack[i].home >= slot || t->emit.exhausted); /* so none is overwritten */
         cn_move_to(t, &t->stack[i], slot);
         slot += is_wide((enum slot_kind)t->stack[i].kind) ? 2 : 1;
     }
@@ -131,6 +138,7 @@ static void emit_return_one(struct translator *t) {
 /* The results are the topmost values; they stay on the stack, at home when there are several. */
 void cn_emit_return(struct translator *t) {
     uint32_t count = t->type->result_count;
+    CN_ASSERT(t->live && (t->height >= count || t->emit.exhausted));
     if (count == 0) {
         cn_emit_plain(t, BC_return_0, 1);
         return;
@@ -297,6 +305,9 @@ static void note_first_test(struct translator *t, const struct control *target,
 
 /* A branch to a loop that begins with a test: the test, turned round. */
 static void emit_branch_to_test(struct translator *t, struct control *loop) {
+    CN_ASSERT(loop->construct == LOOP && loop->test_passed > loop->loop_cell);
+    CN_ASSERT(loop->test.a.class_ != CLASS_A && loop->test.b.class_ != CLASS_A);
+    CN_ASSERT(t->controls[loop->test_target].construct != LOOP);
     if (t->emit.last.cell != NO_CELL)
         t->emit.before = t->emit.last; /* a step of what is tested may join */
     cn_patch_branch(t, cn_emit_condition(t, &loop->test, false), loop->test_passed);

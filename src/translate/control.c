@@ -6,6 +6,8 @@
 
 /* Values of the construct that ends, which stay on the stack, belong to the one around it. */
 static void leave_control(struct translator *t, const struct control *c) {
+    CN_ASSERT(c == top_control(t) && c->construct != FUNCTION);
+    CN_ASSERT(c->fixups == 0 && c->else_fixup == 0);
     if (c->settled_outside < c->height)
         t->settled = c->settled_outside;
     t->depth--;
@@ -33,6 +35,7 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
         return &t->spare_control;
     }
     t->controls = controls;
+    CN_ASSERT(t->height >= param_count);
     struct control *c = &t->controls[t->depth++];
     *c = (struct control){
         .construct = (uint8_t)construct,
@@ -46,6 +49,8 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
         .settled_outside = t->settled < t->flushed ? t->settled : t->flushed,
     };
     t->settled = t->height;
+    CN_ASSERT(c->base >= t->first_temp);
+    CN_ASSERT(t->depth == 1 || c->height >= t->controls[t->depth - 2].height);
     return c;
 }
 
@@ -57,6 +62,7 @@ void cn_translate_block(struct translator *t, enum construct construct) {
         condition = cn_pop_condition(t);
     cn_flush_locals(t);
     cn_settle(t, type ? type->param_count : 0);
+    CN_ASSERT(t->flushed == t->height || t->emit.exhausted); /* no value is LOCAL at a label */
     struct control *c = cn_push_control(t, construct, type);
     if (t->emit.exhausted)
         return;
@@ -76,6 +82,8 @@ void cn_translate_block(struct translator *t, enum construct construct) {
 
 void cn_translate_else(struct translator *t) {
     struct control *c = top_control(t);
+    CN_ASSERT(c->construct == IF && c->else_fixup != 0);
+    CN_ASSERT(!t->live || t->height == c->height + c->result_count || t->emit.exhausted);
     if (t->live) {
         cn_settle(t, c->result_count);
         cn_end_stretch(t);
@@ -94,6 +102,7 @@ void cn_translate_else(struct translator *t) {
 
 void cn_translate_end(struct translator *t) {
     struct control *c = top_control(t);
+    CN_ASSERT(!t->live || t->height == c->height + c->result_count || t->emit.exhausted);
     if (c->construct == FUNCTION) {
         if (t->live)
             cn_emit_return(t);
@@ -115,6 +124,7 @@ void cn_translate_end(struct translator *t) {
         t->live = true;
         cn_pop_to_height(t, c->height);
         push_results(t, c);
+        CN_ASSERT(t->height == c->height + c->result_count || t->emit.exhausted);
         t->flushed = t->settled = t->height;
     }
     leave_control(t, c);
@@ -125,6 +135,7 @@ void cn_translate_end(struct translator *t) {
 }
 
 void cn_go_dead(struct translator *t) {
+    CN_ASSERT(t->live);
     cn_end_stretch(t);
     t->live = false;
     t->dead_nest = 0;
@@ -151,6 +162,7 @@ bool cn_skip_dead(struct translator *t, enum opcode opcode) {
 /* A call is made again when a function of the host waited in vain, or memory for translating a
  * function was exhausted. The index of call_indirect is popped already, and in this slot. */
 static struct probe *note_call(struct translator *t, bool indirect, int32_t index_slot) {
+    CN_ASSERT(!indirect || t->height < t->stack_capacity || t->emit.exhausted);
     t->height += indirect;
     struct probe *probe = cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
     if (probe && indirect) {
@@ -165,9 +177,11 @@ static struct probe *note_call(struct translator *t, bool indirect, int32_t inde
 static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
                       int32_t index_slot, uint64_t x, uint64_t y) {
     cn_settle(t, type->param_count);
+    CN_ASSERT(t->live && (t->height >= type->param_count || t->emit.exhausted));
     struct probe *stopped = note_call(t, bytecode == BC_call_indirect, index_slot);
     cn_pop_to_height(t, t->height - type->param_count);
     int32_t start = next_home(t);
+    CN_ASSERT(start >= FRAME_HEADER_SLOTS);
     uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
     if ((uint32_t)start + most > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)start + most;
@@ -190,6 +204,7 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
 
 void cn_translate_call(struct translator *t) {
     uint32_t func = cn_u32_valid(&t->at);
+    CN_ASSERT(func < t->module->func_count);
     bool imported = func < t->module->imported_func_count;
     uint64_t defined = func - t->module->imported_func_count;
     emit_call(t, imported ? BC_call_import : BC_call, module_func_type(t->module, func), 0,
@@ -199,6 +214,7 @@ void cn_translate_call(struct translator *t) {
 void cn_translate_call_indirect(struct translator *t) {
     const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
     uint32_t table = cn_u32_valid(&t->at);
+    CN_ASSERT(table < t->module->table_count);
     struct value index = *cn_pop_value(t);
     /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
     cn_settle(t, type->param_count);

@@ -12,6 +12,7 @@
 #define CN_TRANSLATE_PASS_H
 
 #include "binary/walk.h"
+#include "base/assert.h"
 #include "translate/emit.h"
 #include "translate/rules.h"
 #include "translate/translate.h"
@@ -121,10 +122,12 @@ static inline bool is_wide(enum slot_kind kind) {
 }
 
 static inline struct control *top_control(struct translator *t) {
+    CN_ASSERT(t->depth > 0);
     return &t->controls[t->depth - 1];
 }
 
 static inline int32_t next_home(const struct translator *t) {
+    CN_ASSERT(t->height >= t->floor);
     if (t->height == t->floor)
         return t->floor_home;
     const struct value *top = &t->stack[t->height - 1];
@@ -132,6 +135,7 @@ static inline int32_t next_home(const struct translator *t) {
 }
 
 static inline int32_t slot_of(const struct translator *t, const struct value *value) {
+    CN_ASSERT(value->where != LOCAL || value->local < t->local_count);
     return value->where == LOCAL ? t->locals[value->local].slot : value->home;
 }
 
@@ -150,6 +154,7 @@ static inline int32_t param_base(const struct translator *t) {
 }
 
 static inline struct control *label(struct translator *t, uint32_t depth) {
+    CN_ASSERT(depth < t->depth);
     return &t->controls[t->depth - 1 - depth];
 }
 
@@ -168,7 +173,9 @@ static inline void cn_cover(struct translator *t, uint32_t count) {
 static inline struct value *cn_push(struct translator *t, enum where where, enum slot_kind kind) {
     if (t->height == t->stack_capacity && !cn_grow_stack(t))
         return &t->spare_value;
+    CN_ASSERT(t->height < t->stack_capacity);
     int32_t home = next_home(t);
+    CN_ASSERT(home >= t->first_temp);
     struct value *value = &t->stack[t->height++];
     *value = (struct value){
         .where = (uint8_t)where, .kind = (uint8_t)kind, .home = home, .link = NO_LINK};
@@ -194,6 +201,7 @@ static inline bool cn_is_assigned(const struct translator *t, const struct local
 
 /* Notes a read or write of a local, for what a call must clear. */
 static inline void cn_touch_local(struct translator *t, uint32_t index, bool write) {
+    CN_ASSERT(index < t->local_count);
     struct local *local = &t->locals[index];
     if (local->start == MUST_CLEAR || cn_is_assigned(t, local))
         return;
@@ -207,13 +215,17 @@ static inline void cn_push_local(struct translator *t, uint32_t index) {
     struct value *value = cn_push(t, LOCAL, (enum slot_kind)t->locals[index].kind);
     value->local = index;
     value->link = t->locals[index].readers;
+    CN_ASSERT(value->link == NO_LINK || value->link + 1 < t->height || t->emit.exhausted);
     t->locals[index].readers = t->height - 1;
 }
 
 /* Forgets that the topmost value at `index` reads its local. */
 static inline void cn_unlink_local(struct translator *t, uint32_t index) {
-    if (t->stack[index].where == LOCAL)
-        t->locals[t->stack[index].local].readers = t->stack[index].link;
+    if (t->stack[index].where != LOCAL)
+        return;
+    struct local *local = &t->locals[t->stack[index].local];
+    CN_ASSERT(local->readers == index || t->emit.exhausted); /* the topmost one */
+    local->readers = t->stack[index].link;
 }
 
 /* What it gives lies there until the next push: a copy would be made of what was just written. */
@@ -226,6 +238,7 @@ static inline struct value *cn_pop_value(struct translator *t) {
     cn_unlink_local(t, t->height);
     if (t->flushed > t->height)
         t->flushed = t->height;
+    CN_ASSERT(t->height >= t->floor);
     return &t->stack[t->height];
 }
 

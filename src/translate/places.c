@@ -24,6 +24,7 @@ static void answer(struct translator *t, struct alloc *alloc, struct probe *prob
         t->emit.exhausted = true;
         return;
     }
+    CN_ASSERT(!probe->found);
     probe->found = true;
     probe->cell = (uint32_t)t->emit.count;
     probe->local_count = t->local_count;
@@ -105,6 +106,7 @@ void cn_probe_free(struct alloc *alloc, struct probe *probe) {
 /* Ends the stretch that the latest fuel instruction pays for. */
 void cn_end_stretch(struct translator *t) {
     struct emitter *e = &t->emit;
+    CN_ASSERT(e->fuel_cell == NO_CELL || e->fuel_cell < e->count || e->exhausted);
     if (e->fuel_cell != NO_CELL && !e->exhausted)
         e->cells[e->fuel_cell + 1] |= (uint64_t)e->fuel_cost << 32;
     e->fuel_cell = NO_CELL;
@@ -115,6 +117,7 @@ void cn_begin_stretch(struct translator *t) {
     cn_end_stretch(t);
     if (!t->config->fuel || !t->live)
         return;
+    CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.fuel_cost == 0);
     uint32_t cell = (uint32_t)t->emit.count;
     if (t->config->steps) {
         cn_emit_label(&t->emit);
@@ -127,6 +130,7 @@ void cn_begin_stretch(struct translator *t) {
 }
 
 void cn_begin_step(struct translator *t, uint32_t offset) {
+    CN_ASSERT(t->config->fuel && t->config->steps && t->live);
     uint32_t cell = (uint32_t)t->emit.count;
     cn_end_stretch(t);
     cn_emit_label(&t->emit);

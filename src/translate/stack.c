@@ -29,12 +29,16 @@ static void find_floor(struct translator *t) {
     const struct group *top = t->group_count ? &t->groups[t->group_count - 1] : NULL;
     t->floor = top ? top->start + top->count : 0;
     t->floor_home = top ? top->end : t->first_temp;
+    CN_ASSERT(t->floor <= t->height);
+    CN_ASSERT(t->floor_home >= t->first_temp);
 }
 
 bool cn_uncover(struct translator *t) {
     if (t->group_count == 0)
         return false;
     struct group *group = &t->groups[t->group_count - 1];
+    CN_ASSERT(group->count > 0);
+    CN_ASSERT(group->start + group->count <= t->height);
     for (uint32_t i = 0; i < FEW && group->count > 0; i++) {
         valtype type = group->types[--group->count];
         group->end -= slots_of(type);
@@ -57,6 +61,8 @@ static void push_group(struct translator *t, const valtype *types, uint32_t coun
     t->groups = groups;
     int32_t end = next_home(t) + (int32_t)slots;
     bool flushed = t->flushed == t->height, settled = flushed && t->settled >= t->height;
+    CN_ASSERT(t->group_count < t->group_capacity);
+    CN_ASSERT(t->group_count == 0 || t->floor <= t->height);
     t->groups[t->group_count++] = (struct group){t->height, count, types, end};
     t->height += count;
     if (flushed)
@@ -70,7 +76,9 @@ static void push_group(struct translator *t, const valtype *types, uint32_t coun
 
 /* Forgets the values of the topmost group that are not below `height`. */
 static void pop_from_group(struct translator *t, uint32_t height) {
+    CN_ASSERT(t->group_count > 0 && t->height == t->floor);
     struct group *group = &t->groups[t->group_count - 1];
+    CN_ASSERT(group->start + group->count == t->height);
     if (height <= group->start) {
         t->height = group->start;
         t->group_count--;
@@ -100,6 +108,7 @@ void cn_pop_to_height(struct translator *t, uint32_t height) {
         else
             cn_pop_value(t);
     }
+    CN_ASSERT(t->height == height || t->emit.exhausted);
 }
 
 /* ---- bringing values elsewhere ---- */
@@ -114,7 +123,9 @@ void cn_move_to(struct translator *t, const struct value *value, int32_t slot) {
 
 /* Brings the value at `index` of the stack home; the caller looks after links. */
 static void bring_home(struct translator *t, uint32_t index) {
+    CN_ASSERT(index < t->height || t->emit.exhausted);
     struct value *value = &t->stack[index];
+    CN_ASSERT(value->home >= t->first_temp);
     cn_move_to(t, value, value->home);
     value->where = TEMP;
 }
@@ -141,6 +152,7 @@ static void bring_all_home(struct translator *t, uint32_t from, bool constants) 
 /* Of many values those below go home as well, as far as they belong to the same construct, so that none is
  * looked at a second time: each branch to a label with a thousand values settles them. */
 void cn_settle(struct translator *t, uint32_t count) {
+    CN_ASSERT(count <= t->height || t->emit.exhausted);
     if (count > FEW) {
         uint32_t from = t->settled < t->flushed ? t->settled : t->flushed;
         if (from < top_control(t)->height)
@@ -164,6 +176,7 @@ void cn_settle_constants(struct translator *t, uint32_t count) {
 }
 
 void cn_flush_locals(struct translator *t) {
+    CN_ASSERT(t->flushed <= t->height);
     bring_all_home(t, t->flushed, false);
     if (t->settled > t->flushed)
         t->settled = t->flushed;
@@ -173,7 +186,9 @@ void cn_flush_locals(struct translator *t) {
 /* Before a local is overwritten: its readers take the old value home. */
 void cn_flush_readers(struct translator *t, uint32_t index) {
     for (uint32_t i = t->locals[index].readers; i != NO_LINK;) {
+        CN_ASSERT((t->stack[i].where == LOCAL && t->stack[i].local == index) || t->emit.exhausted);
         uint32_t below = t->stack[i].link;
+        CN_ASSERT(below == NO_LINK || below < i || t->emit.exhausted);
         bring_home(t, i);
         i = below;
     }
@@ -195,6 +210,7 @@ struct operand cn_as_operand(struct translator *t, const struct value *value) {
     if (value->where == CONST)
         return (struct operand){CLASS_K, 0, value->constant};
     if (value->where == TEMP && cn_can_accumulate(&t->emit, value->home)) {
+        CN_ASSERT(t->live);
         cn_accumulate(&t->emit);
         return (struct operand){CLASS_A, 0, 0};
     }

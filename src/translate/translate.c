@@ -217,6 +217,9 @@ static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     look_later(t);
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch && !t->unknown) {
+        CN_ASSERT(t->at < t->end);
+        CN_ASSERT(t->height >= top_control(t)->height);
+        CN_ASSERT(t->flushed <= t->height);
         t->emit.offset = (uint32_t)(t->at - start);
         if (t->at >= t->next_look && is_interrupted(t))
             return;
@@ -266,6 +269,7 @@ static bool pin_locals(struct translator *t, struct error *error) {
     for (unsigned pin = 0; pin < 2; pin++) {
         if (pins[pin] == NO_PIN)
             continue;
+        CN_ASSERT(pins[pin] < t->local_count && (pin == 0 || pins[1] != pins[0]));
         t->pinned_params[pin] = t->locals[pins[pin]].slot; /* negative: a parameter's */
         t->locals[pins[pin]].slot = slots[pin];
         t->emit.pins = true;
@@ -314,6 +318,8 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
             t->locals[index++] = local;
         }
     }
+    CN_ASSERT(index == t->local_count);
+    CN_ASSERT(slot >= first_local_slot(t));
     t->at = at;
     t->first_temp = t->floor_home = slot;
     t->emit.max_slot = (uint32_t)slot;
@@ -372,6 +378,7 @@ static int32_t find_cleared(const struct translator *t, int32_t *fours) {
     /* The start may be far: from the first local on is then just as well. */
     first = first <= INT16_MAX ? first : first_local_slot(t);
     *fours = end > first ? (end - first + 3) / 4 : 0;
+    CN_ASSERT(*fours >= 0 && (*fours == 0 || first >= FRAME_PIN_P));
     return first;
 }
 
@@ -396,7 +403,11 @@ static uint32_t end_prologue(struct translator *t) {
 
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
+    CN_ASSERT(t->depth == 0 && t->at == t->end);
+    CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.far_to == 0);
     uint32_t first = end_prologue(t);
+    CN_ASSERT(first < t->emit.count && t->emit.count <= t->emit.capacity);
+    CN_ASSERT(t->emit.max_slot >= FRAME_HEADER_SLOTS);
     cn_settle_places(t);
     size_t count = t->emit.count - first;
     size_t size = sizeof(struct code) + count * sizeof(uint64_t) +

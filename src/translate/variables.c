@@ -3,6 +3,7 @@
 #include "translate/pass.h"
 
 static void set_local(struct translator *t, uint32_t index, const struct value *value) {
+    CN_ASSERT(index < t->local_count);
     int32_t slot = t->locals[index].slot;
     if (value->where == LOCAL && value->local == index)
         return;
@@ -82,6 +83,7 @@ static bool translate_step(struct translator *t, uint32_t global) {
     if (slot > INT16_MAX)
         return false;
     t->at = step.end;
+    CN_ASSERT(t->at <= t->end);
     if (t->config->fuel)
         t->emit.fuel_cost += step.count;
     if (step.local != NO_LINK) {
@@ -99,6 +101,7 @@ static bool translate_step(struct translator *t, uint32_t global) {
 
 void cn_translate_global_get(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
+    CN_ASSERT(index < t->module->global_count);
     if (translate_step(t, index))
         return;
     enum slot_kind kind = vt_kind(t->module->globals[index].type.type);
@@ -116,6 +119,7 @@ void cn_translate_global_get(struct translator *t) {
 
 void cn_translate_global_set(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
+    CN_ASSERT(index < t->module->global_count);
     struct value value = *cn_pop_value(t);
     if (value.where == TEMP && cn_fuse_global_set(&t->emit, value.home, index))
         return;
