@@ -1,6 +1,6 @@
 /*
  * Weighs the locals of a function by what its loops do with them. The walk has few jumps that cannot be
- * foreseen, as validate/quick.c has: every instruction adds to some weight, if only nothing to the first;
+ * foreseen, as validate/fast.c has: every instruction adds to some weight, if only nothing to the first;
  * and where the next one begins is known from lengths found beforehand.
  */
 #include "translate/pin.h"

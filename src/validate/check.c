@@ -9,14 +9,14 @@ static void begin(void *env, struct module *m, size_t code_bytes) {
     check->failed = !cn_validate_before_code(m, &check->error);
     if (check->failed || check->deferred)
         return;
-    check->crew = cn_crew_new(m, code_bytes, check->threads, check->streamed, &check->error);
-    check->failed = !check->crew;
+    check->workers = cn_workers_new(m, code_bytes, check->threads, check->streamed, &check->error);
+    check->failed = !check->workers;
 }
 
 static void ready(void *env, uint32_t end) {
     struct check *check = env;
-    if (check->crew)
-        cn_crew_ready(check->crew, end);
+    if (check->workers)
+        cn_workers_ready(check->workers, end);
 }
 
 static void abandon(void *env) {
@@ -28,19 +28,19 @@ struct body_watcher cn_check_watcher(struct check *check) {
 }
 
 bool cn_check_failed(struct check *check) {
-    return check->failed || (check->crew && cn_crew_failed(check->crew));
+    return check->failed || (check->workers && cn_workers_failed(check->workers));
 }
 
 void cn_check_drop(struct check *check) {
-    cn_crew_drop(check->crew);
-    check->crew = NULL;
+    cn_workers_drop(check->workers);
+    check->workers = NULL;
 }
 
 void cn_check_stop(struct check *check, struct error *error) {
-    struct crew *crew = check->crew;
-    check->crew = NULL;
-    if (crew)
-        cn_crew_finish(crew, error);
+    struct workers *workers = check->workers;
+    check->workers = NULL;
+    if (workers)
+        cn_workers_finish(workers, error);
     else
         *error = check->error;
 }
@@ -53,14 +53,14 @@ static bool check_declarations(struct check *check, struct module *m) {
 }
 
 bool cn_check_finish(struct check *check, struct module *m, struct error *error) {
-    struct crew *crew = check->crew;
+    struct workers *workers = check->workers;
     bool valid = check_declarations(check, m);
     if (!valid) {
         *error = check->error;
         cn_check_drop(check);
-    } else if (crew) {
-        check->crew = NULL;
-        valid = cn_crew_finish(crew, error);
+    } else if (workers) {
+        check->workers = NULL;
+        valid = cn_workers_finish(workers, error);
     }
     m->deferred = check->deferred;
     m->validated_functions = m->deferred ? 0 : m->func_count - m->imported_func_count;

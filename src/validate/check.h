@@ -12,7 +12,7 @@ struct check {
 
     bool begun, failed;
     uint64_t begun_ns; /* when, by the monotonic clock */
-    struct crew *crew;
+    struct workers *workers;
     struct error error; /* of what lies before the bodies, when it failed */
 };
 

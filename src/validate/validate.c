@@ -1,7 +1,7 @@
 /* Validating bodies. */
 #include "validate/validate.h"
 
-#include "validate/quick.h"
+#include "validate/fast.h"
 #include "validate/validator.h"
 
 #define FIRST_VALUES 256u
@@ -38,34 +38,49 @@ void cn_start_body(struct validator *v, struct span body) {
     const uint8_t *start = v->m->bytes + body.offset;
     v->d.r = (struct reader){start, start + body.length};
     v->in.offset = body.offset;
-    v->top = v->values + VALUES_BEFORE;
-    v->value_limit = (size_t)VALUES_BEFORE + LIMIT_STACK_VALUES + body.length;
+    v->top = v->values;
+    v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
     v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
     v->block_count = 0;
 }
 
-bool cn_validate_with(struct validator *v, uint32_t func, struct span body) {
+bool cn_enter_body(struct validator *v, uint32_t func, struct span body) {
     const struct module *m = v->m;
     cn_start_body(v, body);
-    if (cn_decode_locals(v, module_func_type(m, func)) &&
-        cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]) && cn_validate_code(v))
+    return cn_decode_locals(v, module_func_type(m, func)) &&
+           cn_enter_block(v, BLOCK_FUNCTION, true, m->func_types[func]);
+}
+
+/* The instructions up to the end of the function's block, which must be the end of the body. */
+static bool validate_code(struct validator *v) {
+    do {
+        if (!cn_validate_instruction(v))
+            return false;
+    } while (v->block_count > 0);
+    return cn_decode_left(&v->d) == 0 ||
+           cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
+                          cn_decode_left(&v->d));
+}
+
+bool cn_validate_with(struct validator *v, uint32_t func, struct span body) {
+    if (cn_enter_body(v, func, body) && validate_code(v))
         return true;
     v->d.error->func = func;
     return false;
 }
 
 bool cn_validate_bodies(const struct module *m, struct error *error) {
-    struct quick *quick;
+    struct fast *fast;
     struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
-    bool valid = cn_quick_new(m, &quick) || cn_fail_memory(error);
+    bool valid = cn_fast_new(m, &fast) || cn_fail_memory(error);
     for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++) {
         struct span body = cn_module_body(m, func);
-        valid = (quick && cn_quick_valid(quick, func, body, m->size)) ||
-                cn_validate_with(v, func, body);
+        valid =
+            (fast && cn_fast_valid(fast, func, body, m->size)) || cn_validate_with(v, func, body);
     }
-    cn_quick_drop(quick);
+    cn_fast_drop(fast);
     cn_drop_validator(v);
     if (!valid)
         cn_prefer_malformed(m, error);

@@ -20,23 +20,27 @@ void cn_prefer_malformed_body(const struct module *, uint32_t func, struct span 
 /* Every body, in module order: the first error is the one reported. */
 bool cn_validate_bodies(const struct module *, struct error *);
 
-/* Bodies as they become known, by one thread or several; the outcome is that of one. */
-struct crew;
-/* For so many bytes of code, which decide how many of the threads are worth it: the caller's is one
- * of them. When the module is streamed another works, if there may be another, even where the caller
- * alone would do, and no more than STREAM_SLACK bytes behind the bodies that are ready are read. NULL
- * and *error when memory is exhausted. */
-struct crew *cn_crew_new(const struct module *, size_t code_bytes, uint32_t threads, bool streamed,
-                         struct error *);
-/* Bodies of functions before `end` may be read now. With one thread they are validated at once. */
-void cn_crew_ready(struct crew *, uint32_t end);
+/*
+ * A pool of workers that validates bodies as they become known. Its verdict and its error do not depend on
+ * the number of threads.
+ *
+ * `threads` is the most that may work, the caller's included; `code_bytes` decides how many are worth starting. For
+ * a module that is streamed one helper is started, if it may be, even where the caller alone would do, and
+ * no more than STREAM_SLACK bytes after the bodies that are ready are read. NULL and *error when memory is
+ * exhausted.
+ */
+struct workers;
+struct workers *cn_workers_new(const struct module *, size_t code_bytes, uint32_t threads,
+                               bool streamed, struct error *);
+/* Bodies of functions before `end` may be read from now on. With one thread they are validated at once. */
+void cn_workers_ready(struct workers *, uint32_t end);
 /* Whether an invalid body was found already. */
-bool cn_crew_failed(struct crew *);
-/* Validates what is left, ends the other threads and frees all. True when every body that was ready
- * is valid; else *error is that of the first that is not. */
-bool cn_crew_finish(struct crew *, struct error *);
-/* The same without validating what is left. */
-void cn_crew_drop(struct crew *);
+bool cn_workers_failed(struct workers *);
+/* Validates the rest, joins the threads and frees the pool. True when every body that was ready is valid; else
+ * *error is that of the first invalid one. */
+bool cn_workers_finish(struct workers *, struct error *);
+/* Joins the threads and frees the pool without validating the rest. */
+void cn_workers_drop(struct workers *);
 
 /* One body; `func` in the whole index space. Scratch memory is made and dropped inside. */
 bool cn_validate_body(const struct module *, uint32_t func, struct span body, struct error *);

@@ -14,9 +14,6 @@
 
 #define VT_BASE UINT32_MAX
 
-/* So many values below any that a body pushes may be read; they mean nothing. */
-#define VALUES_BEFORE 4u
-
 enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
 
 /* An open block; small, for there may be millions. */
@@ -42,7 +39,6 @@ struct validator {
     const struct module *m;
     struct alloc *alloc;
     struct instruction in; /* the one at hand */
-    const uint8_t *stop;   /* no step begins here or later, see validate_code.c */
 
     valtype *values, *top; /* top: behind the last */
     size_t value_room;
@@ -103,14 +99,13 @@ bool cn_validate_instruction(struct validator *);
 /* Whether a memory.init or data.drop may stand there at all; else CATNAP_MALFORMED. */
 bool cn_check_data_count(struct validator *);
 
-/* validate_code.c: the instructions of a body up to its end. */
-bool cn_validate_code(struct validator *);
-
 /* validate.c */
 struct validator *cn_make_validator(const struct module *, struct error *);
 void cn_drop_validator(struct validator *);
 /* Makes the body what is read. */
 void cn_start_body(struct validator *, struct span body);
+/* The same, up to the first instruction: with the function's locals, in its block. */
+bool cn_enter_body(struct validator *, uint32_t func, struct span body);
 /* One body, with the validator's scratch memory and error. */
 bool cn_validate_with(struct validator *, uint32_t func, struct span body);
 

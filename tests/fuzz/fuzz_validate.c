@@ -1,6 +1,6 @@
 /*
- * libFuzzer target: bodies through the fast validator in lock step with the full one, and through both paths
- * of the full one (tests/unit/lockstep.h), with tiny limits. The corpus is tests/fuzz/corpus/validate.
+ * libFuzzer target: bodies through the fast validator in lock step with the full one
+ * (tests/unit/lockstep.h), with tiny limits. The corpus is tests/fuzz/corpus/validate.
  *
  * An input is
  *
@@ -9,9 +9,6 @@
  *   mode odd:  seed, mutations         eight bytes, then eight for each mutation of bodies that the
  *                                      generator makes of the seed (tests/unit/bodies.h)
  */
-#ifndef CATNAP_WITH_QUICK
-#define CATNAP_WITH_QUICK
-#endif
 #ifndef CATNAP_TINY_LIMITS
 #define CATNAP_TINY_LIMITS
 #endif
@@ -59,7 +56,7 @@ static struct place *place_of(uint8_t number) {
     p->bytes = world_bytes(w);
     struct module *m = cn_module_decode(&alloc, &registry, CATNAP_FEATURES_WASM2 & ~w->without,
                                         p->bytes.data, p->bytes.size, NULL, &error);
-    require(m && cn_validate_declarations(m, &error) && open_bench(&p->bench, m) && p->bench.quick);
+    require(m && cn_validate_declarations(m, &error) && open_bench(&p->bench, m) && p->bench.fast);
     return p;
 }
 

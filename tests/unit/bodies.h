@@ -188,7 +188,7 @@ struct maker {
     struct made_block blocks[MAKER_BLOCKS];
     uint32_t local_count, operand_count, block_count;
     uint32_t want_deep;    /* so many operands are to be on the stack at times */
-    uint32_t long_table;   /* bytes of a stretch, at least 64, that tables shall fill; or 0 */
+    uint32_t long_table;   /* bytes of a window, at least 64, that tables shall fill; or 0 */
     uint32_t percent_wide; /* numbers that are encoded in more bytes than they need */
 };
 

@@ -1,7 +1,7 @@
 /*
  * The fast validator run in lock step with the full one: before each instruction that the fast one looks
  * at, the full one is taken to the same place, and both must agree on the position, the open blocks with
- * their kinds, types and labels, and all operands. Included instead of linking validate/quick.c, with
+ * their kinds, types and labels, and all operands. Included instead of linking validate/fast.c, with
  * CATNAP_TINY_LIMITS or without.
  *
  * Whoever includes it defines DISAGREE(format, ...), which reports and does not return.
@@ -17,7 +17,7 @@
 struct look;
 static void observe(const struct look *);
 #define OBSERVE(look) observe(look)
-#include "validate/quick.c"
+#include "validate/fast.c"
 
 /* The full validator's state while the fast one looks at the same body; NULL where nothing is compared. */
 static struct validator *locked;
@@ -34,8 +34,8 @@ static void lockstep_require(bool condition, const char *what) {
 
 /* Operands of one block, from the top down: those of the word and, behind a mark, those spilled down to
  * `lowest`; and the types below `top` in the full validator's stack. */
-static void compare_operands(const struct quick *q, uint64_t word, uint32_t spilled,
-                             uint32_t lowest, const struct block *block, const valtype *top) {
+static void compare_operands(const struct fast *q, uint64_t word, uint32_t spilled, uint32_t lowest,
+                             const struct block *block, const valtype *top) {
     while (word != 0) {
         uint8_t type = word & 0xFF;
         if (type == SPILLED) {
@@ -58,7 +58,7 @@ static void compare_operands(const struct quick *q, uint64_t word, uint32_t spil
 }
 
 /* A block: its note, its frame or NULL when it is simple. */
-static void compare_block(const struct quick *q, const struct block *block, uint8_t note,
+static void compare_block(const struct fast *q, const struct block *block, uint8_t note,
                           const struct frame *frame) {
     struct types results = cn_block_results(locked, block), params = cn_block_params(locked, block);
     valtype type = frame ? frame->type : 0;
@@ -74,7 +74,7 @@ static void compare_block(const struct quick *q, const struct block *block, uint
 }
 
 static void compare_blocks(const struct look *l) {
-    const struct quick *q = l->q;
+    const struct fast *q = l->q;
     const struct frame *frame = l->frame;
     const uint8_t *note = l->note;
     const valtype *top = locked->top;
@@ -101,7 +101,7 @@ static void compare_blocks(const struct look *l) {
 
 /* The fast validator stands before an instruction that it has not looked at. */
 static void observe(const struct look *l) {
-    const struct quick *q = l->q;
+    const struct fast *q = l->q;
     if (!locked)
         return;
     if (l->at > l->end) { /* it will refuse, and the other cannot follow */
@@ -127,73 +127,47 @@ static void observe(const struct look *l) {
 /* A module with what validates its bodies, which may lie in bytes of their own. */
 struct bench {
     struct module *m;
-    struct quick *quick;   /* or NULL */
-    struct validator *one; /* in lock step, and alone with careful steps */
-    struct validator *two; /* as bodies are usually validated */
-    struct error error;    /* of both */
+    struct fast *fast;      /* or NULL */
+    struct validator *full; /* in lock step, and alone */
+    struct error error;     /* of the full validator */
 };
 
 static bool open_bench(struct bench *b, struct module *m) {
     *b = (struct bench){.m = m};
-    b->one = cn_make_validator(m, &b->error);
-    b->two = cn_make_validator(m, &b->error);
-    return b->one && b->two && cn_quick_new(m, &b->quick);
+    b->full = cn_make_validator(m, &b->error);
+    return b->full && cn_fast_new(m, &b->fast);
 }
 
 static inline void close_bench(struct bench *b) {
-    cn_quick_drop(b->quick);
-    cn_drop_validator(b->one);
-    cn_drop_validator(b->two);
+    cn_fast_drop(b->fast);
+    cn_drop_validator(b->full);
 }
 
 /* Lets the module's bodies be read from these bytes. */
 static void set_bytes(struct bench *b, const uint8_t *bytes, size_t size) {
     b->m->bytes = bytes;
     b->m->size = size;
-    b->one->d.base = b->two->d.base = bytes;
-    if (b->quick)
-        b->quick->base = b->quick->end = NULL; /* other bytes may be in the same place */
-}
-
-static bool start_carefully(struct bench *b, uint32_t func, struct span body) {
-    b->error = (struct error){.status = CATNAP_OK};
-    cn_start_body(b->one, body);
-    return cn_decode_locals(b->one, module_func_type(b->m, func)) &&
-           cn_enter_block(b->one, BLOCK_FUNCTION, true, b->m->func_types[func]);
-}
-
-/* Instruction by instruction, without the full validator's own fast paths. */
-static bool validate_carefully(struct bench *b, uint32_t func, struct span body) {
-    struct validator *v = b->one;
-    bool valid = start_carefully(b, func, body);
-    while (valid && v->block_count > 0)
-        valid = cn_validate_instruction(v);
-    return valid && (cn_decode_left(&v->d) == 0 ||
-                     cn_decode_fail(&v->d, "function body: %zu bytes after the final end",
-                                    cn_decode_left(&v->d)));
+    b->full->d.base = bytes;
+    if (b->fast)
+        b->fast->base = b->fast->end = NULL; /* other bytes may be in the same place */
 }
 
 /*
  * The verdicts on a body of a function: bit 0 of the fast validator, bit 1 of the full one. Does not
- * return when they contradict each other, or the full one's fast and careful paths.
+ * return when they contradict each other.
  */
 static uint32_t judge(struct bench *b, uint32_t func, struct span body, size_t known) {
     bool accepted = false;
-    if (b->quick) {
-        locked = start_carefully(b, func, body) ? b->one : NULL;
-        accepted = cn_quick_valid(b->quick, func, body, known);
+    if (b->fast) {
+        b->error = (struct error){.status = CATNAP_OK};
+        locked = cn_enter_body(b->full, func, body) ? b->full : NULL;
+        accepted = cn_fast_valid(b->fast, func, body, known);
         locked = NULL;
     }
-    bool valid = validate_carefully(b, func, body);
-    struct error careful = b->error;
-    if (accepted && !valid)
-        DISAGREE("accepted, but: %s at offset %u", careful.message, (uint32_t)careful.offset);
     b->error = (struct error){.status = CATNAP_OK};
-    if (cn_validate_with(b->two, func, body) != valid || b->error.status != careful.status ||
-        b->error.offset != careful.offset || strcmp(b->error.message, careful.message) != 0)
-        DISAGREE("the full validator says \"%s\", by careful steps \"%s\"", b->error.message,
-                 careful.message);
-    b->error = careful;
+    bool valid = cn_validate_with(b->full, func, body);
+    if (accepted && !valid)
+        DISAGREE("accepted, but: %s at offset %u", b->error.message, (uint32_t)b->error.offset);
     return (uint32_t)accepted | (valid ? 2 : 0);
 }
 

@@ -5,9 +5,6 @@
  *
  * With arguments it compares them on the bodies of these modules instead.
  */
-#ifndef CATNAP_WITH_QUICK
-#define CATNAP_WITH_QUICK /* also where the library does without */
-#endif
 #ifdef REAL_LIMITS
 #undef CATNAP_TINY_LIMITS
 #elif !defined(CATNAP_TINY_LIMITS)
@@ -72,7 +69,7 @@ static void open_place(struct place *p, const struct world *w) {
     if (!m || !cn_validate_declarations(m, &error))
         fail_msg("%s: %s", w->name, error.message);
     assert_true(open_bench(&p->bench, m));
-    assert_non_null(p->bench.quick);
+    assert_non_null(p->bench.fast);
     at_hand.world = w->name;
 }
 
@@ -197,7 +194,7 @@ static void short_bodies_agree(void **state) {
         for (uint32_t i = 0; i < operands; i++)
             PUT(&beginning, 0x20, i & 1);
         enumerate(&p, &beginning, operands == 0 ? 3 : 2);
-        for (uint32_t i = 0; i < 61 - 2 * operands; i++) /* across the end of a tiny stretch */
+        for (uint32_t i = 0; i < 61 - 2 * operands; i++) /* across the end of a tiny window */
             put(&beginning, OP_nop);
         enumerate(&p, &beginning, 2);
         drop_bytes(&beginning);
@@ -337,7 +334,7 @@ static void nothing_behind_is_read(void **state) {
 
 #define BATCH 4u /* bodies that lie one behind another */
 
-/* Judges them in one stretch of bytes, with gaps; `known` ends far behind, or as a stream lets it. */
+/* Judges them in one window of bytes, with gaps; `known` ends far behind, or as a stream lets it. */
 static void judge_batch(struct place *p, struct random *r, const uint32_t *funcs,
                         const struct bytes *bodies) {
     static const uint8_t tails[][2] = {{0x0B, 0x0B}, {0, 0}, {0x1A, 0x0B}, {0x80, 0x80}, {0x41, 0}};
@@ -436,7 +433,7 @@ static void long_tables_agree(void **state) {
     uint32_t made[4] = {0};
     struct place p;
     open_place(&p, &worlds[0]);
-    judge_seeds(&p, 77000000, 77000000 + 150, STRETCH, made);
+    judge_seeds(&p, 77000000, 77000000 + 150, WINDOW, made);
     close_place(&p);
     assert_int_equal(made[1], 0);
     assert_true(made[3] > 30);

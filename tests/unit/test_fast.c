@@ -3,12 +3,12 @@
 #include "load.h"
 
 #include "binary/opcodes.h"
-#include "validate/quick.h"
+#include "validate/fast.h"
 
 #define BEHIND 256u /* bytes behind the module, which the fast validator may read */
 
 static void need_the_fast_validator(void) {
-#if defined(CATNAP_NO_QUICK) || defined(CATNAP_TINY_LIMITS)
+#if defined(CATNAP_TINY_LIMITS) || defined(CATNAP_SMALL)
     skip();
 #endif
 }
@@ -44,7 +44,7 @@ static struct bytes module_of(const uint8_t *code, size_t size) {
  * does not come so far. */
 static uint32_t verdicts(struct loader *l, const struct bytes *b) {
     uint8_t *copy = calloc(1, b->size + BEHIND);
-    struct quick *quick = NULL;
+    struct fast *fast = NULL;
     uint32_t found = 4;
     assert_non_null(copy);
     memcpy(copy, b->data, b->size);
@@ -52,10 +52,10 @@ static uint32_t verdicts(struct loader *l, const struct bytes *b) {
         cn_module_decode(&l->alloc, &l->registry, l->features, copy, b->size, NULL, &l->error);
     if (m && cn_validate_before_code(m, &l->error) && cn_validate_after_code(m, &l->error)) {
         struct span body = cn_module_body(m, 0);
-        assert_true(cn_quick_new(m, &quick));
+        assert_true(cn_fast_new(m, &fast));
         found = cn_validate_body(m, 0, body, &l->error) ? 2 : 0;
-        found |= quick && cn_quick_valid(quick, 0, body, b->size + BEHIND);
-        cn_quick_drop(quick);
+        found |= fast && cn_fast_valid(fast, 0, body, b->size + BEHIND);
+        cn_fast_drop(fast);
     }
     cn_module_release(m);
     free(copy);
@@ -184,14 +184,14 @@ static void unknown_declarations_are_refused(void **state) {
     struct module *m =
         cn_module_decode(&l.alloc, &l.registry, l.features, copy, b.size, NULL, &l.error);
     assert_non_null(m);
-    struct quick *quick;
+    struct fast *fast;
     valtype typed_reference = 0x12345678, was;
 #define NOT_TAKEN(change, undo)                                                                    \
     do {                                                                                           \
-        assert_true(cn_quick_new(m, &quick) && quick);                                             \
-        cn_quick_drop(quick);                                                                      \
+        assert_true(cn_fast_new(m, &fast) && fast);                                                \
+        cn_fast_drop(fast);                                                                        \
         change;                                                                                    \
-        assert_true(cn_quick_new(m, &quick) && !quick);                                            \
+        assert_true(cn_fast_new(m, &fast) && !fast);                                               \
         undo;                                                                                      \
     } while (0)
     for (uint32_t bit = 0; bit < 64; bit++)
@@ -372,5 +372,5 @@ int main(void) {
         cmocka_unit_test(nothing_invalid_hides_behind_tables),
         cmocka_unit_test(no_alignment_hides_among_operands),
     };
-    return cmocka_run_group_tests_name("unit/quick", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("unit/fast", tests, NULL, NULL);
 }

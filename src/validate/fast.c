@@ -1,29 +1,34 @@
 /*
- * The fast validator, see quick.h. docs/explanation/validation.md argues why a body that it accepts is valid.
+ * The fast validator: see fast.h. docs/explanation/validation.md argues why a body that it accepts is valid.
  *
- * A validator that jumps to different code for each opcode loses most of its time to mispredicted
- * jumps. Here one branch-free loop takes nearly all instructions; a table of rows, one for each opcode,
- * says what an instruction expects and what it leaves.
+ * A validator that jumps to different code for each opcode loses most of its time to mispredicted jumps. Here
+ * one loop without a branch on the opcode takes nearly all instructions:
  *
- * - The operands of the innermost block are the bytes of one word, the topmost in the lowest byte.
- *   When there are more than seven, some are spilled to memory:
+ *     at ──▶ [opcode][byte] ...
+ *              │       │
+ *              │       └─▶ of_byte[byte]: type of that local, blocks that a label needs, faults
+ *              └─────────▶ rows[opcode]:  operands expected and left, which parts of of_byte count
+ *
+ *     operands = rotate(operands), masked, with the result's type in the lowest byte
+ *     at      += lengths[at - base]
+ *
+ * - The operands of the innermost block are the bytes of one word, the topmost in the lowest byte. When there
+ *   are more than seven, four of them are spilled to memory and a mark takes their place:
  *
  *       byte   7      6     5     4     3     2     1     0
  *            [ 0 ] [ 0 ] [ 0 ] [ 0 ] [SPILLED] [i32] [i64] [i32 = top]
  *
- * - The lengths of the instructions that could begin at each byte of the next stretch of the module are
- *   found beforehand, by vector instructions (binary/lengths.h). So the loop need not decode an
- *   instruction to know where the next one begins.
- * - Most blocks are simple: they take and result in nothing, and begin where the enclosing block has no
- *   operands. A count of them is all that the loop needs. The other open blocks have a frame each.
+ * - The lengths of the instructions that could begin at each byte of the next window of the module are found
+ *   beforehand by vector instructions (binary/lengths.h), so that the loop does not decode an
+ *   instruction to find the next one.
+ * - Most blocks are simple: they have neither parameters nor results and begin where the enclosing block has
+ *   no operands. The loop only counts them. Each of the other open blocks has a struct frame.
  *
- * An instruction that the loop does not take is for take_special(), then for take_any(). They accept an
- * instruction only if the full validator would; whatever they do not know they refuse, and the whole body
- * is left to the full validator.
+ * An instruction that the loop does not take goes to take_special(), then to take_any(). These accept an
+ * instruction only if the full validator would. Everything that they do not know they refuse, and the whole
+ * body is left to the full validator.
  */
-#include "validate/quick.h"
-
-#ifndef CATNAP_NO_QUICK
+#include "validate/fast.h"
 
 #include <assert.h>
 #include <string.h>
@@ -37,13 +42,19 @@
  * CATNAP_TINY_LIMITS, so that every one of these boundaries is crossed all the time.
  */
 #ifdef CATNAP_TINY_LIMITS
-#define STRETCH 64u
+#define WINDOW 64u
 #define MOST_BLOCKS 8u
 #define MOST_FRAMES 4u
 #define MOST_LOCALS 130u
 #define MOST_SPILLED 2u
+#elif defined(CATNAP_SMALL)
+#define WINDOW 2048u
+#define MOST_BLOCKS 1024u
+#define MOST_FRAMES 128u
+#define MOST_LOCALS 512u
+#define MOST_SPILLED 64u
 #else
-#define STRETCH 16384u /* bytes measured at a time; their lengths stay in the first-level cache */
+#define WINDOW 16384u /* bytes measured at a time; their lengths stay in the first-level cache */
 #define MOST_BLOCKS 8192u /* open when take_rest() is entered */
 #define MOST_FRAMES 512u  /* open blocks that are not simple */
 #define MOST_LOCALS 1024u /* of a function, parameters included */
@@ -55,10 +66,10 @@
 /* Bytes of the longest instruction that is read without a look at what is left: a shuffle with its
  * prefix, an opcode of five bytes and 16 lanes. */
 #define LONGEST_READ 22u
-/* Open blocks, at most: in the rest of a stretch the loop opens one for each two bytes. */
-#define MOST_OPEN (MOST_BLOCKS + STRETCH / 2 + 1)
+/* Open blocks, at most: in the rest of a window the loop opens one for each two bytes. */
+#define MOST_OPEN (MOST_BLOCKS + WINDOW / 2 + 1)
 
-static_assert(STRETCH % LENGTHS_WIDEST == 0, "lengths are written a whole vector at a time");
+static_assert(WINDOW % LENGTHS_WIDEST == 0, "lengths are written a whole vector at a time");
 static_assert(LENGTH_SPECIAL == 0x80, "such lengths are negative as int8_t");
 static_assert(LENGTHS_READ_BEHIND <= REACH && LONGEST_READ <= REACH,
               "nothing is read out of reach");
@@ -146,17 +157,17 @@ static_assert(SPILLED < VT_EXTERNREF && VT_EXTERNREF < VT_FUNCREF && VT_FUNCREF 
                   VT_V128 < VT_F64 && VT_I32 < 0x80,
               "a known type is a byte, and not the mark");
 
-struct quick {
+struct fast {
     const struct module *m;
     find_lengths find_lengths;
     const uint8_t *limit;      /* no instruction may begin from here on */
-    const uint8_t *base, *end; /* the stretch that was measured: lengths[at - base] is for `at` */
+    const uint8_t *base, *end; /* the window that was measured: lengths[at - base] is for `at` */
     uint32_t local_count, cleared, spilled;
     uint32_t spills[MOST_SPILLED];
     uint8_t local_types[MOST_LOCALS];
     uint64_t of_byte[256];
     struct frame frames[1 + MOST_FRAMES]; /* the first is below the function's */
-    uint8_t lengths[STRETCH];
+    uint8_t lengths[WINDOW];
     uint8_t notes[2 + MOST_OPEN];  /* the first is below the function's, the last is never used */
     struct signature signatures[]; /* of the module's types */
 };
@@ -255,7 +266,7 @@ static inline uint64_t rotated(uint64_t operands, const struct row *row) {
 
 /* How far the validation of a body has come. */
 struct look {
-    struct quick *q;
+    struct fast *q;
     const uint8_t *at, *end; /* the next instruction; the end of the body */
     uint64_t operands;       /* of the innermost block */
     uint8_t *note;           /* of the innermost block, in q->notes */
@@ -270,7 +281,7 @@ struct look {
 
 /* Where there are operands in all eight bytes: the lower four stay. */
 static bool spill(struct look *l) {
-    struct quick *q = l->q;
+    struct fast *q = l->q;
     if (q->spilled == MOST_SPILLED)
         return false;
     q->spills[q->spilled++] = (uint32_t)(l->operands >> 32);
@@ -311,7 +322,7 @@ static void push(struct look *l, valtype type) {
 
 /*
  * Types that are bytes of the operand word as they are. Everything else, such as references with a type
- * index, is refused before it comes here: cn_quick_new() looks at the declarations, is_known_here() at
+ * index, is refused before it comes here: cn_fast_new() looks at the declarations, is_known_here() at
  * types in bodies.
  */
 static bool is_known(valtype type) {
@@ -324,7 +335,7 @@ static uint8_t byte_of(valtype type) {
 }
 
 /* A type as the body's own byte, of a feature that the module may use. References are rare. */
-static bool is_known_here(const struct quick *q, uint8_t type) {
+static bool is_known_here(const struct fast *q, uint8_t type) {
     return vt_is_num(type) || (type == VT_V128 && (q->m->features & CATNAP_FEATURE_SIMD));
 }
 
@@ -683,8 +694,8 @@ static bool take_any(struct look *l) {
 /* ---- The loop ---- */
 
 /* Finds the lengths of instructions from here on. */
-static void measure(struct quick *q, const uint8_t *at) {
-    size_t left = (size_t)(q->limit - at), size = left < STRETCH ? left : STRETCH;
+static void measure(struct fast *q, const uint8_t *at) {
+    size_t left = (size_t)(q->limit - at), size = left < WINDOW ? left : WINDOW;
     q->find_lengths(q->lengths, at, size);
     q->base = at;
     q->end = at + size;
@@ -750,9 +761,9 @@ static inline bool take_special(struct look *l, uint32_t length) {
     return true;
 }
 
-/* An instruction that neither the loop nor take_special() takes, or the end of a stretch. */
+/* An instruction that neither the loop nor take_special() takes, or the end of a window. */
 static __attribute__((noinline)) bool take_rest(struct look *l) {
-    struct quick *q = l->q;
+    struct fast *q = l->q;
     if (l->at >= l->end || l->at >= q->limit || (size_t)(l->note - q->notes) >= MOST_BLOCKS)
         return false;
     if (l->at >= q->end) {
@@ -765,7 +776,7 @@ static __attribute__((noinline)) bool take_rest(struct look *l) {
 }
 
 /* The instructions of the body, which must end where the function's block ends. */
-static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end) {
+static bool look_at_code(struct fast *q, const uint8_t *at, const uint8_t *end) {
     struct look l = {q, at, end, 0, &q->notes[1], &q->frames[1], 0};
     for (;;) {
         const uint8_t *stop = q->end;
@@ -794,7 +805,7 @@ static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end)
         l.note = note;
         l.simple = simple;
         OBSERVE(&l);
-        /* Of an instruction that begins behind the stretch no length is known, and `length` is not less than
+        /* Of an instruction that begins behind the window no length is known, and `length` is not less than
          * 0. */
         if (length < 0 && take_special(&l, (uint32_t)length & 0x7F))
             continue;
@@ -810,12 +821,12 @@ static bool look_at_code(struct quick *q, const uint8_t *at, const uint8_t *end)
 /* Locals whose index is one byte. */
 #define BYTE_LOCALS 128u
 
-static void set_local(struct quick *q, uint32_t index, uint64_t meaning) {
+static void set_local(struct fast *q, uint32_t index, uint64_t meaning) {
     if (index < BYTE_LOCALS)
         q->of_byte[index] = (q->of_byte[index] & ~(FAULT_NO_LOCAL | BYTE_TYPE)) | meaning;
 }
 
-static void add_locals(struct quick *q, uint32_t count, uint8_t type) {
+static void add_locals(struct fast *q, uint32_t count, uint8_t type) {
     for (; count > 0; count--) {
         set_local(q, q->local_count, type);
         q->local_types[q->local_count++] = type;
@@ -823,7 +834,7 @@ static void add_locals(struct quick *q, uint32_t count, uint8_t type) {
 }
 
 /* The parameters and declared locals; *at moves behind the declaration. */
-static bool take_locals(struct quick *q, const struct functype *type, const uint8_t **at,
+static bool take_locals(struct fast *q, const struct functype *type, const uint8_t **at,
                         const uint8_t *end) {
     uint32_t runs, count;
     q->local_count = 0;
@@ -843,7 +854,7 @@ static bool take_locals(struct quick *q, const struct functype *type, const uint
 }
 
 /* Likewise; locals of the body before that this one has not are forgotten in either case. */
-static bool start_locals(struct quick *q, const struct functype *type, const uint8_t **at,
+static bool start_locals(struct fast *q, const struct functype *type, const uint8_t **at,
                          const uint8_t *end) {
     bool good = take_locals(q, type, at, end);
     for (uint32_t i = q->local_count; i < q->cleared && i < BYTE_LOCALS; i++)
@@ -852,7 +863,7 @@ static bool start_locals(struct quick *q, const struct functype *type, const uin
     return good;
 }
 
-bool cn_quick_valid(struct quick *q, uint32_t func, struct span body, size_t known) {
+bool cn_fast_valid(struct fast *q, uint32_t func, struct span body, size_t known) {
     const struct module *m = q->m;
     const struct functype *type = module_func_type(m, func);
     const uint8_t *at = m->bytes + body.offset, *end = at + body.length;
@@ -885,7 +896,7 @@ static struct signature signature_of(const struct functype *type) {
 }
 
 static size_t size_of(const struct module *m) {
-    return sizeof(struct quick) + m->type_count * sizeof(struct signature);
+    return sizeof(struct fast) + m->type_count * sizeof(struct signature);
 }
 
 static bool knows_type(const struct deftype *type) {
@@ -929,11 +940,11 @@ static uint64_t meaning_of(const struct module *m, uint32_t byte) {
     return meaning;
 }
 
-bool cn_quick_new(const struct module *m, struct quick **quick) {
-    *quick = NULL;
+bool cn_fast_new(const struct module *m, struct fast **fast) {
+    *fast = NULL;
     if (!knows_declarations(m))
         return true;
-    struct quick *q = cn_alloc(m->alloc, size_of(m));
+    struct fast *q = cn_alloc(m->alloc, size_of(m));
     if (!q)
         return false;
     q->m = m;
@@ -944,13 +955,11 @@ bool cn_quick_new(const struct module *m, struct quick **quick) {
         q->signatures[i] = signature_of(module_functype(m, i));
     for (uint32_t i = 0; i < 256; i++)
         q->of_byte[i] = meaning_of(m, i);
-    *quick = q;
+    *fast = q;
     return true;
 }
 
-void cn_quick_drop(struct quick *q) {
+void cn_fast_drop(struct fast *q) {
     if (q)
         cn_free(q->m->alloc, q, size_of(q->m));
 }
-
-#endif
