@@ -2,6 +2,7 @@
  * numbers alone, and as many of them as the type says, go straight through. */
 #include "api/api.h"
 #include "api/numbers.h"
+#include "base/likely.h"
 #include "exec/calls.h"
 
 #define SMALL_SLOTS 16
@@ -95,7 +96,7 @@ CN_INLINE bool hold(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
     if (!cn_store_enter(ref->store))
         return false;
-    if (__builtin_expect(ref->handles > 0, 1)) {
+    if (likely(ref->handles > 0)) {
         ref->handles++;
     } else {
         cn_object_retain(ref);
@@ -108,12 +109,12 @@ CN_INLINE bool hold(const wasm_func_t *func) {
 CN_INLINE void let_go(const wasm_func_t *func) {
     struct wasm_ref_t *ref = (struct wasm_ref_t *)(uintptr_t)&func->ref;
     bool last = ref->handles <= 1;
-    if (__builtin_expect(!last, 1))
+    if (likely(!last))
         ref->handles--;
     else
         ref->store->handles++;
     cn_store_leave(ref->store);
-    if (__builtin_expect(last, 0))
+    if (unlikely(last))
         cn_object_release(ref);
 }
 
@@ -143,14 +144,14 @@ APART static void void_results(const struct functype *type, void *results, size_
 /* Values are put where the call wants them, or into `small` when that is nowhere. */
 CN_INLINE uint64_t *place_for(const wasm_func_t *func, uint64_t *small) {
     uint64_t *place = cn_call_place((wasm_func_t *)(uintptr_t)func);
-    return __builtin_expect(place != NULL, 1) ? place : small;
+    return likely(place != NULL) ? place : small;
 }
 
 CN_INLINE wasm_trap_t *call_placed(const wasm_func_t *func, uint64_t *slots, uint64_t *small) {
     wasm_func_t *called = (wasm_func_t *)(uintptr_t)func;
-    if (__builtin_expect(func->ref.store->deleted, 0))
+    if (unlikely(func->ref.store->deleted))
         return deleted_trap(func->ref.store);
-    return __builtin_expect(slots != small, 1) ? cn_call_placed(called) : cn_call(called, slots);
+    return likely(slots != small) ? cn_call_placed(called) : cn_call(called, slots);
 }
 
 /* Whether this is one: if not, nothing was done. */
@@ -164,9 +165,9 @@ CN_INLINE bool call_numbers(const wasm_func_t *func, const void *arguments, size
         return false;
     uint64_t *slots = place_for(func, small);
     bool fits = numbers_to_slots(arguments, stride, ft_params(type), type->param_count, slots);
-    if (__builtin_expect(fits, 1)) {
+    if (likely(fits)) {
         *trap = call_placed(func, slots, small);
-        if (__builtin_expect(!*trap, 1))
+        if (likely(!*trap))
             numbers_from_slots(results, stride, ft_results(type), type->result_count, slots);
         else
             void_results(type, results, stride);

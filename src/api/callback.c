@@ -1,6 +1,7 @@
 /* The host functions' side of a call: slots become values, and values slots again. */
 #include "api/api.h"
 #include "api/numbers.h"
+#include "base/likely.h"
 
 #define SMALL_NUMBERS 8
 #define SMALL_VALUES_BYTES (10 * sizeof(catnap_val_t))
@@ -135,7 +136,7 @@ CN_INLINE wasm_trap_t *call_numbers(enum signature signature, wasm_func_t *func,
     numbers_from_slots(values, stride, ft_params(type), params, slots);
     numbers_zero(results, stride, ft_results(type), count);
     wasm_trap_t *trap = invoke(signature, func, caller, values, results);
-    if (__builtin_expect(trap != NULL, 0))
+    if (unlikely(trap != NULL))
         return adopt_trap(func->ref.store, trap);
     if (!numbers_to_slots(results, stride, ft_results(type), count, slots))
         return refuse_results(func, (struct values){results, count, stride}, slots);
@@ -167,7 +168,7 @@ wasm_trap_t *cn_callback_wide(wasm_func_t *func, struct catnap_caller_t *caller,
 wasm_trap_t *cn_callback_raw(wasm_func_t *func, struct catnap_caller_t *caller, uint64_t *slots) {
     const struct functype *type = func->type;
     wasm_trap_t *trap = ((catnap_raw_callback_t)func->user_callback)(func->env, caller, slots);
-    if (__builtin_expect(trap != NULL, 0))
+    if (unlikely(trap != NULL))
         return adopt_trap(func->ref.store, trap);
     copy_narrow(slots, slots, type->result_slots, type->narrow_results, ft_results(type));
     return NULL;

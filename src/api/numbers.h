@@ -6,6 +6,7 @@
 #define CN_API_NUMBERS_H
 
 #include "api/api.h"
+#include "base/likely.h"
 
 /* Kinds count up as the types' codes count down. */
 #define KIND_OF_NUMBER(type) ((wasm_valkind_t)(VT_I32 - (type)))
@@ -66,7 +67,7 @@ CN_INLINE void copy_narrow(uint64_t *to, const uint64_t *from, uint32_t count, u
             to[i] = from[i];
         }
     }
-    if (__builtin_expect(count > 32, 0))
+    if (unlikely(count > 32))
         cn_slots_narrow(to, count, types);
 }
 

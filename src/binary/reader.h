@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/likely.h"
+
 struct reader {
     const uint8_t *at, *end;
 };
@@ -23,7 +25,7 @@ bool cn_read_s33_slow(struct reader *, int64_t *value, bool *too_long);
 bool cn_read_s64_slow(struct reader *, int64_t *value, bool *too_long);
 
 static inline bool cn_read_u32(struct reader *r, uint32_t *value, bool *too_long) {
-    if (__builtin_expect(r->at < r->end && *r->at < 0x80, 1)) {
+    if (likely(r->at < r->end && *r->at < 0x80)) {
         *value = *r->at++;
         return true;
     }
@@ -35,7 +37,7 @@ static inline __attribute__((always_inline)) bool cn_u32_in_reach(const uint8_t 
                                                                   uint32_t *value) {
     const uint8_t *p = *at;
     uint32_t result = *p++;
-    if (__builtin_expect(result >= 0x80, 0)) {
+    if (unlikely(result >= 0x80)) {
         result &= 0x7F;
         uint32_t shift = 7;
         while (*p >= 0x80 && shift < 28) {
@@ -54,7 +56,7 @@ static inline __attribute__((always_inline)) bool cn_u32_in_reach(const uint8_t 
 /* For validated bytes. */
 static inline uint32_t cn_u32_valid(const uint8_t **at) {
     uint32_t value = *(*at)++;
-    if (__builtin_expect(value < 0x80, 1))
+    if (likely(value < 0x80))
         return value;
     value &= 0x7F;
     for (uint32_t shift = 7;; shift += 7) {
@@ -66,7 +68,7 @@ static inline uint32_t cn_u32_valid(const uint8_t **at) {
 }
 static inline uint64_t cn_u64_valid(const uint8_t **at) {
     uint64_t value = *(*at)++;
-    if (__builtin_expect(value < 0x80, 1))
+    if (likely(value < 0x80))
         return value;
     value &= 0x7F;
     for (uint32_t shift = 7;; shift += 7) {
@@ -78,7 +80,7 @@ static inline uint64_t cn_u64_valid(const uint8_t **at) {
 }
 static inline int64_t cn_s64_valid(const uint8_t **at) {
     uint64_t value = *(*at)++;
-    if (__builtin_expect(value < 0x80, 1))
+    if (likely(value < 0x80))
         return (int64_t)(value ^ 0x40) - 0x40;
     value &= 0x7F;
     for (uint32_t shift = 7;;) {

@@ -6,6 +6,7 @@
 #include "bytecode/bytecode.h"
 #include "bytecode/verify.h"
 #include "code/first_call.h"
+#include "runtime/frames.h"
 #include "translate/translate.h"
 
 /* Where a block begins in usual code and in code of steps: cells from the first. */
@@ -132,7 +133,7 @@ static const struct fuel_block *find_block(const struct code *steps, uint32_t wh
 }
 
 const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *instance) {
-    const struct code *whole = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
+    const struct code *whole = frame_code(vm->fp);
     struct translation_config config = cn_code_translation(instance, whole);
     struct error error;
     const void *entry = &whole->steps;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/likely.h"
 #include "base/platform.h"
 #include "exec/internal.h"
 
@@ -10,8 +11,6 @@
 
 /* Cost counts here: calls of small functions consist of this. */
 #define CALL_INLINE static inline __attribute__((always_inline))
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* Makes the first frame of a call above the entry record at `record`, where the arguments already
  * are. On failure the event is set and vm->pc and vm->fp are the outer call's; false. */
@@ -239,7 +238,7 @@ bool cn_call_held_host(struct machine *vm, struct wasm_instance_t *instance, str
 }
 
 void cn_collect_inside(struct machine *vm, const uint64_t *pc, uint64_t *fp) {
-    const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
+    const struct code *code = frame_code(fp);
     if (!vm->store->may_have_garbage)
         return;
     vm->pc = pc;

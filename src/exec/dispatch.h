@@ -20,6 +20,8 @@
 
 #include <stdint.h>
 
+#include "base/likely.h"
+
 struct machine;
 struct wasm_instance_t;
 
@@ -134,8 +136,5 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 #define UW (((const uint32_t *)(pc + 1))[1])
 #define X (pc[2])
 #define SLOT(field) fp[O(field)]
-
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #endif

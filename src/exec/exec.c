@@ -130,8 +130,7 @@ const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }
 static bool fault_is_ours(struct guard_scope *scope, const void *pc, void *fp, uintptr_t address) {
     struct machine *vm = scope->owner;
     const uint64_t *frame = fp;
-    const struct wasm_instance_t *instance =
-        (const struct wasm_instance_t *)(uintptr_t)frame[FRAME_INSTANCE];
+    const struct wasm_instance_t *instance = frame_instance(frame);
     const struct wasm_memory_t *memory = instance->memories[0];
     uintptr_t base = (uintptr_t)memory->base;
     if (address < base || address - base >= memory->reserved)

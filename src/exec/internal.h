@@ -9,6 +9,7 @@
 #include "exec/run.h"
 #include "runtime/bulk.h"
 #include "runtime/collect.h"
+#include "runtime/frames.h"
 #include "runtime/instance.h"
 #include "runtime/machine.h"
 #include "runtime/store.h"
@@ -45,8 +46,8 @@ bool cn_enter(struct machine *, struct wasm_func_t *, uint64_t *record, const ui
 /* The own trap that the event is, with its frames. */
 struct wasm_trap_t *cn_take_trap(struct machine *);
 /* Writes frames but for `left_out` of them behind the innermost ones; returns how many there are. */
-size_t cn_frames_from(struct machine *, const uint64_t *pc, const uint64_t *fp,
-                      struct trap_frame *out, size_t innermost, size_t left_out);
+size_t cn_frames_from(struct machine *, const uint64_t *pc, uint64_t *fp, struct trap_frame *out,
+                      size_t innermost, size_t left_out);
 
 /* From a handler, at an instruction whose operands are in their slots: collects if anything was made or let go
  * since the last collection. */

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/likely.h"
+
 static inline float f32_of_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -51,12 +53,12 @@ static inline uint64_t rem_s64(uint64_t a, uint64_t b) {
 /* fmin and fmax of section 4.3.3: a NaN wins, and -0 is below +0. */
 #define DEFINE_MIN_MAX(T, name, bits_of, of_bits)                                                  \
     static inline T name##_min(T a, T b) {                                                         \
-        if (__builtin_expect(!(a < b || a > b), 0))                                                \
+        if (unlikely(!(a < b || a > b)))                                                \
             return a == b ? of_bits(bits_of(a) | bits_of(b)) : a + b;                              \
         return a < b ? a : b;                                                                      \
     }                                                                                              \
     static inline T name##_max(T a, T b) {                                                         \
-        if (__builtin_expect(!(a < b || a > b), 0))                                                \
+        if (unlikely(!(a < b || a > b)))                                                \
             return a == b ? of_bits(bits_of(a) & bits_of(b)) : a + b;                              \
         return a > b ? a : b;                                                                      \
     }
@@ -98,7 +100,7 @@ static inline double f64_nearest(double a) { return a != a ? a + a : rint(a); }
 
 #define DEFINE_TRUNC_SAT(name, T, R, SIGNED, fits, low, high)                                      \
     static inline R name(T a) {                                                                    \
-        if (__builtin_expect(fits(a), 1))                                                          \
+        if (likely(fits(a)))                                                          \
             return (R)(SIGNED)a;                                                                   \
         return a != a ? 0 : a < 0 ? (R)(low) : (R)(high);                                          \
     }

@@ -1,6 +1,7 @@
 /* Resumable runs: a call with a value stack of its own. */
 #include <string.h>
 
+#include "base/assert.h"
 #include "exec/internal.h"
 
 enum run_state { RUN_NEW, RUN_STOPPED, RUN_RUNNING, RUN_ENDED };
@@ -51,7 +52,7 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
     if (run->state == RUN_NEW && !cn_enter(vm, run->func, record, &run->pc, &run->fp))
         return;
     run->state = RUN_RUNNING;
-    cn_execute(vm, run->pc, run->fp, (struct wasm_instance_t *)(uintptr_t)run->fp[FRAME_INSTANCE]);
+    cn_execute(vm, run->pc, run->fp, frame_instance(run->fp));
 }
 
 /* The status of a run that can go on; CATNAP_OK when it has ended. */
@@ -80,7 +81,7 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
         run->state = RUN_STOPPED;
         run->pc = vm->pc;
         run->fp = vm->fp;
-        const struct code *code = (const struct code *)(uintptr_t)run->fp[FRAME_CODE];
+        const struct code *code = frame_code(run->fp);
         run->stack->top = run->fp + code->frame_slots;
         if (vm->event == EVENT_OUT_OF_FUEL) {
             /* What is left goes towards it, so that any fuel at all brings a run forward. */
@@ -177,9 +178,8 @@ size_t cn_frames(struct machine *vm, struct catnap_run_t *run, struct trap_frame
     return cn_frames_from(vm, run->pc, run->fp, out, capacity, SIZE_MAX);
 }
 
-bool cn_run_place(const struct catnap_run_t *run, const uint64_t **pc, uint64_t **fp) {
-    *pc = run->pc;
-    *fp = run->fp;
+bool cn_run_place(const struct catnap_run_t *run, struct frame *frame) {
+    *frame = frame_at(run->pc, run->fp);
     return run->state == RUN_STOPPED;
 }
 
@@ -193,16 +193,17 @@ struct value_stack *cn_run_stack(const struct catnap_run_t *run) {
 
 void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, uint32_t frames,
                   uint64_t fuel_paid) {
-    const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
+    const struct code *code = frame_code(fp);
     run->state = RUN_STOPPED;
     run->pc = pc;
     run->fp = fp;
     run->fuel_paid = fuel_paid;
-    uint64_t left = run->func->ref.store->machine.depth_limit;
-    left = left > frames ? left - frames : 0;
-    for (uint64_t *frame = fp; frames > 0; frames--, left++) {
-        frame[FRAME_DEPTH] = left;
-        frame = (uint64_t *)(uintptr_t)frame[FRAME_CALLER];
-    }
+    const struct machine *vm = &run->func->ref.store->machine;
+    struct frame frame = frame_at(pc, fp);
+    uint64_t least = vm->depth_limit > frames ? vm->depth_limit - frames : 0, depth = least;
+    do
+        frame.fp[FRAME_DEPTH] = depth++;
+    while (frame_step_out(vm, &frame));
+    CN_ASSERT(depth - least == frames);
     run->stack->top = fp + code->frame_slots;
 }

@@ -8,6 +8,7 @@
 #include "runtime/trap.h"
 
 struct catnap_run_t;
+struct frame;
 
 /* A run that has not begun; `slots` holds the arguments. NULL and *error on failure. */
 struct catnap_run_t *cn_run_new(struct wasm_func_t *, const uint64_t *slots, struct error *);
@@ -20,7 +21,7 @@ struct wasm_func_t *cn_run_func(const struct catnap_run_t *);
 /* ---- For suspended execution (persist/frames.c) ---- */
 
 /* Where a stopped run stands; false when it is not stopped. */
-bool cn_run_place(const struct catnap_run_t *, const uint64_t **pc, uint64_t **fp);
+bool cn_run_place(const struct catnap_run_t *, struct frame *);
 /* Fuel that it has taken already towards the next fuel block. */
 uint64_t cn_run_fuel(const struct catnap_run_t *);
 struct value_stack *cn_run_stack(const struct catnap_run_t *);

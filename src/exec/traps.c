@@ -3,31 +3,21 @@
 #include "code/code.h"
 #include "exec/internal.h"
 
-/* Frames walk outwards; a call from the host is crossed through its entry record. */
-size_t cn_frames_from(struct machine *vm, const uint64_t *pc, const uint64_t *fp,
-                      struct trap_frame *out, size_t innermost, size_t left_out) {
+size_t cn_frames_from(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct trap_frame *out,
+                      size_t innermost, size_t left_out) {
     size_t count = 0;
-    while (fp) {
-        const struct code *code = (const struct code *)(uintptr_t)fp[FRAME_CODE];
+    if (!fp)
+        return 0;
+    struct frame frame = frame_at(pc, fp);
+    do {
         if (count < innermost || count - innermost >= left_out)
             *out++ = (struct trap_frame){
-                .instance = (struct wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE],
-                .func_index = code->func_index,
-                .pc = pc,
+                .instance = frame_instance(frame.fp),
+                .func_index = frame_code(frame.fp)->func_index,
+                .pc = frame.at,
             };
         count++;
-        const uint64_t *back = (const uint64_t *)(uintptr_t)fp[FRAME_RETURN_PC];
-        const uint64_t *caller = (const uint64_t *)(uintptr_t)fp[FRAME_CALLER];
-        if (back == vm->exit_cell) {
-            pc = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_PC];
-            fp = (const uint64_t *)(uintptr_t)caller[ENTRY_PREVIOUS_FP];
-        } else {
-            if (back == vm->switch_back_cell)
-                back = (const uint64_t *)(uintptr_t)caller[FRAME_RESUME];
-            pc = back - 1; /* inside the call */
-            fp = caller;
-        }
-    }
+    } while (frame_step_out(vm, &frame) || frame_leave_call(&frame));
     return count;
 }
 
@@ -78,8 +68,8 @@ static struct wasm_trap_t *describe_trap(struct machine *vm) {
 static void refund(struct machine *vm) {
     if (!vm->fuel_enabled || !vm->fp)
         return;
-    const struct code *code = (const struct code *)(uintptr_t)vm->fp[FRAME_CODE];
-    struct wasm_instance_t *instance = (struct wasm_instance_t *)(uintptr_t)vm->fp[FRAME_INSTANCE];
+    const struct code *code = frame_code(vm->fp);
+    const struct wasm_instance_t *instance = frame_instance(vm->fp);
     struct translation_config config = cn_code_translation(instance, code);
     vm->fuel += cn_code_unspent_fuel(instance->module, code, vm->pc, &config);
 }

@@ -11,6 +11,7 @@
 #include "code/code.h"
 #include "code/first_call.h"
 #include "exec/run.h"
+#include "runtime/frames.h"
 #include "code/steps.h"
 #include "translate/translate.h"
 
@@ -104,31 +105,6 @@ static bool ask_all(struct asking *a, struct error *error) {
 
 /* ---- Capturing ---- */
 
-/* A frame on the value stack and where it goes on. */
-struct stand {
-    const uint64_t *pc;
-    uint64_t *fp;
-};
-
-static const struct code *code_of(const uint64_t *fp) {
-    return (const struct code *)(uintptr_t)fp[FRAME_CODE];
-}
-static wasm_instance_t *instance_of(const uint64_t *fp) {
-    return (wasm_instance_t *)(uintptr_t)fp[FRAME_INSTANCE];
-}
-
-/* The next frame outwards; false at the outermost. */
-static bool step_out(const struct machine *vm, struct stand *at) {
-    const uint64_t *back = (const uint64_t *)(uintptr_t)at->fp[FRAME_RETURN_PC];
-    uint64_t *caller = (uint64_t *)(uintptr_t)at->fp[FRAME_CALLER];
-    if (back == vm->exit_cell)
-        return false;
-    if (back == vm->switch_back_cell)
-        back = (const uint64_t *)(uintptr_t)caller[FRAME_RESUME];
-    *at = (struct stand){back, caller};
-    return true;
-}
-
 static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
                        const struct probe_value *from, struct snap_value *to, struct error *error) {
     const uint64_t *cell = from->where == VALUE_CONST ? &from->constant : fp + from->slot;
@@ -143,7 +119,7 @@ static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
 }
 
 /* Results that a call under way has not given yet are left out: there is nothing in their slots. */
-static bool read_values(catnap_snapshot_t *snapshot, const struct stand *at,
+static bool read_values(catnap_snapshot_t *snapshot, const struct frame *at,
                         const struct probe *probe, bool innermost, struct snap_frame *frame,
                         struct error *error) {
     uint32_t known = probe->count;
@@ -162,7 +138,7 @@ static bool read_values(catnap_snapshot_t *snapshot, const struct stand *at,
     return true;
 }
 
-static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at,
+static bool capture_frame(catnap_snapshot_t *snapshot, const struct frame *at,
                           const struct asked *asked, bool innermost, struct snap_frame *frame,
                           struct error *error) {
     const struct probe *probe = asked->answer;
@@ -181,19 +157,19 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct stand *at,
 }
 
 static bool capture_all(catnap_snapshot_t *snapshot, const struct machine *vm,
-                        const struct stand *innermost, struct asking *asking, struct error *error) {
-    struct stand at = *innermost;
-    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at)) {
+                        const struct frame *innermost, struct asking *asking, struct error *error) {
+    struct frame at = *innermost;
+    for (uint32_t i = asking->count; i-- > 0; frame_step_out(vm, &at)) {
         struct asked *asked = &asking->frames[i];
-        asked->code = code_of(at.fp);
-        asked->instance = instance_of(at.fp);
+        asked->code = frame_code(at.fp);
+        asked->instance = frame_instance(at.fp);
         asked->probe =
             (struct probe){.cell = cn_cell_of(asked->code, at.pc), .expected = ANY_COUNT};
     }
     if (!ask_all(asking, error))
         return false;
     at = *innermost;
-    for (uint32_t i = asking->count; i-- > 0; step_out(vm, &at))
+    for (uint32_t i = asking->count; i-- > 0; frame_step_out(vm, &at))
         if (!capture_frame(snapshot, &at, &asking->frames[i], i == asking->count - 1,
                            &snapshot->frames[i], error))
             return false;
@@ -203,12 +179,12 @@ static bool capture_all(catnap_snapshot_t *snapshot, const struct machine *vm,
 bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, struct error *error) {
     wasm_func_t *entry = cn_run_func(run);
     struct machine *vm = &entry->ref.store->machine;
-    struct stand innermost;
+    struct frame innermost;
     struct asking asking;
-    if (!cn_run_place(run, &innermost.pc, &innermost.fp))
+    if (!cn_run_place(run, &innermost))
         return cn_fail(error, CATNAP_MISUSE, "the run is not suspended");
     uint32_t count = 1;
-    for (struct stand at = innermost; step_out(vm, &at);)
+    for (struct frame at = innermost; frame_step_out(vm, &at);)
         count++;
     snapshot->frames = cn_arena_calloc(&snapshot->arena, count, sizeof *snapshot->frames);
     if (!snapshot->frames)
@@ -290,7 +266,7 @@ static void write_header(struct rebuild *r, wasm_instance_t *instance, const str
     const uint64_t *return_pc = back;
     if (outermost) {
         return_pc = r->vm->exit_cell;
-    } else if (instance_of(caller) != instance) {
+    } else if (frame_instance(caller) != instance) {
         caller[FRAME_RESUME] = (uint64_t)(uintptr_t)back;
         return_pc = r->vm->switch_back_cell;
     }

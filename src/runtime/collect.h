@@ -8,6 +8,7 @@
 #ifndef CN_RUNTIME_COLLECT_H
 #define CN_RUNTIME_COLLECT_H
 
+#include "base/likely.h"
 #include "runtime/store.h"
 
 struct state_kind;
@@ -35,7 +36,7 @@ void cn_collection_plan(wasm_store_t *, uint64_t scanned);
 /* Where nothing but handles and value stacks refers to objects that are in use: collects when that is
  * due. The caller has pinned the store. */
 static inline void cn_safe_point(wasm_store_t *store) {
-    if (__builtin_expect(cn_collection_is_due(store), 0))
+    if (unlikely(cn_collection_is_due(store)))
         cn_collect(store);
 }
 /* After a failure to make something, when all of it was taken back: collects, and tells whether it is to

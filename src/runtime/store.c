@@ -1,5 +1,6 @@
 /* Stores: their life, their limits' defaults, the last error, and who is inside. */
 #include "runtime/store.h"
+#include "base/likely.h"
 #include "runtime/collect.h"
 #include "runtime/trap.h"
 
@@ -91,7 +92,7 @@ void cn_store_unpin(wasm_store_t *store) {
 bool cn_store_enter_to_make(wasm_store_t *store) {
     if (!cn_store_enter(store))
         return false;
-    if (__builtin_expect(!cn_collection_is_due(store), 1))
+    if (likely(!cn_collection_is_due(store)))
         return true;
     bool was_deleted = store->deleted;
     cn_store_pin(store);
@@ -139,7 +140,7 @@ static bool take(wasm_store_t *store, uintptr_t self) {
 bool cn_store_enter(wasm_store_t *store) {
     /* Its address names the thread. */
     static _Thread_local char here __attribute__((tls_model("initial-exec")));
-    if (__builtin_expect(!take(store, (uintptr_t)&here), 0)) {
+    if (unlikely(!take(store, (uintptr_t)&here))) {
         atomic_store(&store->misused, true);
         return false;
     }
