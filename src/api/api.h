@@ -11,7 +11,7 @@
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
-/* ---- host.c: malloc and free, for what lives outside an engine: types, vectors, errors ---- */
+/* ---- wasm_vec.c: malloc and free, for what lives outside an engine: types, vectors, errors ---- */
 void *cn_host_alloc(size_t size); /* zeroed; NULL when exhausted */
 void *cn_host_array(size_t count, size_t size);
 void cn_host_free(void *);
@@ -122,7 +122,7 @@ struct wasm_ref_t *cn_linker_function(catnap_linker_t *, const char *module, siz
                                       const char *name, size_t name_length, const struct functype *,
                                       struct error *);
 
-/* ---- frames.c ---- */
+/* ---- catnap_trap.c ---- */
 void cn_frame_resolve(const struct trap_frame *, catnap_frame_t *out);
 /* The calls under way (run NULL), or the frames of a stopped run, innermost first. */
 size_t cn_backtrace(struct machine *, struct catnap_run_t *, catnap_frame_t *out, size_t capacity);

@@ -1,5 +1,9 @@
-/* What a host function learns of its caller. */
+/* What a host function learns of its caller, and interruption of calls. */
 #include "api/api.h"
+
+#include "base/platform.h"
+
+/* ---- Callers ---- */
 
 wasm_store_t *catnap_caller_store(const catnap_caller_t *caller) {
     return caller ? caller->machine->store : NULL;
@@ -27,4 +31,53 @@ wasm_extern_t *catnap_caller_export(const catnap_caller_t *caller, const char *n
 
 size_t catnap_caller_backtrace(catnap_caller_t *caller, catnap_frame_t *out, size_t capacity) {
     return caller ? cn_backtrace(caller->machine, NULL, out, capacity) : 0;
+}
+
+/* ---- Interruption: a request names the call that it means, so that a late one has no effect ---- */
+
+uint64_t catnap_store_call_id(const wasm_store_t *store) {
+    return store ? store->machine.interrupt.call_id : 0;
+}
+
+/* A late request must not take the place of one that is in time, nor may one for a call that is yet
+ * to come. */
+void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
+    if (!store || call_id > atomic_load(&store->machine.interrupt.call_id))
+        return;
+    uint64_t known = atomic_load(&store->machine.interrupt.request);
+    do {
+        if (known > call_id)
+            return;
+    } while (!atomic_compare_exchange_weak(&store->machine.interrupt.request, &known, call_id));
+    /* A call that ends between here and the signal leaves a descriptor that polls readable for no
+     * reason: waiting code asks catnap_caller_interrupted(). */
+    if (cn_has_interrupt_event(&store->machine) &&
+        call_id == atomic_load(&store->machine.interrupt.call_id))
+        cn_os_event_signal(store->machine.interrupt_event);
+}
+
+bool catnap_caller_interrupted(const catnap_caller_t *caller) {
+    if (!caller)
+        return false;
+    const struct machine *machine = caller->machine;
+    return atomic_load(&machine->interrupt.request) == machine->interrupt.call_id;
+}
+
+/* Signals of earlier calls are cleared; a request that came in between is signalled again. */
+int catnap_caller_interrupt_fd(catnap_caller_t *caller) {
+    if (!caller)
+        return -1;
+    struct machine *machine = caller->machine;
+    if (!cn_has_interrupt_event(machine)) {
+        cn_os_event_delete(machine->interrupt_event); /* the parent has its own descriptor of it */
+        machine->interrupt_event = -1;
+        machine->event_process = cn_os_process();
+        machine->interrupt_event = cn_os_event_new();
+    }
+    if (machine->interrupt_event < 0)
+        return -1;
+    cn_os_event_clear(machine->interrupt_event);
+    if (catnap_caller_interrupted(caller))
+        cn_os_event_signal(machine->interrupt_event);
+    return machine->interrupt_event;
 }

@@ -1,7 +1,24 @@
-/* Vectors of wasm.h. */
+/* Memory outside of engines, and the vectors of wasm.h. */
 #include "api/api.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- Memory ---- */
+
+void *cn_host_alloc(size_t size) {
+    return calloc(1, size);
+}
+
+void *cn_host_array(size_t count, size_t size) {
+    return calloc(count, size);
+}
+
+void cn_host_free(void *pointer) {
+    free(pointer);
+}
+
+/* ---- Vectors ---- */
 
 /* Elements that are their own copy and need no release. */
 static void copy_byte(wasm_byte_t *out, const wasm_byte_t *from) {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/likely.h"
 #include "base/platform.h"
 #include "exec/internal.h"
@@ -27,6 +28,7 @@ CALL_INLINE bool enter(struct machine *vm, struct wasm_func_t *f, uint64_t *reco
         vm->trap_code = CATNAP_TRAP_STACK_OVERFLOW;
         return false;
     }
+    CN_ASSERT(record >= vm->stack->base && vm->stack_limit == vm->stack->limit);
     callee[FRAME_DEPTH] = vm->depth_left - 1;
     callee[FRAME_RETURN_PC] = (uint64_t)(uintptr_t)vm->exit_cell;
     callee[FRAME_CALLER] = (uint64_t)(uintptr_t)record;
@@ -68,6 +70,7 @@ bool cn_begin_call(struct machine *vm, struct outer_call *outer, struct value_st
 }
 
 void cn_end_call(struct machine *vm, const struct outer_call *outer) {
+    CN_ASSERT(vm->host_depth > 0);
     vm->pc = outer->pc;
     vm->fp = outer->fp;
     vm->stack = outer->stack;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "runtime/store.h"
 
 struct budget *cn_budget_new(struct alloc *alloc, uint64_t limit) {
@@ -84,6 +85,7 @@ bool cn_store_take_memory(wasm_store_t *store, uint64_t bytes) {
 void cn_store_give_memory(wasm_store_t *store, uint64_t bytes) {
     if (store->budget)
         cn_budget_give(store->budget, bytes);
+    CN_ASSERT(store->memory_bytes >= bytes);
     store->memory_bytes -= bytes;
 }
 
@@ -97,6 +99,7 @@ bool cn_store_take_elements(wasm_store_t *store, uint64_t count) {
 void cn_store_give_elements(wasm_store_t *store, uint64_t count) {
     if (store->budget)
         cn_budget_give(store->budget, count * sizeof(uint64_t));
+    CN_ASSERT(store->table_elements >= count);
     store->table_elements -= count;
 }
 

@@ -1,5 +1,7 @@
-/* Functions of the host. */
+/* Functions: of the host, and those of an instance that something refers to. */
 #include "runtime/func.h"
+#include "base/assert.h"
+#include "runtime/instance.h"
 #include "runtime/store.h"
 
 wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_callback callback,
@@ -19,5 +21,26 @@ wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_
     func->user_callback = user_callback;
     func->env = env;
     func->finalizer = finalizer;
+    return func;
+}
+
+wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
+    CN_ASSERT(index < instance->module->func_count);
+    wasm_func_t *func = instance->funcs[index];
+    if (func)
+        return func;
+    wasm_store_t *store = instance->ref.store;
+    func = cn_calloc(store->alloc, 1, sizeof *func);
+    if (!func)
+        return NULL;
+    cn_object_init_part(&func->ref, OBJECT_FUNC, store);
+    func->type = module_func_type(instance->module, index);
+    func->instance = instance;
+    func->index = index;
+    func->type_id = func->type->def.id;
+    store->block_bytes += sizeof *func;
+    func->ref.next = instance->parts;
+    instance->parts = &func->ref;
+    instance->funcs[index] = func;
     return func;
 }

@@ -34,9 +34,10 @@ static size_t fixed_bytes(const struct fixed_array *array, const struct module *
 /* Lays an array of `size` bytes behind the others, which end at *end; the pointer at `field` is set once
  * there is a block. */
 static void place(uint8_t *block, size_t field, size_t size, size_t *end) {
-    void *array = block + *end;
-    if (block)
+    if (block) {
+        void *array = block + *end;
         memcpy(block + field, &array, sizeof array);
+    }
     *end += (size + ARRAY_ALIGN - 1) / ARRAY_ALIGN * ARRAY_ALIGN;
 }
 
@@ -197,47 +198,6 @@ wasm_instance_t *cn_instance_new(wasm_store_t *store, struct shared_module *shar
         return NULL;
     /* From here on others may refer to its functions: it stays, until nothing does. */
     return cn_instance_init_segments(instance, trap) ? instance : NULL;
-}
-
-/* ---- Objects on demand ---- */
-
-wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
-    wasm_func_t *func = instance->funcs[index];
-    if (func)
-        return func;
-    wasm_store_t *store = instance->ref.store;
-    func = cn_calloc(store->alloc, 1, sizeof *func);
-    if (!func)
-        return NULL;
-    cn_object_init_part(&func->ref, OBJECT_FUNC, store);
-    func->type = module_func_type(instance->module, index);
-    func->instance = instance;
-    func->index = index;
-    func->type_id = func->type->def.id;
-    store->block_bytes += sizeof *func;
-    func->ref.next = instance->parts;
-    instance->parts = &func->ref;
-    instance->funcs[index] = func;
-    return func;
-}
-
-wasm_global_t *cn_instance_global(wasm_instance_t *instance, uint32_t index) {
-    wasm_global_t *global = instance->global_objects[index];
-    if (global)
-        return global;
-    wasm_store_t *store = instance->ref.store;
-    global = cn_calloc(store->alloc, 1, sizeof *global);
-    if (!global)
-        return NULL;
-    cn_object_init_part(&global->ref, OBJECT_GLOBAL, store);
-    global->type = instance->module->globals[index].type;
-    global->instance = instance;
-    global->cell = instance->globals[index];
-    store->block_bytes += sizeof *global;
-    global->ref.next = instance->parts;
-    instance->parts = &global->ref;
-    instance->global_objects[index] = global;
-    return global;
 }
 
 struct wasm_ref_t *cn_instance_extern(wasm_instance_t *instance, enum extern_kind kind,

@@ -46,7 +46,7 @@ struct wasm_instance_t {
 bool cn_link_check(wasm_store_t *, const struct module *, struct wasm_ref_t *const *imports,
                    size_t count, struct error *);
 
-/* ---- constexpr.c ---- */
+/* ---- segments.c ---- */
 /* The value of a validated constant expression; *at moves past its end. False when memory for a
  * function reference is exhausted. */
 bool cn_const_value(wasm_instance_t *, const uint8_t **at, uint64_t value[2]);
@@ -64,7 +64,7 @@ wasm_instance_t *cn_instance_make(wasm_store_t *, struct shared_module *,
 /* Takes back an instance that nobody has seen. */
 void cn_instance_undo(wasm_instance_t *);
 bool cn_instance_check_room(const wasm_store_t *, struct error *);
-/* The reference to a function of an instance; NULL when memory is exhausted. */
+/* The object of a function of the instance, made when it has none yet; NULL when memory is exhausted. */
 wasm_func_t *cn_instance_func(wasm_instance_t *, uint32_t index);
 /* Likewise the object of a global. */
 wasm_global_t *cn_instance_global(wasm_instance_t *, uint32_t index);

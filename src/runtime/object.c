@@ -1,6 +1,7 @@
 /* Handles, the store's list of objects, and the end of each kind. */
 #include "runtime/object.h"
 
+#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/collect.h"
 #include "runtime/instance.h"
@@ -24,6 +25,8 @@ void cn_object_init(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t 
 }
 
 void cn_object_unlink(struct wasm_ref_t *ref) {
+    CN_ASSERT(ref->in_store && ref->store->object_count > 0);
+    CN_ASSERT(ref->previous->next == ref && ref->next->previous == ref);
     ref->previous->next = ref->next;
     ref->next->previous = ref->previous;
     ref->store->object_count--;
@@ -82,6 +85,7 @@ static void free_table(struct wasm_ref_t *ref) {
 static void free_memory(struct wasm_ref_t *ref) {
     struct wasm_memory_t *memory = (struct wasm_memory_t *)ref;
     cn_store_give_memory(ref->store, memory->size);
+    CN_ASSERT(memory->size <= memory->reserved && ref->store->reserved_bytes >= memory->reserved);
     ref->store->reserved_bytes -= memory->reserved;
     ref->store->short_of_space = false;
     bool taken = memory->backing && ref->store->persist->release(memory);
@@ -147,6 +151,7 @@ void cn_object_free(struct wasm_ref_t *ref) {
         [OBJECT_INSTANCE] = free_instance, [OBJECT_MODULE] = free_module,
         [OBJECT_TRAP] = free_trap,         [OBJECT_FOREIGN] = free_foreign,
     };
+    CN_ASSERT(ref->kind < sizeof by_kind / sizeof *by_kind);
     by_kind[ref->kind](ref);
 }
 
@@ -173,6 +178,7 @@ void cn_object_release(struct wasm_ref_t *ref) {
     wasm_store_t *store = ref->store;
     if (is_uncounted(ref))
         return;
+    CN_ASSERT(ref->handles > 0 && store->handles > 0);
     store->handles--;
     if (--ref->handles > 0)
         return;

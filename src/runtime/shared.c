@@ -1,6 +1,8 @@
 /* The part of a module that stores and threads share. */
 
 #include "runtime/shared.h"
+
+#include "base/assert.h"
 #include "runtime/store.h"
 
 static uint32_t defined_functions(const struct module *module) {
@@ -108,6 +110,7 @@ struct shared_module *cn_shared_new(wasm_engine_t *engine, struct module *module
 }
 
 void cn_shared_retain(struct shared_module *shared) {
+    CN_ASSERT(atomic_load(&shared->references) > 0);
     atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
 }
 

@@ -1,5 +1,7 @@
 /* Stores: their life, their limits' defaults, the last error, and who is inside. */
 #include "runtime/store.h"
+
+#include "base/assert.h"
 #include "base/likely.h"
 #include "runtime/collect.h"
 #include "runtime/trap.h"
@@ -85,6 +87,7 @@ void cn_store_pin(wasm_store_t *store) {
 }
 
 void cn_store_unpin(wasm_store_t *store) {
+    CN_ASSERT(store->pins > 0);
     if (--store->pins == 0 && store->deleted)
         destroy(store);
 }

@@ -1,6 +1,8 @@
 /* Tables: arrays of references that grow within the type's, the implementation's and the store's
  * limits. */
 #include "runtime/table.h"
+
+#include "base/assert.h"
 #include "runtime/store.h"
 
 #include <inttypes.h>
@@ -86,5 +88,6 @@ int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
     table->capacity = capacity;
     fill(table->elements + old, count, init);
     table->size = old + count;
+    CN_ASSERT(table->size <= table->capacity);
     return (int64_t)old;
 }
