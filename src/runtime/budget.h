@@ -1,5 +1,5 @@
 /*
- * A budget: what several stores may have together.
+ * A budget: how many bytes of memories and tables several stores may have together.
  */
 #ifndef CN_RUNTIME_BUDGET_H
 #define CN_RUNTIME_BUDGET_H

@@ -1,5 +1,5 @@
 /*
- * Collection of what nothing can reach (collect.c).
+ * Garbage collection: frees the objects that nothing can reach (collect.c).
  *
  * Objects that only the library's own code has a pointer to are not found. So a collection happens only where
  * an entry point begins (cn_store_enter_to_make, cn_safe_point) or has failed and taken back all it made
@@ -13,13 +13,13 @@
 
 struct state_kind;
 
-/* Frees what nothing can reach, unless collections are held or one is under way. Calls finalizers,
- * which may do anything but end the store: the caller has pinned it. */
+/* Frees unreachable objects, unless collections are held or one is under way. Calls finalizers, which may do anything,
+ * so that the caller must have pinned the store. */
 void cn_collect(wasm_store_t *);
 static inline uint64_t cn_store_held_bytes(const wasm_store_t *store) {
     return store->memory_bytes + store->table_elements * sizeof(uint64_t) + store->block_bytes;
 }
-#ifdef CATNAP_ZEAL /* of builds for tests: whenever it can be */
+#ifdef CATNAP_ZEAL /* test builds collect wherever it is allowed */
 static inline bool cn_collection_is_due(const wasm_store_t *store) {
     return store != NULL;
 }
@@ -31,17 +31,17 @@ static inline bool cn_collection_is_due(const wasm_store_t *store) {
 }
 #endif
 bool cn_can_collect(const wasm_store_t *);
-/* Sets when the next one is due; so many slots of value stacks were looked at. */
+/* Sets when the next collection is due; `scanned` is the number of value stack slots that this one looked at. */
 void cn_collection_plan(wasm_store_t *, uint64_t scanned);
-/* Where nothing but handles and value stacks refers to objects that are in use: collects when that is
- * due. The caller has pinned the store. */
+/* To be called where only handles and value stacks refer to objects in use: collects when that is due. The caller has
+ * pinned the store. */
 static inline void cn_safe_point(wasm_store_t *store) {
     if (unlikely(cn_collection_is_due(store)))
         cn_collect(store);
 }
-/* After a failure to make something, when all of it was taken back: collects, and tells whether it is to
- * be tried again, since something was freed or it can do without guard pages; not when a finalizer has
- * deleted the store. The caller has pinned it. */
+/* After a failed attempt to make an object, once it is undone: collects, and returns whether to try again, because
+ * something was freed or guard pages can be done without. False when a finalizer has deleted the store. The caller
+ * has pinned the store. */
 bool cn_collect_for(wasm_store_t *, const struct error *);
 static inline void cn_hold_collections(wasm_store_t *store) {
     store->collections_held++;

@@ -21,7 +21,7 @@ struct wasm_func_t {
     struct wasm_instance_t *instance; /* NULL: a function of the host */
     uint32_t index;                   /* in the module's index space */
     uint32_t type_id;                 /* of `type`: what call_indirect compares */
-    const struct code *code; /* once it was called by reference, from elsewhere or by the host */
+    const struct code *code; /* after its first call through a reference, an import or the host */
     /* Of the host: */
     host_callback callback;
     void *user_callback; /* the embedder's function, cast by `callback` */
@@ -29,8 +29,8 @@ struct wasm_func_t {
     void (*finalizer)(void *);
 };
 
-/* A function of the host. Takes over one reference of the type, also on failure; the finalizer is
- * then not called. */
+/* A function of the host, without a handle. Takes over one reference to the type, also on failure; the finalizer is not
+ * called on failure. */
 wasm_func_t *cn_func_new(wasm_store_t *, const struct functype *, host_callback,
                          void *user_callback, void *env, void (*finalizer)(void *), struct error *);
 

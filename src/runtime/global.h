@@ -1,5 +1,5 @@
 /*
- * Globals.
+ * Globals. The value of a global that an instance defines is a cell in the instance.
  */
 #ifndef CN_RUNTIME_GLOBAL_H
 #define CN_RUNTIME_GLOBAL_H
@@ -16,6 +16,7 @@ struct wasm_global_t {
     uint64_t own[2];
 };
 
+/* A global of the host, without a handle. NULL and *error when memory is exhausted. */
 wasm_global_t *cn_global_new(wasm_store_t *, const struct globaltype *, const uint64_t value[2],
                              struct error *);
 

@@ -27,10 +27,10 @@ struct wasm_instance_t {
     wasm_memory_t **memories;
     wasm_table_t **tables;
     uint64_t **globals;  /* the cells */
-    wasm_func_t **funcs; /* NULL until somebody needs the reference; imported ones always set */
+    wasm_func_t **funcs; /* NULL until a reference is needed; always set for imported functions */
     uint64_t *cells;     /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
-    /* NULL until somebody needs the object; imported ones always set. */
+    /* NULL until the object is needed; always set for imported globals. */
     wasm_global_t **global_objects;
     struct elem_items **elem_items; /* of passive segments, once table.init used them */
     struct wasm_ref_t *parts; /* the functions and globals of it that are objects, by `next` */
@@ -61,7 +61,7 @@ wasm_instance_t *cn_instance_new(wasm_store_t *, struct shared_module *,
  * the imports, which must fit. */
 wasm_instance_t *cn_instance_make(wasm_store_t *, struct shared_module *,
                                   struct wasm_ref_t *const *imports, struct error *);
-/* Takes back an instance that nobody has seen. */
+/* Frees an instance that nothing refers to yet. */
 void cn_instance_undo(wasm_instance_t *);
 bool cn_instance_check_room(const wasm_store_t *, struct error *);
 /* The object of a function of the instance, made when it has none yet; NULL when memory is exhausted. */

@@ -1,5 +1,5 @@
 /*
- * Linear memories.
+ * Linear memories. Address space is reserved once, so that a memory never moves; growth commits more of it.
  */
 #ifndef CN_RUNTIME_MEMORY_H
 #define CN_RUNTIME_MEMORY_H
@@ -22,10 +22,12 @@ struct wasm_memory_t {
         *backing; /* what persist/ keeps beside the memory (persist_hooks), or NULL */
 };
 
+/* A memory of the type's minimum size, zeroed, without a handle. NULL and *error when a limit or the system does not
+ * allow it. */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);
-/* Pages by which it may still grow, as far as the limits go. */
+/* Pages by which it may still grow within the limits of its type, the store and the budget. */
 uint64_t cn_memory_room(const wasm_memory_t *);
-/* Old size in pages, or -1 when the limits or the system refuse. */
+/* Grows by `pages` of 64 KiB. The old size in pages, or -1 when a limit or the system does not allow it. */
 int64_t cn_memory_grow(wasm_memory_t *, uint64_t pages);
 
 #endif

@@ -35,11 +35,11 @@ enum object_kind {
 /* Head of every object that has handles. */
 struct wasm_ref_t {
     uint8_t kind;     /* enum object_kind */
-    bool escaped;     /* WebAssembly may reach it: it goes when a collection finds it unreachable */
+    bool escaped;     /* WebAssembly may reach it: only a collection frees it */
     bool in_store;    /* in the store's list; else part of an instance */
     bool marked;      /* by the collector */
-    uint32_t handles; /* that the embedder owns; any pin the store */
-    uint32_t number;  /* 1 and up: in the snapshot that was made last */
+    uint32_t handles; /* that the embedder owns; while there is one the store is pinned */
+    uint32_t number;  /* from 1, in the snapshot that was captured last */
     struct wasm_store_t *store;
     struct wasm_ref_t *next, *previous; /* in the store's list */
     struct wasm_ref_t *gray;            /* the next one that is marked, for the collector */
@@ -57,10 +57,10 @@ void cn_object_init(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
 void cn_object_init_part(struct wasm_ref_t *, enum object_kind, wasm_store_t *);
 void cn_object_retain(struct wasm_ref_t *);  /* one more handle */
 void cn_object_release(struct wasm_ref_t *); /* one handle less; may free it */
-/* The same where nothing else is under way: what only that handle kept goes when it is much. */
+/* The same at an entry point, where no other work is under way: collects when that is due. */
 void cn_object_drop(struct wasm_ref_t *);
 void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(void *));
-/* Runs what finalizers the object has, each once. */
+/* Runs the object's finalizers, each once. */
 void cn_object_finalize(struct wasm_ref_t *);
 void cn_object_unlink(struct wasm_ref_t *); /* from the store's list */
 void cn_object_free(struct wasm_ref_t *);   /* by its kind; finalized and unlinked before */
@@ -68,7 +68,7 @@ void cn_object_free(struct wasm_ref_t *);   /* by its kind; finalized and unlink
 static inline struct wasm_ref_t *slot_object(uint64_t slot) {
     return (struct wasm_ref_t *)(uintptr_t)slot;
 }
-/* The slot that holds this reference, from now on within reach of WebAssembly; NULL is null. */
+/* The slot that holds this reference, which WebAssembly may reach from now on; 0 for NULL. */
 static inline uint64_t object_slot(struct wasm_ref_t *ref) {
     if (ref)
         ref->escaped = true;

@@ -1,5 +1,6 @@
 /*
- * A store: the objects of one embedder's world, its limits, and the machine that runs code in it.
+ * A store: a set of objects that may refer to each other, their limits, and the machine that runs code in it. One
+ * thread at a time uses a store.
  */
 #ifndef CN_RUNTIME_STORE_H
 #define CN_RUNTIME_STORE_H
@@ -9,7 +10,7 @@
 #include "runtime/machine.h"
 #include "runtime/object.h"
 
-/* What catnap_error_t points at; lives in the store or outside of any engine. */
+/* What a catnap_error_t handle points to: part of a store, or allocated outside of any engine. */
 struct catnap_error_t {
     struct error error;
 };
@@ -42,15 +43,16 @@ struct wasm_store_t {
     uint64_t reserved_bytes; /* address space of memories */
     struct {
         uint64_t objects, bytes, reserved;
-    } collect_at;              /* a collection is due when there is so much */
+    } collect_at;              /* a collection is due when one of these is reached */
     uint32_t collections_held; /* above 0: there is none */
-    bool may_have_garbage;     /* something was made or let go since the last one */
-    bool short_of_space;       /* no guard pages were to be had, and no memory was freed since */
-    struct budget *budget;     /* or NULL */
-    uint64_t pins;             /* objects with handles, linkers */
-    uint64_t handles;          /* on all objects, those that calls hold meanwhile aside */
-    bool deleted;              /* by its owner: waits for the pins */
-    bool keep_objects; /* finalizers run or the end is near: no object is freed by release */
+    bool may_have_garbage; /* an object was made, or a handle deleted, since the last collection */
+    bool short_of_space; /* address space for guard pages ran out, and no memory was freed since */
+    struct budget *budget; /* or NULL */
+    uint64_t pins;         /* objects with handles, linkers */
+    uint64_t handles;      /* on all objects, except those that calls under way hold */
+    bool deleted;          /* by its owner: freed when the last pin is gone */
+    bool
+        keep_objects; /* finalizers run or the store is being freed: deleting a handle frees no object */
     bool collecting;
     bool failed; /* last_error is set */
     struct catnap_error_t last_error;
@@ -63,7 +65,7 @@ struct wasm_store_t {
     wasm_trap_t *spare_trap;  /* for exhausted memory */
     wasm_trap_t *misuse_trap; /* for a second thread; its handles are not counted */
     void *data;
-    /* Of debug builds: which thread is inside, and how often. */
+    /* In debug builds: the thread that is inside, and how often it entered. */
     _Atomic uintptr_t thread;
     uint32_t entered;
     atomic_bool misused; /* last_error is to be CATNAP_MISUSE */
@@ -74,8 +76,8 @@ wasm_store_t *cn_store_new(wasm_engine_t *);
 void cn_store_delete(wasm_store_t *);
 void cn_store_pin(wasm_store_t *);
 void cn_store_unpin(wasm_store_t *); /* may be the end of a deleted store */
-/* What memories and tables of the store have: taken against its budget, not against its limits, which
- * the caller has looked at. False when the budget does not reach. */
+/* Count bytes of memories and elements of tables against the store's budget (the caller has checked the limits). False
+ * when the budget is exceeded. */
 bool cn_store_take_memory(wasm_store_t *, uint64_t bytes);
 void cn_store_give_memory(wasm_store_t *, uint64_t bytes);
 bool cn_store_take_elements(wasm_store_t *, uint64_t count);
@@ -90,11 +92,11 @@ bool cn_store_refuse_bytes(const wasm_store_t *, uint64_t needed, struct error *
 bool cn_store_refuse_elements(const wasm_store_t *, uint64_t needed, struct error *);
 /* Records the failure for catnap_store_last_error(); returns false. */
 bool cn_store_fail(wasm_store_t *, const struct error *);
-/* As cn_store_enter(), for what makes objects: collects before when that is due. False, too, when a
- * finalizer has ended the store. */
+/* As cn_store_enter(), for entry points that make objects: collects first when that is due. Also false when a
+ * finalizer has deleted the store. */
 bool cn_store_enter_to_make(wasm_store_t *);
-/* Around whatever changes the store or runs code in it. False when another thread is inside:
- * nothing of the store may then be touched, and leave is not to be called. */
+/* Around everything that changes the store or runs code in it. False when another thread is inside: then nothing of
+ * the store may be touched, and cn_store_leave() must not be called. */
 #ifndef NDEBUG
 bool cn_store_enter(wasm_store_t *);
 void cn_store_leave(wasm_store_t *);

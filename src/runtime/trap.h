@@ -8,14 +8,14 @@
 
 #include "runtime/object.h"
 
-/* The code of a frame, resolved to offsets only when somebody asks. */
+/* A frame of a backtrace; names and offsets are found when they are asked for. */
 struct trap_frame {
     wasm_instance_t *instance; /* NULL: a host function */
     uint32_t func_index;
     const uint64_t *pc; /* in the function's bytecode; NULL: not known */
 };
 
-/* Of a deep stack a trap keeps the innermost frames and the outermost ones. */
+/* A trap keeps at most so many frames of a deep stack: the innermost ones and the outermost ones. */
 #define TRAP_FRAMES_MAX 128u
 #define TRAP_FRAMES_INNERMOST 96u
 _Static_assert(TRAP_FRAMES_INNERMOST < TRAP_FRAMES_MAX, "there are outermost frames");
@@ -28,7 +28,7 @@ struct wasm_trap_t {
     size_t message_length;
     char *message; /* NUL-terminated; message_length + 1 bytes of store->alloc */
     size_t frame_count;
-    size_t frames_left_out;    /* behind the TRAP_FRAMES_INNERMOST first */
+    size_t frames_left_out;    /* after the first TRAP_FRAMES_INNERMOST */
     struct trap_frame *frames; /* exactly frame_count, of store->alloc */
 };
 
