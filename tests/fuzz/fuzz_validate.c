@@ -84,7 +84,7 @@ static void make_bodies(const struct world *w, const struct module *m, uint32_t 
                                .m = m,
                                .out = &bodies[i],
                                .want_deep = random_percent(&r, 30) ? random_below(&r, 40) : 0,
-                               .long_table = random_percent(&r, 10) ? STRETCH : 0,
+                               .long_table = random_percent(&r, 10) ? WINDOW : 0,
                                .percent_wide = random_percent(&r, 30) ? 20 : 0};
         make_body(&maker, func, random_below(&r, 60));
     }
