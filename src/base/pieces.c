@@ -1,5 +1,6 @@
 /* Pieces of address space, see pieces.h. */
 #include "base/pieces.h"
+#include "base/assert.h"
 
 #include "base/platform.h"
 #include "base/track.h"
@@ -75,7 +76,9 @@ bool cn_space_take(struct spaces *spaces, size_t size, struct space *out) {
     struct space_chunk *chunk = find_chunk(spaces, size);
     *out = (struct space){NULL, chunk};
     if (chunk) {
+        CN_ASSERT(chunk->size == size && chunk->free != 0);
         unsigned piece = (unsigned)__builtin_ctzll(chunk->free);
+        CN_ASSERT(piece < chunk->count && chunk->live < chunk->count);
         chunk->free &= ~(UINT64_C(1) << piece);
         chunk->live++;
         out->start = chunk->start + piece * size;
@@ -101,6 +104,8 @@ void cn_space_give(struct spaces *spaces, struct space *space) {
     bool renewed = cn_os_renew(space->start, chunk->size, chunk->size < HUGE_PAGE);
     pthread_mutex_lock(&spaces->mutex);
     size_t piece = (size_t)(space->start - chunk->start) / chunk->size;
+    CN_ASSERT(piece < chunk->count && space->start == chunk->start + piece * chunk->size);
+    CN_ASSERT(chunk->live > 0 && !(chunk->free >> piece & 1)); /* given back once */
     if (renewed)
         chunk->free |= UINT64_C(1) << piece;
     if (--chunk->live == 0)

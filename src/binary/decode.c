@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "binary/later.h"
+#include "base/assert.h"
 #include "binary/sections.h"
 
 /* Each kind of section: its place in the order (0 for any), its name, and what reads its content.
@@ -94,6 +95,7 @@ bool cn_decode_section_header(struct sections *s, struct section *section, uint8
                           "unexpected content: %s twice or out of order", kind->name);
     if (kind->place != 0)
         *place = kind->place;
+    CN_ASSERT(s->d.r.at <= s->d.r.end);
     section->content = (struct span){cn_decode_offset(&s->d), size};
     s->d.r.end = s->d.r.at + size;
     return true;
@@ -115,12 +117,17 @@ static bool decode_section(struct sections *s, struct section *section, uint8_t 
     if (!cn_decode_section_header(s, section, place) || !cn_decode_section_content(s, section) ||
         !cn_decode_section_end(s, section))
         return false;
+    CN_ASSERT(s->d.r.at == s->d.r.end && s->d.r.end <= end);
     s->d.r.end = end;
     return true;
 }
 
 bool cn_decode_agreement(struct sections *s) {
     struct module *m = s->m;
+    CN_ASSERT(m->func_count >= m->imported_func_count);
+    CN_ASSERT(m->table_count >= m->imported_table_count);
+    CN_ASSERT(m->memory_count >= m->imported_memory_count);
+    CN_ASSERT(m->global_count >= m->imported_global_count);
     uint32_t defined = m->func_count - m->imported_func_count;
     if (!s->has_code && defined > 0)
         return cn_decode_fail(

@@ -1,5 +1,6 @@
 /* Code of steps: see steps.h. */
 #include "code/steps.h"
+#include "base/assert.h"
 
 #include <string.h>
 
@@ -40,6 +41,9 @@ static uint32_t pair_blocks(const struct code *whole, const struct source_map *w
         uint32_t in_whole = offset_of(whole, a), in_steps = offset_of(steps, b);
         if (in_whole == in_steps) {
             struct fuel_block block = {a->cell - whole->first_cell, b->cell - steps->first_cell};
+            CN_ASSERT(block.whole < whole->cell_count && block.steps + 2 < steps->cell_count);
+            CN_ASSERT(count == 0 ||
+                      (out[count - 1].whole < block.whole && out[count - 1].steps < block.steps));
             steps->cells[block.steps + 2] = (uint64_t)block.whole + 1;
             out[count++] = block;
         }
@@ -62,6 +66,7 @@ static bool add_blocks(struct alloc *alloc, const struct code *whole,
         return cn_fail_memory(error);
     steps->block_room = most;
     steps->block_count = pair_blocks(whole, whole_map, steps, steps_map, steps->blocks);
+    CN_ASSERT(steps->block_count <= steps->block_room);
     /* The frame is laid out for both: make_room() in translate/translate.c. */
     if (steps->frame_slots <= whole->frame_slots && steps->far == whole->far)
         return true;
@@ -149,6 +154,7 @@ const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *instan
         vm->event = EVENT_OUT_OF_FUEL;
         return NULL;
     }
+    CN_ASSERT(block->steps < steps->cell_count && steps->frame_slots <= whole->frame_slots);
     vm->fp[FRAME_CODE] = (uint64_t)(uintptr_t)steps;
     return steps->cells + block->steps;
 }

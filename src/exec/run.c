@@ -41,6 +41,7 @@ struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, st
 
 /* One stretch of execution; vm->event says how it ended. */
 static void step(struct machine *vm, struct catnap_run_t *run, const struct outer_call *outer) {
+    CN_ASSERT(run->state == RUN_NEW || run->state == RUN_STOPPED);
     uint64_t *record = run->stack->base;
     record[ENTRY_PREVIOUS_PC] = (uint64_t)(uintptr_t)outer->pc;
     record[ENTRY_PREVIOUS_FP] = (uint64_t)(uintptr_t)outer->fp;
@@ -51,6 +52,7 @@ static void step(struct machine *vm, struct catnap_run_t *run, const struct oute
     }
     if (run->state == RUN_NEW && !cn_enter(vm, run->func, record, &run->pc, &run->fp))
         return;
+    CN_ASSERT(run->fp >= run->stack->base + ENTRY_RECORD_SLOTS);
     run->state = RUN_RUNNING;
     cn_execute(vm, run->pc, run->fp, frame_instance(run->fp));
 }
@@ -82,6 +84,8 @@ static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint
         run->pc = vm->pc;
         run->fp = vm->fp;
         const struct code *code = frame_code(run->fp);
+        CN_ASSERT(run->fp >= run->stack->base + ENTRY_RECORD_SLOTS);
+        CN_ASSERT(code->frame_slots >= FRAME_HEADER_SLOTS);
         run->stack->top = run->fp + code->frame_slots;
         if (vm->event == EVENT_OUT_OF_FUEL) {
             /* What is left goes towards it, so that any fuel at all brings a run forward. */
@@ -194,6 +198,8 @@ struct value_stack *cn_run_stack(const struct catnap_run_t *run) {
 void cn_run_stand(struct catnap_run_t *run, const uint64_t *pc, uint64_t *fp, uint32_t frames,
                   uint64_t fuel_paid) {
     const struct code *code = frame_code(fp);
+    CN_ASSERT(run->state == RUN_NEW && frames > 0);
+    CN_ASSERT(fp >= run->stack->base + ENTRY_RECORD_SLOTS);
     run->state = RUN_STOPPED;
     run->pc = pc;
     run->fp = fp;

@@ -42,7 +42,8 @@ bool cn_budget_take(struct budget *budget, uint64_t bytes) {
 }
 
 void cn_budget_give(struct budget *budget, uint64_t bytes) {
-    atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
+    uint64_t used = atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
+    CN_ASSERT(used >= bytes);
 }
 
 /* ---- Of a store ---- */

@@ -76,6 +76,7 @@ static bool in_bounds(uint64_t start, uint64_t count, uint64_t size) {
 
 struct span cn_instance_data(const wasm_instance_t *instance, uint32_t data) {
     static const struct span nothing;
+    CN_ASSERT(data < instance->module->data_count);
     return instance->dropped_datas[data] ? nothing : instance->module->datas[data].bytes;
 }
 
@@ -124,7 +125,9 @@ static size_t items_bytes(const struct elem_segment *elem) {
 
 enum elem_items_result cn_instance_elem_items(wasm_instance_t *instance, uint32_t index,
                                               uint32_t end, const uint64_t **slots) {
+    CN_ASSERT(index < instance->module->elem_count);
     const struct elem_segment *elem = &instance->module->elems[index];
+    CN_ASSERT(end <= elem->count); /* the caller has checked the bounds */
     struct elem_items *items = instance->elem_items[index];
     if (!items) {
         items = cn_alloc(instance->ref.store->alloc, items_bytes(elem));
@@ -149,6 +152,7 @@ void cn_elem_items_mark(struct marking *marking, const struct elem_items *items)
 }
 
 uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {
+    CN_ASSERT(elem < instance->module->elem_count);
     return instance->dropped_elems[elem] ? 0 : instance->module->elems[elem].count;
 }
 

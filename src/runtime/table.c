@@ -74,6 +74,7 @@ uint64_t cn_table_room(const wasm_table_t *table) {
 int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
     wasm_store_t *store = table->ref.store;
     uint64_t old = table->size;
+    CN_ASSERT(table->size <= table->capacity);
     if (count > cn_table_room(table))
         return -1;
     void *elements = table->elements;
@@ -86,6 +87,7 @@ int64_t cn_table_grow(wasm_table_t *table, uint64_t count, uint64_t init) {
     }
     table->elements = elements;
     table->capacity = capacity;
+    CN_ASSERT(old + count <= capacity && old + count <= LIMIT_TABLE_ELEMENTS);
     fill(table->elements + old, count, init);
     table->size = old + count;
     CN_ASSERT(table->size <= table->capacity);
