@@ -13,8 +13,8 @@ const uint8_t cn_kind_of_abstract[16] = {
 
 /* ---- Names ---- */
 
-/* Nullable and not. */
-static const char *const heap_names[][2] = {
+/* Nullable and not. Not pointers, which would be relocated at start. */
+static const char heap_names[][2][16] = {
 #define HEAP(code, name) [(code) - VT_EXNREF] = {name "ref", "(ref " name ")"}
     HEAP(VT_EXNREF, "exn"),
     HEAP(VT_ARRAYREF, "array"),
