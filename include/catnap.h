@@ -91,7 +91,7 @@ typedef struct catnap_error_t catnap_error_t;
 
 /* Frees an error; NULL is allowed. */
 WASM_API_EXTERN void catnap_error_delete(own catnap_error_t *error);
-/* What kind of failure it is; CATNAP_OK for NULL. */
+/* The kind of the failure; CATNAP_OK for NULL. */
 WASM_API_EXTERN catnap_status_t catnap_error_status(const catnap_error_t *error);
 /* One line of English, NUL-terminated, without a trailing newline; names in it are escaped as by
  * catnap_escape(). Lives as long as the error. */
@@ -163,7 +163,7 @@ typedef enum catnap_translation {
 
 /* The allocator is copied; what its env points at must outlive the engine. NULL: malloc(). */
 WASM_API_EXTERN void catnap_config_set_allocator(wasm_config_t *, const catnap_allocator_t *);
-/* What modules may use. One that uses more is refused: CATNAP_UNSUPPORTED. */
+/* The features that modules may use. One that uses others is refused: CATNAP_UNSUPPORTED. */
 WASM_API_EXTERN void catnap_config_set_features(wasm_config_t *, catnap_features_t);
 /* How accesses to linear memories are checked; CATNAP_BOUNDS_AUTO at first. */
 WASM_API_EXTERN void catnap_config_set_bounds_checks(wasm_config_t *, catnap_bounds_checks_t);
@@ -536,10 +536,10 @@ WASM_API_EXTERN own catnap_error_t *catnap_module_disassemble(const wasm_module_
 /* Threads that translate functions of a module while the host does something else; the calls that
  * are made meanwhile find what is ready. A call to a function under way waits for about as long as
  * translating it would take, and then translates it itself. A function that cannot be translated
- * (memory, or a deferred one that is invalid) tells whoever calls it. */
+ * (memory, or a deferred one that is invalid) is reported to its caller. */
 typedef struct catnap_background_t catnap_background_t;
 
-/* What is translated, in this order. */
+/* The functions to translate, in this order. */
 typedef struct catnap_background_options {
     const uint32_t *functions; /* by index; such as catnap_module_profile() of an earlier run */
     size_t function_count;
@@ -576,14 +576,14 @@ WASM_API_EXTERN size_t catnap_module_profile(const wasm_module_t *, uint32_t *fu
 /* Modules that were validated before, in memory and on disk; loading one of those skips validation.
  * A module is found by the XXH3-128 of its bytes and then compared byte for byte, or by a key that
  * the embedder vouches for. Belongs to an engine; any thread may use it. Other processes may use the
- * same directory at the same time. What is not there, of another version or damaged is validated as
+ * same directory at the same time. An entry that is missing, of another version or damaged is validated as
  * ever: a cache never makes loading fail.
  *
  * An entry says that the bodies of a module are valid; all else is decoded and validated again, from a
  * copy. It counts only with its seal: an extended attribute of the file that holds a random secret and
  * the hashes of the contents under it. WASI guests can neither read nor set attributes, so that a guest
  * with a writable directory that holds the cache cannot make an entry that counts. Native programs of
- * the user can. The directory must be the user's own and writable by nobody else, which is checked, as
+ * the user can. The directory must be the user's own and not writable by others, which is checked, as
  * it is for each entry; symbolic links are not followed. docs/explanation/startup.md says more. */
 typedef struct catnap_cache_t catnap_cache_t;
 
@@ -613,7 +613,7 @@ WASM_API_EXTERN own wasm_module_t *catnap_cache_module(catnap_cache_t *, wasm_st
                                                        const catnap_module_options_t *,
                                                        catnap_error_t **error);
 /* The same by a key of 1 to 1,024 bytes that stands for a module, such as a content hash or a name
- * with a version. What is stored under the key is loaded, and `bytes` are not looked at; they may be
+ * with a version. The module stored under the key is loaded, and `bytes` are not looked at; they may be
  * NULL, and are loaded and stored when there is nothing (NULL: CATNAP_NOT_FOUND). */
 WASM_API_EXTERN own wasm_module_t *catnap_cache_module_by_key(catnap_cache_t *, wasm_store_t *,
                                                               const void *key, size_t key_length,
@@ -648,7 +648,7 @@ typedef struct catnap_cache_entry {
 WASM_API_EXTERN own catnap_error_t *
 catnap_cache_list(const char *directory, void (*entry)(void *env, const catnap_cache_entry_t *),
                   void *env);
-/* The same; validates each module anew that the engine's features allow, and removes what is damaged
+/* The same; validates again each module that the engine's features allow, and removes damaged ones
  * or not valid. */
 WASM_API_EXTERN own catnap_error_t *
 catnap_cache_verify(wasm_engine_t *, const char *directory,
@@ -704,7 +704,7 @@ WASM_API_EXTERN own wasm_instance_t *catnap_linker_instantiate(catnap_linker_t *
 
 /* A module whose imports are resolved and checked once, for making instances many times: memories
  * are mapped copy-on-write from an image of the data segments, and an instance that is given back is
- * made anew in place. Belongs to a store. docs/explanation/startup.md says more. */
+ * made again in place. Belongs to a store. docs/explanation/startup.md says more. */
 typedef struct catnap_prelinked_t catnap_prelinked_t;
 
 /* Imports as for catnap_instance_new(); they are retained. Segments that trap make it fail with
@@ -726,7 +726,7 @@ catnap_prelinked_instantiate(catnap_prelinked_t *, catnap_error_t **error, wasm_
  * of its functions alive, the store without checkpoints and the module without imported tables and
  * imported mutable reference globals: else CATNAP_MISUSE, and the instance stays as it is.
  * References to its functions that got elsewhere all the same (a host function or another instance
- * kept one) refer to the functions of whoever comes next; while there are such references and the
+ * kept one) refer to the functions of the next instance; while there are such references and the
  * instance waits, snapshots of the store fail with CATNAP_MISUSE. */
 WASM_API_EXTERN own catnap_error_t *catnap_instance_recycle(own wasm_instance_t *instance);
 /* Frees it; before its store is deleted or after. Instances stay and can still be given back. */
@@ -783,12 +783,12 @@ catnap_wasi_set_output_callback(catnap_wasi_t *, int stream,
 /* Output into a buffer that grows up to `limit` bytes (more is ENOSPC for the guest). */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_set_output_buffer(catnap_wasi_t *, int stream,
                                                                   size_t limit);
-/* What that buffer holds, borrowed until the guest runs again; NULL and 0 when there is none. */
+/* The contents of that buffer, borrowed until the guest runs again; NULL and 0 when there is none. */
 WASM_API_EXTERN const uint8_t *catnap_wasi_output(const catnap_wasi_t *, int stream,
                                                   size_t *length);
 
-/* What a snapshot cannot hold of a guest: arguments, environment, the names of pre-opened directories,
- * and the descriptor table, as bytes (own). */
+/* The parts of a guest that are not in a snapshot: arguments, environment, the names of pre-opened
+ * directories, and the descriptor table, as bytes (own). */
 WASM_API_EXTERN own catnap_error_t *catnap_wasi_save(const catnap_wasi_t *,
                                                      own wasm_byte_vec_t *out);
 /* Calls back with each directory that a saved state had, in order: its path on the host where it was
@@ -801,9 +801,9 @@ catnap_wasi_saved_dirs(const void *bytes, size_t length,
 /* Makes a new state, of which standard streams and directories may be configured, what a saved one
  * was. The bytes are not trusted with directories: all that the saved state had must have been given by
  * catnap_wasi_preopen_dir(), in any order and wherever they are now, under the guest's names that they
- * had, and no others (CATNAP_LINK). What was read-only, or is given read-only, is read-only. Files are
- * opened again below them, at their offsets. What could not be is closed, and `lost` (may be NULL) is
- * called with its number and path. After a failure, delete the state. */
+ * had, and no others (CATNAP_LINK). A directory that was read-only, or is given read-only, is
+ * read-only. Files are opened again below them, at their offsets. A file that cannot be reopened is closed,
+ * and `lost` (may be NULL) is called with its number and path. After a failure, delete the state. */
 WASM_API_EXTERN own catnap_error_t *
 catnap_wasi_restore(catnap_wasi_t *, const void *bytes, size_t length,
                     void (*lost)(void *env, uint32_t number, const char *path), void *env);
@@ -897,7 +897,7 @@ typedef struct catnap_pool_options {
      * instantiate other modules there. */
     own catnap_error_t *(*link)(void *env, catnap_pool_slot_t *, catnap_linker_t *);
     /* Makes the new instance, whose start function has run, ready: calls an initialisation export,
-     * sets fuel, takes handles that the slot is to keep. What the store is after it, a reset brings
+     * sets fuel, takes handles that the slot is to keep. The state of the store after it is what a reset brings
      * back. */
     own catnap_error_t *(*prepare)(void *env, catnap_pool_slot_t *);
     /* The slot is about to go, or could not be made: drops the handles that `prepare` took, and what
@@ -914,7 +914,7 @@ WASM_API_EXTERN void catnap_pool_options_default(catnap_pool_options_t *options)
 WASM_API_EXTERN own catnap_pool_t *catnap_pool_new(const wasm_module_t *,
                                                    const catnap_pool_options_t *options,
                                                    catnap_error_t **error);
-/* Slots that are out stay usable, and go when they are released; whoever waits gets an error. */
+/* Slots that are out stay usable, and go when they are released; threads that wait get an error. */
 WASM_API_EXTERN void catnap_pool_delete(own catnap_pool_t *);
 
 /* Takes a slot for a tenant, a number of the embedder's own: the one that has kept the tenant's state
@@ -939,14 +939,14 @@ WASM_API_EXTERN own catnap_error_t *catnap_pool_warm(catnap_pool_t *, uint32_t s
 /* Gives up slots that are not in use until so many are left, those as new first. Any thread. */
 WASM_API_EXTERN void catnap_pool_trim(catnap_pool_t *, uint32_t slots);
 
-/* What a slot has; all borrowed, and to be used by whoever acquired it. The store must not be
+/* The parts of a slot; all borrowed, for the thread that acquired it. The store must not be
  * deleted; further checkpoints may be made in it, and end with a reset. NULL while there is none. */
 WASM_API_EXTERN wasm_store_t *catnap_pool_slot_store(const catnap_pool_slot_t *);
 WASM_API_EXTERN const wasm_instance_t *catnap_pool_slot_instance(const catnap_pool_slot_t *);
 /* By its place in the options' list; NULL past the end. */
 WASM_API_EXTERN const wasm_func_t *catnap_pool_slot_function(const catnap_pool_slot_t *,
                                                              size_t index);
-/* NULL without the option. What is configured after acquiring, such as arguments and streams, lasts
+/* NULL without the option. Configuration after acquiring, such as arguments and streams, lasts
  * until the next reset. */
 WASM_API_EXTERN catnap_wasi_t *catnap_pool_slot_wasi(const catnap_pool_slot_t *);
 /* For whom it was acquired. */
@@ -1058,7 +1058,7 @@ typedef struct catnap_restore_options {
 
 /* How many instances there are; they are numbered in the order in which they were made. */
 WASM_API_EXTERN size_t catnap_snapshot_instance_count(const catnap_snapshot_t *);
-/* Makes them anew in the linker's store, without running anything; functions that they import come
+/* Restores the instances in the linker's store, without running anything; functions that they import come
  * from the linker, by name. `instances` receives them (own, may be NULL), *run the suspended run (own,
  * NULL when there is none; run may be NULL); the store receives the fuel when fuel is on. The
  * engine must have fuel and interruption as the snapshot's when a run is suspended. Limits of the
@@ -1093,7 +1093,7 @@ WASM_API_EXTERN bool catnap_snapshot_module(const catnap_snapshot_t *, size_t in
                                             catnap_snapshot_module_t *out);
 /* The embedder's bytes; borrowed. NULL and 0 when there are none. */
 WASM_API_EXTERN const void *catnap_snapshot_data(const catnap_snapshot_t *, size_t *length);
-/* Calls back with each stretch of memory in which two snapshots differ. */
+/* Calls back with each range of memory in which two snapshots differ. */
 WASM_API_EXTERN void catnap_snapshot_diff(const catnap_snapshot_t *, const catnap_snapshot_t *,
                                           void (*found)(void *env, size_t memory, uint64_t offset,
                                                         uint64_t length),
@@ -1101,7 +1101,7 @@ WASM_API_EXTERN void catnap_snapshot_diff(const catnap_snapshot_t *, const catna
 
 /* ---- Modules from instances -------------------------------------------------------------------- */
 
-/* What becomes of one export of the instance's module. */
+/* A change to one export of the instance's module. */
 typedef struct catnap_export_change {
     const char *name;
     /* Its new name, under which nothing else is exported any more; NULL: it is left out. */
@@ -1119,8 +1119,9 @@ typedef struct catnap_to_module_options {
  * *out is empty on failure.
  * CATNAP_UNSUPPORTED, naming it, when something is not the instance's own: an imported memory, table
  * or mutable global; in a table or global a reference that is neither null nor a function of the
- * instance nor one of its imports. What else is outside the instance stays out: other instances, the
- * state of WASI, stopped runs. Nothing may be running in the store. docs/explanation/snapshots.md says more. */
+ * instance nor one of its imports. Other objects outside the instance are not included: other instances,
+ * the state of WASI, stopped runs. Nothing may be running in the store. docs/explanation/snapshots.md
+ * says more. */
 WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instance_t *,
                                                               const catnap_to_module_options_t *,
                                                               own wasm_byte_vec_t *out);
@@ -1135,12 +1136,12 @@ WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instanc
  *  - a call under way or a stopped run: its frames, arguments, locals and operands;
  *  - a checkpoint: all instances, memories, tables and globals that there were, with what was in them.
  *
- * What else refers to it does not count, and objects that refer to each other alone go together. A number
- * on a value stack that looks like an object's address keeps that object until the call has ended. What
- * only the embedder knows is not seen: a handle that the environment of a host function has on an
- * instance which imports that function keeps both until the handle or the store is deleted.
+ * Other references to it do not count, and objects that refer to each other alone go together. A number
+ * on a value stack that looks like an object's address keeps that object until the call has ended.
+ * References known only to the embedder are not seen: a handle that the environment of a host function
+ * has on an instance which imports that function keeps both until the handle or the store is deleted.
  *
- * What can be reached no more is freed now and then: when something is made, or the last handle on
+ * Unreachable objects are freed now and then: when something is made, or the last handle on
  * something is deleted, and there is as much again as the last time (in objects, bytes or address space);
  * always before a limit of the store, memory or address space refuses something; before a checkpoint, for
  * a snapshot, and by catnap_store_collect(). A guest's memory.grow and table.grow, and a checkpoint, do

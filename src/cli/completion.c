@@ -1,6 +1,6 @@
 /*
- * Shell completions, made from the tables of commands and options. What `catnap completion SHELL`
- * prints is also what lies in tools/completion/ for installation.
+ * Shell completions, made from the tables of commands and options. The output of
+ * `catnap completion SHELL` is also kept in tools/completion/ for installation.
  */
 #include <string.h>
 
@@ -53,7 +53,7 @@ static void bash_option(FILE *out, const struct command *command, const struct o
     }
 }
 
-/* What bash offers after an option that takes an argument. */
+/* Bash: the words offered after an option that takes an argument. */
 static void bash_argument(FILE *out, const struct command *command, const struct option *option) {
     static const char *const actions[] = {
         [COMPLETE_NOTHING] = "-W ''", [COMPLETE_FILES] = "-f", [COMPLETE_DIRECTORIES] = "-d"};
@@ -120,7 +120,7 @@ static void print_bash(FILE *out) {
 
 /* ---- zsh ------------------------------------------------------------------------------------- */
 
-/* What means something to zsh's _arguments and _describe. */
+/* Characters that are special to zsh's _arguments and _describe. */
 static const char zsh_special[] = "[]:\\";
 
 static void zsh_option(FILE *out, const struct command *command, const struct option *option) {

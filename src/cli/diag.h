@@ -1,5 +1,5 @@
 /*
- * What the command tells its user: exit codes, and diagnostics on standard error as text or JSON.
+ * Exit codes, and diagnostics on standard error as text or JSON.
  *
  * Standard output belongs to results and to the guest; nothing here writes to it.
  */
@@ -62,7 +62,7 @@ struct diag {
     bool no_output; /* standard output was closed from the start */
 };
 
-/* What a diagnostic is about beyond its message; zero-initialise and set what applies. */
+/* The details of a diagnostic beyond its message; zero-initialise and set what applies. */
 struct diag_detail {
     const char *subject; /* the file, or NULL */
     bool has_offset;

@@ -287,7 +287,7 @@ static bool handle_trap(struct session *session, const char *path, WASM_OWN wasm
     return false;
 }
 
-/* One stretch; *ended: there is nothing to resume. */
+/* Runs until the next stop; *ended: there is nothing to resume. */
 static bool step(struct session *session, const char *path, catnap_run_t *run,
                  catnap_val_t *results, size_t count, bool *ended) {
     wasm_trap_t *trap = NULL;

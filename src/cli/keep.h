@@ -7,7 +7,7 @@
 
 #include "session.h"
 
-/* What --snapshot-on names. */
+/* The events of --snapshot-on. */
 enum keep_event { KEEP_NEVER, KEEP_EXIT, KEEP_TRAP, KEEP_FUEL, KEEP_SIGNAL, KEEP_CALL };
 
 /* Whether the settings ask for snapshots at all. */
@@ -16,7 +16,7 @@ bool keep_wanted(const struct run_settings *);
 bool keep_check(struct session *);
 
 /* Defines what the program imports by the name of --snapshot-on=call:NAME, or as an earlier run was
- * told, and nobody else defines: a function that does nothing but have a snapshot taken. */
+ * told, and nothing defines: a function that only takes a snapshot. */
 bool keep_define(struct session *, const wasm_module_t *, const char *name);
 
 /* Like session_call(), with snapshots: `run` is new, or woken from one. Ends it. */
@@ -28,7 +28,7 @@ enum cli_exit keep_open(const struct diag *, wasm_engine_t *, const char *path,
                         const catnap_snapshot_t *base, bool trust,
                         WASM_OWN catnap_snapshot_t **out);
 
-/* What the command puts into a snapshot: WASI's state and the name of a call. */
+/* The command's own part of a snapshot: WASI's state and the name of a call. */
 struct kept_data {
     const void *wasi;
     size_t wasi_length;

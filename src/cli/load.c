@@ -210,7 +210,7 @@ static void release_memory(void *env, const uint8_t *data, size_t length) {
     free((void *)data);
 }
 
-/* What a module without a name is called in backtraces: its file, without directory and suffix. */
+/* The name in backtraces of a module without one: its file, without directory and suffix. */
 static char *module_name(const char *path) {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;

@@ -33,7 +33,7 @@ const struct command *find_command(const char *name) {
 }
 
 /* Descriptors 0 to 2 are standard streams even when the caller closed them: nothing that is opened
- * later may be taken for one. Results that nobody gets are an error, so that standard output, other
+ * later may be taken for one. Lost results are an error, so that standard output, other
  * than the guest's, is one that cannot be written. */
 static void occupy_standard_streams(struct diag *diag) {
     diag->no_output = fcntl(STDOUT_FILENO, F_GETFD) < 0;

@@ -11,7 +11,7 @@
 
 #include "diag.h"
 
-/* What an option's argument is, and so the type of the field that it sets. */
+/* The form of an option's argument, and so the type of the field that it sets. */
 enum option_kind {
     OPTION_FLAG,     /* none; bool */
     OPTION_NUMBER,   /* struct option_number */
@@ -22,7 +22,7 @@ enum option_kind {
     OPTION_LIST      /* may be repeated; struct option_list, tagged with the option */
 };
 
-/* What a shell may offer for the argument. */
+/* The completions that a shell offers for the argument. */
 enum option_complete { COMPLETE_NOTHING, COMPLETE_WORDS, COMPLETE_FILES, COMPLETE_DIRECTORIES };
 
 struct option {
@@ -47,7 +47,7 @@ struct option_list_item {
     const char *value;
 };
 
-/* What repeated options gave, in their order. */
+/* The arguments of repeated options, in their order. */
 struct option_list {
     struct option_list_item *items;
     size_t count;
@@ -55,7 +55,7 @@ struct option_list {
 
 void option_list_free(struct option_list *);
 
-/* What all subcommands understand. */
+/* Options of all subcommands. */
 struct common_settings {
     bool json;
     bool help, version;
@@ -82,7 +82,7 @@ extern const struct command *const commands[];
 
 const struct command *find_command(const char *name);
 
-/* What options_parse() found. */
+/* The result of options_parse(). */
 enum parse_result {
     PARSE_OK,
     PARSE_DONE, /* help or the version was asked for and given */

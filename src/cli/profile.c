@@ -1,4 +1,4 @@
-/* What --profile-ops shows: the bytecode instructions and adjacent pairs that were executed most. */
+/* The output of --profile-ops: the bytecode instructions and adjacent pairs that were executed most. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

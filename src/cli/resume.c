@@ -49,7 +49,7 @@ static bool check_bounds(struct session *session, const catnap_snapshot_info_t *
                                  fuel ? "--fuel" : "--timeout or a snapshot option"));
 }
 
-/* What the engine has to check for, so that a suspended run can go on in it. */
+/* Finds which checks the engine needs, so that a suspended run can continue in it. */
 static bool look_ahead(struct session *session, struct run_settings *settings, const char *path) {
     const struct diag *diag = session->diag;
     catnap_snapshot_t *snapshot = NULL;
@@ -204,7 +204,7 @@ static bool restore(struct session *session, const catnap_snapshot_t *snapshot, 
            session_end(session, diag_no_memory(session->diag));
 }
 
-/* What the snapshot has left does not count: there is a new bound, or none. */
+/* The fuel left in the snapshot does not count: there is a new limit, or none. */
 static bool fill_up(struct session *session) {
     const struct run_settings *settings = session->settings;
     if (!settings->fuel.given && !settings->checks_fuel)

@@ -1,5 +1,5 @@
 /*
- * What rows of option tables have in common that stand in several of them: all but the field that is
+ * The common part of rows that several option tables have: all but the field that is
  * set and, where it is not the same everywhere, what help says.
  */
 #ifndef CATNAP_CLI_ROWS_H

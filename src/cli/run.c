@@ -143,7 +143,7 @@ static bool run_command(struct session *session, const struct loaded *program, i
     return goes_on;
 }
 
-/* What stands behind the file of a command is the guest's already. */
+/* Arguments after the file of a command are already the guest's. */
 static bool check_arguments(struct session *session) {
     if (session->settings->arguments.count == 0 || session->settings->invoke != NULL)
         return true;

@@ -13,7 +13,7 @@
 #include "diag.h"
 #include "options.h"
 
-/* What `catnap run` was told, or another command that runs something. */
+/* The settings of `catnap run`, or of another command that runs something. */
 struct run_settings {
     const char *invoke;
     const char *argv0;

@@ -1,4 +1,4 @@
-/* What --stats shows, from tables of fields that feed both the text and the JSON. */
+/* The output of --stats, from tables of fields that feed both the text and the JSON. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,7 +29,7 @@ static const struct field module_fields[] = {
     FIELD(catnap_module_stats_t, translate_ns, "time to translate", NANOSECONDS),
 };
 
-/* What belongs to the run as a whole. */
+/* Statistics of the run as a whole. */
 struct run_stats {
     uint64_t fuel_consumed;
     uint64_t instantiate_ns, run_ns;

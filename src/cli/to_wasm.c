@@ -135,7 +135,7 @@ static const char *choose_function(const struct conversion *c) {
 }
 
 /* Only a function that takes something has a use for the arguments, unless the guest has its own by
- * --arg. What it returns is of no interest: the module is the result. */
+ * --arg. Its results are dropped: the module is the result. */
 static bool call(struct conversion *c, const char *name, int argc, char **argv) {
     wasm_func_t *func = find_function(c->program, name);
     bool plain =
@@ -189,7 +189,7 @@ static bool is_snapshot(const char *path) {
     return found;
 }
 
-/* What is not one whole instance has no form as a module. */
+/* Only a snapshot of one instance, without a suspended run, can become a module. */
 static bool check_snapshot(struct conversion *c, const catnap_snapshot_t *snapshot) {
     catnap_snapshot_info_t info;
     catnap_snapshot_info(snapshot, &info);

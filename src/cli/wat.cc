@@ -24,7 +24,7 @@
 
 namespace {
 
-/* What the text may use is the parser's business; what a module may use is the validator's. */
+/* The parser accepts all features; the validator decides which of them a module may use. */
 wabt::Features all_features() {
     wabt::Features features;
     features.EnableAll();
