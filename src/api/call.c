@@ -130,7 +130,7 @@ static wasm_trap_t *call_values(const wasm_func_t *func, struct values arguments
 
 /* ---- Calls of numbers ---- */
 
-/* What the results are after a trap, by the two headers. */
+/* The results after a trap, by the two headers. */
 APART static void void_results(const struct functype *type, void *results, size_t stride) {
     static const wasm_val_t null_reference = WASM_INIT_VAL;
     struct values values = {results, type->result_count, stride};

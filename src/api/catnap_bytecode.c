@@ -1,4 +1,4 @@
-/* What names bytecode instructions. In a file of its own: an embedder who asks for none of it does
+/* Names of bytecode instructions. In a file of its own: an embedder who asks for none of it does
  * not link the names, which are a third of the library. */
 #include "api/api.h"
 #include "exec/calls.h"

@@ -11,11 +11,11 @@ size_t catnap_escape(catnap_escape_t form, const char *text, size_t length, char
     return cn_escape(form, text, length, out, size);
 }
 
-/* What is given when there is no memory for an error. */
+/* The error that is given when there is no memory for one. */
 static const catnap_error_t exhausted = {
     {CATNAP_NO_MEMORY, CN_NO_FUNC, CN_NO_OFFSET, "memory is exhausted"}};
 
-/* What a second thread gets, which must not touch the store's own. */
+/* The error for a second thread, which must not touch the store's own. */
 static const catnap_error_t in_use = {
     {CATNAP_MISUSE, CN_NO_FUNC, CN_NO_OFFSET,
      "the store is in use by another thread, which is not allowed"}};

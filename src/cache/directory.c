@@ -42,7 +42,7 @@ static void make_path(const char *path) {
     }
 }
 
-/* The user's own, and nobody else may write. */
+/* The user owns the directory, and no one else may write to it. */
 static bool is_trusted_directory(const struct stat *status) {
     return S_ISDIR(status->st_mode) && status->st_uid == geteuid() &&
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0;

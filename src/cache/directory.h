@@ -1,12 +1,12 @@
 /*
  * The cache of validated modules on disk: a directory with a file for each module.
  *
- * The directory must belong to the user and be writable by nobody else, entries likewise; symbolic
+ * The directory must belong to the user and not be writable by others, and so must entries; symbolic
  * links are not followed. Guests may have been given the directory in another run, so each entry has
  * a seal: an extended attribute with a random secret and the hashes of the contents under that secret.
  * WASI has no call that reads or sets attributes. A guest can copy, rename and rewrite entries, but it
  * cannot make a seal fit. An entry is written under another name first and then renamed, so that
- * readers and other writers see all of it or nothing. Whatever is wrong with an entry makes it a miss.
+ * readers and other writers see all of it or nothing. A faulty entry is a miss.
  */
 #ifndef CN_CACHE_DIRECTORY_H
 #define CN_CACHE_DIRECTORY_H
@@ -30,7 +30,7 @@ struct cache_hash {
     uint64_t low, high; /* XXH3-128 */
 };
 
-/* What an entry is found by: a mark or hash of the module's bytes, or an embedder's key. */
+/* The key of an entry: a mark or hash of the module's bytes, or an embedder's key. */
 struct cache_key {
     struct cache_hash hash; /* of the bytes or some of them, or of the key */
     const uint8_t *key;     /* NULL: the bytes count */
@@ -89,7 +89,7 @@ struct cache_content {
     size_t size;
 };
 /* Adds or replaces an entry, and lets the ones longest unused go when there are too many. False when
- * that did not work, which harms nobody. */
+ * that did not work, which is harmless. */
 bool cn_cache_write(const struct cache_directory *, const struct cache_key *,
                     const struct cache_content *);
 
