@@ -67,45 +67,48 @@ static uint64_t first_size(const wasm_instance_t *instance, const struct state_w
 
 /* ---- Saving and restoring what is not in pages ---- */
 
-/* Copies items to the slot or from it, and moves on; *at NULL: only counts. */
-static void copy_items(void *items, size_t bytes, bool save, uint8_t **at, size_t *total) {
-    if (*at) {
-        memcpy(save ? (void *)*at : items, save ? items : (void *)*at, bytes);
-        *at += bytes;
-    }
-    *total += bytes;
+/* Walks what is saved by copying: the items in the instance's block, then those of parts, which have the
+ * size that they have at first. */
+static size_t initial_bytes(const wasm_instance_t *instance) {
+    size_t bytes = 0;
+    FOR_EACH_STATE (kind)
+        if (kind->holder == OBJECT_INSTANCE)
+            bytes += cn_state_items(kind, &instance->ref).bytes;
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        if (walk.kind->form != STATE_PAGES)
+            bytes += cn_state_items(walk.kind, walk.ref).bytes;
+    return bytes;
 }
 
-/* Walks the state of an instance that is saved by copying; `initial` NULL: only counts. Returns the bytes.
- * Parts have the size that they have at first. */
-static size_t copy_state(wasm_instance_t *instance, uint8_t *initial, bool save) {
-    uint8_t *at = initial;
-    size_t total = 0;
+/* Copies items to the slot or from it; returns the place in the slot behind them. */
+static inline uint8_t *copy_items(const struct state_items *items, bool save, uint8_t *at) {
+    memcpy(save ? (void *)at : items->at, save ? items->at : (void *)at, items->bytes);
+    return at + items->bytes;
+}
+
+/* The same walk as that of initial_bytes(). */
+static void copy_initial(struct slot *slot, bool save) {
+    const wasm_instance_t *instance = slot->instance;
+    uint8_t *at = (uint8_t *)slot->initial;
     FOR_EACH_STATE (kind)
         if (kind->holder == OBJECT_INSTANCE) {
             struct state_items items = cn_state_items(kind, &instance->ref);
-            copy_items(items.at, items.bytes, save, &at, &total);
+            at = copy_items(&items, save, at);
         }
     for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
         if (walk.kind->form == STATE_PAGES)
             continue;
         struct state_items items = cn_state_items(walk.kind, walk.ref);
         CN_ASSERT(items.count == first_size(instance, &walk));
-        copy_items(items.at, items.bytes, save, &at, &total);
+        at = copy_items(&items, save, at);
     }
-    return total;
-}
-
-static void copy_initial(struct slot *slot, bool save) {
-    size_t bytes = copy_state(slot->instance, (uint8_t *)slot->initial, save);
-    CN_ASSERT(bytes == slot->initial_bytes);
-    (void)bytes;
+    CN_ASSERT((size_t)(at - (uint8_t *)slot->initial) == slot->initial_bytes);
 }
 
 /* A slot for an instance that was made just now. NULL when memory is exhausted. */
 static struct slot *new_slot(struct catnap_prelinked_t *prelinked, wasm_instance_t *instance) {
     struct alloc *alloc = instance->ref.store->alloc;
-    size_t size = copy_state(instance, NULL, true);
+    size_t size = initial_bytes(instance);
     struct slot *slot = cn_alloc(alloc, sizeof *slot + size);
     if (!slot)
         return NULL;
