@@ -5,14 +5,14 @@
 
 #include "runtime/state.h"
 
-/* A way through the runs of a snapshot, which are in order. Pages are asked for in order too. */
+/* A position in the runs of a snapshot, which are in order. Pages must be asked for in order too. */
 struct cursor {
     const catnap_snapshot_t *s;
     size_t at;     /* the run that was looked at last */
     size_t filled; /* the same of those with bytes */
 };
 
-/* Whether a run comes before the page and does not have it. */
+/* Whether a run ends before the page. */
 static bool is_before(const struct snap_run *run, uint32_t object, uint64_t page) {
     return run->object < object || (run->object == object && run->first + run->count <= page);
 }

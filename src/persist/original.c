@@ -8,7 +8,8 @@
 #include "runtime/state.h"
 #include "runtime/store.h"
 
-/* Mappings are no cheaper for being small, and a process has room for so many. */
+/* Shorter runs of pages are not shared, and not more of them: a small mapping costs as much as a large one, and a
+ * process may have only so many. */
 #define LEAST_PAGES 16u
 #define MOST_RUNS 16u
 
@@ -63,7 +64,7 @@ static void mark_pages(void *env, size_t from, size_t to) {
             presence->memory->present[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
-/* Leaves the pages that will be shared: enough in a row, and not too many rows. */
+/* Keeps the pages that will be shared: those of the first MOST_RUNS runs of at least LEAST_PAGES. */
 static void keep_runs(struct original_memory *memory, size_t end) {
     size_t runs = 0;
     for (size_t i = 0, first; i < end; i++) {
@@ -100,7 +101,7 @@ static void drop_memory(const struct original *original, struct original_memory 
     *memory = (struct original_memory){.file = -1};
 }
 
-/* False when memory is exhausted; what the system refuses is done without. */
+/* False when memory is exhausted. A memory that the system cannot map an image of is left out. */
 static bool copy_memory(const struct original *original, const wasm_memory_t *memory,
                         struct original_memory *out) {
     const struct shadow *shadow = cn_shadow_of(memory);
@@ -168,7 +169,8 @@ static bool is_same(const struct original_memory *from, const struct shadow *sha
                   shadow->page) == 0;
 }
 
-/* Pages of the memory, and of its shadow, become the original's. New mappings are to be watched. */
+/* Maps a run of the original in place of the pages of the memory and of its shadow. The tracker must watch the new
+ * mapping of the memory. */
 static bool lay_run(const struct original_memory *from, wasm_memory_t *memory, size_t first,
                     size_t count) {
     struct shadow *shadow = cn_shadow_of(memory);

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/store.h"
 
-/* As many pages may stay unprotected after a rollback: copying them again costs
- * less than the fault that tells whether they were written. */
+/* After a rollback of at most so many pages they stay unprotected, and count as written at the next
+ * checkpoint or rollback: to copy them again costs less than the faults that would tell. */
 #define FEW_PAGES 16
 
 static size_t pages_of(const struct shadow *shadow, uint64_t bytes) {
@@ -49,7 +50,8 @@ static void clear_pages(struct shadow *shadow, uint64_t size) {
     shadow->count = 0;
 }
 
-/* A memory may be an image's already, whose pages are nobody's writes. */
+/* Adds all pages that are not zero: those of a mapped image were never written, so that a tracker does not
+ * report them. */
 static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory) {
     size_t end = pages_of(shadow, memory->size), page = shadow->page;
     for (size_t i = 0; i < end; i++)
@@ -59,7 +61,7 @@ static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory
 
 /* ---- Making ---- */
 
-/* Of the mapping at pages: a page more for the count of changes. */
+/* Size of the mapping at pages: an image has one more page, for the counter of changes. */
 static size_t mapped_bytes(const struct shadow *shadow) {
     return shadow->reserved + (shadow->image >= 0 ? shadow->page : 0);
 }
@@ -87,7 +89,7 @@ static _Atomic uint64_t *change_count(const struct shadow *shadow) {
     return (_Atomic uint64_t *)(void *)(shadow->pages + shadow->reserved);
 }
 
-/* Before the pages are changed: a child that reads them from now on must not believe them. */
+/* Before the pages are changed: a child that reads them from now on finds another count, and gives up. */
 static void announce_change(struct shadow *shadow) {
     if (shadow->image < 0)
         return;
@@ -95,7 +97,7 @@ static void announce_change(struct shadow *shadow) {
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* Whether all that was read from the pages before is what they were when this process began. */
+/* In a child, after it has read pages: whether they were still those of the fork. */
 static bool is_unchanged(const struct shadow *shadow) {
     atomic_thread_fence(memory_order_seq_cst);
     return atomic_load(change_count(shadow)) == shadow->changes;
@@ -141,7 +143,7 @@ bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct
     return true;
 }
 
-/* The memory keeps its mapping: of an image, its contents live on with it. */
+/* A memory that maps the image keeps the mapping, and with it the contents. */
 void cn_shadow_drop(wasm_memory_t *memory) {
     struct shadow *shadow = cn_shadow_of(memory);
     CN_ASSERT(shadow);
@@ -165,8 +167,9 @@ static void add_new_pages(void *env, size_t from, size_t to) {
     add_pages(shadow, (size_t)shadow->watched + from, (size_t)shadow->watched + to);
 }
 
-/* Pages that were not watched yet: asked before they are protected, after which those that were never
- * touched look like those that are swapped out. A rollback does without them: they go. */
+/* Collects the pages by which the memory has grown since it was last watched. They are asked for before they
+ * are protected: afterwards, pages that were never touched could not be told from pages that are swapped out.
+ * A rollback does not need them, since it removes them. */
 static bool collect_new(wasm_memory_t *memory, struct error *error) {
     struct shadow *shadow = cn_shadow_of(memory);
     uint8_t *start = memory->base + shadow->watched;
@@ -205,7 +208,8 @@ static void copy_pages(uint8_t *to, const uint8_t *from, uint64_t size, size_t p
             memcpy(to + i * page, from + i * page, page);
 }
 
-/* Fills a shadow of the child's own, and a copy of the memory, and puts both in place. */
+/* Copies the shadow and the memory to `own` and `copy`, which then replace them, unless the parent has changed
+ * the image meanwhile. */
 static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t *copy,
                              struct error *error) {
     struct shadow *shadow = cn_shadow_of(memory);
@@ -222,7 +226,7 @@ static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t 
     return true;
 }
 
-/* The shadow and pages of the memory are an image that the parent goes on using. */
+/* Gives the child its own shadow, without an image, since the parent goes on changing the image that both map. */
 static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
     struct shadow own = *cn_shadow_of(memory);
     size_t size = (size_t)memory->size;
@@ -267,7 +271,7 @@ bool cn_shadow_adopt(wasm_memory_t *memory, const struct tracker *tracker, struc
 
 /* ---- Taking ---- */
 
-/* Pages that the shadow had at the checkpoint before, of those that may differ. */
+/* How many pages of `differing` lie within the shadow's size, and so are overwritten by a checkpoint. */
 static size_t count_old_pages(const struct shadow *shadow) {
     size_t end = pages_of(shadow, shadow->size), count = 0;
     if (shadow->count == 0)
@@ -312,13 +316,14 @@ bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *e
     *out = undo;
     if (!undo)
         return cn_fail_memory(error);
+    CN_ASSERT(count <= undo->capacity);
     undo->next = NULL;
     undo->size = shadow->size;
     undo->count = count;
     return true;
 }
 
-/* The room of one is kept when it may do for the next: neither smaller nor a waste. */
+/* A free record of at most so many pages is kept for the next checkpoint, the largest one found. */
 #define MOST_SPARE 256
 
 void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
@@ -335,7 +340,8 @@ void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
     }
 }
 
-/* The memory's pages become the image's, which now has the same contents. */
+/* Discards the memory's own copies of pages in the set, and maps the image behind what the memory has grown by: the
+ * image has the same contents now. */
 static void become_image(wasm_memory_t *memory, struct shadow *shadow) {
     size_t end = pages_of(shadow, shadow->watched), page = shadow->page;
     for (size_t i = next_page(shadow, 0, end); i < end;) {
@@ -362,11 +368,13 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
          i = next_page(shadow, i + 1, end)) {
         uint8_t *to = shadow->pages + i * page;
         if (undo && i < old_end) {
+            CN_ASSERT(saved < undo->count);
             undo->index[saved] = (uint32_t)i;
             memcpy(undo->pages + saved++ * page, to, page);
         }
         memcpy(to, memory->base + i * page, page);
     }
+    CN_ASSERT(!undo || saved == undo->count);
     shadow->size = memory->size;
     if (shadow->image >= 0)
         become_image(memory, shadow);
@@ -380,8 +388,7 @@ uint64_t cn_shadow_copies(const wasm_memory_t *memory) {
 
 /* ---- Going back ---- */
 
-/* A page of the memory that is the image's gets a copy of its own: the image
- * changes. */
+/* Before a page of the image changes: makes the memory's page a private copy, unless the memory loses it. */
 static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t index) {
     if (shadow->image < 0 || index * shadow->page >= shadow->locked)
         return;
@@ -392,6 +399,7 @@ static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t
 static void put_back(wasm_memory_t *memory, const struct undo *undo) {
     struct shadow *shadow = cn_shadow_of(memory);
     size_t page = shadow->page;
+    CN_ASSERT(undo->size <= shadow->size); /* memories only grow between checkpoints */
     announce_change(shadow);
     for (size_t i = 0; i < undo->count; i++)
         keep_page(memory, shadow, undo->index[i]);
@@ -420,15 +428,18 @@ bool cn_shadow_lock(wasm_memory_t *memory, uint64_t size, struct error *error) {
     return true;
 }
 
-/* What was split becomes one again: that needs nothing that could be refused. */
+/* Makes it accessible again. The system merges the mappings that locking has split, so that this cannot fail for
+ * want of mappings. */
 void cn_shadow_unlock(wasm_memory_t *memory, uint64_t size) {
     cn_shadow_of(memory)->locked = UINT64_MAX;
     if (memory->size > size)
         cn_os_commit(memory->base + size, (size_t)(memory->size - size));
 }
 
-/* The surplus is untouchable already. Where it cannot be given back it stays so. */
+/* Takes away what the memory has grown by, which is inaccessible already (cn_shadow_lock()). If the system does not
+ * take it back, it stays inaccessible and the memory can no longer grow into it. */
 static void shrink(wasm_memory_t *memory, struct shadow *shadow) {
+    CN_ASSERT(memory->size >= shadow->size && shadow->locked == shadow->size);
     uint64_t surplus = memory->size - shadow->size;
     shadow->locked = UINT64_MAX;
     if (surplus == 0)

@@ -1,10 +1,26 @@
 /*
- * A memory's shadow: what the memory was at the latest checkpoint.
+ * The shadow of a memory: a copy of what the memory was at the latest checkpoint.
  *
- * Pages in which the two may differ are those that the tracker reports and
- * those in `differing`; everywhere else they are equal. So a checkpoint copies
- * these pages to the shadow, putting what was there before into an undo record,
- * and a rollback copies them back.
+ *     page          0       1       2       3       4
+ *     memory     [ A  ]  [ B' ]  [ C  ]  [ D' ]  [ E' ]      B', D', E': written since the checkpoint
+ *     shadow     [ A  ]  [ B  ]  [ C  ]  [ D  ]              size: pages 0 to 3, the memory has grown by 4
+ *     differing     0       0       0       1       0        D: found before, and in `differing`
+ *     tracker       -     written   -       -     written    B, E: the tracker reports them when asked
+ *
+ * Memory and shadow are equal except in pages that the tracker reports and in those of `differing`. So the
+ * work of a checkpoint and of a rollback is in proportion to the pages written:
+ *
+ *     checkpoint   collect: adds the tracker's pages to `differing`
+ *                  take:    saves the shadow's pages of that set in an undo record, then copies the memory's
+ *                           pages to the shadow. The set is empty.
+ *     rollback     collect, as above
+ *                  undo:    to go back further, puts the pages of undo records into the shadow, each of which
+ *                           joins the set
+ *                  restore: copies the shadow's pages of the set to the memory. The set is empty.
+ *
+ * With TRACK_COPY_ON_WRITE the pages of the shadow are an image (a file in memory) that the memory maps
+ * privately: a page that was not written is the same page of the system in both, and a checkpoint or a large
+ * rollback makes the memory's copies the image's pages again (become_image()).
  */
 #ifndef CN_PERSIST_SHADOW_H
 #define CN_PERSIST_SHADOW_H
@@ -15,40 +31,42 @@
 #include "base/track.h"
 #include "persist/backing.h"
 
-/* What a checkpoint overwrote in a shadow. */
+/* An undo record: the pages of the shadow that a checkpoint overwrote. */
 struct undo {
-    struct undo *next; /* to be put back after this one */
+    struct undo *next; /* to be applied after this one */
     uint64_t size;     /* of the memory at the checkpoint before */
     size_t count;      /* of pages */
     size_t capacity;   /* of the arrays */
     uint32_t *index;   /* of each page */
-    uint8_t *pages;    /* as they were */
+    uint8_t *pages;    /* their contents before */
 };
 
 /*
- * With TRACK_COPY_ON_WRITE the shadow is shared memory, of which a child of the process has a view too.
- * A count behind the pages tells it whether they are still what they were at the fork: it grows before
- * each change.
+ * An image is shared memory, so that a child of the process (fork) sees the parent's changes in it. A counter
+ * behind the pages is incremented before each change: the child compares it with `changes`, which it has from
+ * the fork, to know whether the pages are still those of the fork.
  */
 struct shadow {
     const struct tracker *tracker;
     struct spaces *spaces;
-    struct space pages_space, differing_space; /* what these have of it */
-    uint8_t *pages;                            /* as the memory was; zero from `size` on */
+    struct space pages_space, differing_space; /* what pages and differing take of it */
+    uint8_t *pages;                            /* the copy; zero from `size` on */
     size_t reserved;                           /* bytes of address space at pages */
-    uint64_t size;                             /* of the memory then */
-    uint64_t watched;    /* bytes of the memory that the tracker looks after */
-    uint64_t locked;     /* where what a rollback takes away begins, while one is under way */
-    uint64_t *differing; /* bit for each page of the operating system */
+    uint64_t size;                             /* of the memory at the checkpoint */
+    uint64_t watched; /* bytes of the memory, from its start, that the tracker watches */
+    uint64_t
+        locked; /* during a rollback: offset from which the memory is inaccessible; else UINT64_MAX */
+    uint64_t *differing; /* a bit for each page of the operating system */
     size_t count;        /* of bits set */
-    size_t copied;       /* pages, by the first checkpoint */
+    size_t copied;       /* pages that the first checkpoint copied */
     size_t page;         /* bytes */
-    struct undo *spare;  /* a record that is done with, for its room; or NULL */
-    int image;           /* TRACK_COPY_ON_WRITE: what is behind pages and the memory; else -1 */
-    uint64_t changes;    /* what the count behind the pages is, when nobody else has changed them */
+    struct undo *spare;  /* a free record, kept for its buffers; or NULL */
+    int image;           /* TRACK_COPY_ON_WRITE: the file behind pages and the memory; else -1 */
+    uint64_t
+        changes; /* value of the counter behind the pages after the last change of this process */
 };
 
-/* Makes the memory's shadow, with nothing in it, when it has none. */
+/* Gives the memory an empty shadow if it has none. */
 bool cn_shadow_make(wasm_memory_t *, const struct tracker *, struct error *);
 void cn_shadow_drop(wasm_memory_t *);
 /* In a child of the process that made the shadow: pages that may differ are found by comparison, once,
@@ -56,20 +74,19 @@ void cn_shadow_drop(wasm_memory_t *);
  * and a memory that the parent could change become the child's own. On failure nothing has changed. */
 bool cn_shadow_adopt(wasm_memory_t *, const struct tracker *, struct error *);
 
-/* Finds out which pages may differ. With `protect`, writes from now on are
- * news. */
+/* Adds the pages that were written since the last call with `protect` to `differing`; with `protect`, the
+ * tracker begins to watch for further writes. */
 bool cn_shadow_collect(wasm_memory_t *, bool protect, struct error *);
-/* After that. Room for what cn_shadow_take() overwrites; nothing is changed
- * yet. */
+/* After cn_shadow_collect(): allocates an undo record for what cn_shadow_take() will overwrite. */
 bool cn_shadow_prepare(wasm_memory_t *, struct undo **, struct error *);
-/* The shadow becomes what the memory is; undo may be NULL. */
+/* Makes the shadow equal to the memory, and fills the record; NULL: nothing is recorded. Cannot fail. */
 void cn_shadow_take(wasm_memory_t *, struct undo *);
-/* The shadow becomes what it was before these, one after the other; NULL is allowed. */
+/* Applies records to the shadow, in the order of the list, which may be NULL. Cannot fail. */
 void cn_shadow_undo(wasm_memory_t *, const struct undo *);
-/* What can fail of going back to a size: nobody can touch what is beyond it any more. */
+/* Prepares the rollback to a size: makes what is beyond it inaccessible, which may fail. */
 bool cn_shadow_lock(wasm_memory_t *, uint64_t size, struct error *);
 void cn_shadow_unlock(wasm_memory_t *, uint64_t size);
-/* After cn_shadow_collect() and cn_shadow_lock(): the memory becomes what the shadow is. */
+/* After cn_shadow_collect() and cn_shadow_lock(): makes the memory equal to the shadow. Cannot fail. */
 void cn_shadow_restore(wasm_memory_t *);
 
 static inline bool is_zero_page(const uint8_t *page, size_t size) {
@@ -78,7 +95,7 @@ static inline bool is_zero_page(const uint8_t *page, size_t size) {
 
 /* Bytes that the first checkpoint copied. */
 uint64_t cn_shadow_copies(const wasm_memory_t *);
-/* The records are done with; NULL is allowed. */
+/* Frees a list of records, which may be NULL; the shadow keeps one as a spare. */
 void cn_undo_free(wasm_memory_t *, struct undo *);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A snapshot: a store's instances as data. It names objects by number and memory by stretches of
- * pages; it holds no address of anything that lives. Capturing makes one from a store, parsing from
- * bytes; restoring makes instances from it, writing makes bytes (docs/explanation/snapshots.md, format).
+ * A snapshot: the instances of a store as data. It refers to objects by number, and holds the contents of memories as
+ * runs of pages; it holds no addresses. A snapshot is captured from a store or read from bytes; it is restored to
+ * instances or written to bytes (docs/explanation/snapshots.md, format).
  */
 #ifndef CN_PERSIST_SNAPSHOT_H
 #define CN_PERSIST_SNAPSHOT_H
@@ -118,20 +118,20 @@ struct snap_naming {
     size_t (*name)(void *env, const struct wasm_ref_t *, char *text, size_t size);
     void *env;
 };
-/* What the store is. Runs point into its memories: it must not change before they were written or
- * cn_snapshot_own(). `run` may be NULL. NULL and *error on failure. */
+/* Captures a store. The runs point into its memories, so that it must not change until the snapshot was written or
+ * cn_snapshot_own() was called. `run` may be NULL. NULL and *error on failure. */
 catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *, struct catnap_run_t *run,
                                        const struct snap_naming *, struct error *);
 /* Copies the pages into an image of the snapshot's own. */
 bool cn_snapshot_own(catnap_snapshot_t *, struct error *);
 /* ---- delta.c ---- */
-/* A snapshot that has nothing but the pages that are not as in the base. */
+/* A snapshot with only those pages that differ from the base. */
 catnap_snapshot_t *cn_snapshot_changes(const catnap_snapshot_t *, const catnap_snapshot_t *base,
                                        struct error *);
 void cn_snapshot_diff(const catnap_snapshot_t *, const catnap_snapshot_t *,
                       void (*found)(void *env, size_t memory, uint64_t offset, uint64_t length),
                       void *env);
-/* Makes a delta whole again. */
+/* Completes a delta with the pages of its base. */
 bool cn_snapshot_add(catnap_snapshot_t *, catnap_snapshot_t *base, struct error *);
 
 /* ---- capture.c ---- */
@@ -152,8 +152,8 @@ struct snap_resolver {
     struct shared_module *(*module)(void *env, const struct snap_module *, struct error *);
     void *env;
 };
-/* Makes the instances anew; instances[] receives one for each, without handles. *run is NULL when
- * nothing was suspended. On failure the store is as it was. */
+/* Restores the instances in a snapshot; instances[] receives each, without handles. *run is NULL when
+ * nothing was suspended. On failure the store is unchanged. */
 bool cn_snapshot_restore(catnap_snapshot_t *, wasm_store_t *, const struct snap_resolver *,
                          wasm_instance_t **instances, struct catnap_run_t **run, struct error *);
 uint32_t cn_snapshot_instance_count(const catnap_snapshot_t *);

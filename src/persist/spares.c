@@ -1,7 +1,7 @@
 /*
- * Address space that an instance of a snapshot had, kept for the next one: the snapshot's image is laid
- * out in it already. What was written is dropped when it is given back, so that nothing of an instance
- * is left for another.
+ * Spare address space: that of a memory whose instance was deleted, with the snapshot's image mapped in it, for the
+ * next instance of the snapshot. Written pages are discarded before it becomes a spare, so that an instance sees
+ * nothing of the one before.
  */
 #include "base/platform.h"
 #include "persist/backing.h"
