@@ -18,7 +18,7 @@ endif
 # CPPFLAGS, CFLAGS and LDFLAGS are the user's; they come after ours.
 OPTIMIZE ?= -O2
 WARNINGS = -Wall -Wextra $(if $(WERROR),-Werror)
-cppflags = -D_GNU_SOURCE -Iinclude -Isrc $(if $(SMALL),-DCATNAP_SMALL) \
+cppflags = -D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD) $(if $(SMALL),-DCATNAP_SMALL) \
            $(if $(filter goto,$(DISPATCH)),-DCATNAP_DISPATCH_GOTO) $(if $(ZEAL),-DCATNAP_ZEAL) \
            $(if $(or $(ASSERT),$(SANITIZE)),-DCATNAP_ASSERT) $(if $(ZSTD),-DCATNAP_HAVE_ZSTD) $(CPPFLAGS)
 cflags = -std=gnu17 $(OPTIMIZE) -g $(WARNINGS) -fPIC -fno-strict-aliasing -ffp-contract=off \
@@ -100,7 +100,26 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
 
-$(BUILD)/%.o: %.c $(BUILD)/flags
+# The bytecode of this build, written by a program that runs here even when CC is a cross compiler.
+ifeq ($(origin HOSTCC),undefined)
+HOSTCC := $(firstword $(foreach c,cc gcc-12 clang-22 clang-19,$(if $(shell command -v $(c)),$(c))))
+endif
+GENERATED := $(BUILD)/generated/bytecode
+GENERATED_FILES := $(addprefix $(GENERATED)/,opcodes.h lookup.inc info.inc handlers.inc handler_rows.inc)
+
+$(BUILD)/generate: $(wildcard src/bytecode/generate/*.c src/bytecode/generate/*.h src/bytecode/*.def) \
+    $(addprefix src/bytecode/,rules.h fields.h key.h) $(BUILD)/flags
+	$(call say,HOST) $(HOSTCC) -std=gnu17 -O1 -D_GNU_SOURCE $(WARNINGS) -Isrc -o $@ $(filter %.c,$^)
+
+# Files that would not change keep their time, so that nothing is compiled again for them.
+$(GENERATED)/made: $(BUILD)/generate src/bytecode/form.in src/bytecode/form.h src/base/access.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(CC) $(cppflags) -E -P -x c src/bytecode/form.in >$(@D)/form
+	$(call say,GEN) $(BUILD)/generate $(@D)/form $(@D)
+	@touch $@
+$(GENERATED_FILES): $(GENERATED)/made ;
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/made
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(cppflags) $(cflags) -c -o $@ $<
 
@@ -154,14 +173,22 @@ C_SOURCES = $(shell find src include spec-tests tests bench -name '*.[ch]' -o -n
 LINTED = $(shell find src spec-tests -name '*.c')
 LINT_JOBS = $$(nproc)
 
-.PHONY: format format-check lint rooms clang-tidy cppcheck
+.PHONY: bytecode-reference bytecode-reference-check format format-check lint rooms clang-tidy cppcheck
 format:
 	@$(CLANG_FORMAT) -i $(C_SOURCES)
 
 format-check:
 	@$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
 
-lint: rooms clang-tidy cppcheck
+lint: rooms bytecode-reference-check clang-tidy cppcheck
+
+# The reference of the bytecode, which is committed, against the specification.
+BYTECODE_REFERENCE := docs/reference/bytecode.md
+bytecode-reference: $(BUILD)/generate
+	@$(BUILD)/generate --reference $(BYTECODE_REFERENCE)
+bytecode-reference-check: $(BUILD)/generate
+	@$(BUILD)/generate --reference $(BUILD)/reference.md
+	@diff -u $(BYTECODE_REFERENCE) $(BUILD)/reference.md || { echo 'run make bytecode-reference' >&2; exit 1; }
 
 # Which directory includes which, against the table in docs/architecture.md.
 rooms:
@@ -169,16 +196,22 @@ rooms:
 
 # With assertions, from which checkers learn what holds. The largest files first, so that none of them
 # is left for the end.
-clang-tidy:
+clang-tidy: $(BUILD)/lint/made
 	@ls -S $(LINTED) | xargs -P $(LINT_JOBS) -n 1 sh -c \
-	    '$(CLANG_TIDY) --quiet "$$@" -- $(cppflags) -DCATNAP_ASSERT $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
+	    '$(CLANG_TIDY) --quiet "$$@" -- $(lint_cppflags) $(CLI_CPPFLAGS) -std=gnu17 -pthread' $(CLANG_TIDY)
 
-# As the small form for clang, where each handler is a function: with all of them in one function, or
-# with all their variants, it would take hours.
-cppcheck:
+# As the small form for clang, where each handler is a function.
+lint_cppflags = $(subst -I$(BUILD) ,-I$(BUILD)/lint ,$(cppflags)) -DCATNAP_ASSERT -DCATNAP_SMALL
+$(BUILD)/lint/made: $(BUILD)/generate
+	@mkdir -p $(@D)/generated/bytecode
+	@echo form 0 0 1 >$(@D)/form
+	$(call say,GEN) $(BUILD)/generate $(@D)/form $(@D)/generated/bytecode
+	@touch $@
+
+cppcheck: $(BUILD)/lint/made
 	@cppcheck -q -j $(LINT_JOBS) --std=c11 --enable=warning,performance,portability --inline-suppr \
-	    --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 $(cppflags) \
-	    -DCATNAP_ASSERT -DCATNAP_SMALL -D__clang__ -D__clang_major__=19 -D__x86_64__ -D__BYTE_ORDER__=1234 \
+	    --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 $(lint_cppflags) \
+	    -D__clang__ -D__clang_major__=19 -D__x86_64__ -D__BYTE_ORDER__=1234 \
 	    -D__ORDER_LITTLE_ENDIAN__=1234 $(LINTED)
 
 .PHONY: clean help
@@ -194,10 +227,13 @@ help:
 #:   clean          removes BUILD
 #: Source
 #:   format         clang-format over everything; format-check only tells
+#:   bytecode-reference
+#:                  renews docs/reference/bytecode.md; bytecode-reference-check only compares
 #:   lint           the table of rooms, clang-tidy and cppcheck
 #: Variables
 #:   BUILD=DIR      where things are built (build)
 #:   CC=gcc-12      another compiler
+#:   HOSTCC=cc      the compiler of programs that the build runs
 #:   OPTIMIZE=-O3   optimization flags (-O2)
 #:   WERROR=1       warnings are errors
 #:   SANITIZE=LIST  as -fsanitize=LIST; implies ASSERT=1

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/access.h"
 #include "bytecode/fields.h"
+#include "bytecode/form.h"
 
 /* ---- instructions by the addresses of their handlers ---- */
 
@@ -29,8 +29,7 @@ static int compare_handlers(const void *a, const void *b) {
 static void sort_handlers(void) {
     const uint64_t *addresses = cn_handlers();
     for (unsigned i = BC_NONE + 1; i < BC_COUNT; i++)
-        if (addresses[i] && cn_bytecode_info[i].name)
-            handlers[handler_count++] = (struct handler){addresses[i], (enum bytecode)i};
+        handlers[handler_count++] = (struct handler){addresses[i], (enum bytecode)i};
     qsort(handlers, handler_count, sizeof *handlers, compare_handlers);
 }
 
@@ -52,7 +51,7 @@ struct instruction {
     enum bytecode bytecode;
     const uint64_t *at;
     const char *name;
-    struct bytecode_field fields[MOST_FIELDS + 1]; /* FIELD_END behind the last */
+    const struct bytecode_field *fields; /* FIELD_END behind the last */
 };
 
 enum flow {
@@ -94,8 +93,6 @@ static bool wrong(const struct verifier *v, const struct instruction *i, const c
 }
 
 /* ---- reading instructions ---- */
-
-#include "bytecode/verify_fields.inc"
 
 static bool is_conditional(const char *name) {
     return strstr(name, "br_i32_") || strstr(name, "br_i64_") || strstr(name, "br_f32_") ||
@@ -142,9 +139,13 @@ static bool is_enter(enum bytecode bytecode) {
 
 /* Two moves, or a move and a call, of which the second may read what the first wrote. */
 static bool goes_in_order(enum bytecode bytecode) {
-    return bytecode == BC_copy_pair || bytecode == BC_copy_set_p || bytecode == BC_copy_set_q ||
-           bytecode == BC_set_p_copy || bytecode == BC_set_q_copy || bytecode == BC_set_p_set_q ||
-           bytecode == BC_set_q_set_p || bytecode == BC_call_copy || bytecode == BC_call_copy_pair;
+#if CN_PAIRS
+    if (bytecode == BC_copy_set_p || bytecode == BC_copy_set_q || bytecode == BC_set_p_copy ||
+        bytecode == BC_set_q_copy || bytecode == BC_set_p_set_q || bytecode == BC_set_q_set_p ||
+        bytecode == BC_call_copy || bytecode == BC_call_copy_pair)
+        return true;
+#endif
+    return bytecode == BC_copy_pair;
 }
 
 /* The instruction at a cell; false when there is none that ends within the code. */
@@ -156,52 +157,23 @@ static bool read_instruction(const struct verifier *v, uint32_t cell, struct ins
         v->code->profile_ids ? (enum bytecode)v->code->profile_ids[cell] : bytecode_of(*at);
     if (i->bytecode == BC_NONE || i->bytecode >= BC_COUNT)
         return wrong(v, i, "no instruction");
-    i->name = cn_bytecode_info[i->bytecode].name;
-    cn_decode_fields(i->bytecode, i->fields);
+    i->name = cn_bytecode_name(i->bytecode);
+    i->fields = cn_bytecode_fields(i->bytecode);
     const struct bytecode_field *table = find_field(i, FIELD_TABLE);
     if (table && left >= needed)
         needed = (table->at == AT_X ? 2 : 3) + ((uint64_t)(uint32_t)bc_w(at) + 2) / 2;
     else if (!table)
-        needed = cells_of(i->bytecode, at);
+        needed = cn_bytecode_length(i->bytecode, at);
     if (needed > left)
         return wrong(v, i, "it ends behind the function");
     i->cells = (uint32_t)needed;
-    /* Where a jump became a return its second cell is left over. */
-    if (i->bytecode == BC_return_0 && left > 1 && bytecode_of(at[1]) == BC_NONE)
-        i->cells = 2;
     return true;
 }
 
 /* What a field says, as a number. */
 static int64_t value_of(const struct instruction *i, const struct bytecode_field *field) {
-    bool is_slot = field->kind == FIELD_SLOT;
-    switch ((enum field_at)field->at) {
-    case AT_O0:
-        return bc_o(i->at, 0);
-    case AT_O1:
-        return bc_o(i->at, 1);
-    case AT_O2:
-        return bc_o(i->at, 2);
-    case AT_O3:
-        return bc_o(i->at, 3);
-    case AT_W:
-        return is_slot ? (int64_t)(uint32_t)bc_w(i->at) : bc_w(i->at);
-    case AT_X:
-        return (int64_t)i->at[2];
-    case AT_Y:
-        return (int64_t)i->at[3];
-    case AT_XLO:
-        return (int32_t)i->at[2];
-    case AT_XHI:
-        return (int32_t)(i->at[2] >> 32);
-    case AT_YLO:
-        return (int32_t)i->at[3];
-    case AT_YHI:
-        return (int32_t)(i->at[3] >> 32);
-    case AT_NOWHERE:
-        break;
-    }
-    return 0;
+    int64_t value = cn_field_value(i->at, (enum field_at)field->at);
+    return field->kind == FIELD_SLOT && field->at == AT_W ? (int64_t)(uint32_t)value : value;
 }
 
 /* The first slot of a field. The halves of a cell hold it in their lower 16 bits. */
@@ -262,10 +234,10 @@ static bool is_allowed(const struct verifier *v, const struct instruction *i) {
         return fuel && steps;
     case BC_interrupt_check:
         return v->config->interruptible;
-    case BC_far_get:
-    case BC_far_get2:
-    case BC_far_set:
-    case BC_far_set2:
+    case BC_wide_get:
+    case BC_wide_get2:
+    case BC_wide_set:
+    case BC_wide_set2:
         return v->code->far;
     default:
         break;
@@ -307,10 +279,12 @@ static bool has_indices(const struct verifier *v, const struct instruction *i) {
     case BC_global_set:
     case BC_global_get2:
     case BC_global_set2:
+#if CN_PAIRS
     case BC_global_step32:
     case BC_global_step64:
     case BC_global_set_add32:
     case BC_global_set_add64:
+#endif
         return w < m->global_count;
     case BC_ref_func:
         return w < m->func_count;

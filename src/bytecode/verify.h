@@ -31,10 +31,6 @@
  */
 bool cn_verify_code(const struct module *, const struct code *, const struct translation_config *,
                     struct error *);
-/* The fields of an instruction, FIELD_END behind the last; room for MOST_FIELDS + 1. */
-struct bytecode_field;
-void cn_decode_fields(enum bytecode, struct bytecode_field *);
-#define MOST_FIELDS 12
 /* Aborts with the error when the code is not right. */
 void cn_assert_verified(const struct module *, const struct code *,
                         const struct translation_config *);

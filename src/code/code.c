@@ -261,8 +261,8 @@ static bool is_first_block(const struct source_map *map, const struct source_map
 }
 
 /* Operands out of reach are fetched before the instruction, which begins anew with that. */
-static bool is_far_get(const struct source_map_entry *entry) {
-    return entry->bytecode == BC_far_get || entry->bytecode == BC_far_get2;
+static bool is_wide_get(const struct source_map_entry *entry) {
+    return entry->bytecode == BC_wide_get || entry->bytecode == BC_wide_get2;
 }
 
 static void price_length(struct probe *probe, uint32_t divisor, uint32_t table, bool grows) {
@@ -277,7 +277,7 @@ static void note_price(const struct source_map *map, const struct source_map_ent
                        const struct code *code, struct probe *probe) {
     if (entry->bytecode == BC_interrupt_check && entry + 1 < map->entries + map->count)
         entry++;
-    while (is_far_get(entry) && entry + 1 < map->entries + map->count)
+    while (is_wide_get(entry) && entry + 1 < map->entries + map->count)
         entry++;
     const uint64_t *cell = cn_cell_at(code, entry->cell);
     switch ((enum bytecode)entry->bytecode) {

@@ -157,56 +157,71 @@ static void add_slot(struct line *line, int64_t slot) {
         add(line, " s%" PRId64, slot);
 }
 
+/* The entries of a br_table, which begin at this cell of the instruction. */
+static void add_table(struct line *line, const uint64_t *pc, uint32_t cell, uint32_t first) {
+    uint32_t count = (uint32_t)bc_w(pc) + 1;
+    for (uint32_t i = 0; i < count && i < BR_TABLE_SHOWN; i++)
+        add(line, " ->%" PRId64,
+            cell + first + (i * INT64_C(4) + (int32_t)(pc[first + i / 2] >> (i % 2 * 32))) / 8);
+    if (count > BR_TABLE_SHOWN)
+        add(line, " ...");
+}
+
+static void add_field(struct line *line, const struct module *module, const uint64_t *pc,
+                      uint32_t cell, const struct bytecode_field *field) {
+    int64_t value = cn_field_value(pc, (enum field_at)field->at);
+    bool half = field->at == AT_XLO || field->at == AT_XHI || field->at == AT_YLO ||
+                field->at == AT_YHI;
+    const struct deftype *defined;
+    char type[128];
+    switch ((enum field_kind)field->kind) {
+    case FIELD_END:
+        break;
+    case FIELD_SLOT:
+        add_slot(line, half ? (int16_t)value : value);
+        break;
+    case FIELD_ACC:
+    case FIELD_FACC:
+        add(line, " acc");
+        break;
+    case FIELD_P:
+        add(line, " p");
+        break;
+    case FIELD_Q:
+        add(line, " q");
+        break;
+    case FIELD_CONSTANT:
+        if (field->at == AT_X || field->at == AT_Y)
+            add(line, " 0x%" PRIx64, (uint64_t)value);
+        else
+            add(line, " %" PRId64, value);
+        break;
+    case FIELD_BRANCH:
+        add(line, " ->%" PRId64, cell + value / 8);
+        break;
+    case FIELD_FRAME:
+        add(line, " +%" PRId64, value / 8);
+        break;
+    case FIELD_TABLE:
+        add_table(line, pc, cell, field->at == AT_X ? 2 : 3);
+        break;
+    case FIELD_TYPE:
+        defined = cn_types_get(module->registry, (uint32_t)value);
+        add(line, " %s", cn_functype_format(dt_func(defined), type, sizeof type));
+        break;
+    case FIELD_FUNC:
+        add(line, " 0x%" PRIx64, (uint64_t)value >> 1);
+        break;
+    }
+}
+
 static void add_bytecode(struct line *line, const struct module *module, const struct code *code,
                          uint32_t cell, enum bytecode bytecode) {
     const uint64_t *pc = cn_cell_at(code, cell);
-    const char *format = cn_bytecode_info[bytecode].format;
-    add(line, "%5u %s", cell, cn_bytecode_info[bytecode].name);
-    for (; *format; format++) {
-        switch (*format) {
-        case 'd':
-        case 'a': add_slot(line, bc_o(pc, 0)); break;
-        case 'b': add_slot(line, bc_o(pc, 1)); break;
-        case 'c': add_slot(line, bc_o(pc, 2)); break;
-        case 'e': add_slot(line, bc_o(pc, 3)); break;
-        case 'A': add(line, " acc"); break;
-        case 'p':
-        case 'q': add(line, " %c", *format); break;
-        case 'o': add(line, " %c", *cn_bytecode_info[bytecode].format == 'p' ? 'q' : 'p'); break;
-        case 'n': add(line, " %d", bc_o(pc, 3)); break;
-        case 'w': add(line, " %d", bc_w(pc)); break;
-        case 'F': add(line, " +%d", bc_w(pc) / 8); break;
-        case 'W': add(line, " ->%" PRId64, (int64_t)cell + bc_w(pc) / 8); break;
-        case 'h': add_slot(line, (int16_t)pc[2]); break;
-        case 'H': add_slot(line, (int16_t)(pc[2] >> 32)); break;
-        case 'g': add_slot(line, (int16_t)pc[3]); break;
-        case 'G': add_slot(line, (int16_t)(pc[3] >> 32)); break;
-        case 'l': add(line, " %d", (int32_t)pc[2]); break;
-        case 'L': add(line, " %d", (int32_t)(pc[2] >> 32)); break;
-        case '+': break; /* the second constant of a pair: in cell 2 or 3 */
-        case 'u': {
-            char text[128];
-            const struct deftype *type = cn_types_get(module->registry, (uint32_t)pc[2]);
-            add(line, " %s", cn_functype_format(dt_func(type), text, sizeof text));
-            break;
-        }
-        case 'f': add(line, " 0x%" PRIx64, pc[2] >> 1); break;
-        case 'x': add(line, " 0x%" PRIx64, pc[2]); break;
-        case 'y': add(line, " 0x%" PRIx64, pc[3]); break;
-        case 't':
-        case 'T': {
-            uint32_t count = (uint32_t)bc_w(pc) + 1, first = *format == 't' ? 2 : 3;
-            for (uint32_t i = 0; i < count && i < BR_TABLE_SHOWN; i++)
-                add(line, " ->%" PRId64,
-                    cell + first +
-                        (i * INT64_C(4) + (int32_t)(pc[first + i / 2] >> (i % 2 * 32))) / 8);
-            if (count > BR_TABLE_SHOWN)
-                add(line, " ...");
-            break;
-        }
-        default: break;
-        }
-    }
+    add(line, "%5u %s", cell, cn_bytecode_name(bytecode));
+    for (const struct bytecode_field *f = cn_bytecode_fields(bytecode); f->kind != FIELD_END; f++)
+        if (!(f->flags & FIELD_HIDDEN))
+            add_field(line, module, pc, cell, f);
 }
 
 static void write_pair(struct line *left, struct line *right, catnap_write_t write, void *env) {

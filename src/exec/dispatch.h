@@ -21,15 +21,14 @@
 #include <stdint.h>
 
 #include "base/likely.h"
+#include "bytecode/form.h"
 
 struct machine;
 struct wasm_instance_t;
 
 typedef float vacc __attribute__((vector_size(16)));
 
-#if defined(__clang__) && __clang_major__ >= 19 && !defined(CATNAP_DISPATCH_GOTO) &&               \
-    (defined(__x86_64__) || defined(__aarch64__))
-#define CN_DISPATCH_TAIL 1
+#if CN_DISPATCH_TAIL
 
 /* Those that leave do not use them all. */
 #define MAYBE __attribute__((unused))
@@ -50,7 +49,6 @@ typedef __attribute__((preserve_none)) void (*handler)(HANDLER_PARAMS);
 #define STOP() return
 
 #else
-#define CN_DISPATCH_TAIL 0
 
 #define HANDLER(name) h_##name:
 #define DECLARE_HANDLER(name)

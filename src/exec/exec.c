@@ -1,6 +1,6 @@
 /* The executor: all handlers, in the form that dispatch.h chooses, and the way into them. */
-/* In one function of all handlers gcc takes what makes a vector of an accumulator to where that comes
- * from, which is before each handler: a square root, for one. */
+/* Where all handlers are one function, GCC's vectorizer hoists the packing of the accumulator above the
+ * dispatch, so every handler pays for it: for a square root, for one. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-slp-vectorize")
 #endif
@@ -12,7 +12,9 @@
 #include "exec/dispatch.h"
 #include "exec/internal.h"
 #include "exec/numeric.h"
+#include "exec/operands.h"
 #include "exec/simd.h"
+#include "runtime/profile.h"
 #include "code/steps.h"
 
 /* In one function of all handlers this analysis takes clang minutes; where each is a function, and
@@ -22,72 +24,20 @@
 #pragma clang diagnostic ignored "-Wsometimes-uninitialized"
 #endif
 
-/* The small form of the library leaves the accumulator variants out: the translator then uses
- * slots, and the code is slower and never wrong. */
-#ifdef CATNAP_SMALL
-#define CN_ACCUMULATOR 0
-#else
-#define CN_ACCUMULATOR 1
-#endif
-
-/* Pairs are many handlers: each a function of its own they cost little, but one function of them all
- * takes a compiler minutes. */
-#define CN_PAIRS (CN_ACCUMULATOR && CN_DISPATCH_TAIL)
-#define CN_PINS CN_PAIRS
-
-/* Rows of the handler table. */
-#define ROW(name) [BC_##name] = HANDLER_ADDRESS(name),
-#define BIN_ROW_(name, d, src) ROW(name##_##d##_##src)
-#if CN_ACCUMULATOR
-#define ROWS_COMM(name, d) ROW(name##_##d##_ss) ROW(name##_##d##_sk) ROW(name##_##d##_as) ROW(name##_##d##_ak)
-#define ROWS_ORDERED(name, d) BIN_VARIANTS_OF(BIN_ROW_, name, d)
-#define ROWS_BIN(name, order) ROWS_##order(name, s) ROWS_##order(name, a)
-#define ROWS_UN(name) ROW(name##_s_s) ROW(name##_s_a) ROW(name##_a_s) ROW(name##_a_a)
-#define ROWS_CMP_COMM(name) ROW(name##_ss) ROW(name##_sk) ROW(name##_as) ROW(name##_ak)
-#define ROWS_CMP_ORDERED(name)                                                                     \
-    ROWS_CMP_COMM(name) ROW(name##_ks) ROW(name##_sa) ROW(name##_ka)
-#define ROWS_LOAD(name) ROW(name##_s_s) ROW(name##_s_a) ROW(name##_a_s) ROW(name##_a_a)
-#define ROWS_STORE(name) ROWS_VECTOR_STORE(name) ROW(name##_ks) ROW(name##_ka)
-#define ROWS_VECTOR_STORE(name) ROW(name##_ss) ROW(name##_as) ROW(name##_sa)
-#else
-#define ROWS_COMM(name, d) ROW(name##_##d##_ss) ROW(name##_##d##_sk)
-#define ROWS_ORDERED(name, d) ROWS_COMM(name, d) ROW(name##_##d##_ks)
-#define ROWS_BIN(name, order) ROWS_##order(name, s)
-#define ROWS_UN(name) ROW(name##_s_s)
-#define ROWS_CMP_COMM(name) ROW(name##_ss) ROW(name##_sk)
-#define ROWS_CMP_ORDERED(name) ROWS_CMP_COMM(name) ROW(name##_ks)
-#define ROWS_LOAD(name) ROW(name##_s_s)
-#define ROWS_STORE(name) ROWS_VECTOR_STORE(name) ROW(name##_ks)
-#define ROWS_VECTOR_STORE(name) ROW(name##_ss)
-#endif
-#define ROWS_PAIR_LOAD(name)                                                                       \
-    PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_s, ) PAIR_LOAD_FORMS_(ROW_OF_PAIR, name##_a, )
-#define ROWS_LOAD_PAIR(name)                                                                       \
-    LOAD_PAIR_FORMS_(ROW_OF_PAIR, name##_s, ) LOAD_PAIR_FORMS_(ROW_OF_PAIR, name##_a, )
-#define ROWS_LOAD_BRANCH(name)                                                                     \
-    BRANCH_FORMS_(ROW_OF_PAIR, name##_s, ) BRANCH_FORMS_(ROW_OF_PAIR, name##_a, )
-#if CN_HAS_GUARD
-#define ROWS_MEMORY(rows, name) rows(name##_g) rows(name##_e)
-#else
-#define ROWS_MEMORY(rows, name) rows(name##_e)
-#endif
-
 #if CN_DISPATCH_TAIL
 
 DECLARE_HANDLER(first_call)
 DECLARE_HANDLER(first_call_indirect)
 DECLARE_HANDLER(call_outside)
 DECLARE_HANDLER(last_block)
-#include "exec/handlers_numeric.inc"
+#include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
-#include "exec/handlers_simd.inc"
 #include "exec/handlers_pairs.inc"
-#include "exec/handlers_pins.inc"
 
 static const uint64_t *handler_table(void) {
     static const handler table[BC_COUNT] = {
-#include "exec/handler_rows.inc"
+#include "generated/bytecode/handler_rows.inc"
     };
     _Static_assert(sizeof(handler) == sizeof(uint64_t), "a cell holds a handler's address");
     return (const uint64_t *)(const void *)table;
@@ -106,7 +56,7 @@ static void run(struct machine *vm, const uint64_t *pc, uint64_t *fp,
 __attribute__((noinline, section("cn_handler_code"))) static const uint64_t *
 run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t *inst) {
     static const void *const table[BC_COUNT] = {
-#include "exec/handler_rows.inc"
+#include "generated/bytecode/handler_rows.inc"
     };
     _Static_assert(sizeof(void *) == sizeof(uint64_t), "a cell holds a handler's address");
     if (!vm)
@@ -115,12 +65,10 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
     uint64_t acc = 0, p = fp[FRAME_PIN_P], q = fp[FRAME_PIN_Q];
     vacc facc = {0};
     DISPATCH();
-#include "exec/handlers_numeric.inc"
+#include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
-#include "exec/handlers_simd.inc"
 #include "exec/handlers_pairs.inc"
-#include "exec/handlers_pins.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }
 

@@ -6,9 +6,8 @@
 #include "base/guard.h"
 #include "base/platform.h"
 #include "bytecode/bytecode.h"
+#include "runtime/profile.h"
 #include "runtime/store.h"
-
-#define PROFILE_BYTES ((size_t)BC_COUNT * BC_COUNT * sizeof(uint64_t))
 
 void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct alloc *alloc) {
     const uint64_t *handlers = cn_handlers();
@@ -39,7 +38,7 @@ void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
 /* The table of counts is made with the first value stack, without which nothing runs. */
 static bool profile_ready(struct machine *vm) {
     if (vm->store->engine->config.profile_ops && !vm->profile)
-        vm->profile = cn_calloc(vm->alloc, 1, PROFILE_BYTES);
+        vm->profile = cn_profile_new(vm->alloc);
     return vm->profile || !vm->store->engine->config.profile_ops;
 }
 
@@ -94,7 +93,7 @@ void cn_machine_destroy(struct machine *vm) {
     while (vm->stacks)
         cn_stack_delete(vm, vm->stacks);
     cn_os_event_delete(vm->interrupt_event);
-    cn_free(vm->alloc, vm->profile, PROFILE_BYTES);
+    cn_profile_delete(vm->profile, vm->alloc);
 }
 
 /* What calls of usual depth use is kept. */

@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/process.h"
 
+struct profile;
 struct wasm_func_t;
 struct wasm_trap_t;
 struct wasm_store_t;
@@ -59,9 +60,8 @@ struct machine {
     bool guarded; /* faults are recovered from (cn_os_guard_install) */
     /* In a child after fork(): memories may share pages with the parent (see persist_hooks). */
     bool shares_pages;
-    uint32_t call_cells; /* of the instruction that calls it */
-    uint64_t *profile;   /* executions by previous and present bytecode, or NULL */
-    uint16_t profile_previous;
+    uint32_t call_cells;                        /* of the instruction that calls it */
+    struct profile *profile;                    /* or NULL */
     uint64_t exit_cell[1], switch_back_cell[1]; /* bytecode to return to */
     /* The code table's entry of the function whose translation was interrupted last: it is not again. */
     const void *interrupted_entry;

@@ -66,7 +66,7 @@ static uint32_t label_slots(const struct control *c) {
 
 static bool moves_as_one(const struct translator *t, const struct control *target) {
     return label_arity(target) > 1 &&
-           (label_slots(target) > MOVED_ONE_BY_ONE || next_home(t) > NEAR_LIMIT);
+           (label_slots(target) > MOVED_ONE_BY_ONE || next_home(t) > NARROW_LIMIT);
 }
 
 /* Before a branch: many label values go home, once for all the branches that may carry them, since
@@ -130,7 +130,7 @@ static void emit_return_one(struct translator *t) {
         cn_accumulate(&t->emit);
         cn_emit_plain(t, bytecode, 2)[1] = cn_fields(to, 0, 0, 0);
     } else {
-        int32_t from = cn_near(&t->emit, slot_of(t, value), false, 0);
+        int32_t from = cn_narrow(&t->emit, slot_of(t, value), false, 0);
         cn_emit_plain(t, BC_return_s, 2)[1] = cn_fields(to, from, 0, 0);
     }
 }
@@ -185,15 +185,17 @@ static bool make_return(struct translator *t, const struct control *c, uint32_t 
     struct emitter *e = &t->emit;
     uint64_t *at = &e->cells[cell];
     bool is_value = result == c->base && (int16_t)at[1] == result;
-    if (t->type->result_count == 0 && *at == e->handlers[BC_br]) {
+    enum bytecode jump = cn_bytecode_at(e, cell);
+    if (t->type->result_count == 0 && jump == BC_br) {
         cn_emit_replace(e, cell, BC_return_0);
-    } else if (t->type->result_count == 1 && *at == e->handlers[BC_br]) {
+        at[1] = BC_return_0; /* which takes one cell: another one follows that is never reached */
+    } else if (t->type->result_count == 1 && jump == BC_br) {
         cn_emit_replace(e, cell, BC_return_s);
         at[1] = cn_fields(param_base(t), result, 0, 0);
-    } else if (is_value && *at == e->handlers[BC_copy_br]) {
+    } else if (is_value && jump == cn_join(BC_copy, BC_br)) {
         cn_emit_replace(e, cell, BC_return_s);
         at[1] = cn_fields(param_base(t), (int16_t)(at[1] >> 16), 0, 0);
-    } else if (is_value && *at == e->handlers[BC_const_br]) {
+    } else if (is_value && jump == cn_join(BC_const32, BC_br)) {
         cn_emit_replace(e, cell, BC_return_k);
         at[1] = cn_fields(param_base(t), 0, 0, 0);
     } else {
@@ -249,42 +251,32 @@ void cn_emit_branch_to(struct translator *t, struct control *target) {
     aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
 }
 
-static const struct rule *rule_of_family(enum bytecode family) {
-    static const uint16_t comparisons[] = {
-        OP_i32_eq, OP_i32_ne,   OP_i32_lt_s, OP_i32_lt_u, OP_i32_le_s, OP_i32_le_u, OP_i64_eq,
-        OP_i64_ne, OP_i64_lt_s, OP_i64_lt_u, OP_i64_le_s, OP_i64_le_u, OP_f32_eq,   OP_f32_ne,
-        OP_f32_lt, OP_f32_le,   OP_f64_eq,   OP_f64_ne,   OP_f64_lt,   OP_f64_le};
-    for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++)
-        if (cn_rules[comparisons[i]].bytecode == family)
-            return &cn_rules[comparisons[i]];
-    return NULL;
-}
-
 struct condition cn_pop_condition(struct translator *t) {
     const struct value *value = cn_pop_value(t);
     const struct producer *last = &t->emit.last;
     if (value->where == TEMP && last->cell != NO_CELL && last->slot == value->home &&
-        !last->in_local && last->compare != BC_NONE && last->end == t->emit.count) {
-        struct condition c = {rule_of_family(last->compare), last->a, last->b};
+        !last->in_local && last->compare != DO_NONE && last->end == t->emit.count) {
+        struct condition c = {last->compare, last->a, last->b};
         cn_emit_rollback(&t->emit, last->cell);
         return c;
     }
     struct operand zero = {CLASS_K, 0, 0};
     if (value->where == LOCAL && last->cell != NO_CELL)
         t->emit.before = *last; /* a step of what is tested may join */
-    return (struct condition){&cn_rules[OP_i32_ne], cn_as_register_operand(t, value), zero};
+    return (struct condition){DO_i32_ne, cn_as_register_operand(t, value), zero};
 }
 
 uint32_t cn_emit_condition(struct translator *t, const struct condition *c, bool holds) {
     struct operand a = c->a, b = c->b;
-    if (!holds && c->rule->not_swaps) {
+    const struct branches *branches = &cn_branches[c->comparison];
+    if (!holds && branches->exchanges) {
         a = c->b;
         b = c->a;
     }
-    enum bytecode family = (enum bytecode)(holds ? c->rule->branch : c->rule->branch_not);
+    enum operation branch = (enum operation)(holds ? branches->holds : branches->fails);
     uint32_t cell;
-    if (!cn_fuse_branch(&t->emit, family, c->rule->commutes, a, b, &cell))
-        cell = cn_emit_branch(&t->emit, family, c->rule->commutes, a, b);
+    if (!cn_fuse_branch(&t->emit, branch, a, b, &cell))
+        cell = cn_emit_branch(&t->emit, branch, a, b);
     cn_emit_label(&t->emit);
     return cn_branch_site(cell);
 }
@@ -379,11 +371,11 @@ static uint64_t *emit_table(struct translator *t, const struct value *index, uin
     }
     struct operand operand = cn_as_slot_operand(t, index);
     prepare_label_values(t, some);
-    int32_t slot = operand.class_ == CLASS_S ? cn_near(&t->emit, operand.slot, false, 0) : 0;
-    bool acc = operand.class_ == CLASS_A;
+    int32_t slot = operand.class_ == CLASS_S ? cn_narrow(&t->emit, operand.slot, false, 0) : 0;
     *cells = addend ? 3 : 2;
-    enum bytecode bytecode = addend ? BC_br_table_add_s : BC_br_table_s;
-    uint64_t *at = cn_emit_plain(t, (enum bytecode)(bytecode + acc), *cells + entry_cells);
+    struct operand_form form = {.a = (uint8_t)operand.class_, .b = addend ? CLASS_K : CLASS_S};
+    enum bytecode bytecode = cn_find(addend ? DO_br_table_add : DO_br_table, form);
+    uint64_t *at = cn_emit_plain(t, bytecode, *cells + entry_cells);
     at[1] = cn_fields(slot, 0, 0, 0);
     if (addend)
         at[2] = addend;

@@ -218,7 +218,7 @@ void cn_translate_call_indirect(struct translator *t) {
     struct value index = *cn_pop_value(t);
     /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
     cn_settle(t, type->param_count);
-    int32_t slot = cn_in_near_slot(t, &index, 0);
+    int32_t slot = cn_in_narrow_slot(t, &index, 0);
     if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)slot + 1;
     emit_call(t, BC_call_indirect, type, slot, type->def.id, table);

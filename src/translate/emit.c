@@ -50,7 +50,7 @@ uint64_t *cn_emit_slow(struct emitter *e, enum bytecode bytecode, uint32_t cells
     e->cells = buffer;
     uint64_t *at = e->cells + e->count;
     memset(at, 0, cells * sizeof *at);
-    *at = e->handlers[bytecode];
+    *at = bytecode;
     if (e->map)
         record(e, (uint32_t)e->count, bytecode);
     e->count += cells;
@@ -72,45 +72,45 @@ void cn_emit_label(struct emitter *e) {
     e->move.bytecode = BC_NONE;
 }
 
-/* ---- slots out of reach ---- */
+/* ---- wide operands ---- */
 
-static bool is_near(int32_t slot) {
-    return slot <= NEAR_LIMIT;
+static bool is_narrow(int32_t slot) {
+    return slot <= NARROW_LIMIT;
 }
 
-int32_t cn_near(struct emitter *e, int32_t slot, bool wide, unsigned which) {
-    if (is_near(slot))
+int32_t cn_narrow(struct emitter *e, int32_t slot, bool vector, unsigned which) {
+    if (is_narrow(slot))
         return slot;
     if (!e->scratch) {
         e->needs_scratch = true;
         return 0;
     }
     int32_t scratch = e->scratch + 2 * (int32_t)which;
-    cn_emit(e, wide ? BC_far_get2 : BC_far_get, 2)[1] = cn_fields_w(scratch, 0, (uint32_t)slot);
+    cn_emit(e, vector ? BC_wide_get2 : BC_wide_get, 2)[1] = cn_fields_w(scratch, 0, (uint32_t)slot);
     return scratch;
 }
 
-int32_t cn_far_begin(struct emitter *e, int32_t slot, bool wide) {
+int32_t cn_wide_begin(struct emitter *e, int32_t slot, bool vector) {
     if (!e->scratch) {
         e->needs_scratch = true;
         return 0;
     }
-    e->far_to = slot;
-    e->far_wide = wide;
+    e->wide_to = slot;
+    e->wide_to_vector = vector;
     return e->scratch + 6;
 }
 
-void cn_far_end(struct emitter *e) {
-    cn_emit(e, e->far_wide ? BC_far_set2 : BC_far_set, 2)[1] =
-        cn_fields_w(e->scratch + 6, 0, (uint32_t)e->far_to);
-    e->far_to = 0;
+void cn_wide_end(struct emitter *e) {
+    cn_emit(e, e->wide_to_vector ? BC_wide_set2 : BC_wide_set, 2)[1] =
+        cn_fields_w(e->scratch + 6, 0, (uint32_t)e->wide_to);
+    e->wide_to = 0;
     e->last.cell = NO_CELL;
 }
 
 void cn_emit_replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
     if (e->exhausted)
         return;
-    e->cells[cell] = e->handlers[bytecode];
+    e->cells[cell] = bytecode;
     if (e->map)
         cn_source_map_find(e->map, cell)->bytecode = (uint16_t)bytecode;
 }
@@ -118,62 +118,51 @@ void cn_emit_replace(struct emitter *e, uint32_t cell, enum bytecode bytecode) {
 /* ---- moves: none of these touches an accumulator, so `last` stays ---- */
 
 static void moved(struct emitter *e, enum bytecode bytecode, uint32_t cell) {
-    e->move.bytecode = e->far_to ? BC_NONE : bytecode;
+    e->move.bytecode = e->wide_to ? BC_NONE : bytecode;
     e->move.cell = cell;
     e->move.end = (uint32_t)e->count;
 }
 
-/* Two moves in a row are one instruction; the second has o2 and o3. */
+/* Makes the latest move and this one a single instruction, in which the second has o2 and o3. */
 static bool joins_move(struct emitter *e, enum bytecode second, int32_t o2, int32_t o3) {
-    static const struct {
-        uint16_t first, second, both;
-    } pairs[] = {
-        {BC_copy, BC_copy, BC_copy_pair},     {BC_copy, BC_set_p, BC_copy_set_p},
-        {BC_copy, BC_set_q, BC_copy_set_q},   {BC_set_p, BC_copy, BC_set_p_copy},
-        {BC_set_q, BC_copy, BC_set_q_copy},   {BC_set_p, BC_set_q, BC_set_p_set_q},
-        {BC_set_q, BC_set_p, BC_set_q_set_p},
-    };
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        enum bytecode both = (enum bytecode)pairs[i].both;
-        if (pairs[i].second != second || !cn_is_move(e, (enum bytecode)pairs[i].first) ||
-            !e->handlers[both])
-            continue;
-        cn_emit_replace(e, e->move.cell, both);
-        e->cells[e->move.cell + 1] |= cn_fields(0, 0, o2, o3);
-        e->move.bytecode = both == BC_copy_pair ? both : BC_NONE;
-        return true;
-    }
-    return false;
+    enum bytecode both = cn_join_move(e, second);
+    if (both == BC_NONE)
+        return false;
+    cn_emit_replace(e, e->move.cell, both);
+    e->cells[e->move.cell + 1] |= cn_fields(0, 0, o2, o3);
+    e->move.bytecode = both == BC_copy_pair ? both : BC_NONE;
+    return true;
 }
 
 static bool joins_copy(struct emitter *e, int32_t to, int32_t from) {
-    if (!is_near(to) || !is_near(from) || !joins_move(e, BC_copy, to, from))
+    if (!is_narrow(to) || !is_narrow(from) || !joins_move(e, BC_copy, to, from))
         return false;
     cn_to_begin(e, to, false);
     return true;
 }
 
-void cn_emit_copy(struct emitter *e, int32_t to, int32_t from, bool wide) {
-    if (!wide && joins_copy(e, to, from))
+void cn_emit_copy(struct emitter *e, int32_t to, int32_t from, bool vector) {
+    if (!vector && joins_copy(e, to, from))
         return;
-    int32_t source = cn_near(e, from, wide, 0);
-    int32_t target = cn_to_begin(e, to, wide);
+    int32_t source = cn_narrow(e, from, vector, 0);
+    int32_t target = cn_to_begin(e, to, vector);
     uint32_t cell = (uint32_t)e->count;
-    cn_emit(e, wide ? BC_copy2 : BC_copy, 2)[1] = cn_fields(target, source, 0, 0);
-    moved(e, wide ? BC_NONE : BC_copy, cell);
+    cn_emit(e, vector ? BC_copy2 : BC_copy, 2)[1] = cn_fields(target, source, 0, 0);
+    moved(e, vector ? BC_NONE : BC_copy, cell);
     cn_to_end(e);
 }
 
-/* So are two constants. */
+/* Likewise two constants. */
 static bool joins_const(struct emitter *e, int32_t to, uint32_t value) {
-    if (!cn_is_move(e, BC_const32) || !is_near(to) || !e->handlers[BC_const_pair])
+    enum bytecode both = cn_join_move(e, BC_const32);
+    if (both == BC_NONE || !is_narrow(to))
         return false;
     uint64_t first = e->cells[e->move.cell + 1];
     struct producer last = e->last;
     cn_emit_rollback(e, e->move.cell);
     e->last = last;
     cn_to_begin(e, to, false);
-    uint64_t *at = cn_emit(e, BC_const_pair, 3);
+    uint64_t *at = cn_emit(e, both, 3);
     at[1] = cn_fields((int32_t)(first & 0xFFFF), to, 0, 0);
     at[2] = first >> 32 | (uint64_t)value << 32;
     return true;
@@ -198,12 +187,12 @@ void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type
 
 void cn_emit_pin_copy(struct emitter *e, int32_t pin, int32_t from) {
     enum bytecode bytecode = pin == FRAME_PIN_P ? BC_set_p : BC_set_q;
-    e->far_to = 0;
-    if (is_near(from) && joins_move(e, bytecode, from, 0)) {
+    e->wide_to = 0;
+    if (is_narrow(from) && joins_move(e, bytecode, from, 0)) {
         e->last.cell = NO_CELL;
         return;
     }
-    int32_t source = cn_near(e, from, false, 0);
+    int32_t source = cn_narrow(e, from, false, 0);
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, bytecode, 2)[1] = cn_fields(source, 0, 0, 0);
     e->last.cell = NO_CELL;
@@ -215,7 +204,7 @@ void cn_emit_pin_const(struct emitter *e, int32_t pin, uint64_t value) {
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, bytecode, 3)[2] = value;
     e->last.cell = NO_CELL;
-    e->far_to = 0;
+    e->wide_to = 0;
     moved(e, bytecode, cell);
 }
 
@@ -234,7 +223,7 @@ void cn_accumulate(struct emitter *e) {
 
 bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
     if (e->last.cell == NO_CELL || e->last.slot != from || e->last.in_local ||
-        e->last.end != e->count || !is_near(to))
+        e->last.end != e->count || !is_narrow(to))
         return false;
     if (!e->exhausted) {
         uint64_t *fields = &e->cells[e->last.cell + 1];
@@ -245,15 +234,22 @@ bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
     return true;
 }
 
+/* The latest instruction with a pin as destination instead of the pin's slot; or BC_NONE. */
+static enum bytecode to_pin(const struct emitter *e, int32_t slot) {
+    const struct producer *p = &e->last;
+    if (p->cell == NO_CELL || !p->in_local || p->slot != slot || p->end != e->count || e->exhausted)
+        return BC_NONE;
+    struct operand_form form = p->form;
+    form.d = slot == FRAME_PIN_P ? CLASS_P : CLASS_Q;
+    return cn_find_in_row(p->row, form);
+}
+
 void cn_sync_pin(struct emitter *e, int32_t slot) {
     if (!e->pins || (slot != FRAME_PIN_P && slot != FRAME_PIN_Q))
         return;
-    struct producer *p = &e->last;
-    enum bytecode direct = p->to_pin[slot == FRAME_PIN_Q];
-    if (p->cell != NO_CELL && p->in_local && p->slot == slot && p->end == e->count &&
-        direct != BC_NONE && e->handlers[direct] && !e->exhausted) {
-        cn_emit_replace(e, p->cell, direct);
-        return;
-    }
-    cn_emit(e, slot == FRAME_PIN_P ? BC_reload_p : BC_reload_q, 1);
+    enum bytecode direct = to_pin(e, slot);
+    if (direct != BC_NONE)
+        cn_emit_replace(e, e->last.cell, direct);
+    else
+        cn_emit(e, slot == FRAME_PIN_P ? BC_reload_p : BC_reload_q, 1);
 }

@@ -1,20 +1,19 @@
 /*
- * Writing bytecode: the cell buffer, operands and their classes, the choice of a variant, and the
- * peepholes that need to know only the instruction before. translate.c decides what to say, this
- * file says it.
+ * Emits bytecode: the cell buffer, operands and their classes, the choice of an instruction for them, and
+ * the peepholes that need to know only the instruction before. translate.c decides what is to be computed.
  */
 #ifndef CN_TRANSLATE_EMIT_H
 #define CN_TRANSLATE_EMIT_H
 
-#include "bytecode/bytecode.h"
+#include "base/assert.h"
+#include "bytecode/lookup.h"
 #include "translate/translate.h"
 
 #define NO_CELL UINT32_MAX
-#define NEAR_LIMIT INT16_MAX /* slots that 16 bits can name */
+#define NARROW_LIMIT                                                                               \
+    INT16_MAX /* slots above need more than the 16 bits of a field: wide operands */
 
-/* Where an operand is: a slot of the frame, a constant, the accumulator, or one of the pinned locals,
- * whose slot is right as well. In the order of the letters in bytecode/pins.h. */
-enum operand_class { CLASS_S, CLASS_K, CLASS_A, CLASS_P, CLASS_Q };
+/* Where an operand is: its class, its slot unless it is a constant (also of a pin), and the constant. */
 struct operand {
     enum operand_class class_;
     int32_t slot;
@@ -23,17 +22,19 @@ struct operand {
 
 /* The latest instruction that produced a value, as long as the accumulator could still carry it. */
 struct producer {
-    uint32_t cell;           /* NO_CELL: none */
-    uint32_t end;            /* first cell after it */
-    int32_t slot;            /* its destination */
-    bool in_local;           /* which is a local's slot: cn_retarget() */
-    enum bytecode to_acc;    /* the variant with the accumulator as destination; BC_NONE: none */
-    enum bytecode to_pin[2]; /* likewise with p, with q */
-    enum bytecode compare;   /* its family when it is a comparison; BC_NONE: not one */
-    struct operand a, b;     /* of a comparison, of the first of a pair; a: of a load */
-    /* What fuse.c needs to make it the first of a pair: */
-    enum bytecode first; /* its family; BC_NONE: it cannot be */
-    uint8_t sources;     /* PAIR_SS ...; not of a load */
+    uint32_t cell; /* NO_CELL: none */
+    uint32_t end;  /* first cell after it */
+    int32_t slot;  /* its destination */
+    bool in_local; /* which is a local's slot: cn_retarget() */
+    /* The instruction in decoded form, to find the one with another destination: */
+    uint32_t row; /* of the lookup: an operation or a fusion; DO_NONE: there is no other */
+    struct operand_form form;
+    enum bytecode to_acc;   /* the one with the accumulator as destination; BC_NONE: none */
+    enum operation compare; /* the operation when it is a comparison; DO_NONE: not one */
+    struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
+    /* What fuse.c needs to make it the first of a pair, whose a is in a slot or the accumulator, and b in a
+     * slot or constant: */
+    enum operation first; /* the operation; DO_NONE: it cannot be */
     bool is_load, explicit_;
     uint32_t load_offset;
     uint32_t offset, fuel_so_far; /* for the map */
@@ -41,8 +42,8 @@ struct producer {
 
 struct emitter {
     struct alloc *alloc;
-    const uint64_t *handlers;
-    uint64_t *cells;
+    uint64_t
+        *cells; /* the first of an instruction is its enum bytecode, until the code is finished */
     size_t count, capacity;
     struct producer last;
     /* The latest copy, constant or write of a pin, which something that follows directly may join. */
@@ -53,26 +54,26 @@ struct emitter {
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
     bool pins;              /* there are variants for pinned locals, and this function has some */
     int32_t scratch;    /* first of four v128 slots near the frame pointer, or 0: not reserved */
-    bool needs_scratch; /* a slot was out of reach: translate again with scratch */
-    int32_t far_to;     /* destination out of reach, of the instruction under way; 0: none */
-    bool far_wide;
+    bool needs_scratch; /* an operand is wide: translate again with scratch */
+    int32_t wide_to;    /* wide destination of the instruction under way; 0: none */
+    bool wide_to_vector;
     uint32_t max_slot;  /* highest slot used + 1 */
     bool exhausted;     /* no memory, or more cells than 2^27 */
-    uint32_t fuel_cell; /* the fuel instruction of the stretch under way, or NO_CELL */
+    uint32_t fuel_cell; /* the fuel instruction of the fuel block under way, or NO_CELL */
     uint32_t fuel_cost;
     uint32_t offset; /* of the WebAssembly instruction under way, for the map */
     struct source_map *map;
     uint64_t sink[8]; /* written to when exhausted */
 };
 
-/* Appends an instruction of `cells` cells, zeroed behind its handler; never NULL. The second is for
+/* Appends an instruction of `cells` cells, zeroed behind the first; never NULL. The second is for
  * when the cells, the map or memory need more than that. */
 uint64_t *cn_emit_slow(struct emitter *, enum bytecode, uint32_t cells);
 static inline uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint32_t cells) {
     if (cells > 4 || e->count + cells > e->capacity || e->map || e->exhausted)
         return cn_emit_slow(e, bytecode, cells);
     uint64_t *at = e->cells + e->count;
-    at[0] = e->handlers[bytecode];
+    at[0] = bytecode;
     for (uint32_t i = 1; i < cells; i++)
         at[i] = 0;
     e->count += cells;
@@ -91,69 +92,69 @@ static inline uint64_t cn_fields_w(int32_t o0, int32_t o1, uint32_t w) {
     return (uint64_t)(uint16_t)o0 | (uint64_t)(uint16_t)o1 << 16 | (uint64_t)w << 32;
 }
 
-/* The slot, or scratch slot `which` (0 to 2) with its value copied there when 16 bits cannot name
- * the slot. `wide`: a v128. */
-int32_t cn_near(struct emitter *, int32_t slot, bool wide, unsigned which);
-int32_t cn_far_begin(struct emitter *, int32_t slot, bool wide);
-void cn_far_end(struct emitter *);
-/* Brackets an instruction that writes a slot: the near slot to name, then the copy out if needed. */
-static inline int32_t cn_to_begin(struct emitter *e, int32_t slot, bool wide) {
-    uint32_t end = slot < 0 ? 0 : (uint32_t)slot + (wide ? 2 : 1);
+/* The slot itself if it is narrow; else emits a copy of its value to scratch slot `which` (0 to 2) and
+ * returns that. */
+int32_t cn_narrow(struct emitter *, int32_t slot, bool vector, unsigned which);
+int32_t cn_wide_begin(struct emitter *, int32_t slot, bool vector);
+void cn_wide_end(struct emitter *);
+/* Brackets an instruction that writes a slot: returns the narrow slot that the instruction is to name;
+ * cn_to_end() emits the copy from there to a wide one. */
+static inline int32_t cn_to_begin(struct emitter *e, int32_t slot, bool vector) {
+    uint32_t end = slot < 0 ? 0 : (uint32_t)slot + (vector ? 2 : 1);
     if (end > e->max_slot)
         e->max_slot = end;
     if (slot == e->last.slot)
         e->last.cell = NO_CELL; /* what it produced is written over */
-    e->far_to = 0;
-    return slot <= NEAR_LIMIT ? slot : cn_far_begin(e, slot, wide);
+    e->wide_to = 0;
+    return slot <= NARROW_LIMIT ? slot : cn_wide_begin(e, slot, vector);
 }
 static inline void cn_to_end(struct emitter *e) {
-    if (e->far_to)
-        cn_far_end(e);
+    if (e->wide_to)
+        cn_wide_end(e);
 }
 
 /* slot <- slot; slot <- constant; likewise for the slot of a pin */
-void cn_emit_copy(struct emitter *, int32_t to, int32_t from, bool wide);
+void cn_emit_copy(struct emitter *, int32_t to, int32_t from, bool vector);
 void cn_emit_const(struct emitter *, int32_t to, uint64_t value, bool wide_type);
 void cn_emit_pin_copy(struct emitter *, int32_t pin, int32_t from);
 void cn_emit_pin_const(struct emitter *, int32_t pin, uint64_t value);
-/* Whether the latest instruction is this move; and makes the instruction at `cell` another of as many
- * cells. */
-static inline bool cn_is_move(const struct emitter *e, enum bytecode bytecode) {
-    return e->move.bytecode == bytecode && e->move.end == e->count && !e->exhausted;
+/* The instruction that is the latest one, if that is a move, and the next one in one; or BC_NONE. */
+static inline enum bytecode cn_join_move(const struct emitter *e, enum bytecode next) {
+    bool latest = e->move.bytecode != BC_NONE && e->move.end == e->count && !e->exhausted;
+    return latest ? cn_join(e->move.bytecode, next) : BC_NONE;
+}
+/* The instruction at a cell, and another one of as many cells in its place. */
+static inline enum bytecode cn_bytecode_at(const struct emitter *e, uint32_t cell) {
+    return (enum bytecode)e->cells[cell];
 }
 void cn_emit_replace(struct emitter *, uint32_t cell, enum bytecode);
 
-/* An operation of two operands, small enough for one register: its family of bytecode.def and its
- * destination. wide_const: of a 64-bit type. */
-struct operation {
-    uint16_t family;
-    bool commutes : 1, wide_const : 1, compares : 1;
-    int32_t to;
-};
-void cn_emit_bin(struct emitter *, struct operation, struct operand a, struct operand b);
-void cn_emit_un(struct emitter *, enum bytecode, int32_t to, struct operand a);
+/* An operation of two operands and its destination; compares: what it gives is a condition. */
+void cn_emit_bin(struct emitter *, enum operation, bool compares, int32_t to, struct operand a,
+                 struct operand b);
+void cn_emit_un(struct emitter *, enum operation, int32_t to, struct operand a);
 /* Appends a compare-and-branch and returns its cell. */
-uint32_t cn_emit_branch(struct emitter *, enum bytecode, bool commutes, struct operand a,
-                        struct operand b);
-/* Whether a family is of vectors, which take two slots. */
-static inline bool cn_is_vector(enum bytecode family) {
-    return family >= BC_v128_load;
-}
-void cn_emit_load(struct emitter *, enum bytecode, bool explicit_, int32_t to,
+uint32_t cn_emit_branch(struct emitter *, enum operation, struct operand a, struct operand b);
+void cn_emit_load(struct emitter *, enum operation, bool explicit_, int32_t to,
                   struct operand address, uint32_t offset);
-void cn_emit_store(struct emitter *, enum bytecode, bool explicit_, struct operand value,
+void cn_emit_store(struct emitter *, enum operation, bool explicit_, struct operand value,
                    struct operand address, uint32_t offset);
 
-/* Notes the instruction at `cell`, just emitted, as the latest producer. */
-static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, enum bytecode to_acc) {
+/* Notes the instruction at `cell`, just emitted, as the latest producer; `row` and `form`: what it is. */
+static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, uint32_t row,
+                               struct operand_form form) {
     e->last.cell = NO_CELL;
-    if (e->far_to || e->exhausted)
+    if (e->wide_to || e->exhausted)
         return;
+    struct operand_form to_acc = form;
+    to_acc.d = CLASS_A;
     e->last = (struct producer){
         .cell = cell,
         .end = (uint32_t)e->count,
         .slot = to,
-        .to_acc = to_acc != BC_NONE && e->handlers[to_acc] ? to_acc : BC_NONE,
+        .row = row,
+        .form = form,
+        .to_acc = cn_find_in_row(row, to_acc),
         .offset = e->offset,
         .fuel_so_far = e->fuel_cost,
     };

@@ -6,12 +6,12 @@
 
 static bool fuse_bin(struct translator *t, const struct rule *rule, const struct value *first,
                      const struct value *second, int32_t home) {
-    enum bytecode family = (enum bytecode)rule->bytecode;
+    enum operation operation = (enum operation)rule->operation;
     if (second->where == TEMP)
-        return cn_fuse_bin(&t->emit, family, rule->commutes, true, second->home, home,
+        return cn_fuse_bin(&t->emit, operation, true, second->home, home,
                            cn_as_plain_operand(t, first));
-    return first->where == TEMP && cn_fuse_bin(&t->emit, family, rule->commutes, false, first->home,
-                                               home, cn_as_plain_operand(t, second));
+    return first->where == TEMP && cn_fuse_bin(&t->emit, operation, false, first->home, home,
+                                               cn_as_plain_operand(t, second));
 }
 
 /* Whether the next instruction puts the result into a pinned local: then two instructions of which
@@ -25,10 +25,10 @@ static bool goes_to_pin(const struct translator *t) {
 
 void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_kind result) {
     struct value zero = {.where = CONST}, *second = cn_pop_value(t), *first;
-    if (second->where == CONST && rule->bytecode == BC_i32_sub) {
+    if (second->where == CONST && rule->operation == DO_i32_sub) {
         rule = &cn_rules[OP_i32_add]; /* one form for steps down and up */
         second->constant = (uint32_t)-(uint32_t)second->constant;
-    } else if (second->where == CONST && rule->bytecode == BC_i64_sub) {
+    } else if (second->where == CONST && rule->operation == DO_i64_sub) {
         rule = &cn_rules[OP_i64_add];
         second->constant = -second->constant;
     }
@@ -42,8 +42,8 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_k
         cn_in_slot(t, first);
         first->where = TEMP;
     }
-    if (second->where == CONST && rule->bytecode == BC_i32_add && *t->at == OP_br_table &&
-        t->emit.handlers[BC_br_table_add_s] && !t->config->steps) {
+    if (second->where == CONST && rule->operation == DO_i32_add && *t->at == OP_br_table &&
+        cn_find(DO_br_table_add, (struct operand_form){.b = CLASS_K}) && !t->config->steps) {
         t->at++;
         t->emit.fuel_cost += t->config->fuel;
         cn_translate_br_table(t, first, (uint32_t)second->constant);
@@ -51,7 +51,8 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_k
         return;
     }
     int32_t home = next_home(t);
-    if (rule->branch == 0 && !goes_to_pin(t) && fuse_bin(t, rule, first, second, home)) {
+    bool compares = cn_branches[rule->operation].holds != DO_NONE;
+    if (!compares && !goes_to_pin(t) && fuse_bin(t, rule, first, second, home)) {
         cn_push_temp(t, result);
         return;
     }
@@ -61,18 +62,13 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_k
         a = b;
         b = other;
     }
-    struct operation operation = {.family = rule->bytecode,
-                                  .commutes = rule->commutes,
-                                  .wide_const = rule->wide_const,
-                                  .compares = rule->branch != 0,
-                                  .to = home};
-    cn_emit_bin(&t->emit, operation, a, b);
+    cn_emit_bin(&t->emit, (enum operation)rule->operation, compares, home, a, b);
     cn_push_temp(t, result);
 }
 
 void cn_translate_un(struct translator *t, const struct rule *rule, enum slot_kind result) {
     struct operand a = cn_as_slot_operand(t, cn_pop_value(t));
-    cn_emit_un(&t->emit, (enum bytecode)rule->bytecode, next_home(t), a);
+    cn_emit_un(&t->emit, (enum operation)rule->operation, next_home(t), a);
     cn_push_temp(t, result);
 }
 
@@ -83,14 +79,14 @@ uint32_t cn_read_memarg(struct translator *t) {
 
 void cn_translate_load(struct translator *t, const struct rule *rule, enum slot_kind result) {
     uint32_t offset = cn_read_memarg(t);
-    enum bytecode family = (enum bytecode)rule->bytecode;
+    enum operation operation = (enum operation)rule->operation;
     bool explicit_ = t->config->explicit_checks;
     const struct value *address = cn_pop_value(t);
     int32_t home = next_home(t);
     if (address->where != TEMP || goes_to_pin(t) ||
-        !cn_fuse_load(&t->emit, family, explicit_, address->home, home, offset)) {
+        !cn_fuse_load(&t->emit, operation, explicit_, address->home, home, offset)) {
         struct operand a = cn_as_register_operand(t, address);
-        cn_emit_load(&t->emit, family, explicit_, home, a, offset);
+        cn_emit_load(&t->emit, operation, explicit_, home, a, offset);
     }
     cn_push_temp(t, result);
 }
@@ -103,7 +99,7 @@ void cn_translate_store(struct translator *t, const struct rule *rule) {
     struct operand a = address->where == CONST ? (struct operand){CLASS_S, address_slot, 0}
                                                : cn_as_operand(t, address);
     struct operand v = cn_as_operand(t, value);
-    cn_emit_store(&t->emit, (enum bytecode)rule->bytecode, t->config->explicit_checks, v, a,
+    cn_emit_store(&t->emit, (enum operation)rule->operation, t->config->explicit_checks, v, a,
                   offset);
 }
 
@@ -143,7 +139,7 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
     for (unsigned i = plain->operands; i-- > 0;)
         values[i] = *cn_pop_value(t);
     for (unsigned i = 0; i < plain->operands; i++)
-        fields[first + i] = cn_in_near_slot(t, &values[i], i);
+        fields[first + i] = cn_in_narrow_slot(t, &values[i], i);
     int32_t home = next_home(t);
     if (result)
         fields[0] = cn_to_begin(&t->emit, home, false);
@@ -163,7 +159,7 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
 /* Interrupted half-way, bulk instructions put what is left into their operands. These are at home for
  * that, and not in copies of homes that are far. */
 static bool is_divisible(const struct translator *t) {
-    return t->config->interruptible && next_home(t) <= NEAR_LIMIT;
+    return t->config->interruptible && next_home(t) <= NARROW_LIMIT;
 }
 
 /* Before an instruction that is itself a safepoint. Constants go to their slots first, perhaps together with

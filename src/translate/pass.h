@@ -56,7 +56,7 @@ enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE };
 
 /* A condition: a comparison that was taken back from the code, or a value tested against zero. */
 struct condition {
-    const struct rule *rule; /* of a comparison */
+    enum operation comparison;
     struct operand a, b;
 };
 
@@ -266,7 +266,7 @@ void cn_flush_locals(struct translator *);
 void cn_flush_readers(struct translator *, uint32_t index);
 /* A popped value in a slot; a constant is put into its home. Near: in reach of 16 bits. */
 int32_t cn_in_slot(struct translator *, const struct value *);
-int32_t cn_in_near_slot(struct translator *, const struct value *, unsigned which);
+int32_t cn_in_narrow_slot(struct translator *, const struct value *, unsigned which);
 /* A popped value as an operand: of the classes that families know; the same with constants in their
  * slots; and without pins. */
 struct operand cn_as_operand(struct translator *, const struct value *);

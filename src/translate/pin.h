@@ -1,4 +1,4 @@
-/* Which two locals of a function are to be pinned (bytecode/bytecode_pins.def): those that its loops use
+/* Which two locals of a function are to be pinned (bytecode/variants.def): those that its loops use
  * most. All this takes the code of a valid body, behind the declaration of locals. */
 #ifndef CN_TRANSLATE_PIN_H
 #define CN_TRANSLATE_PIN_H

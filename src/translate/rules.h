@@ -1,4 +1,4 @@
-/* Which bytecode family stands for a WebAssembly instruction that needs nothing but its operands. */
+/* Which operation of the bytecode stands for a WebAssembly instruction that needs nothing but its operands. */
 #ifndef CN_TRANSLATE_RULES_H
 #define CN_TRANSLATE_RULES_H
 
@@ -16,10 +16,10 @@ enum rule_kind {
     RULE_NONE, /* the slot's bits already are the result */
     RULE_LOAD,
     RULE_STORE,
-    RULE_VECTOR /* layout by immediates: see handlers_simd.inc */
+    RULE_VECTOR /* vectors.c */
 };
 
-/* Which variants a vector instruction has: the forms of bytecode_simd.def. */
+/* How the operands of a vector instruction may be taken: the forms of bytecode/variants.def. */
 enum vector_form {
     VECTOR_SLOTS,
     VECTOR_ANY,
@@ -32,16 +32,18 @@ enum vector_form {
 
 struct rule {
     uint8_t kind;
-    bool swap; /* a > b is b < a */
-    bool commutes;
-    bool wide_const; /* constants of a 64-bit type */
-    uint16_t bytecode;
-    /* Comparisons: the branch taken when it holds, and the one when not (perhaps swapped). */
-    uint16_t branch, branch_not;
-    bool not_swaps;
     uint8_t form; /* RULE_VECTOR: enum vector_form */
+    bool swap;    /* a > b is b < a */
+    uint16_t operation;
 };
-
 extern const struct rule cn_rules[OPCODE_LIMIT];
+
+/* Of a comparison: the branch that is taken when it holds and the one when it fails, which may want the operands
+ * exchanged. Zeros of other operations. */
+struct branches {
+    uint16_t holds, fails;
+    bool exchanges;
+};
+extern const struct branches cn_branches[OPERATION_COUNT];
 
 #endif

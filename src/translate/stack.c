@@ -201,8 +201,8 @@ int32_t cn_in_slot(struct translator *t, const struct value *value) {
         cn_emit_const(&t->emit, value->home, value->constant, true);
     return slot_of(t, value);
 }
-int32_t cn_in_near_slot(struct translator *t, const struct value *value, unsigned which) {
-    return cn_near(&t->emit, cn_in_slot(t, value), is_wide((enum slot_kind)value->kind), which);
+int32_t cn_in_narrow_slot(struct translator *t, const struct value *value, unsigned which) {
+    return cn_narrow(&t->emit, cn_in_slot(t, value), is_wide((enum slot_kind)value->kind), which);
 }
 
 /* A popped value as an operand of the classes that families know. */

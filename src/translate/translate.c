@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "bytecode/form.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
 
@@ -187,7 +188,7 @@ static void make_room(struct translator *t) {
     uint32_t end = (uint32_t)next_home(t) + (t->config->steps ? 0 : MARGIN_SLOTS);
     if (end > t->emit.max_slot)
         t->emit.max_slot = end;
-    if (end > NEAR_LIMIT && !t->emit.scratch)
+    if (end > NARROW_LIMIT && !t->emit.scratch)
         t->emit.needs_scratch = true;
 }
 
@@ -243,17 +244,11 @@ static int32_t first_local_slot(const struct translator *t) {
 }
 
 /* Gives the two most used locals the slots that registers hold copies of. */
-#ifdef CATNAP_SMALL
-static bool pin_locals(struct translator *t, struct error *error) {
-    (void)t, (void)error; /* this form has no variants with pins */
-    return true;
-}
-#else
 static bool pin_locals(struct translator *t, struct error *error) {
     static const int32_t slots[2] = {FRAME_PIN_P, FRAME_PIN_Q};
     uint32_t pins[2];
-    if (!t->emit.handlers[BC_pin_i32_add_p_ps])
-        return true; /* this build has no variants with pins */
+    if (!CN_PAIRS)
+        return true; /* this build has no instructions with pins */
     if (!cn_may_loop(t->at, t->end))
         return true;
     size_t size = ((size_t)t->local_count + 1) * sizeof(uint64_t);
@@ -276,7 +271,6 @@ static bool pin_locals(struct translator *t, struct error *error) {
     }
     return true;
 }
-#endif
 
 /* Lays out parameters below the frame pointer and locals above the header. */
 static bool lay_out_locals(struct translator *t, struct error *error) {
@@ -351,17 +345,26 @@ static void emit_prologue(struct translator *t) {
     t->entering = false;
 }
 
-/* Every handler gives way to the one that counts, which finds the instruction's own by its cell. */
-static void count_operations(struct translator *t, struct code *code) {
-    uint16_t *ids = (uint16_t *)(code->cells + code->cell_count);
-    for (size_t i = 0; i < t->emit.map->count; i++) {
-        const struct source_map_entry *entry = &t->emit.map->entries[i];
-        if (entry->cell < code->first_cell)
-            continue;
-        ids[entry->cell - code->first_cell] = entry->bytecode;
-        code->cells[entry->cell - code->first_cell] = t->emit.handlers[BC_profile];
-    }
+/* Copies the instructions, each of which gets its handler in place of its number. When operations are profiled,
+ * all get the handler that counts, which finds the number by the instruction's cell. */
+static void finish_cells(const struct translator *t, struct code *code) {
+    const uint64_t *handlers = cn_handlers(), *from = t->emit.cells + code->first_cell;
+    const uint64_t *end = from + code->cell_count;
+    uint64_t *to = code->cells;
+    uint16_t *ids = t->config->profile_ops ? (uint16_t *)(code->cells + code->cell_count) : NULL;
     code->profile_ids = ids;
+    while (from < end) {
+        enum bytecode bytecode = (enum bytecode) * from;
+        uint32_t length = cn_bytecode_length(bytecode, from);
+        CN_ASSERT(bytecode != BC_NONE && length > 0 && length <= end - from);
+        if (ids)
+            ids[to - code->cells] = (uint16_t)bytecode;
+        to[0] = handlers[ids ? BC_profile : bytecode];
+        for (uint32_t i = 1; i < length; i++)
+            to[i] = from[i];
+        from += length;
+        to += length;
+    }
 }
 
 /* From the first local that a call must clear, and how many times four slots. */
@@ -404,7 +407,7 @@ static uint32_t end_prologue(struct translator *t) {
 static struct code *make_code(struct translator *t, uint32_t func, struct span body,
                               struct error *error) {
     CN_ASSERT(t->depth == 0 && t->at == t->end);
-    CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.far_to == 0);
+    CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.wide_to == 0);
     uint32_t first = end_prologue(t);
     CN_ASSERT(first < t->emit.count && t->emit.count <= t->emit.capacity);
     CN_ASSERT(t->emit.max_slot >= FRAME_HEADER_SLOTS);
@@ -431,9 +434,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .size = (uint32_t)size,
         .explicit_checks = t->config->explicit_checks,
     };
-    memcpy(code->cells, t->emit.cells + first, count * sizeof(uint64_t));
-    if (t->config->profile_ops)
-        count_operations(t, code);
+    finish_cells(t, code);
     return code;
 }
 
@@ -452,7 +453,6 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
                               bool *needs_scratch, struct error *error) {
     struct translator t = {
         .emit = {.alloc = module->alloc,
-                 .handlers = cn_handlers(),
                  .last = {.cell = NO_CELL},
                  .before = {.cell = NO_CELL},
                  .scratch = scratch ? FRAME_HEADER_SLOTS : 0,
@@ -499,9 +499,6 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
                           const struct translation_config *config, const struct interrupt *asker,
                           struct source_map *map, struct error *error) {
     bool needs_scratch = false;
-    struct source_map own_map = {.alloc = module->alloc};
-    if (config->profile_ops && !map)
-        map = &own_map;
     struct code *code =
         translate(module, func, body, config, asker, map, config->far, &needs_scratch, error);
     if (needs_scratch) {
@@ -511,6 +508,5 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
             cn_probe_free(map->probes->alloc, &map->probes->items[i]);
         code = translate(module, func, body, config, asker, map, true, &needs_scratch, error);
     }
-    cn_source_map_free(&own_map);
     return code;
 }

@@ -76,8 +76,11 @@ static bool find_step(const struct translator *t, uint32_t global, struct step *
 
 static bool translate_step(struct translator *t, uint32_t global) {
     struct step step;
-    enum bytecode bytecode = BC_global_step32;
-    if (!t->emit.handlers[bytecode] || t->config->steps || !find_step(t, global, &step))
+    if (t->config->steps || !find_step(t, global, &step))
+        return false;
+    enum bytecode bytecode = cn_find(step.wide ? DO_global_step64 : DO_global_step32,
+                                     (struct operand_form){.a = CLASS_K});
+    if (bytecode == BC_NONE)
         return false;
     int32_t slot = step.local == NO_LINK ? next_home(t) : t->locals[step.local].slot;
     if (slot > INT16_MAX)
@@ -91,7 +94,7 @@ static bool translate_step(struct translator *t, uint32_t global) {
         cn_flush_readers(t, step.local);
     }
     cn_to_begin(&t->emit, slot, false);
-    uint64_t *at = cn_emit_plain(t, step.wide ? BC_global_step64 : BC_global_step32, 3);
+    uint64_t *at = cn_emit_plain(t, bytecode, 3);
     at[1] = cn_fields_w(slot, 0, global);
     at[2] = step.constant;
     if (step.local != NO_LINK)
@@ -110,7 +113,7 @@ void cn_translate_global_get(struct translator *t) {
     uint32_t cell = (uint32_t)t->emit.count;
     cn_emit_plain(t, is_wide(kind) ? BC_global_get2 : BC_global_get, 2)[1] =
         cn_fields_w(to, 0, index);
-    if (!t->emit.far_to && !t->emit.exhausted) /* a local.set may take it directly */
+    if (!t->emit.wide_to && !t->emit.exhausted) /* a local.set may take it directly */
         t->emit.last =
             (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
     cn_to_end(&t->emit);
@@ -123,14 +126,14 @@ void cn_translate_global_set(struct translator *t) {
     struct value value = *cn_pop_value(t);
     if (value.where == TEMP && cn_fuse_global_set(&t->emit, value.home, index))
         return;
-    int32_t from = cn_in_near_slot(t, &value, 0);
+    int32_t from = cn_in_narrow_slot(t, &value, 0);
     cn_emit_plain(t, is_wide((enum slot_kind)value.kind) ? BC_global_set2 : BC_global_set, 2)[1] =
         cn_fields_w(from, 0, index);
 }
 
 /* Notes the instruction at `cell` as one that a local.set may retarget. */
 static void can_retarget(struct translator *t, uint32_t cell, int32_t home) {
-    if (!t->emit.far_to && !t->emit.exhausted)
+    if (!t->emit.wide_to && !t->emit.exhausted)
         t->emit.last =
             (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
     cn_to_end(&t->emit);
@@ -139,19 +142,18 @@ static void can_retarget(struct translator *t, uint32_t cell, int32_t home) {
 /* Between values of which at least one is a constant. */
 static bool select_constants(struct translator *t, const struct value *first,
                              const struct value *second, const struct value *condition) {
-    static const uint16_t forms[2][2][2] = {
-        {{0, BC_select_s_sk}, {BC_select_s_ks, BC_select_s_kk}},
-        {{0, BC_select_a_sk}, {BC_select_a_ks, BC_select_a_kk}}};
     bool k1 = first->where == CONST, k2 = second->where == CONST;
-    if ((!k1 && !k2) || !t->emit.handlers[BC_select_s_sk])
+    struct operand_form form = {.a = k1 ? CLASS_K : CLASS_S, .b = k2 ? CLASS_K : CLASS_S};
+    if ((!k1 && !k2) || cn_find(DO_select, form) == BC_NONE)
         return false;
-    int32_t a = k1 ? 0 : cn_in_near_slot(t, first, 0), b = k2 ? 0 : cn_in_near_slot(t, second, 1);
+    int32_t a = k1 ? 0 : cn_in_narrow_slot(t, first, 0),
+            b = k2 ? 0 : cn_in_narrow_slot(t, second, 1);
     struct operand c = cn_as_slot_operand(t, condition);
-    int32_t c_slot = c.class_ == CLASS_S ? cn_near(&t->emit, c.slot, false, 2) : 0;
+    int32_t c_slot = c.class_ == CLASS_S ? cn_narrow(&t->emit, c.slot, false, 2) : 0;
+    form.c = (uint8_t)c.class_;
     int32_t home = next_home(t), to = cn_to_begin(&t->emit, home, false);
     uint32_t cell = (uint32_t)t->emit.count;
-    uint64_t *at =
-        cn_emit_plain(t, (enum bytecode)forms[c.class_ == CLASS_A][k1][k2], 3 + (k1 && k2));
+    uint64_t *at = cn_emit_plain(t, cn_find(DO_select, form), 3 + (k1 && k2));
     at[1] = cn_fields(to, a, b, c_slot);
     at[2] = k1 ? first->constant : second->constant;
     if (k1 && k2)
@@ -166,13 +168,13 @@ void cn_translate_select(struct translator *t) {
     bool wide = is_wide((enum slot_kind)first.kind);
     if (!wide && select_constants(t, &first, &second, &condition))
         return;
-    int32_t a = cn_in_near_slot(t, &first, 0), b = cn_in_near_slot(t, &second, 1);
+    int32_t a = cn_in_narrow_slot(t, &first, 0), b = cn_in_narrow_slot(t, &second, 1);
     struct operand c = {CLASS_S, 0, 0};
     if (!wide)
         c = cn_as_slot_operand(t, &condition);
     else
         c.slot = cn_in_slot(t, &condition);
-    int32_t c_slot = c.class_ == CLASS_S ? cn_near(&t->emit, c.slot, false, 2) : 0;
+    int32_t c_slot = c.class_ == CLASS_S ? cn_narrow(&t->emit, c.slot, false, 2) : 0;
     int32_t home = next_home(t);
     int32_t to = cn_to_begin(&t->emit, home, wide);
     uint32_t cell = (uint32_t)t->emit.count;

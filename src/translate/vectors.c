@@ -4,16 +4,11 @@
 #include "translate/fuse.h"
 #include "translate/pass.h"
 
-/* How many sources each destination has, slots first: the lists of bytecode/bytecode_simd.def. */
-static const uint8_t vector_sources[] = {
-    [VECTOR_SLOTS] = 0, [VECTOR_ANY] = 2,   [VECTOR_COMM] = 2,        [VECTOR_ORDERED] = 3,
-    [VECTOR_TERN] = 2,  [VECTOR_SHIFT] = 3, [VECTOR_DESTINATIONS] = 1};
-
-static bool take_accumulator(struct translator *t, const struct value *value) {
+static enum operand_class take_accumulator(struct translator *t, const struct value *value) {
     if (value->where != TEMP || !cn_can_accumulate(&t->emit, value->home))
-        return false;
+        return CLASS_S;
     cn_accumulate(&t->emit);
-    return true;
+    return CLASS_A;
 }
 
 static void exchange_values(struct value *values) {
@@ -22,58 +17,64 @@ static void exchange_values(struct value *values) {
     values[1] = first;
 }
 
-/* Which of a form's sources fits the operands; `special` is set for the one that is no slot: its
- * value is in an accumulator or, a shift's count, a constant. */
-static unsigned choose_vector_source(struct translator *t, enum vector_form form,
-                                     struct value *values, bool *special) {
-    switch (form) {
-    case VECTOR_ANY:
-        return special[0] = take_accumulator(t, &values[0]);
+/* The class of each operand: the accumulator that holds its value, a constant, or a slot. Values are exchanged
+ * where that helps. */
+static void choose_classes(struct translator *t, const struct rule *rule, struct value *values,
+                           enum operand_class *classes) {
+    struct operand_form constant = {.b = CLASS_K};
+    switch ((enum vector_form)rule->form) {
+    case VECTOR_SLOTS:
+    case VECTOR_DESTINATIONS:
+        break;
     case VECTOR_COMM:
         if (values[1].where == TEMP && cn_can_accumulate(&t->emit, values[1].home))
             exchange_values(values);
-        return special[0] = take_accumulator(t, &values[0]);
+        classes[0] = take_accumulator(t, &values[0]);
+        break;
+    case VECTOR_ANY:
+        classes[0] = take_accumulator(t, &values[0]);
+        break;
     case VECTOR_ORDERED:
-        special[0] = take_accumulator(t, &values[0]);
-        special[1] = !special[0] && take_accumulator(t, &values[1]);
-        return special[0] + 2u * special[1];
+        classes[0] = take_accumulator(t, &values[0]);
+        if (classes[0] == CLASS_S)
+            classes[1] = take_accumulator(t, &values[1]);
+        break;
     case VECTOR_TERN:
-        return special[2] = take_accumulator(t, &values[2]);
-    case VECTOR_SHIFT:
-        if (values[1].where != CONST)
-            return 0;
-        special[1] = true;
-        special[0] = take_accumulator(t, &values[0]);
-        return 1 + special[0];
-    default:
-        return 0;
+        classes[2] = take_accumulator(t, &values[2]);
+        break;
+    case VECTOR_SHIFT: /* by a constant, where the build has that */
+        if (values[1].where != CONST || !cn_find((enum operation)rule->operation, constant))
+            break;
+        classes[1] = CLASS_K;
+        classes[0] = take_accumulator(t, &values[0]);
+        break;
     }
 }
 
 static bool fuse_vector(struct translator *t, const struct rule *rule, const struct op_info *info,
                         const struct value *values) {
-    enum bytecode second = (enum bytecode)rule->bytecode;
-    bool wide = info->result == OPT_V128;
+    enum operation second = (enum operation)rule->operation;
+    bool vector = info->result == OPT_V128;
     int32_t home = next_home(t);
     if (rule->form == VECTOR_ANY)
         return values[0].where == TEMP &&
-               cn_fuse_vector(&t->emit, second, values[0].home, 0, home, wide);
+               cn_fuse_vector(&t->emit, second, values[0].home, 0, home, vector);
     for (unsigned x = 2; x-- > 0 && rule->form == VECTOR_COMM;)
         if (values[x].where == TEMP && cn_fuse_vector(&t->emit, second, values[x].home,
-                                                      slot_of(t, &values[1 - x]), home, wide))
+                                                      slot_of(t, &values[1 - x]), home, vector))
             return true;
     return false;
 }
 
 /* Notes an instruction of two operands, so that it can become the first of a pair. */
 static void can_be_first(struct translator *t, const struct rule *rule, const struct value *values,
-                         const bool *special) {
+                         const enum operand_class *classes) {
     struct producer *last = &t->emit.last;
-    if (last->cell == NO_CELL || special[1] ||
+    if (last->cell == NO_CELL || classes[1] != CLASS_S ||
         (rule->form != VECTOR_COMM && rule->form != VECTOR_ORDERED))
         return;
-    last->first = (enum bytecode)rule->bytecode;
-    last->a = (struct operand){special[0] ? CLASS_A : CLASS_S, slot_of(t, &values[0]), 0};
+    last->first = (enum operation)rule->operation;
+    last->a = (struct operand){classes[0], slot_of(t, &values[0]), 0};
     last->b = (struct operand){CLASS_S, slot_of(t, &values[1]), 0};
 }
 
@@ -82,7 +83,7 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     const struct op_info *info = &cn_op_info[opcode];
     bool has_result = info->result != OPT_NOTHING;
     struct value values[3];
-    bool special[3] = {false};
+    enum operand_class classes[3] = {CLASS_S, CLASS_S, CLASS_S};
     int32_t fields[4] = {0};
     uint64_t x = 0, y = 0;
     uint32_t w = 0, cells = 2;
@@ -94,15 +95,17 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
         cn_push_temp(t, (enum slot_kind)info->result);
         return;
     }
-    enum bytecode bytecode = (enum bytecode)rule->bytecode;
-    unsigned sources = vector_sources[rule->form];
-    bytecode += choose_vector_source(t, (enum vector_form)rule->form, values, special);
+    choose_classes(t, rule, values, classes);
+    struct operand_form form = {
+        .a = (uint8_t)classes[0], .b = (uint8_t)classes[1], .c = (uint8_t)classes[2]};
+    enum bytecode bytecode = cn_find((enum operation)rule->operation, form);
+    CN_ASSERT(bytecode != BC_NONE);
     for (unsigned i = 0; i < info->operand_count; i++)
-        fields[i + 1] = special[i] ? 0 : cn_in_near_slot(t, &values[i], i);
+        fields[i + 1] = classes[i] != CLASS_S ? 0 : cn_in_narrow_slot(t, &values[i], i);
     bool has_w = info->immediate >= IMM_MEM0;
     if (has_w)
         w = cn_read_memarg(t);
-    if (rule->form == VECTOR_SHIFT && special[1]) {
+    if (classes[1] == CLASS_K) {
         has_w = true;
         w = (uint32_t)values[1].constant;
     }
@@ -133,8 +136,8 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     t->emit.last.cell = NO_CELL;
     if (!has_result)
         return;
-    cn_produced(&t->emit, cell, home, sources ? bytecode + sources : BC_NONE);
-    can_be_first(t, rule, values, special);
+    cn_produced(&t->emit, cell, home, rule->operation, form);
+    can_be_first(t, rule, values, classes);
     cn_to_end(&t->emit);
     cn_push_temp(t, (enum slot_kind)info->result);
 }

@@ -2,7 +2,7 @@
  * Every instruction of the bytecode stands for a shape: one operation or two, operands that are in
  * a slot, a constant, the accumulator or a pinned local, and a place where the result goes. Random
  * code comes by most of them too rarely. Here they are listed: each operation of the opcode table
- * and each pair of bytecode_pairs.def and bytecode_simd.def (a row that is added there is a shape
+ * and each pair of bytecode/variants.def (a row that is added there is a shape
  * at once) with all combinations of places. A shape is some twenty instructions: fresh operands,
  * the operation, and what came out mixed into a sum. Fifty of them are the body of a loop, since
  * only functions with loops have pinned locals.
@@ -252,20 +252,13 @@ static void list_pairs(struct shapes *all) {
     static const struct {
         uint16_t first, second;
     } pairs[] = {
-#define OP_i32_rsub OP_i32_sub
-#define OP_f64_rsub OP_f64_sub
-#define PAIR(t, T, first, e1, second, e2) {OP_##t##_##first, OP_##t##_##second},
-#define PAIR_LOAD(name, R, access) {OP_i32_add, OP_##name},
-#define SECOND_I32(second) OP_i32_##second
-#define SECOND_I64(second) OP_i64_##second
-#define SECOND_F64(second) OP_f64_##second
-#define LOAD_PAIR(load, T, access, second, e2) {OP_##load, SECOND_##T(second)},
-#include "bytecode/bytecode_pairs.def"
-#define V_PAIRS_ONLY
-#define VPAIR(name, first, second, T, e1, e2) {OP_##first, OP_##second},
-#define VPAIR_TEST(name, first, second, T, e1, e2) {OP_##first, OP_##second},
-#define VPAIR_LOAD(name, second, T, e2) {OP_v128_load, OP_##second},
-#include "bytecode/bytecode_simd.def"
+#define PAIR(first, second) {OP_##first, OP_##second},
+#define LOAD_AT(load) {OP_i32_add, OP_##load},
+#define LOAD_PAIR(load, second) {OP_##load, OP_##second},
+#define VPAIR(name, first, second) {OP_##first, OP_##second},
+#define VPAIR_TEST(name, first, second) {OP_##first, OP_##second},
+#define VPAIR_LOAD(name, second) {OP_v128_load, OP_##second},
+#include "bytecode/rules.h"
     };
 #define COMPARED_br_i32_eq OP_i32_eq
 #define COMPARED_br_i32_ne OP_i32_ne
@@ -276,9 +269,9 @@ static void list_pairs(struct shapes *all) {
     static const struct {
         uint16_t first, compare;
     } branches[] = {
-#define PAIR_BRANCH(first, e1, compare, e2) {OP_##first, COMPARED_##compare},
-#define LOAD_BRANCH(load, access, compare, e2) {OP_##load, COMPARED_##compare},
-#include "bytecode/bytecode_pairs.def"
+#define PAIR_BRANCH(first, branch) {OP_##first, COMPARED_##branch},
+#define LOAD_BRANCH(load, branch) {OP_##load, COMPARED_##branch},
+#include "bytecode/rules.h"
     };
     for (size_t i = 0; i < COUNT(pairs); i++)
         list_pair(all, pairs[i].first, pairs[i].second);

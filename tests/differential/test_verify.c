@@ -8,6 +8,7 @@
  */
 #include "api/api.h"
 #include "bytecode/fields.h"
+#include "bytecode/form.h"
 #include "bytecode/verify.h"
 #include "translate/translate.h"
 
@@ -103,10 +104,10 @@ static uint64_t with_upper_half(uint64_t cell, int64_t value) {
 }
 
 static bool is_return(enum bytecode bytecode) {
-    return strncmp(cn_bytecode_info[bytecode].name, "return_", 7) == 0;
+    return strncmp(cn_bytecode_name(bytecode), "return_", 7) == 0;
 }
 static bool is_prologue(enum bytecode bytecode) {
-    const char *name = cn_bytecode_info[bytecode].name;
+    const char *name = cn_bytecode_name(bytecode);
     return strncmp(name, "enter_", 6) == 0 || strncmp(name, "clear_", 6) == 0;
 }
 
@@ -163,10 +164,9 @@ static const struct bytecode_field *find_field(const struct bytecode_field *fiel
 static bool is_target(const struct subject *s, uint32_t cell) {
     for (size_t i = 0; i < s->map->count; i++) {
         const struct source_map_entry *entry = &s->map->entries[i];
-        struct bytecode_field fields[MOST_FIELDS + 1];
         if (entry->cell < s->code->first_cell)
             continue;
-        cn_decode_fields((enum bytecode)entry->bytecode, fields);
+        const struct bytecode_field *fields = cn_bytecode_fields((enum bytecode)entry->bytecode);
         const uint64_t *at = cn_cell_at(s->code, entry->cell);
         if (find_field(fields, FIELD_BRANCH) && entry->cell + bc_w(at) / 8 == (int64_t)cell)
             return true;
@@ -197,9 +197,8 @@ static void mutate_pin(struct subject *s, uint64_t *at, uint32_t cells,
 static void mutate_instruction(struct subject *s, const struct source_map_entry *entry,
                                uint32_t cells) {
     enum bytecode bytecode = (enum bytecode)entry->bytecode;
-    struct bytecode_field fields[MOST_FIELDS + 1];
+    const struct bytecode_field *fields = cn_bytecode_fields(bytecode);
     uint64_t *at = s->code->cells + (entry->cell - s->code->first_cell);
-    cn_decode_fields(bytecode, fields);
     mutate(s, NO_HANDLER, &at[0], at[0] + 1);
     for (const struct bytecode_field *field = fields; field->kind != FIELD_END; field++)
         if (field->kind == FIELD_SLOT)
@@ -283,11 +282,8 @@ static void count_mutations(struct counts *counts) {
 static void changed_cells_are_noticed(void **state) {
     (void)state;
     struct counts counts = {0};
-#ifdef CATNAP_SMALL
-    bool has_accumulators = false, has_pins = false;
-#else
-    bool has_accumulators = true, has_pins = cn_handlers()[BC_set_p_copy] != 0;
-#endif
+    bool has_accumulators = CN_ACCUMULATOR;
+    bool has_pins = CN_PAIRS;
     count_mutations(&counts);
     for (unsigned m = 0; m < MUTATIONS; m++) {
         print_message("%s: %llu of %llu\n", names[m], (unsigned long long)counts.noticed[m],
