@@ -267,7 +267,7 @@ void cn_flush_readers(struct translator *, uint32_t index);
 /* A popped value in a slot; a constant is put into its home. Near: in reach of 16 bits. */
 int32_t cn_in_slot(struct translator *, const struct value *);
 int32_t cn_in_narrow_slot(struct translator *, const struct value *, unsigned which);
-/* A popped value as an operand: of the classes that families know; the same with constants in their
+/* A popped value as an operand: of the classes that instructions have variants for; the same with constants in their
  * slots; and without pins. */
 struct operand cn_as_operand(struct translator *, const struct value *);
 struct operand cn_as_register_operand(struct translator *, const struct value *);

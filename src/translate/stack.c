@@ -205,7 +205,7 @@ int32_t cn_in_narrow_slot(struct translator *t, const struct value *value, unsig
     return cn_narrow(&t->emit, cn_in_slot(t, value), is_wide((enum slot_kind)value->kind), which);
 }
 
-/* A popped value as an operand of the classes that families know. */
+/* A popped value as an operand of the classes that instructions have variants for. */
 struct operand cn_as_operand(struct translator *t, const struct value *value) {
     if (value->where == CONST)
         return (struct operand){CLASS_K, 0, value->constant};
