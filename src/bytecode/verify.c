@@ -602,6 +602,8 @@ static bool check_slots(const struct verifier *v, const struct instruction *i,
     int64_t slot = slot_of(i, field);
     uint64_t count = slots_of(i, field);
     bool written = field->flags & FIELD_WRITTEN;
+    if (count == 0)
+        return true; /* enter_0 clears none */
     if (is_enter(i->bytecode) && !written)
         return true; /* do_enter() */
     if (is_return(i->bytecode) && written)
