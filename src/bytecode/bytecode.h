@@ -36,9 +36,6 @@ const struct bytecode_field *cn_bytecode_fields(enum bytecode);
  * from 16 or 32 bits. */
 int64_t cn_field_value(const uint64_t *pc, enum field_at);
 
-/* Cells of an instruction of which `code` points at the first. */
-uint32_t cn_bytecode_length(enum bytecode, const uint64_t *code);
-
 /* The handlers' addresses, indexed by enum bytecode. */
 const uint64_t *cn_handlers(void);
 

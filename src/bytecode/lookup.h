@@ -12,6 +12,7 @@
 #ifndef CN_BYTECODE_LOOKUP_H
 #define CN_BYTECODE_LOOKUP_H
 
+#include "base/likely.h"
 #include "bytecode/bytecode.h"
 #include "bytecode/form.h"
 #include "bytecode/key.h"
@@ -41,6 +42,14 @@ extern const uint16_t cn_pair_rows[][CN_PAIR_SECONDS];
 extern const uint8_t cn_operation_flags[OPERATION_COUNT];
 extern const uint8_t cn_bytecode_cells[BC_COUNT];
 extern const struct bytecode_join cn_joins[];
+
+/* Cells of an instruction of which `at` points at the first. */
+static inline uint32_t cn_bytecode_length(enum bytecode bytecode, const uint64_t *at) {
+    uint32_t cells = cn_bytecode_cells[bytecode];
+    if (likely(!(cells & CELLS_AND_TABLE)))
+        return cells;
+    return (cells & ~(uint32_t)CELLS_AND_TABLE) + ((uint32_t)(at[1] >> 32) + 2) / 2;
+}
 
 static inline enum bytecode cn_find_in_row(uint32_t row_number, struct operand_form form) {
     const struct bytecode_row *row = &cn_rows[row_number];

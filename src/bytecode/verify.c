@@ -9,6 +9,7 @@
 
 #include "bytecode/fields.h"
 #include "bytecode/form.h"
+#include "bytecode/lookup.h"
 
 /* ---- instructions by the addresses of their handlers ---- */
 
@@ -272,7 +273,7 @@ static const struct functype *callee_type(const struct verifier *v, const struct
 /* Whether the indices exist that instructions name as numbers. */
 static bool has_indices(const struct verifier *v, const struct instruction *i) {
     const struct module *m = v->module;
-    uint64_t w = (uint32_t)bc_w(i->at), x = i->cells > 2 ? i->at[2] : 0;
+    uint64_t w = i->cells > 1 ? (uint32_t)bc_w(i->at) : 0, x = i->cells > 2 ? i->at[2] : 0;
     uint64_t y = i->cells > 3 ? i->at[3] : 0;
     switch (i->bytecode) {
     case BC_global_get:

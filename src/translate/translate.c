@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "bytecode/form.h"
+#include "bytecode/lookup.h"
 #include "translate/pass.h"
 #include "translate/pin.h"
 
@@ -31,7 +32,7 @@ static bool translate_branch(struct translator *t, enum opcode opcode) {
         cn_emit_plain(t, BC_unreachable, 1);
         return true;
     default:
-        return false;
+        return cn_translate_state(t, opcode);
     }
 }
 
@@ -88,11 +89,12 @@ static bool translate_constant(struct translator *t, enum opcode opcode) {
         cn_push_const(t, vt_kind(cn_valtype_valid(&t->at)), 0);
         return true;
     default:
-        return false;
+        return translate_control(t, opcode);
     }
 }
 
-static bool translate_variable(struct translator *t, enum opcode opcode) {
+/* An instruction without a rule, the most frequent first: each of these functions asks the next. */
+static bool translate_special(struct translator *t, enum opcode opcode) {
     switch (opcode) {
     case OP_local_get:
         cn_push_local(t, cn_u32_valid(&t->at));
@@ -120,14 +122,8 @@ static bool translate_variable(struct translator *t, enum opcode opcode) {
         cn_translate_select(t);
         return true;
     default:
-        return false;
+        return translate_constant(t, opcode);
     }
-}
-
-/* An instruction without a rule. The most frequent come first. */
-static bool translate_special(struct translator *t, enum opcode opcode) {
-    return translate_variable(t, opcode) || translate_constant(t, opcode) ||
-           translate_control(t, opcode) || cn_translate_state(t, opcode);
 }
 
 /* False for an instruction that the validator knows and no translation is written for: a bug. */
@@ -345,25 +341,22 @@ static void emit_prologue(struct translator *t) {
     t->entering = false;
 }
 
-/* Copies the instructions, each of which gets its handler in place of its number. When operations are profiled,
- * all get the handler that counts, which finds the number by the instruction's cell. */
+/* Copies the cells and puts its handler in place of the number that each instruction begins with. When operations
+ * are profiled, all get the handler that counts, which finds the number by the instruction's cell. */
 static void finish_cells(const struct translator *t, struct code *code) {
-    const uint64_t *handlers = cn_handlers(), *from = t->emit.cells + code->first_cell;
-    const uint64_t *end = from + code->cell_count;
-    uint64_t *to = code->cells;
-    uint16_t *ids = t->config->profile_ops ? (uint16_t *)(code->cells + code->cell_count) : NULL;
+    const uint64_t *handlers = cn_handlers();
+    uint64_t *at = code->cells, *end = at + code->cell_count;
+    uint16_t *ids = t->config->profile_ops ? (uint16_t *)end : NULL;
+    memcpy(at, t->emit.cells + code->first_cell, code->cell_count * sizeof *at);
     code->profile_ids = ids;
-    while (from < end) {
-        enum bytecode bytecode = (enum bytecode) * from;
-        uint32_t length = cn_bytecode_length(bytecode, from);
-        CN_ASSERT(bytecode != BC_NONE && length > 0 && length <= end - from);
-        if (ids)
-            ids[to - code->cells] = (uint16_t)bytecode;
-        to[0] = handlers[ids ? BC_profile : bytecode];
-        for (uint32_t i = 1; i < length; i++)
-            to[i] = from[i];
-        from += length;
-        to += length;
+    while (at < end) {
+        enum bytecode bytecode = (enum bytecode) * at;
+        uint32_t length = cn_bytecode_length(bytecode, at);
+        CN_ASSERT(bytecode != BC_NONE && length > 0 && length <= end - at);
+        if (unlikely(ids != NULL))
+            ids[at - code->cells] = (uint16_t)bytecode;
+        *at = handlers[ids ? BC_profile : bytecode];
+        at += length;
     }
 }
 
