@@ -126,52 +126,53 @@ static bool translate_special(struct translator *t, enum opcode opcode) {
     }
 }
 
-/* False for an instruction that the validator knows and no translation is written for: a bug. */
-static bool translate_one(struct translator *t, enum opcode opcode) {
-    const struct rule *rule = &cn_rules[opcode];
-    /* A number or vector, whose kind is its code, where there is a result. */
-    enum slot_kind result = (enum slot_kind)cn_op_info[opcode].result;
-    switch ((enum rule_kind)rule->kind) {
-    case RULE_SPECIAL:
-        return translate_special(t, opcode);
-    case RULE_BIN:
-    case RULE_EQZ:
-        cn_translate_bin(t, rule, result);
-        return true;
-    case RULE_UN:
-        cn_translate_un(t, rule, result);
-        return true;
-    case RULE_NONE:
-        cn_cover(t, 1);
-        t->stack[t->height - 1].kind = (uint8_t)result;
-        return true;
-    case RULE_LOAD:
-        cn_translate_load(t, rule, result);
-        return true;
-    case RULE_STORE:
-        cn_translate_store(t, rule);
-        return true;
-    case RULE_VECTOR:
-        cn_translate_vector(t, opcode, rule);
-        return true;
-    }
-    return false;
-}
-
-/* Translates an instruction, and what the opcode table says of its end: behind it nothing is reached, or
- * another fuel block begins. */
-static void translate_instruction(struct translator *t, enum opcode opcode) {
+/* Translates an instruction without a rule, and what the opcode table says of its end: nothing behind it is
+ * reached, or another fuel block begins. An instruction that the validator knows and that has no translation is a
+ * bug: it ends the pass. */
+static void translate_by_opcode(struct translator *t, enum opcode opcode) {
+    bool known = translate_special(t, opcode);
     unsigned flags = cn_op_info[opcode].flags;
-    bool known = translate_one(t, opcode);
     CN_ASSERT(known);
     if (!known) {
         t->unknown = cn_op_info[opcode].name;
-        return;
-    }
-    if (flags & OPF_NO_NEXT)
+        t->emit.exhausted = true;
+    } else if (flags & OPF_NO_NEXT) {
         cn_go_dead(t);
-    else if (flags & OPF_ENDS)
+    } else if (flags & OPF_ENDS) {
         cn_begin_stretch(t);
+    }
+}
+
+static void translate_instruction(struct translator *t, enum opcode opcode) {
+    const struct rule *rule = &cn_rules[opcode];
+    /* A number or vector, whose kind is its code, where there is a result. */
+    enum slot_kind result = (enum slot_kind)cn_op_info[opcode].result;
+    CN_ASSERT(rule->kind == RULE_SPECIAL || !(cn_op_info[opcode].flags & (OPF_NO_NEXT | OPF_ENDS)));
+    switch ((enum rule_kind)rule->kind) {
+    case RULE_SPECIAL:
+        translate_by_opcode(t, opcode);
+        break;
+    case RULE_BIN:
+    case RULE_EQZ:
+        cn_translate_bin(t, rule, result);
+        break;
+    case RULE_UN:
+        cn_translate_un(t, rule, result);
+        break;
+    case RULE_NONE:
+        cn_cover(t, 1);
+        t->stack[t->height - 1].kind = (uint8_t)result;
+        break;
+    case RULE_LOAD:
+        cn_translate_load(t, rule, result);
+        break;
+    case RULE_STORE:
+        cn_translate_store(t, rule);
+        break;
+    case RULE_VECTOR:
+        cn_translate_vector(t, opcode, rule);
+        break;
+    }
 }
 
 /* Slots that an instruction may name above what is on the stack before it, and those that it is one with (a
@@ -213,7 +214,7 @@ static bool is_interrupted(struct translator *t) {
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     look_later(t);
-    while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch && !t->unknown) {
+    while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         CN_ASSERT(t->at < t->end);
         CN_ASSERT(t->height >= top_control(t)->height);
         CN_ASSERT(t->flushed <= t->height);
