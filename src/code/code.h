@@ -27,8 +27,8 @@ uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc
 struct probes;
 bool cn_code_probe(struct module *, const struct code *, const struct translation_config *,
                    struct probes *);
-/* Fuel is taken for a stretch of code at its start: what the instruction at pc and those before it
- * in its stretch did not use of that, to be given back when pc traps. */
+/* The fuel of a block is taken at its start: what the instruction at pc and those before it
+ * in its fuel block did not use of that, to be given back when pc traps. */
 uint64_t cn_code_unspent_fuel(struct module *, const struct code *, const uint64_t *pc,
                               const struct translation_config *);
 

@@ -13,7 +13,7 @@ struct catnap_run_t {
     bool dropped;       /* deleted while it runs: it goes when it stops */
     const uint64_t *pc; /* of a stopped run */
     uint64_t *fp;
-    uint64_t fuel_paid; /* towards the stretch of code that the fuel did not reach for */
+    uint64_t fuel_paid; /* towards the fuel block that it could not pay for */
 };
 
 struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, struct error *error) {
@@ -39,7 +39,7 @@ struct catnap_run_t *cn_run_new(struct wasm_func_t *f, const uint64_t *slots, st
     return run;
 }
 
-/* One stretch of execution; vm->event says how it ended. */
+/* One slice of execution; vm->event says how it ended. */
 static void step(struct machine *vm, struct catnap_run_t *run, const struct outer_call *outer) {
     CN_ASSERT(run->state == RUN_NEW || run->state == RUN_STOPPED);
     uint64_t *record = run->stack->base;
@@ -71,7 +71,7 @@ static catnap_status_t stop_status(enum machine_event event) {
     }
 }
 
-static catnap_status_t settle(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
+static catnap_status_t finish(struct machine *vm, struct catnap_run_t *run, uint64_t *results,
                               struct wasm_trap_t **trap) {
     catnap_status_t stopped = stop_status(vm->event);
     if (stopped != CATNAP_OK && run->state == RUN_NEW)
@@ -133,7 +133,7 @@ static catnap_status_t call_wasm(struct machine *vm, struct catnap_run_t *run, u
     vm->in_run = vm->host_depth == 1;
     vm->suspend = false;
     step(vm, run, &outer);
-    catnap_status_t status = settle(vm, run, results, trap);
+    catnap_status_t status = finish(vm, run, results, trap);
     vm->in_run = in_run;
     cn_end_call(vm, &outer);
     return status;

@@ -64,7 +64,7 @@ static struct wasm_trap_t *describe_trap(struct machine *vm) {
     }
 }
 
-/* A stretch of code is paid for at its start: a trap gives back what it did not come to. */
+/* A fuel block is paid for at its start: a trap gives back what it did not come to. */
 static void refund(struct machine *vm) {
     if (!vm->fuel_enabled || !vm->fp)
         return;

@@ -73,7 +73,7 @@ static bool moves_as_one(const struct translator *t, const struct control *targe
  * otherwise a thousand copies could be had for two bytes. */
 static void prepare_label_values(struct translator *t, const struct control *target) {
     if (moves_as_one(t, target))
-        cn_settle(t, label_arity(target));
+        cn_spill(t, label_arity(target));
 }
 
 /* Whether the label's values lie elsewhere than the label wants them. */
@@ -148,7 +148,7 @@ void cn_emit_return(struct translator *t) {
         return;
     }
     if (moves_as_one(t, &t->controls[0])) {
-        cn_settle(t, count); /* already, behind a condition: prepare_label_values() */
+        cn_spill(t, count); /* already, behind a condition: prepare_label_values() */
     } else {
         cn_cover(t, count);
         for (uint32_t i = t->height - count; i < t->height; i++)

@@ -8,8 +8,8 @@
 static void leave_control(struct translator *t, const struct control *c) {
     CN_ASSERT(c == top_control(t) && c->construct != FUNCTION);
     CN_ASSERT(c->fixups == 0 && c->else_fixup == 0);
-    if (c->settled_outside < c->height)
-        t->settled = c->settled_outside;
+    if (c->spilled_outside < c->height)
+        t->spilled_below = c->spilled_outside;
     t->depth--;
 }
 
@@ -46,9 +46,10 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
         .result_count = type ? type->result_count : 0,
         .type = type,
         .table = NO_CELL,
-        .settled_outside = t->settled < t->flushed ? t->settled : t->flushed,
+        .spilled_outside =
+            t->spilled_below < t->no_locals_below ? t->spilled_below : t->no_locals_below,
     };
-    t->settled = t->height;
+    t->spilled_below = t->height;
     CN_ASSERT(c->base >= t->first_temp);
     CN_ASSERT(t->depth == 1 || c->height >= t->controls[t->depth - 2].height);
     return c;
@@ -60,9 +61,10 @@ void cn_translate_block(struct translator *t, enum construct construct) {
     const struct functype *type = code >= 0 ? module_functype(t->module, (uint32_t)code) : NULL;
     if (construct == IF)
         condition = cn_pop_condition(t);
-    cn_flush_locals(t);
-    cn_settle(t, type ? type->param_count : 0);
-    CN_ASSERT(t->flushed == t->height || t->emit.exhausted); /* no value is LOCAL at a label */
+    cn_spill_locals(t);
+    cn_spill(t, type ? type->param_count : 0);
+    CN_ASSERT(t->no_locals_below == t->height ||
+              t->emit.exhausted); /* no value is LOCAL at a label */
     struct control *c = cn_push_control(t, construct, type);
     if (t->emit.exhausted)
         return;
@@ -74,7 +76,7 @@ void cn_translate_block(struct translator *t, enum construct construct) {
         c->else_fixup = cn_emit_condition(t, &condition, false);
     } else if (construct == LOOP) {
         cn_emit_label(&t->emit);
-        cn_end_stretch(t);
+        cn_end_fuel_block(t);
         c->loop_cell = (uint32_t)t->emit.count;
         cn_check_interrupt(t);
     }
@@ -85,13 +87,13 @@ void cn_translate_else(struct translator *t) {
     CN_ASSERT(c->construct == IF && c->else_fixup != 0);
     CN_ASSERT(!t->live || t->height == c->height + c->result_count || t->emit.exhausted);
     if (t->live) {
-        cn_settle(t, c->result_count);
-        cn_end_stretch(t);
+        cn_spill(t, c->result_count);
+        cn_end_fuel_block(t);
         cn_chain_branch(t, c, cn_branch_site(cn_emit_jump(&t->emit)));
     }
     cn_pop_to_height(t, c->height);
     push_params(t, c);
-    t->flushed = t->settled = t->height;
+    t->no_locals_below = t->spilled_below = t->height;
     cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
     cn_emit_label(&t->emit);
     c->else_fixup = 0;
@@ -106,37 +108,37 @@ void cn_translate_end(struct translator *t) {
     if (c->construct == FUNCTION) {
         if (t->live)
             cn_emit_return(t);
-        cn_end_stretch(t);
+        cn_end_fuel_block(t);
         t->depth--;
         return;
     }
     cn_bind_as_returns(t, c);
     bool merged = c->fixups != 0 || c->else_fixup != 0;
     if (t->live && merged)
-        cn_settle(t, c->result_count);
+        cn_spill(t, c->result_count);
     if (c->else_fixup) { /* an if without else: its parameters are its results, at home */
         cn_patch_branch(t, c->else_fixup, (uint32_t)t->emit.count);
         c->else_fixup = 0;
     }
     if (merged) {
-        cn_end_stretch(t);
+        cn_end_fuel_block(t);
         cn_bind_label(t, c);
         t->live = true;
         cn_pop_to_height(t, c->height);
         push_results(t, c);
         CN_ASSERT(t->height == c->height + c->result_count || t->emit.exhausted);
-        t->flushed = t->settled = t->height;
+        t->no_locals_below = t->spilled_below = t->height;
     }
     leave_control(t, c);
     if (merged)
-        cn_begin_stretch(t);
+        cn_begin_fuel_block(t);
     if (!t->live)
         cn_pop_to_height(t, top_control(t)->height);
 }
 
 void cn_go_dead(struct translator *t) {
     CN_ASSERT(t->live);
-    cn_end_stretch(t);
+    cn_end_fuel_block(t);
     t->live = false;
     t->dead_nest = 0;
     cn_pop_to_height(t, top_control(t)->height);
@@ -176,7 +178,7 @@ static struct probe *note_call(struct translator *t, bool indirect, int32_t inde
 
 static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
                       int32_t index_slot, uint64_t x, uint64_t y) {
-    cn_settle(t, type->param_count);
+    cn_spill(t, type->param_count);
     CN_ASSERT(t->live && (t->height >= type->param_count || t->emit.exhausted));
     struct probe *stopped = note_call(t, bytecode == BC_call_indirect, index_slot);
     cn_pop_to_height(t, t->height - type->param_count);
@@ -217,7 +219,7 @@ void cn_translate_call_indirect(struct translator *t) {
     CN_ASSERT(table < t->module->table_count);
     struct value index = *cn_pop_value(t);
     /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
-    cn_settle(t, type->param_count);
+    cn_spill(t, type->param_count);
     int32_t slot = cn_in_narrow_slot(t, &index, 0);
     if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)slot + 1;

@@ -167,8 +167,8 @@ static bool is_divisible(const struct translator *t) {
  * the safepoint is asked for. */
 static void stand_before(struct translator *t, unsigned flags, unsigned operands) {
     if (t->config->interruptible && (flags & OPF_PIECES))
-        cn_settle(t, operands); /* is_divisible() */
-    cn_settle_constants(t, operands);
+        cn_spill(t, operands); /* is_divisible() */
+    cn_spill_constants(t, operands);
     cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
 }
 

@@ -65,7 +65,7 @@ struct control {
     uint32_t serial;          /* no two constructs, or arms of an if, have the same */
     uint32_t height;          /* of the stack below the parameters */
     int32_t base;             /* home slot of the first label value */
-    uint32_t settled_outside; /* what t->settled was */
+    uint32_t spilled_outside; /* what t->spilled_below was */
     uint32_t param_count, result_count;
     const struct functype
         *type;             /* of its parameters and results; NULL: there is none, or `single` */
@@ -97,8 +97,9 @@ struct translator {
     struct value *stack;
     uint32_t height;
     size_t stack_capacity;
-    uint32_t flushed; /* no value below this height is LOCAL */
-    uint32_t settled; /* all values of the innermost construct below this and `flushed` are TEMP */
+    uint32_t no_locals_below; /* no value below this height is LOCAL */
+    uint32_t
+        spilled_below; /* all values of the innermost construct below this and `no_locals_below` are TEMP */
     struct group *groups; /* bottom up */
     uint32_t group_count;
     size_t group_capacity;
@@ -236,8 +237,8 @@ static inline struct value *cn_pop_value(struct translator *t) {
     }
     t->height--;
     cn_unlink_local(t, t->height);
-    if (t->flushed > t->height)
-        t->flushed = t->height;
+    if (t->no_locals_below > t->height)
+        t->no_locals_below = t->height;
     CN_ASSERT(t->height >= t->floor);
     return &t->stack[t->height];
 }
@@ -257,13 +258,13 @@ void cn_pop_to_height(struct translator *, uint32_t height);
 /* Puts a value into `slot`, wherever it is. */
 void cn_move_to(struct translator *, const struct value *, int32_t slot);
 /* Brings the `count` topmost values home. */
-void cn_settle(struct translator *, uint32_t count);
+void cn_spill(struct translator *, uint32_t count);
 /* Brings home those of the `count` topmost values that are constants. */
-void cn_settle_constants(struct translator *, uint32_t count);
+void cn_spill_constants(struct translator *, uint32_t count);
 /* Before control splits or merges: no value may be LOCAL, since the local may change on one way. */
-void cn_flush_locals(struct translator *);
+void cn_spill_locals(struct translator *);
 /* Before a local is overwritten: its readers take the old value home. */
-void cn_flush_readers(struct translator *, uint32_t index);
+void cn_spill_readers(struct translator *, uint32_t index);
 /* A popped value in a slot; a constant is put into its home. Near: in reach of 16 bits. */
 int32_t cn_in_slot(struct translator *, const struct value *);
 int32_t cn_in_narrow_slot(struct translator *, const struct value *, unsigned which);
@@ -277,13 +278,13 @@ struct operand cn_as_plain_operand(const struct translator *, const struct value
 /* Appends an instruction that no peephole knows. */
 uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 
-/* ---- places.c: also fuel, which is paid for by stretches of code, and in code of steps one by one ---- */
+/* ---- places.c: also fuel, which is paid for by fuel blocks, and in code of steps for each instruction ---- */
 
 /* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
 struct probe *cn_note_place(struct translator *, enum probe_place, uint32_t offset);
-void cn_settle_places(const struct translator *);
-void cn_begin_stretch(struct translator *);
-void cn_end_stretch(struct translator *);
+void cn_finish_probes(const struct translator *);
+void cn_begin_fuel_block(struct translator *);
+void cn_end_fuel_block(struct translator *);
 /* In code of steps, before each instruction that costs fuel: that of the cost noted from here on. */
 void cn_begin_step(struct translator *, uint32_t offset);
 void cn_check_interrupt(struct translator *);

@@ -98,8 +98,8 @@ static const uint8_t *take_other(struct walk *w, const uint8_t *at) {
     return at;
 }
 
-static const uint8_t *take_stretch(struct walk *w, find_lengths find, const uint8_t *at,
-                                   size_t left) {
+static const uint8_t *take_window(struct walk *w, find_lengths find, const uint8_t *at,
+                                  size_t left) {
     size_t size = left < STRETCH ? left : STRETCH;
     size_t seen = left < sizeof w->bytes ? left : sizeof w->bytes;
     memcpy(w->bytes, at, seen);
@@ -127,7 +127,7 @@ void cn_weigh_locals(const uint8_t *at, const uint8_t *end, uint64_t *weights) {
     memset(&walk, 0, offsetof(struct walk, bytes));
     walk.weights = weights;
     while (at < end)
-        at = take_stretch(&walk, find, at, (size_t)(end - at));
+        at = take_window(&walk, find, at, (size_t)(end - at));
 }
 
 bool cn_may_loop(const uint8_t *at, const uint8_t *end) {

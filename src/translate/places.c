@@ -38,7 +38,7 @@ static void answer(struct translator *t, struct alloc *alloc, struct probe *prob
         probe->values[t->local_count + i] = value_at(t, &t->stack[i]);
 }
 
-static void settle(const struct translator *t, struct probe *probe) {
+static void finish_probe(const struct translator *t, struct probe *probe) {
     for (uint32_t i = 0; i < t->local_count; i++)
         if (t->locals[i].start == MUST_CLEAR)
             probe->values[i].dead = false;
@@ -46,11 +46,11 @@ static void settle(const struct translator *t, struct probe *probe) {
 
 /* At the end of the function: of the locals that were not assigned there, those that a call clears have
  * a value. */
-void cn_settle_places(const struct translator *t) {
+void cn_finish_probes(const struct translator *t) {
     const struct probes *probes = t->emit.map ? t->emit.map->probes : NULL;
     for (size_t i = 0; probes && i < probes->count; i++)
         if (probes->items[i].found)
-            settle(t, &probes->items[i]);
+            finish_probe(t, &probes->items[i]);
 }
 
 /* ---- Questions ---- */
@@ -103,8 +103,8 @@ void cn_probe_free(struct alloc *alloc, struct probe *probe) {
 
 /* ---- fuel and interruption ---- */
 
-/* Ends the stretch that the latest fuel instruction pays for. */
-void cn_end_stretch(struct translator *t) {
+/* Ends the fuel block that the latest fuel instruction pays for. */
+void cn_end_fuel_block(struct translator *t) {
     struct emitter *e = &t->emit;
     CN_ASSERT(e->fuel_cell == NO_CELL || e->fuel_cell < e->count || e->exhausted);
     if (e->fuel_cell != NO_CELL && !e->exhausted)
@@ -113,8 +113,8 @@ void cn_end_stretch(struct translator *t) {
     e->fuel_cost = 0;
 }
 
-void cn_begin_stretch(struct translator *t) {
-    cn_end_stretch(t);
+void cn_begin_fuel_block(struct translator *t) {
+    cn_end_fuel_block(t);
     if (!t->config->fuel || !t->live)
         return;
     CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.fuel_cost == 0);
@@ -132,7 +132,7 @@ void cn_begin_stretch(struct translator *t) {
 void cn_begin_step(struct translator *t, uint32_t offset) {
     CN_ASSERT(t->config->fuel && t->config->steps && t->live);
     uint32_t cell = (uint32_t)t->emit.count;
-    cn_end_stretch(t);
+    cn_end_fuel_block(t);
     cn_emit_label(&t->emit);
     cn_note_place(t, PLACE_CHECK, offset);
     cn_emit_plain(t, BC_fuel_step, 2);

@@ -18,7 +18,7 @@ bool cn_grow_stack(struct translator *t) {
 
 /* ---- groups ---- */
 
-/* As many values as this are written out at once, and settled without a look at those below. */
+/* As many values as this are written out at once, and spilled without a look at those below. */
 #define FEW 16u
 
 static int32_t slots_of(valtype type) {
@@ -60,15 +60,16 @@ static void push_group(struct translator *t, const valtype *types, uint32_t coun
     }
     t->groups = groups;
     int32_t end = next_home(t) + (int32_t)slots;
-    bool flushed = t->flushed == t->height, settled = flushed && t->settled >= t->height;
+    bool no_locals_below = t->no_locals_below == t->height,
+         spilled_below = no_locals_below && t->spilled_below >= t->height;
     CN_ASSERT(t->group_count < t->group_capacity);
     CN_ASSERT(t->group_count == 0 || t->floor <= t->height);
     t->groups[t->group_count++] = (struct group){t->height, count, types, end};
     t->height += count;
-    if (flushed)
-        t->flushed = t->height;
-    if (settled)
-        t->settled = t->height;
+    if (no_locals_below)
+        t->no_locals_below = t->height;
+    if (spilled_below)
+        t->spilled_below = t->height;
     if ((uint32_t)end + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)end + 1;
     find_floor(t);
@@ -88,8 +89,8 @@ static void pop_from_group(struct translator *t, uint32_t height) {
         t->height = height;
     }
     find_floor(t);
-    if (t->flushed > t->height)
-        t->flushed = t->height;
+    if (t->no_locals_below > t->height)
+        t->no_locals_below = t->height;
 }
 
 void cn_push_temps(struct translator *t, const valtype *types, uint32_t count, uint32_t slots) {
@@ -150,15 +151,16 @@ static void bring_all_home(struct translator *t, uint32_t from, bool constants) 
 }
 
 /* Of many values those below go home as well, as far as they belong to the same construct, so that none is
- * looked at a second time: each branch to a label with a thousand values settles them. */
-void cn_settle(struct translator *t, uint32_t count) {
+ * looked at a second time: each branch to a label with a thousand values spills them. */
+void cn_spill(struct translator *t, uint32_t count) {
     CN_ASSERT(count <= t->height || t->emit.exhausted);
     if (count > FEW) {
-        uint32_t from = t->settled < t->flushed ? t->settled : t->flushed;
+        uint32_t from =
+            t->spilled_below < t->no_locals_below ? t->spilled_below : t->no_locals_below;
         if (from < top_control(t)->height)
             from = top_control(t)->height;
         bring_all_home(t, from, true);
-        t->flushed = t->settled = t->height;
+        t->no_locals_below = t->spilled_below = t->height;
         return;
     }
     cn_cover(t, count);
@@ -168,23 +170,23 @@ void cn_settle(struct translator *t, uint32_t count) {
     }
 }
 
-void cn_settle_constants(struct translator *t, uint32_t count) {
+void cn_spill_constants(struct translator *t, uint32_t count) {
     cn_cover(t, count);
     for (uint32_t i = t->height - count; i < t->height; i++)
         if (t->stack[i].where == CONST)
             bring_home(t, i);
 }
 
-void cn_flush_locals(struct translator *t) {
-    CN_ASSERT(t->flushed <= t->height);
-    bring_all_home(t, t->flushed, false);
-    if (t->settled > t->flushed)
-        t->settled = t->flushed;
-    t->flushed = t->height;
+void cn_spill_locals(struct translator *t) {
+    CN_ASSERT(t->no_locals_below <= t->height);
+    bring_all_home(t, t->no_locals_below, false);
+    if (t->spilled_below > t->no_locals_below)
+        t->spilled_below = t->no_locals_below;
+    t->no_locals_below = t->height;
 }
 
 /* Before a local is overwritten: its readers take the old value home. */
-void cn_flush_readers(struct translator *t, uint32_t index) {
+void cn_spill_readers(struct translator *t, uint32_t index) {
     for (uint32_t i = t->locals[index].readers; i != NO_LINK;) {
         CN_ASSERT((t->stack[i].where == LOCAL && t->stack[i].local == index) || t->emit.exhausted);
         uint32_t below = t->stack[i].link;

@@ -139,7 +139,7 @@ static void translate_by_opcode(struct translator *t, enum opcode opcode) {
     } else if (flags & OPF_NO_NEXT) {
         cn_go_dead(t);
     } else if (flags & OPF_ENDS) {
-        cn_begin_stretch(t);
+        cn_begin_fuel_block(t);
     }
 }
 
@@ -217,7 +217,7 @@ static void translate_body(struct translator *t) {
     while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
         CN_ASSERT(t->at < t->end);
         CN_ASSERT(t->height >= top_control(t)->height);
-        CN_ASSERT(t->flushed <= t->height);
+        CN_ASSERT(t->no_locals_below <= t->height);
         t->emit.offset = (uint32_t)(t->at - start);
         if (t->at >= t->next_look && is_interrupted(t))
             return;
@@ -337,7 +337,7 @@ static void emit_prologue(struct translator *t) {
     t->emit.offset = next_offset(t); /* who stops here has not begun the first instruction */
     t->entering = entry_fuel(t) > 0;
     cn_check_interrupt(t);
-    cn_begin_stretch(t);
+    cn_begin_fuel_block(t);
     charge_entry(t);
     t->entering = false;
 }
@@ -405,7 +405,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
     uint32_t first = end_prologue(t);
     CN_ASSERT(first < t->emit.count && t->emit.count <= t->emit.capacity);
     CN_ASSERT(t->emit.max_slot >= FRAME_HEADER_SLOTS);
-    cn_settle_places(t);
+    cn_finish_probes(t);
     size_t count = t->emit.count - first;
     size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
                   (t->config->profile_ops ? count * sizeof(uint16_t) : 0);

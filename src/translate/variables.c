@@ -8,7 +8,7 @@ static void set_local(struct translator *t, uint32_t index, const struct value *
     if (value->where == LOCAL && value->local == index)
         return;
     cn_touch_local(t, index, true);
-    cn_flush_readers(t, index);
+    cn_spill_readers(t, index);
     if (value->where == TEMP && cn_retarget(&t->emit, value->home, slot)) {
         cn_sync_pin(&t->emit, slot);
         return;
@@ -91,7 +91,7 @@ static bool translate_step(struct translator *t, uint32_t global) {
         t->emit.fuel_cost += step.count;
     if (step.local != NO_LINK) {
         cn_touch_local(t, step.local, true);
-        cn_flush_readers(t, step.local);
+        cn_spill_readers(t, step.local);
     }
     cn_to_begin(&t->emit, slot, false);
     uint64_t *at = cn_emit_plain(t, bytecode, 3);

@@ -213,7 +213,7 @@ static void running_out_has_a_place(void **state) {
         struct bytes f = {0};
         catnap_frame_t frame;
         uint64_t bits;
-        /* Two groups of locals; then the first stretch, and after the call a second one. */
+        /* Two groups of locals; then the first fuel block, and after the call a second one. */
         uint32_t none = add_type(&m, "", "");
         PUT(&f, 2, 1, I32, 1, I64, 0x41, 1, DROP, CALL, 1, 0x41, 1, DROP, END);
         add_func(&m, "f", none, &f);
@@ -407,7 +407,7 @@ static void enough_is_enough(void **state) {
                 uint64_t fuel = way == 0 ? PLENTY : costs[i] - (way == 2);
                 catnap_trap_code_t code = call_with(&w, name, NULL, fuel, &used);
                 if (code != CATNAP_TRAP_HOST && way < 2)
-                    break; /* a trap wants its stretch paid in advance */
+                    break; /* a trap wants its fuel block paid in advance */
                 if (way == 0)
                     costs[i] = used;
                 if (way == 0 || costs[i] == 0)
