@@ -117,12 +117,14 @@ static struct type_group **spread(struct type_registry *registry, struct type_gr
 
 /* ---- Interning ---- */
 
+#define ENOUGH_IDS UINT32_MAX
+
 /* What a new group takes. It is allocated and freed without the mutex, since both call the embedder; so
  * the registry may have changed when it is there. */
 struct addition {
     struct type_group *group;
     size_t wanted_buckets;   /* 0: there are enough */
-    uint32_t wanted_segment; /* ID_SEGMENTS: there are enough ids */
+    uint32_t wanted_segment; /* ENOUGH_IDS: none; ID_SEGMENTS: there is no further one */
     /* What was allocated, or replaced by that, and its size. */
     struct type_group **buckets;
     size_t bucket_count;
@@ -171,7 +173,7 @@ static struct type_group *add(struct type_registry *registry, struct addition *a
     struct type_group *group = a->group;
     bool buckets = lacks_buckets(registry), ids = lacks_ids(registry, count);
     a->wanted_buckets = buckets ? registry->bucket_count * 2 : 0;
-    a->wanted_segment = ids ? registry->segment_count : ID_SEGMENTS;
+    a->wanted_segment = ids ? registry->segment_count : ENOUGH_IDS;
     if (!group || buckets || ids)
         return NULL;
     struct deftype *type = group_first(group);
@@ -192,15 +194,17 @@ static struct type_group *add(struct type_registry *registry, struct addition *a
 static bool prepare(struct type_registry *registry, struct addition *a,
                     const struct type_decl *decls, uint32_t count) {
     struct alloc *alloc = registry->alloc;
+    if (a->wanted_segment == ID_SEGMENTS)
+        return false;
     if (!a->group)
         a->group = cn_group_new(alloc, decls, count);
     a->bucket_count = a->wanted_buckets;
     a->segment = a->wanted_segment;
     if (a->bucket_count)
         a->buckets = cn_calloc(alloc, a->bucket_count, sizeof(struct type_group *));
-    if (a->segment < ID_SEGMENTS)
+    if (a->segment != ENOUGH_IDS)
         a->ids = cn_alloc(alloc, ids_in_segment(a->segment) * sizeof(union id_entry));
-    return a->group && (a->buckets || !a->bucket_count) && (a->ids || a->segment == ID_SEGMENTS);
+    return a->group && (a->buckets || !a->bucket_count) && (a->ids || a->segment == ENOUGH_IDS);
 }
 
 bool cn_types_intern(struct type_registry *registry, const struct type_decl *decls, uint32_t count,

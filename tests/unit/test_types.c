@@ -92,6 +92,36 @@ static void threads_share_a_registry(void **state) {
     assert_int_equal(atomic_load(&alloc.now), 0);
 }
 
+/* As if all ids had been given: there are too many types to make them all. */
+static void types_run_out_of_ids(void **state) {
+    (void)state;
+    struct alloc alloc;
+    struct type_registry registry;
+    cn_alloc_init_default(&alloc);
+    assert_true(cn_types_init(&registry, &alloc));
+    const valtype types[] = {VT_I32, VT_I64};
+    const struct functype *held = cn_types_intern_func(&registry, types, 1, 0);
+    const struct functype *gone = cn_types_intern_func(&registry, types, 1, 1);
+    uint32_t segments = registry.segment_count, next = registry.next_id;
+    registry.segment_count = ID_SEGMENTS;
+    registry.next_id = VT_ID + 1;
+    assert_null(cn_types_intern_func(&registry, types, 0, 1));
+    assert_ptr_equal(cn_types_intern_func(&registry, types, 1, 0), held);
+    uint32_t id = gone->def.id;
+    cn_types_release(&registry, &gone->def);
+    const struct functype *again = cn_types_intern_func(&registry, types, 0, 1);
+    assert_non_null(again);
+    assert_int_equal(again->def.id, id);
+    assert_null(cn_types_intern_func(&registry, types, 2, 0));
+    registry.segment_count = segments;
+    registry.next_id = next;
+    cn_types_release(&registry, &again->def);
+    cn_types_release(&registry, &held->def);
+    cn_types_release(&registry, &held->def);
+    cn_types_destroy(&registry);
+    assert_int_equal(atomic_load(&alloc.now), 0);
+}
+
 static void types_are_written_as_text(void **state) {
     (void)state;
     struct alloc alloc;
@@ -118,9 +148,8 @@ static void types_are_written_as_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_types_are_one_pointer),
-        cmocka_unit_test(many_types_stay_apart),
-        cmocka_unit_test(threads_share_a_registry),
+        cmocka_unit_test(equal_types_are_one_pointer), cmocka_unit_test(many_types_stay_apart),
+        cmocka_unit_test(threads_share_a_registry),    cmocka_unit_test(types_run_out_of_ids),
         cmocka_unit_test(types_are_written_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
