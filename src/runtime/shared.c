@@ -65,13 +65,13 @@ struct code_variant *cn_shared_variant(struct shared_module *shared,
     if (!made)
         return NULL;
     made->next = atomic_load(&shared->code.variants);
-    while (!atomic_compare_exchange_weak(&shared->code.variants, &made->next, made)) {
+    do {
         found = find_variant(made->next, config);
         if (found) { /* another thread was faster */
             cn_free(&shared->engine->alloc, made, variant_bytes(shared->module));
             return found;
         }
-    }
+    } while (!atomic_compare_exchange_weak(&shared->code.variants, &made->next, made));
     return made;
 }
 
