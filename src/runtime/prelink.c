@@ -371,27 +371,30 @@ static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *e
     return true;
 }
 
-static void shrink_table(wasm_table_t *table, uint64_t first) {
+/* Leaves room for the first size: a rollback to a checkpoint at which the table was empty may have taken that. */
+static bool shrink_table(wasm_table_t *table, uint64_t first, struct error *error) {
     size_t item = sizeof *table->elements;
     cn_store_give_elements(table->ref.store, table->size);
     table->size = 0;
     if (table->capacity == first)
-        return;
+        return true;
     uint64_t *elements = cn_realloc(table->ref.store->alloc, table->elements,
                                     (size_t)table->capacity * item, (size_t)first * item);
-    if (!elements)
-        return; /* the larger array does as well */
+    if (!elements) /* a larger array does as well */
+        return table->capacity > first || cn_fail_memory(error);
     table->elements = elements;
     table->capacity = first;
+    return true;
 }
 
 /* Empties the parts. */
 static bool shrink(const wasm_instance_t *instance, struct error *error) {
     for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
         uint64_t first = first_size(instance, &walk);
-        if (walk.kind->form != STATE_PAGES)
-            shrink_table((wasm_table_t *)walk.ref, first);
-        else if (!shrink_memory(memory_at(&walk), first, error))
+        bool ok = walk.kind->form == STATE_PAGES
+                      ? shrink_memory(memory_at(&walk), first, error)
+                      : shrink_table((wasm_table_t *)walk.ref, first, error);
+        if (!ok)
             return false;
     }
     return true;

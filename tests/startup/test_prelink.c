@@ -5,6 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/prelink.h"
+#include "runtime/table.h"
+
 /* ---- What the tests do ---- */
 
 static catnap_prelinked_t *prelink(wasm_store_t *store, const uint8_t *bytes, size_t size,
@@ -581,8 +584,50 @@ static void survives_exhausted_memory(void **state) {
     inject_everywhere(prelink_scenario);
 }
 
+static void *refuse_more(void *env, void *pointer, size_t old_size, size_t new_size) {
+    if (*(bool *)env && new_size > old_size)
+        return NULL;
+    if (new_size > 0)
+        return realloc(pointer, new_size);
+    free(pointer);
+    return NULL;
+}
+
+/* A reference that was left over grows the table of an instance that waits; a rollback takes its room away. */
+static void a_table_that_lost_its_room_needs_memory(void **state) {
+    (void)state;
+    bool refuses = false;
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_allocator(config, &(catnap_allocator_t){refuse_more, &refuses});
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
+    wasm_store_t *store = wasm_store_new(engine);
+    catnap_prelinked_t *prelinked = prelink(store, state_module, sizeof state_module, NULL, 0);
+    recycle(make(prelinked));
+    wasm_table_t *table = prelinked->waiting->instance->tables[0];
+    uint32_t level;
+    assert_no_error(catnap_store_checkpoint(store, &level));
+    table->type.limits.has_max = false;
+    assert_int_equal(cn_table_grow(table, 5000, 0), 0);
+    assert_no_error(catnap_store_rollback(store, level));
+    assert_no_error(catnap_store_release(store, level));
+    assert_int_equal(table->capacity, 0);
+    refuses = true;
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    assert_null(catnap_prelinked_instantiate(prelinked, &error, &trap));
+    assert_int_equal(catnap_error_status(error), CATNAP_NO_MEMORY);
+    catnap_error_delete(error);
+    wasm_trap_delete(trap);
+    refuses = false;
+    recycle(make(prelinked));
+    catnap_prelinked_delete(prelinked);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_table_that_lost_its_room_needs_memory),
         TEST(is_as_new_each_time),
         TEST(many_at_once_are_apart),
         TEST(slots_have_checkpoints_and_snapshots),
