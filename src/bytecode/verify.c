@@ -541,7 +541,7 @@ static bool leave_for_targets(struct verifier *v, const struct instruction *i) {
 }
 
 static bool walk(struct verifier *v) {
-    struct instruction i;
+    struct instruction i = {0};
     memset(v->now, 0, v->words * sizeof *v->now);
     set_slots(v, -(int64_t)v->type->param_slots, v->type->param_slots, true);
     v->live = true;
@@ -564,7 +564,7 @@ static bool walk(struct verifier *v) {
 /* ---- paying, and looking for interrupts ---- */
 
 static bool begins(const struct verifier *v, uint32_t cell, enum bytecode bytecode) {
-    struct instruction i;
+    struct instruction i = {0};
     return cell < v->code->cell_count && read_instruction(v, cell, &i) && i.bytecode == bytecode;
 }
 
@@ -628,7 +628,7 @@ static bool check_instruction(struct verifier *v, const struct instruction *i) {
 
 /* The first walk: where instructions begin, and whether pins are used. */
 static bool find_starts(struct verifier *v) {
-    struct instruction i;
+    struct instruction i = {0};
     for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
         if (!read_instruction(v, cell, &i))
             return false;
@@ -639,7 +639,7 @@ static bool find_starts(struct verifier *v) {
 }
 
 static bool find_labels(struct verifier *v) {
-    struct instruction i;
+    struct instruction i = {0};
     for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
         if (!read_instruction(v, cell, &i) || !check_instruction(v, &i))
             return false;

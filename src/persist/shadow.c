@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/store.h"
 

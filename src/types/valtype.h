@@ -75,6 +75,7 @@ static inline uint32_t vt_slots(valtype t) {
  * type; files name it so.
  */
 enum slot_kind {
+    KIND_NONE = 0, /* no value */
     KIND_I32 = VT_I32,
     KIND_I64 = VT_I64,
     KIND_F32 = VT_F32,

@@ -12,10 +12,10 @@ void *grow(void *items, size_t count, size_t *room, size_t size) {
     if (count < *room)
         return items;
     *room = *room ? 2 * *room : 64;
-    items = realloc(items, *room * size);
-    if (!items)
+    void *grown = realloc(items, *room * size);
+    if (!grown)
         fail("memory is exhausted");
-    return items;
+    return grown;
 }
 
 /* ---- forms ---- */
@@ -100,7 +100,7 @@ static struct instruction *add_instruction(struct bytecode *b, const char *name)
     memset(i, 0, sizeof *i);
     if (strlen(name) >= sizeof i->name)
         fail("%s is too long a name", name);
-    strcpy(i->name, name);
+    memcpy(i->name, name, strlen(name) + 1);
     return i;
 }
 
@@ -340,7 +340,7 @@ static void make_vector(struct bytecode *b, unsigned row, const struct operation
         form.c = class_of(v->sources[2]);
     struct instruction *i = begin(b, row, form, vector_name(o->name, v));
     destination(i, o->result, v->d);
-    for (unsigned k = 0; v->sources[k]; k++) {
+    for (unsigned k = 0; k < 3 && v->sources[k]; k++) {
         enum field_at at = (enum field_at)(AT_O1 + k);
         text("%s %s = %s;", c_type(o->type), names[k],
              source(i, o->type, v->sources[k], at, names[k]));
