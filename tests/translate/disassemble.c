@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "bytecode/form.h"
 #include "base/access.h"
 #include "code/code.h"
 
@@ -24,7 +25,7 @@ static void write_text(void *env, const char *text, size_t length) {
 }
 
 static bool is_reduced_form(void) {
-#if defined(CATNAP_SMALL) || !CN_HAS_GUARD
+#if !CN_PAIRS || !CN_HAS_GUARD
     return true;
 #else
     return false;
