@@ -107,11 +107,11 @@ WASM_API_EXTERN own catnap_error_t *catnap_error_new(catnap_status_t status, con
 /*
  * Text of unknown origin (names in modules, what a guest wrote) as one line that a terminal or a log
  * shows and does not obey. Escaped are bytes that are not UTF-8, control characters, line and paragraph
- * separators, and what changes the direction of text or has no width: as \hh for each byte in
- * CATNAP_ESCAPE_TEXT, as the text format has it; as \uXXXX in CATNAP_ESCAPE_JSON, where quotes and
- * backslashes are escaped, too, and what is not UTF-8 becomes U+FFFD. Writes at most `size` bytes with
- * the NUL, never a part of an escape or of a character; `out` may be NULL when `size` is 0. Returns the
- * length of the whole, without the NUL.
+ * separators, and characters that change the direction of text or have no width. CATNAP_ESCAPE_TEXT
+ * writes \hh for each byte, as the text format does. CATNAP_ESCAPE_JSON writes \u and four hexadecimal
+ * digits, escapes quotes and backslashes as well, and replaces bytes that are not UTF-8 by U+FFFD. Writes
+ * at most `size` bytes with the NUL, never a part of an escape or of a character; `out` may be NULL when
+ * `size` is 0. Returns the length of the whole, without the NUL.
  */
 typedef enum catnap_escape_t { CATNAP_ESCAPE_TEXT = 0, CATNAP_ESCAPE_JSON = 1 } catnap_escape_t;
 WASM_API_EXTERN size_t catnap_escape(catnap_escape_t form, const char *text, size_t length,

@@ -1,4 +1,4 @@
-/* What a host function learns of its caller, and interruption of calls. */
+/* The caller of a host function, as the function sees it; interruption of calls. */
 #include "api/api.h"
 
 #include "base/platform.h"

@@ -1,6 +1,6 @@
 /*
  * A module: what the decoder makes of the bytes. It is immutable once it is valid, but for the count of references,
- * and shared between stores and threads. What is translated of it is kept beside it (runtime/shared.h).
+ * and shared between stores and threads. Its translated code is kept beside it (runtime/shared.h).
  *
  * It points into the binary instead of copying wherever it can: names, data segments, bodies,
  * constant expressions and element lists are (offset, length) there.
@@ -173,7 +173,7 @@ struct module {
     uint64_t code_bytes; /* size of all bodies */
     bool deferred;       /* bodies are validated at their first use, not all at once */
 
-    /* What loading it took. */
+    /* The costs of loading it. */
     uint64_t decode_ns, validate_ns;
     uint32_t validated_functions;
 };

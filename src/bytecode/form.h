@@ -1,5 +1,5 @@
 /*
- * What a build has, chosen here and nowhere else:
+ * The parts of a build that are optional, chosen here and nowhere else:
  *
  *   CN_DISPATCH_TAIL  handlers are functions that end in a guaranteed tail call (exec/dispatch.h)
  *   CN_HAS_GUARD      accesses to memory may rely on guard pages (base/access.h)

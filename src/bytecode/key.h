@@ -11,7 +11,7 @@ enum operand_class { CLASS_S, CLASS_K, CLASS_A, CLASS_P, CLASS_Q };
 #define OPERAND_CLASSES 5u
 
 /*
- * The operands of an operation, or of two that are fused. What an operation does not have is CLASS_S.
+ * The operands of an operation, or of two that are fused. An operand that an operation does not have is CLASS_S.
  *
  *   d   the destination        a, b   the sources; the address of a load; the value and the address of
  *                                     a store

@@ -63,7 +63,7 @@ enum flow {
     FLOW_END     /* out of the function */
 };
 
-/* What holds before an instruction: a bit for each slot that has a value, and these. */
+/* The state before an instruction: a bit for each slot that has a value, and these. */
 enum { HAS_P, HAS_Q, SLOT_BITS };
 
 enum { IS_START = 1, IS_LABEL = 2 };
@@ -171,7 +171,7 @@ static bool read_instruction(const struct verifier *v, uint32_t cell, struct ins
     return true;
 }
 
-/* What a field says, as a number. */
+/* The value of a field, as a number. */
 static int64_t value_of(const struct instruction *i, const struct bytecode_field *field) {
     int64_t value = cn_field_value(i->at, (enum field_at)field->at);
     return field->kind == FIELD_SLOT && field->at == AT_W ? (int64_t)(uint32_t)value : value;
@@ -258,7 +258,7 @@ static const struct functype *type_of_id(const struct module *module, uint64_t i
     return NULL;
 }
 
-/* What the call of a function of the module's, of an imported one or of a type calls; NULL: nothing. */
+/* The type of the function that a call instruction calls; NULL: its index does not exist. */
 static const struct functype *callee_type(const struct verifier *v, const struct instruction *i) {
     const struct module *m = v->module;
     uint64_t x = i->at[2];
@@ -473,7 +473,7 @@ static const struct bytecode_field *first_written(const struct instruction *i) {
     return field;
 }
 
-/* What is read, then what is written; but of two moves, the first before the second. */
+/* First the reads, then the writes; but of two moves, the first before the second. */
 static bool do_fields(struct verifier *v, const struct instruction *i) {
     const struct bytecode_field *field;
     bool in_order = goes_in_order(i->bytecode);

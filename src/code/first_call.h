@@ -18,11 +18,11 @@ bool cn_first_call_of(struct machine *vm, struct wasm_func_t *);
 /* Sets the event that a failed translation stops with. */
 void cn_stop_untranslated(struct machine *vm, uint32_t func, const struct error *);
 
-/* What the instance's code was or will be translated with. */
+/* The configuration that the instance's code was or will be translated with. */
 static inline struct translation_config cn_instance_translation(const struct wasm_instance_t *i) {
     return i->variant->config;
 }
-/* What this code of the instance was translated with. */
+/* The configuration that this code of the instance was translated with. */
 static inline struct translation_config cn_code_translation(const struct wasm_instance_t *i,
                                                             const struct code *code) {
     return cn_config_for(code, cn_instance_translation(i));

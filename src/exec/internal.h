@@ -1,4 +1,4 @@
-/* What the files of exec/ share: what the handlers call in C, and how C starts them. */
+/* Shared by the files of exec/: the C functions that handlers call, and the function that starts handlers. */
 #ifndef CN_EXEC_INTERNAL_H
 #define CN_EXEC_INTERNAL_H
 

@@ -1,5 +1,5 @@
 /*
- * What persist/ keeps beside a memory: its shadow, while there are checkpoints, and the snapshot that takes its address
+ * The state that persist/ keeps beside a memory: its shadow, while there are checkpoints, and the snapshot that takes its address
  * space back at its end.
  */
 #ifndef CN_PERSIST_BACKING_H

@@ -10,7 +10,7 @@
 
 struct alloc;
 
-/* What several stores may have together: bytes of linear memories and tables, and what else their
+/* A limit that several stores share: bytes of linear memories and tables, and what else their
  * owner counts. Any thread. */
 struct budget {
     _Atomic uint64_t references;

@@ -21,7 +21,7 @@ struct wasm_instance_t {
     struct module *module;
     struct machine *machine;      /* of the store */
     struct code_variant *variant; /* the code that it runs */
-    /* What the handlers use, by index in the module's index spaces; `code`, the variant's words, by defined
+    /* Used by the handlers, by index in the module's index spaces; `code`, the variant's words, by defined
      * index. */
     _Atomic uint64_t *code;
     wasm_memory_t **memories;
@@ -57,7 +57,7 @@ bool cn_const_value(wasm_instance_t *, const uint8_t **at, uint64_t value[2]);
 wasm_instance_t *cn_instance_new(wasm_store_t *, struct shared_module *,
                                  struct wasm_ref_t *const *imports, size_t import_count,
                                  struct error *, wasm_trap_t **trap);
-/* What comes before the segments: checks that the store has room for one more, allocates, fills in
+/* The part of instantiation before the segments: checks that the store has room for one more, allocates, fills in
  * the imports, which must fit. */
 wasm_instance_t *cn_instance_make(wasm_store_t *, struct shared_module *,
                                   struct wasm_ref_t *const *imports, struct error *);
@@ -83,7 +83,7 @@ bool cn_instance_init_segments(wasm_instance_t *, wasm_trap_t **trap);
 bool cn_instance_init_elems(wasm_instance_t *, wasm_trap_t **trap);
 /* Where an active data segment goes. */
 uint64_t cn_instance_data_offset(wasm_instance_t *, const struct data_segment *);
-/* What memory.init and table.init may take from: a dropped segment is empty. */
+/* The segment that memory.init or table.init reads: a dropped one is empty. */
 struct span cn_instance_data(const wasm_instance_t *, uint32_t data);
 uint64_t cn_instance_elem_count(const wasm_instance_t *, uint32_t elem);
 /* The references of a segment, of which the first `end` are read by now. Interrupted half-way it goes on

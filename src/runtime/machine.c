@@ -96,7 +96,7 @@ void cn_machine_destroy(struct machine *vm) {
     cn_profile_delete(vm->profile, vm->alloc);
 }
 
-/* What calls of usual depth use is kept. */
+/* Pages that calls of usual depth use are kept. */
 #define KEPT_STACK_BYTES 65536u
 
 void cn_machine_trim(struct machine *vm) {

@@ -14,7 +14,7 @@
  *     |   out   |--------------------------+             |
  *     +---------+ <--------------------------------------+
  *
- * What brings the state back depends on its form (state.h):
+ * The way to bring the state back depends on its form (state.h):
  *
  *     pages                 the image of the memory, mapped copy-on-write (image.h)
  *     references, values,   copies in the slot (`initial`), one kind after the other
@@ -185,7 +185,7 @@ static bool shares_references(const struct module *module) {
     return module->imported_table_count > 0;
 }
 
-/* What the parts of an instance of the module take at first. */
+/* The initial size of the parts of an instance of the module. */
 static struct prelinked_need need_of(const struct module *module) {
     struct prelinked_need need = {0};
     for (const struct state_kind *kind = cn_state_kinds; cn_state_is_part(kind); kind++) {

@@ -13,7 +13,7 @@
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
-/* What memories and tables count for against limits. */
+/* The bytes that memories and tables count for against limits. */
 struct prelinked_need {
     uint64_t memory_bytes, table_elements;
 };

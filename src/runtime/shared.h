@@ -55,7 +55,7 @@ struct wasm_module_t { /* a store's handle on a shared module */
 struct shared_module *cn_shared_new(wasm_engine_t *, struct module *);
 void cn_shared_retain(struct shared_module *);
 void cn_shared_release(struct shared_module *);
-/* What code of this engine is translated with, for instances with or without explicit bounds checks. */
+/* The configuration that code of this engine is translated with, for instances with or without explicit bounds checks. */
 struct translation_config cn_engine_translation(const wasm_engine_t *, bool explicit_checks);
 /* The variant with this configuration, or NULL when there is none yet. Any thread. */
 struct code_variant *cn_shared_find_variant(const struct shared_module *,

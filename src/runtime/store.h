@@ -10,12 +10,12 @@
 #include "runtime/machine.h"
 #include "runtime/object.h"
 
-/* What a catnap_error_t handle points to: part of a store, or allocated outside of any engine. */
+/* The object behind a catnap_error_t handle: part of a store, or allocated outside of any engine. */
 struct catnap_error_t {
     struct error error;
 };
 
-/* What persist/ does when the runtime comes to state that persist/ keeps beside a store and its memories. */
+/* Functions of persist/ that the runtime calls for state that persist/ keeps beside a store and its memories. */
 struct checkpoints;
 struct marking;
 struct persist_hooks {

@@ -32,7 +32,7 @@ struct producer {
     enum bytecode to_acc;   /* the one with the accumulator as destination; BC_NONE: none */
     enum operation compare; /* the operation when it is a comparison; DO_NONE: not one */
     struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
-    /* What fuse.c needs to make it the first of a pair, whose a is in a slot or the accumulator, and b in a
+    /* For fuse.c, to make it the first of a pair, whose a is in a slot or the accumulator, and b in a
      * slot or constant: */
     enum operation first; /* the operation; DO_NONE: it cannot be */
     bool is_load, explicit_;

@@ -58,7 +58,7 @@ static void take_construct(struct walk *w, unsigned flags, bool loop) {
     w->written = loops ? WRITTEN : 0;
 }
 
-/* What is taken of the byte behind the opcode, of the weights and of the mark; and the flags of opcodes that
+/* The masks of the byte behind the opcode, of the weights and of the mark; and the flags of opcodes that
  * open or close a construct. */
 struct effect {
     uint8_t index, read, write, construct;

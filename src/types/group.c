@@ -115,7 +115,7 @@ static bool are_numbers(const valtype *types, uint32_t count) {
     return true;
 }
 
-/* What follows from the parameters and results. */
+/* Facts that follow from the parameters and results. */
 static void describe(struct functype *type) {
     const valtype *results = ft_results(type);
     type->param_slots = slots(type->types, type->param_count);

@@ -119,13 +119,13 @@ static struct type_group **spread(struct type_registry *registry, struct type_gr
 
 #define ENOUGH_IDS UINT32_MAX
 
-/* What a new group takes. It is allocated and freed without the mutex, since both call the embedder; so
+/* The memory of a new group. It is allocated and freed without the mutex, since both call the embedder; so
  * the registry may have changed when it is there. */
 struct addition {
     struct type_group *group;
     size_t wanted_buckets;   /* 0: there are enough */
     uint32_t wanted_segment; /* ENOUGH_IDS: none; ID_SEGMENTS: there is no further one */
-    /* What was allocated, or replaced by that, and its size. */
+    /* The block that was allocated, or the one that it replaces, and its size. */
     struct type_group **buckets;
     size_t bucket_count;
     union id_entry *ids;

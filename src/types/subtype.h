@@ -16,7 +16,7 @@
 
 #include "types/registry.h"
 
-/* What is not equal. */
+/* The same for two reference types that are not equal. */
 bool cn_ref_matches(const struct type_registry *, valtype sub, valtype super);
 
 /* Whether a value of type `sub` may stand where one of type `super` is expected. Types that are mentioned are

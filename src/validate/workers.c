@@ -22,7 +22,7 @@
 #define THREAD_BYTES 65536u
 #define MOST_THREADS 64u
 
-/* What one thread validates with. Where the fast validator refuses time and again, it is asked less
+/* The state of one thread's validation. Where the fast validator refuses time and again, it is asked less
  * often. */
 struct worker {
     struct validator *v;
@@ -50,7 +50,7 @@ struct workers {
     struct error error;    /* of the function `end`, when that is not behind the last */
 };
 
-/* ---- What every thread does ---- */
+/* ---- Each thread ---- */
 
 /* A module of less code is validated before the fast validator has made its tables. */
 #define LEAST_FOR_QUICK 4096u
@@ -217,7 +217,7 @@ struct workers *cn_workers_new(const struct module *m, size_t code_bytes, uint32
     return workers;
 }
 
-/* ---- What the caller does ---- */
+/* ---- The calling thread ---- */
 
 static void validate_alone(struct workers *workers, uint32_t end) {
     if (end > workers->end)

@@ -587,7 +587,7 @@ static uint64_t in_slices(int32_t loops, uint64_t slice, int64_t expected, uint6
     return worlds;
 }
 
-/* What a run has paid towards a fuel block that its fuel does not pay for is not lost. */
+/* Fuel that a run has paid towards a block which it cannot pay for yet is not lost. */
 static void fuel_is_exact_across_worlds(void **state) {
     (void)state;
     uint64_t memory, fuel;

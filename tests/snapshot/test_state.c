@@ -23,7 +23,7 @@ static uint64_t meaning(uint64_t slot) {
     return ref ? (uint64_t)((const wasm_func_t *)ref)->index + 1 : 0;
 }
 
-/* What instructions can still take from a segment: a module from an instance has an empty segment in place
+/* The bytes of a segment that instructions can still read: a module from an instance has an empty segment in place
  * of one that was dropped. */
 static uint64_t segment_length(const struct state_kind *kind, const wasm_instance_t *instance,
                                uint32_t index) {

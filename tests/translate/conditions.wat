@@ -1,7 +1,7 @@
 ;; A comparison that a branch consumes is part of the branch. An if branches when the condition does not
 ;; hold, so it takes the opposite comparison, perhaps with operands exchanged; no float comparison
 ;; except == and != has an opposite of its own because of NaNs, and those get branches called nlt and nle.
-;; What was computed or loaded to be compared joins, too.
+;; The computation or load of a compared value joins the branch, too.
 (module
   (memory 1)
   (func (param i32 i32)

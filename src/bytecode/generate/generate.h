@@ -1,6 +1,6 @@
 /*
  * The generator of the bytecode: a program for the machine that builds, which reads operations.def and
- * variants.def and writes the instructions that a build has. What its files share.
+ * variants.def and writes the instructions that a build has. This header is shared by its files.
  */
 #ifndef CN_BYTECODE_GENERATE_H
 #define CN_BYTECODE_GENERATE_H
@@ -13,7 +13,7 @@
 #include "bytecode/fields.h"
 #include "bytecode/key.h"
 
-/* What a build has: see bytecode/form.h. */
+/* The optional parts of a build: see bytecode/form.h. */
 struct build {
     bool accumulator, pairs, guard;
 };

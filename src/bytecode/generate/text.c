@@ -35,7 +35,7 @@ static bool is_word(char c) {
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* What the word at `word` becomes. */
+/* The replacement of the word at `word`, from the pairs of a word and its replacement; NULL: it stays. */
 static const char *replacement(const char *word, size_t length, va_list pairs) {
     const char *from;
     while ((from = va_arg(pairs, const char *))) {

@@ -1,4 +1,4 @@
-/* What the generator writes: C for the library. */
+/* Writes the generated C of the library. */
 #include "bytecode/generate/generate.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static const char *at_name(enum field_at at) {
     return at == AT_NOWHERE ? "" : shown('k', at, "");
 }
 
-/* What lies in a part of the instruction; or NULL. */
+/* The role of a part of the instruction; NULL: the part is unused. */
 static const char *role_at(const struct instruction *i, enum field_at at) {
     for (unsigned k = 0; k < i->field_count; k++)
         if (i->fields[k].at == at)
