@@ -16,7 +16,7 @@
 
 #include "types/registry.h"
 
-/* The same for two reference types that are not equal. */
+/* Whether the first of two reference types that are not equal matches the second (section 3.3.3). */
 bool cn_ref_matches(const struct type_registry *, valtype sub, valtype super);
 
 /* Whether a value of type `sub` may stand where one of type `super` is expected. Types that are mentioned are
