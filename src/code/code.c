@@ -272,7 +272,7 @@ static void price_length(struct probe *probe, uint32_t divisor, uint32_t table, 
 }
 
 /* What an instruction takes of the fuel before it does anything (handlers). A check for interruption and
- * the one for fuel behind it are one place. */
+ * the one for fuel behind it are one safepoint. */
 static void note_price(const struct source_map *map, const struct source_map_entry *entry,
                        const struct code *code, struct probe *probe) {
     if (entry->bytecode == BC_interrupt_check && entry + 1 < map->entries + map->count)
@@ -331,7 +331,7 @@ static void name_instructions(const struct source_map *map, struct probes *probe
         const struct source_map_entry *entry = cn_source_map_find(map, probe->cell);
         if (probe->found)
             continue;
-        probe->place = PLACE_INSTRUCTION;
+        probe->safepoint = SAFEPOINT_INSTRUCTION;
         probe->offset = entry ? entry->offset : UINT32_MAX;
     }
 }

@@ -20,9 +20,9 @@ void cn_code_own(struct shared_module *);
  * found by translating again with a recorder; CN_NO_OFFSET when memory does not allow it. */
 uint64_t cn_code_offset(struct module *, const struct code *, const uint64_t *pc,
                         const struct translation_config *);
-/* The value maps at places of the code: see translate/translate.h. All are answered by translating the
+/* The value maps at safepoints of the code: see translate/translate.h. All are answered by translating the
  * function once, or twice: a question by cell that finds nothing gives the instruction that the cell
- * belongs to, as PLACE_INSTRUCTION. The order of the questions changes; those without an answer are not
+ * belongs to, as SAFEPOINT_INSTRUCTION. The order of the questions changes; those without an answer are not
  * `found`. False when memory is exhausted. Free each with cn_probe_free(). */
 struct probes;
 bool cn_code_probe(struct module *, const struct code *, const struct translation_config *,

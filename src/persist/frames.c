@@ -18,7 +18,7 @@
 /* ---- Asking the translator ---- */
 
 /* A frame's question, and where the answer is. Questions of one function are answered together, and
- * frames at the same place have one answer, so that the work is a pass over each function and a step for each
+ * frames at the same safepoint have one answer, so that the work is a pass over each function and a step for each
  * value of a frame. */
 struct asked {
     const struct code *code;
@@ -64,8 +64,8 @@ static int compare_asked(const void *left, const void *right) {
     int by_code = compare((uintptr_t)a->code, (uintptr_t)b->code);
     int by_cell = compare(a->probe.cell, b->probe.cell);
     int by_offset = compare(a->probe.offset, b->probe.offset);
-    int by_place = compare(a->probe.place, b->probe.place);
-    return by_code ? by_code : by_cell ? by_cell : by_offset ? by_offset : by_place;
+    int by_safepoint = compare(a->probe.safepoint, b->probe.safepoint);
+    return by_code ? by_code : by_cell ? by_cell : by_offset ? by_offset : by_safepoint;
 }
 
 /* Questions of one function, from order[first] to before order[end]; the answers go behind those that
@@ -150,7 +150,7 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct frame *at,
             error, CATNAP_UNSUPPORTED,
             "the run is stopped in function %u at an instruction that is not a safepoint",
             asked->code->func_index);
-    frame->place = probe->place;
+    frame->safepoint = probe->safepoint;
     frame->offset = probe->offset;
     return cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
            read_values(snapshot, at, probe, innermost, frame, error);
@@ -277,7 +277,7 @@ static void write_header(struct rebuild *r, wasm_instance_t *instance, const str
 }
 
 static bool stands(const struct probe *probe, const struct code *code, bool innermost) {
-    return (innermost || probe->place == PLACE_CALL) &&
+    return (innermost || probe->safepoint == SAFEPOINT_CALL) &&
            probe->cell - code->first_cell < code->cell_count;
 }
 
@@ -360,15 +360,15 @@ static bool choose_code(struct rebuild *r, struct asked *asked,
     return asked->code != NULL;
 }
 
-/* Functions, code and places of all frames. */
-static bool find_places(struct rebuild *r) {
+/* Functions, code and safepoints of all frames. */
+static bool find_safepoints(struct rebuild *r) {
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
         const struct snap_frame *frame = &r->snapshot->frames[i];
         struct asked *asked = &r->asking.frames[i];
         wasm_func_t *func = frame_func(r, frame->func);
         if (!func)
             return false;
-        if (frame->place >= PROBE_PLACES)
+        if (frame->safepoint >= SAFEPOINT_KINDS)
             return bad(r, "a frame at an instruction that is not a safepoint");
         struct translation_config config = cn_instance_translation(func->instance);
         asked->instance = func->instance;
@@ -376,10 +376,10 @@ static bool find_places(struct rebuild *r) {
                                   NULL, r->error);
         if (!asked->code)
             return false;
-        asked->probe = (struct probe){.place = (enum probe_place)frame->place,
+        asked->probe = (struct probe){.safepoint = (enum safepoint)frame->safepoint,
                                       .offset = frame->offset,
                                       .expected = frame->value_count};
-        bool may_step = i + 1 == r->snapshot->frame_count && frame->place == PLACE_CHECK;
+        bool may_step = i + 1 == r->snapshot->frame_count && frame->safepoint == SAFEPOINT_CHECK;
         if (may_step && config.fuel && !choose_code(r, asked, &config))
             return false;
     }
@@ -392,7 +392,7 @@ static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
     wasm_func_t *entry = cn_run_func(run);
     r->fp = record + ENTRY_RECORD_SLOTS + entry->type->param_slots;
     r->called = entry->type;
-    if (!find_places(r))
+    if (!find_safepoints(r))
         return false;
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
         uint64_t *fp = r->fp;

@@ -266,7 +266,7 @@ static void read_frames(struct reader *r) {
     for (size_t i = 0; i < count && !r->failed; i++) {
         struct snap_frame *frame = &r->s->frames[i];
         frame->func = get_ref(r);
-        frame->place = get32(r);
+        frame->safepoint = get32(r);
         frame->offset = get32(r);
         frame->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES + 1);
         frame->kinds = (uint8_t *)(uintptr_t)take(r, frame->value_count);

@@ -72,7 +72,7 @@ struct snap_run {
 /* Where a frame of suspended execution stands (translate/translate.h). */
 struct snap_frame {
     struct snap_ref func; /* FUNC_OF */
-    uint32_t place;       /* enum probe_place */
+    uint32_t safepoint;   /* enum safepoint */
     uint32_t offset;      /* in the module */
     uint32_t value_count; /* locals, then operands */
     uint8_t *kinds;       /* enum slot_kind of each */

@@ -137,7 +137,7 @@ static void put_frames(struct encoder *w, const catnap_snapshot_t *s) {
     for (uint32_t i = 0; i < s->frame_count; i++) {
         const struct snap_frame *frame = &s->frames[i];
         put_ref(w, frame->func);
-        put32(w, frame->place);
+        put32(w, frame->safepoint);
         put32(w, frame->offset);
         put32(w, frame->value_count);
         cn_encode_bytes(w, frame->kinds, frame->value_count);

@@ -166,7 +166,7 @@ bool cn_skip_dead(struct translator *t, enum opcode opcode) {
 static struct probe *note_call(struct translator *t, bool indirect, int32_t index_slot) {
     CN_ASSERT(!indirect || t->height < t->stack_capacity || t->emit.exhausted);
     t->height += indirect;
-    struct probe *probe = cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+    struct probe *probe = cn_note_safepoint(t, SAFEPOINT_INSTRUCTION, t->emit.offset);
     if (probe && indirect) {
         struct probe_value *index = &probe->values[probe->count - 1];
         if (index->where != VALUE_LOCAL || index->slot != index_slot)
@@ -197,7 +197,7 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     if (bytecode == BC_call_indirect)
         at[3] = y;
     cn_push_temps(t, ft_results(type), type->result_count, type->result_slots);
-    struct probe *called = cn_note_place(t, PLACE_CALL, next_offset(t));
+    struct probe *called = cn_note_safepoint(t, SAFEPOINT_CALL, next_offset(t));
     if (called) {
         called->callee_type = type;
         called->callee = start + (int32_t)type->param_slots;

@@ -169,7 +169,7 @@ static void stand_before(struct translator *t, unsigned flags, unsigned operands
     if (t->config->interruptible && (flags & OPF_PIECES))
         cn_spill(t, operands); /* is_divisible() */
     cn_spill_constants(t, operands);
-    cn_note_place(t, PLACE_INSTRUCTION, t->emit.offset);
+    cn_note_safepoint(t, SAFEPOINT_INSTRUCTION, t->emit.offset);
 }
 
 static unsigned count_indices(enum opcode opcode) {

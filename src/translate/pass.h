@@ -1,6 +1,6 @@
 /*
  * The pass over a function body: what its files share. translate.c drives it; stack.c, branch.c,
- * control.c, variables.c, operations.c and vectors.c translate; places.c answers where things are.
+ * control.c, variables.c, operations.c and vectors.c translate; safepoints.c records value maps.
  *
  * A compile-time stack describes where each value of the operand stack is: in its home slot
  * (TEMP), still in a local (LOCAL), or nowhere, being a constant (CONST). local.get and the
@@ -144,9 +144,9 @@ static inline uint32_t next_offset(const struct translator *t) {
     return (uint32_t)(t->at - t->module->bytes);
 }
 
-/* The next instruction as a place; what a function costs to enter is paid at the byte before its first
- * one, where another stop can be. */
-static inline uint32_t next_place(const struct translator *t) {
+/* The offset of the safepoint before the next instruction. The fuel that a function costs to enter is paid at the
+ * byte before its first instruction, which is a safepoint of its own. */
+static inline uint32_t next_safepoint(const struct translator *t) {
     return next_offset(t) - t->entering;
 }
 
@@ -278,10 +278,11 @@ struct operand cn_as_plain_operand(const struct translator *, const struct value
 /* Appends an instruction that no peephole knows. */
 uint64_t *cn_emit_plain(struct translator *, enum bytecode, uint32_t cells);
 
-/* ---- places.c: also fuel, which is paid for by fuel blocks, and in code of steps for each instruction ---- */
+/* ---- safepoints.c: also fuel, which is paid by fuel blocks, and in stepping code for each instruction ---- */
 
-/* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
-struct probe *cn_note_place(struct translator *, enum probe_place, uint32_t offset);
+/* Notes that the next cell is a safepoint of this kind. Returns the probe of it, which has its answer now; or NULL
+ * when there is none. */
+struct probe *cn_note_safepoint(struct translator *, enum safepoint, uint32_t offset);
 void cn_finish_probes(const struct translator *);
 void cn_begin_fuel_block(struct translator *);
 void cn_end_fuel_block(struct translator *);

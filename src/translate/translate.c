@@ -328,7 +328,7 @@ static void charge_entry(struct translator *t) {
     if (cost == 0)
         return;
     if (t->config->steps)
-        cn_begin_step(t, next_place(t));
+        cn_begin_step(t, next_safepoint(t));
     t->emit.fuel_cost += cost;
 }
 

@@ -9,12 +9,12 @@
 #include "base/interrupt.h"
 #include "bytecode/code.h"
 
-/* A place where execution can stand still, in terms of WebAssembly. */
-enum probe_place {
-    PLACE_CHECK, /* at a check for fuel or interruption, before the instruction at `offset` */
-    PLACE_CALL,  /* after a call, before the instruction at `offset`; the results are operands */
-    PLACE_INSTRUCTION, /* in a bulk instruction or a call, which begins anew */
-    PROBE_PLACES
+/* The kinds of safepoints, in terms of WebAssembly. */
+enum safepoint {
+    SAFEPOINT_CHECK, /* at a check for fuel or interruption, before the instruction at `offset` */
+    SAFEPOINT_CALL, /* after a call, before the instruction at `offset`; the results are operands */
+    SAFEPOINT_INSTRUCTION, /* in a bulk instruction or a call, which is executed again */
+    SAFEPOINT_KINDS
 };
 
 /* Where a local or an operand is. */
@@ -26,19 +26,19 @@ struct probe_value {
     uint64_t constant;
 };
 
-/* A question to cn_translate(): what is where at a place, given by its cell or by itself. */
+/* A question to cn_translate(): the value map at a safepoint, which is given by its cell, or by kind and offset. */
 struct probe {
-    enum probe_place place; /* by_cell finds the first two kinds only */
-    uint32_t offset;        /* from the start of the module */
+    enum safepoint safepoint; /* by_cell finds the first two kinds only */
+    uint32_t offset;          /* from the start of the module */
     uint32_t cell;
-    uint32_t expected; /* values: a place that has another number is not answered; ANY_COUNT */
+    uint32_t expected; /* values: a safepoint that has another number is not answered; ANY_COUNT */
     uint32_t question; /* the asker's number for it */
     bool found;
-    const struct functype *callee_type; /* PLACE_CALL */
-    int32_t callee;                     /* PLACE_CALL: the callee's frame pointer, from this one */
-    struct probe_value *values;         /* locals, then operands from the bottom up */
-    uint32_t local_count, count;        /* count is set where the number was not the expected one */
-    /* What the place waits for when fuel ran out there: `fuel` units, or, when `fuel_divisor` is not 0, the
+    const struct functype *callee_type; /* SAFEPOINT_CALL */
+    int32_t callee;              /* SAFEPOINT_CALL: the callee's frame pointer, from this one */
+    struct probe_value *values;  /* locals, then operands from the bottom up */
+    uint32_t local_count, count; /* count is set where the number was not the expected one */
+    /* The fuel that the safepoint waits for when it ran out there: `fuel` units, or, when `fuel_divisor` is not 0, the
      * topmost operand divided by it: a length within a table or, with NO_TABLE, the memory, or, with
      * `fuel_grows`, what that is to grow by. */
     uint32_t fuel, fuel_divisor, fuel_table;
@@ -52,7 +52,7 @@ struct probe {
 struct probes {
     struct alloc *alloc;
     bool by_cell;
-    bool exhausted; /* nobody knows: there was no memory to find out */
+    bool exhausted; /* there was no memory to find the answers */
     struct probe *items;
     size_t count;
 };

@@ -1,4 +1,4 @@
-/* Places where execution may stand still: for fuel, for interruption, and for snapshots. */
+/* Safepoints, where a run may stop for fuel, for interruption and for snapshots, and their value maps. */
 #include <stdlib.h>
 
 #include "translate/pass.h"
@@ -63,32 +63,31 @@ static int compare_cells(const void *a, const void *b) {
     return compare(((const struct probe *)a)->cell, ((const struct probe *)b)->cell);
 }
 
-static int compare_places(const void *a, const void *b) {
+static int compare_safepoints(const void *a, const void *b) {
     const struct probe *left = a, *right = b;
     int by_offset = compare(left->offset, right->offset);
-    return by_offset ? by_offset : compare(left->place, right->place);
+    return by_offset ? by_offset : compare(left->safepoint, right->safepoint);
 }
 
 void cn_probes_sort(struct probes *probes) {
     qsort(probes->items, probes->count, sizeof *probes->items,
-          probes->by_cell ? compare_cells : compare_places);
+          probes->by_cell ? compare_cells : compare_safepoints);
 }
 
 static struct probe *find_probe(const struct probes *probes, const struct probe *key) {
     return bsearch(key, probes->items, probes->count, sizeof *probes->items,
-                   probes->by_cell ? compare_cells : compare_places);
+                   probes->by_cell ? compare_cells : compare_safepoints);
 }
 
-/* The next cell is a place of this kind. The question about it, which is answered now; or NULL. */
-struct probe *cn_note_place(struct translator *t, enum probe_place place, uint32_t offset) {
+struct probe *cn_note_safepoint(struct translator *t, enum safepoint safepoint, uint32_t offset) {
     const struct probes *probes = t->emit.map ? t->emit.map->probes : NULL;
-    struct probe key = {.place = place, .offset = offset, .cell = (uint32_t)t->emit.count};
-    if (!probes || t->emit.exhausted || (probes->by_cell && place == PLACE_INSTRUCTION))
+    struct probe key = {.safepoint = safepoint, .offset = offset, .cell = (uint32_t)t->emit.count};
+    if (!probes || t->emit.exhausted || (probes->by_cell && safepoint == SAFEPOINT_INSTRUCTION))
         return NULL;
     struct probe *probe = find_probe(probes, &key);
     if (!probe || probe->found)
         return NULL;
-    probe->place = place;
+    probe->safepoint = safepoint;
     probe->offset = offset;
     answer(t, probes->alloc, probe);
     return probe->found ? probe : NULL;
@@ -121,11 +120,11 @@ void cn_begin_fuel_block(struct translator *t) {
     uint32_t cell = (uint32_t)t->emit.count;
     if (t->config->steps) {
         cn_emit_label(&t->emit);
-        cn_emit_plain(t, BC_fuel_block, 3)[1] = next_place(t);
+        cn_emit_plain(t, BC_fuel_block, 3)[1] = next_safepoint(t);
         return;
     }
-    cn_note_place(t, PLACE_CHECK, next_place(t));
-    cn_emit_plain(t, BC_fuel, 2)[1] = next_place(t);
+    cn_note_safepoint(t, SAFEPOINT_CHECK, next_safepoint(t));
+    cn_emit_plain(t, BC_fuel, 2)[1] = next_safepoint(t);
     t->emit.fuel_cell = cell;
 }
 
@@ -134,7 +133,7 @@ void cn_begin_step(struct translator *t, uint32_t offset) {
     uint32_t cell = (uint32_t)t->emit.count;
     cn_end_fuel_block(t);
     cn_emit_label(&t->emit);
-    cn_note_place(t, PLACE_CHECK, offset);
+    cn_note_safepoint(t, SAFEPOINT_CHECK, offset);
     cn_emit_plain(t, BC_fuel_step, 2);
     t->emit.fuel_cell = cell;
 }
@@ -142,6 +141,6 @@ void cn_begin_step(struct translator *t, uint32_t offset) {
 void cn_check_interrupt(struct translator *t) {
     if (!t->config->interruptible)
         return;
-    cn_note_place(t, PLACE_CHECK, next_place(t));
+    cn_note_safepoint(t, SAFEPOINT_CHECK, next_safepoint(t));
     cn_emit_plain(t, BC_interrupt_check, 1);
 }
