@@ -30,7 +30,7 @@ struct code {
     uint32_t first_cell; /* how the translator counts cells[0]: it may have left the prologue out */
     uint32_t cell_count;
     uint32_t size;        /* of this allocation, bytes */
-    bool far;             /* its frame has scratch slots, for slots out of reach */
+    bool scratch;         /* its frame has scratch slots, for wide operands */
     bool explicit_checks; /* translated for memories without guard pages */
     /* Bytecode by cell when operations are profiled: behind the cells. */
     const uint16_t *profile_ids;
@@ -54,22 +54,22 @@ struct translation_config {
     bool interruptible;
     bool explicit_checks;
     bool profile_ops;
-    bool steps; /* code of steps, with fuel only */
-    bool far;   /* of that: with scratch slots, as the usual code has */
+    bool steps;   /* code of steps, with fuel only */
+    bool scratch; /* of that: with scratch slots, as the usual code has */
 };
 
 static inline bool cn_same_config(const struct translation_config *a,
                                   const struct translation_config *b) {
     return a->fuel == b->fuel && a->interruptible == b->interruptible &&
            a->explicit_checks == b->explicit_checks && a->profile_ops == b->profile_ops &&
-           a->steps == b->steps && a->far == b->far;
+           a->steps == b->steps && a->scratch == b->scratch;
 }
 
 /* The same for this code, which may be code of steps. */
 static inline struct translation_config cn_config_for(const struct code *code,
                                                       struct translation_config config) {
     config.steps = code->whole != NULL;
-    config.far = config.steps && code->far;
+    config.scratch = config.steps && code->scratch;
     return config;
 }
 

@@ -239,7 +239,7 @@ static bool is_allowed(const struct verifier *v, const struct instruction *i) {
     case BC_wide_get2:
     case BC_wide_set:
     case BC_wide_set2:
-        return v->code->far;
+        return v->code->scratch;
     default:
         break;
     }

@@ -68,7 +68,7 @@ static bool add_blocks(struct alloc *alloc, const struct code *whole,
     steps->block_count = pair_blocks(whole, whole_map, steps, steps_map, steps->blocks);
     CN_ASSERT(steps->block_count <= steps->block_room);
     /* The frame is laid out for both: make_room() in translate/translate.c. */
-    if (steps->frame_slots <= whole->frame_slots && steps->far == whole->far)
+    if (steps->frame_slots <= whole->frame_slots && steps->scratch == whole->scratch)
         return true;
     return cn_fail(error, CATNAP_LIMIT, "stepping by instruction needs a larger frame");
 }
@@ -89,7 +89,7 @@ static struct code *make_steps(struct module *module, const struct code *whole,
     struct code *again =
         cn_translate(module, whole->func_index, whole->body, &config, asker, &whole_map, error);
     config.steps = true;
-    config.far = whole->far;
+    config.scratch = whole->scratch;
     if (again)
         steps =
             cn_translate(module, whole->func_index, whole->body, &config, asker, &steps_map, error);

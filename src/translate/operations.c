@@ -156,8 +156,8 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
     }
 }
 
-/* Interrupted half-way, bulk instructions put what is left into their operands. These are at home for
- * that, and not in copies of homes that are far. */
+/* Interrupted half-way, bulk instructions put what is left into their operands. These must be at home
+ * for that, and not be copies in scratch slots. */
 static bool is_divisible(const struct translator *t) {
     return t->config->interruptible && next_home(t) <= NARROW_LIMIT;
 }

@@ -180,7 +180,7 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
 #define MARGIN_SLOTS 6u
 
 /* Frames of code with fuel are alike whether it takes fuel by blocks or for each instruction (code/steps.h),
- * though these bring different values home: usual code leaves room for all of them, near or far. */
+ * though these bring different values home: usual code leaves room for all of them, narrow or wide. */
 static void make_room(struct translator *t) {
     uint32_t end = (uint32_t)next_home(t) + (t->config->steps ? 0 : MARGIN_SLOTS);
     if (end > t->emit.max_slot)
@@ -372,7 +372,7 @@ static int32_t find_cleared(const struct translator *t, int32_t *fours) {
         int32_t after = local->slot + (is_wide((enum slot_kind)local->kind) ? 2 : 1);
         end = after > end ? after : end;
     }
-    /* The start may be far: from the first local on is then just as well. */
+    /* The field has 16 bits: a start beyond them is replaced by the first local. */
     first = first <= INT16_MAX ? first : first_local_slot(t);
     *fours = end > first ? (end - first + 3) / 4 : 0;
     CN_ASSERT(*fours >= 0 && (*fours == 0 || first >= FRAME_PIN_P));
@@ -422,7 +422,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .frame_bytes = t->emit.max_slot * (uint32_t)sizeof(uint64_t),
         .body = body,
         .entry_fuel = entry_fuel(t),
-        .far = t->emit.scratch != 0,
+        .scratch = t->emit.scratch != 0,
         .first_cell = first,
         .cell_count = (uint32_t)count,
         .size = (uint32_t)size,
@@ -494,7 +494,7 @@ struct code *cn_translate(struct module *module, uint32_t func, struct span body
                           struct source_map *map, struct error *error) {
     bool needs_scratch = false;
     struct code *code =
-        translate(module, func, body, config, asker, map, config->far, &needs_scratch, error);
+        translate(module, func, body, config, asker, map, config->scratch, &needs_scratch, error);
     if (needs_scratch) {
         if (map)
             map->count = 0;

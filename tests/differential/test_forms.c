@@ -42,7 +42,7 @@ static const struct variant {
     {"eager", {.eager = true}, PLAIN, 0},
     {"deferred", {.deferred = true}, PLAIN, 0},
     {"interruptible", {.interruptible = true}, PLAIN, 0},
-    {"far", {0}, PLAIN, 33000},
+    {"wide", {0}, PLAIN, 33000},
     {"at the border", {0}, PLAIN, 32750},
     {"checkpointed", {0}, CHECKPOINTED, 0},
     {"fuel", {.fuel = true}, PLAIN, 0},
@@ -53,7 +53,7 @@ static const struct variant {
      SLICED,
      0},
     {"interrupted", {.fuel = true, .interruptible = true}, INTERRUPTED, 0},
-    {"fuel, far", {.fuel = true, .interruptible = true}, SLICED, 32760},
+    {"fuel, wide", {.fuel = true, .interruptible = true}, SLICED, 32760},
     {"fuel, explicit, checkpointed", {.explicit_checks = true, .fuel = true}, CHECKPOINTED, 0},
     {"snapshotted", {.fuel = true}, SNAPSHOTTED, 0},
 };

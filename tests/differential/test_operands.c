@@ -353,8 +353,8 @@ static void want(struct context *c, struct variant v) {
         assert_non_null(c->variants);
     }
     /* Frames whose slots lie before, around and behind the last that 16 bits name. */
-    uint32_t far = c->count % 5 == 4 ? 32740 + (uint32_t)(c->count * 7919 % 50) : 0;
-    v.padding = c->count ? far : 0;
+    uint32_t padding = c->count % 5 == 4 ? 32740 + (uint32_t)(c->count * 7919 % 50) : 0;
+    v.padding = c->count ? padding : 0;
     v.tuple = (uint32_t)(c->count % VALUES);
     c->variants[c->count++] = v;
 }

@@ -209,11 +209,11 @@ static void put_move(struct bytes *f, unsigned which) {
     }
 }
 
-static struct bytes bulk_module(unsigned op, unsigned move, bool far) {
+static struct bytes bulk_module(unsigned op, unsigned move, bool wide) {
     struct module m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "", "i");
-    if (far) /* behind locals that 16 bits do not reach over */
+    if (wide) /* behind so many locals that operands need more than 16 bits */
         PUT(&f, 2, 2, I32, 0xE8, 0x81, 2, I32);
     else
         PUT(&f, 1, 2, I32);
