@@ -12,10 +12,10 @@
 struct code_map;
 struct code {
     struct code *next;            /* in the list of its module: struct module_code */
-    _Atomic(struct code *) steps; /* the same function's code of steps (code/steps.h), or NULL */
+    _Atomic(struct code *) steps; /* the same function's stepping code (code/steps.h), or NULL */
     _Atomic(struct code_map *)
         map; /* where its instructions came from, once somebody asked, or NULL */
-    /* Of code of steps: the usual code, and its blocks by cells of that. NULL: this is usual code. */
+    /* Of stepping code: the usual code, and its blocks by cells of that. NULL: this is usual code. */
     const struct code *whole;
     struct fuel_block *blocks;
     uint32_t block_count, block_room;
@@ -54,7 +54,7 @@ struct translation_config {
     bool interruptible;
     bool explicit_checks;
     bool profile_ops;
-    bool steps;   /* code of steps, with fuel only */
+    bool steps;   /* stepping code, with fuel only */
     bool scratch; /* of that: with scratch slots, as the usual code has */
 };
 
@@ -65,7 +65,7 @@ static inline bool cn_same_config(const struct translation_config *a,
            a->steps == b->steps && a->scratch == b->scratch;
 }
 
-/* The same for this code, which may be code of steps. */
+/* The same for this code, which may be stepping code. */
 static inline struct translation_config cn_config_for(const struct code *code,
                                                       struct translation_config config) {
     config.steps = code->whole != NULL;

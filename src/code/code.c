@@ -88,7 +88,7 @@ static const struct code_map *get_map(struct module *module, const struct code *
     return none;
 }
 
-/* The entry of the instruction that holds pc, which may be in the code of steps; NULL: unknown. */
+/* The entry of the instruction that holds pc, which may be in the stepping code; NULL: unknown. */
 static const struct code_map_entry *find_source(struct module *module, const struct code *code,
                                                 const uint64_t *pc,
                                                 const struct translation_config *config) {

@@ -10,7 +10,7 @@
 #include "runtime/frames.h"
 #include "translate/translate.h"
 
-/* Where a block begins in usual code and in code of steps: cells from the first. */
+/* Where a block begins in usual code and in stepping code: cells from the first. */
 struct fuel_block {
     uint32_t whole, steps;
 };

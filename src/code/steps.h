@@ -1,6 +1,6 @@
 /*
  * Fuel to the last unit. Usual code takes the fuel of a whole block at its start. Where less is left, the
- * frame goes on in *code of steps*, a second translation of its function that takes fuel for each
+ * frame goes on in *stepping code*, a second translation of its function that takes fuel for each
  * instruction: it has the same frame, with every value in the same place, so that execution passes from one to
  * the other at the start of any block. It goes back as soon as a whole block can be paid for.
  */
@@ -12,7 +12,7 @@
 struct machine;
 struct wasm_instance_t;
 
-/* The code of steps of usual code, made when it is first asked for; NULL and *error as cn_code_get(). */
+/* The stepping code of usual code, made when it is first asked for; NULL and *error as cn_code_get(). */
 struct code *cn_steps_of(struct module *, const struct code *, const struct translation_config *,
                          const struct interrupt *asker, struct error *);
 /* Takes the frame that stands at vm->pc, the start of a block that the fuel does not reach through, to code of

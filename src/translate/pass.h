@@ -286,7 +286,7 @@ struct probe *cn_note_safepoint(struct translator *, enum safepoint, uint32_t of
 void cn_finish_probes(const struct translator *);
 void cn_begin_fuel_block(struct translator *);
 void cn_end_fuel_block(struct translator *);
-/* In code of steps, before each instruction that costs fuel: that of the cost noted from here on. */
+/* In stepping code, before each instruction that costs fuel: that of the cost noted from here on. */
 void cn_begin_step(struct translator *, uint32_t offset);
 void cn_check_interrupt(struct translator *);
 

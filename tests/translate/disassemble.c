@@ -40,7 +40,7 @@ static struct translation_config read_options(int count, char **arguments) {
         config.steps |= !strcmp(arguments[i], "--steps");
         config.interruptible |= !strcmp(arguments[i], "--interruptible");
     }
-    config.fuel |= config.steps; /* code of steps is for fuel only */
+    config.fuel |= config.steps; /* stepping code is for fuel only */
     return config;
 }
 

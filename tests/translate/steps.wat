@@ -1,6 +1,6 @@
 ;; options: --steps
 ;; Where the fuel in hand does not cover a whole block, execution goes on in a second form of the function's
-;; code, code of steps, in which every instruction pays for itself, so that it stops before exactly the
+;; code, stepping code, in which every instruction pays for itself, so that it stops before exactly the
 ;; instruction that cannot be paid for. At the start of each block it can return to the usual code.
 (module
   (func (param i32 i32) (result i32)
