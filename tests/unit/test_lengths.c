@@ -3,6 +3,7 @@
 
 #include "binary/instruction.h"
 #include "build.h"
+#include "opcode.h"
 
 #define FORMS 3u
 
@@ -71,6 +72,63 @@ static void lengths_are_those_of_the_decoder(void **state) {
     assert_true(known > 100000);
 }
 
+/* Whether vectors find the length of an instruction with these immediates, where they are all 0. */
+static bool is_found(enum opcode opcode) {
+    switch ((enum immediate)cn_op_info[opcode].immediate) {
+    case IMM_NONE:
+        return opcode != OP_else_ && opcode != OP_ref_is_null;
+    case IMM_FUNC:
+        return opcode == OP_call;
+    case IMM_BLOCK:
+    case IMM_LABEL:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+    case IMM_I32:
+    case IMM_I64:
+    case IMM_F32:
+    case IMM_F64:
+    case IMM_MEMORY:
+    case IMM_MEM0:
+    case IMM_MEM1:
+    case IMM_MEM2:
+    case IMM_MEM3:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_marked(enum opcode opcode) {
+    return opcode == OP_call || opcode == OP_drop || opcode == OP_select || opcode == OP_return_ ||
+           opcode == OP_global_get || opcode == OP_global_set;
+}
+
+/* The ranges of opcodes in lengths.inc have exactly the instructions that the opcode table describes so, and
+ * no opcode behind a prefix. */
+static void each_opcode_of_the_table_is_found_or_not(void **state) {
+    (void)state;
+    find_lengths find[FORMS];
+    uint32_t count = forms(find);
+    for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
+        if (opcode < OPCODE_FC ? cn_prefix((uint8_t)opcode).byte != 0 : !cn_op_info[opcode].name)
+            continue;
+        struct bytes b = {0};
+        uint8_t bytes[LENGTHS_WIDEST + LENGTHS_READ_BEHIND] = {0}, lengths[LENGTHS_WIDEST];
+        put_opcode(&b, opcode);
+        memcpy(bytes, b.data, b.size);
+        free(b.data);
+        bool found = cn_op_info[opcode].name && opcode < OPCODE_FC && is_found((enum opcode)opcode);
+        size_t length = found ? decoded_length(bytes, sizeof bytes) : 0;
+        if (found && is_marked((enum opcode)opcode))
+            length |= LENGTH_SPECIAL;
+        for (uint32_t form = 0; form < count; form++) {
+            find[form](lengths, bytes, 1);
+            if (lengths[0] != length)
+                fail_msg("opcode 0x%x: %u instead of %zu", opcode, lengths[0], length);
+        }
+    }
+}
+
 /* An alignment of one byte before offsets of any length. */
 static void lengths_of_accesses(void **state) {
     (void)state;
@@ -122,6 +180,7 @@ static void all_forms_agree(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lengths_are_those_of_the_decoder),
+        cmocka_unit_test(each_opcode_of_the_table_is_found_or_not),
         cmocka_unit_test(lengths_of_accesses),
         cmocka_unit_test(all_forms_agree),
     };
