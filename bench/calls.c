@@ -1,5 +1,5 @@
 /*
- * What a call across the border costs, in both directions and through each interface, beside a native
+ * Measures a call between host and guest, in both directions and through each interface, beside a native
  * indirect call. All functions take two i32 and give one.
  *
  *   calls                 a table: medians of alternating rounds, in the thread's own CPU time

@@ -972,7 +972,7 @@ typedef struct catnap_pool_stats {
     uint64_t retired_left_over; /* something of the tenant's was left in the store */
     uint64_t retired_failed;    /* the system refused a reset */
     uint64_t retired_asked;     /* catnap_pool_discard(), catnap_pool_trim() */
-    /* What is counted against memory_bytes, now and at most. */
+    /* The bytes counted against memory_bytes, now and at most. */
     uint64_t memory_bytes, memory_peak_bytes;
 } catnap_pool_stats_t;
 
@@ -1002,7 +1002,7 @@ typedef struct catnap_snapshot_options {
 typedef struct catnap_save_options {
     bool with_modules; /* put the modules' binaries in too */
     int compression;   /* 0: none; else a level of zstd, CATNAP_UNSUPPORTED when built without */
-    /* What the reader will have: pages that are as there are left out. Or NULL. */
+    /* A snapshot that the reader will have too, or NULL: pages equal to its pages are left out. */
     const catnap_snapshot_t *base;
 } catnap_save_options_t;
 

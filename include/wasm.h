@@ -16,7 +16,7 @@
  *   - an owned vector owns its elements;
  *   - everything else is borrowed: an argument need only live during the call, a result lives as
  *     long as the object that it was taken from.
- * Releasing an object gives up one owner's claim. Whatever still needs the object keeps it alive,
+ * Releasing an object gives up one owner's claim. Other objects that need it keep it alive,
  * so that objects can be released in any order. Every _delete function accepts NULL.
  *
  * Failure. A function that returns a pointer returns NULL when it fails, one that returns bool
@@ -193,7 +193,7 @@ static inline void wasm_name_new_from_string_nt(WASM_OWN wasm_name_t *out, const
  * Configuration, engine, store
  */
 
-/* What an engine is to be like. catnap.h has the functions that change it. */
+/* The configuration of an engine. catnap.h has the functions that change it. */
 WASM_DECLARE_OWN(config)
 
 /* A configuration with the default of every setting; NULL when memory runs out. */
@@ -514,11 +514,11 @@ WASM_API_EXTERN WASM_OWN wasm_module_t *wasm_module_new(wasm_store_t *store,
 /* Whether wasm_module_new would accept these bytes. Nothing is kept. */
 WASM_API_EXTERN bool wasm_module_validate(wasm_store_t *store, const wasm_byte_vec_t *binary);
 
-/* What the module imports, in order (spec: module_imports); empty when memory runs out. */
+/* The imports of the module, in order (spec: module_imports); empty when memory runs out. */
 WASM_API_EXTERN void wasm_module_imports(const wasm_module_t *module,
                                          WASM_OWN wasm_importtype_vec_t *out);
 
-/* What the module exports, in order (spec: module_exports); empty when memory runs out. */
+/* The exports of the module, in order (spec: module_exports); empty when memory runs out. */
 WASM_API_EXTERN void wasm_module_exports(const wasm_module_t *module,
                                          WASM_OWN wasm_exporttype_vec_t *out);
 
@@ -725,7 +725,7 @@ WASM_API_EXTERN WASM_OWN wasm_instance_t *wasm_instance_new(wasm_store_t *store,
                                                             const wasm_extern_vec_t *imports,
                                                             WASM_OWN wasm_trap_t **trap);
 
-/* What the instance exports, in the order of wasm_module_exports (spec: instance_export); empty
+/* The exports of the instance, in the order of wasm_module_exports (spec: instance_export); empty
  * when memory runs out. */
 WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *instance,
                                            WASM_OWN wasm_extern_vec_t *out);

@@ -1,4 +1,4 @@
-/* What every C kernel shares: the size argument, repeatable randomness, a hash of results. */
+/* Shared by all C kernels: the size argument, repeatable randomness, a hash of results. */
 #ifndef BENCH_KERNEL_H
 #define BENCH_KERNEL_H
 

@@ -1,4 +1,4 @@
-/* What small control programs do, in turn: a linked list is sorted and searched, a matrix of 16-bit
+/* The work of small control programs, in turn: a linked list is sorted and searched, a matrix of 16-bit
  * integers multiplied, a text scanned by a state machine, and each result folded into a CRC-16.
  * The size is the number of rounds. */
 #include "kernel.h"

@@ -1,4 +1,4 @@
-;; What every WAT kernel shares; bench/build puts it before the kernel's own fields.
+;; Shared by all WAT kernels; bench/build puts it before the kernel's own fields.
 ;; A kernel defines: (global $default i64 ...)             its usual size
 ;;                   (func $kernel (param i64) (result i64)) the work, from size to result
 ;; The command is: kernel [SIZE]; it prints the result as an unsigned decimal number.

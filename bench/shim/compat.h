@@ -1,4 +1,4 @@
-/* What POSIX programs expect and wasi-libc lacks; included before every file of the programs that
+/* Functions that POSIX programs expect and wasi-libc lacks; included before every file of the programs that
  * tools/build-programs builds. compat.c defines it. */
 #ifndef BENCH_SHIM_COMPAT_H
 #define BENCH_SHIM_COMPAT_H
@@ -17,7 +17,7 @@ int fchown(int fd, uid_t owner, gid_t group);
 uid_t getuid(void);
 uid_t geteuid(void);
 
-/* Nobody to lock a file against: every lock is granted. */
+/* There is no other process to lock a file against: every lock is granted. */
 #ifndef F_SETLK
 #define F_GETLK 5
 #define F_SETLK 6

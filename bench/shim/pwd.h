@@ -1,4 +1,4 @@
-/* No user database under WASI: nobody is found. */
+/* There is no user database under WASI: no user is found. */
 #ifndef BENCH_SHIM_PWD_H
 #define BENCH_SHIM_PWD_H
 

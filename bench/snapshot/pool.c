@@ -1,6 +1,6 @@
 /*
- * What pools cost: resets, visits by one thread and several, slots made anew, and whether memory
- * stays what it is over a million resets. Prints a table; see docs/explanation/snapshots.md. Times are medians;
+ * Measures pools: resets, visits by one thread and several, making a slot, and whether memory use
+ * stays the same over a million resets. Prints a table; see docs/explanation/snapshots.md. Times are medians;
  * throughput is for each second of processor time.
  */
 #include <pthread.h>

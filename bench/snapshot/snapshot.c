@@ -1,5 +1,5 @@
 /*
- * What snapshots cost, beside their targets, memcpy and making an instance anew. Prints a table;
+ * Measures snapshots beside their targets, memcpy and making a new instance. Prints a table;
  * see docs/explanation/snapshots.md. Times are medians.
  */
 #include <fcntl.h>
@@ -184,7 +184,7 @@ static void measure_clones(void) {
         wasm_module_delete(module);
         wasm_store_delete(store);
     }
-    row("  beside it: instantiating and filling 1 MiB anew", median(), "us", "");
+    row("  beside it: instantiating and filling 1 MiB", median(), "us", "");
     close_guest(&guest);
 }
 

@@ -30,7 +30,7 @@ struct file {
     size_t size;
 };
 
-/* What one load is done with. */
+/* The options of one load. */
 struct setting {
     const char *name;
     catnap_translation_t translation;
@@ -146,7 +146,7 @@ static struct load load_once(const struct user *user, const struct file *file) {
     return load;
 }
 
-/* What a warm start is held against: the same bytes from another file, and comparing them. */
+/* The lower bound of a warm start: reading the same bytes from another file and comparing them. */
 static struct load compare_once(const struct file *file) {
     static uint8_t chunk[131072];
     double wall = now_us(CLOCK_MONOTONIC), start = now_us(CLOCK_PROCESS_CPUTIME_ID);

@@ -13,8 +13,8 @@ void *cn_section_array(struct sections *s, uint32_t count, size_t size) {
     return items;
 }
 
-/* Makes room for `more` items behind `count`. What is outgrown stays in the arena: imports are few
- * beside what a module defines. */
+/* Makes room for `more` items behind `count`. An outgrown array stays in the arena: imports are few
+ * beside a module's own definitions. */
 static bool reserve(struct sections *s, void **items, size_t *room, uint32_t count, uint32_t more,
                     size_t size) {
     uint64_t need = (uint64_t)count + more;

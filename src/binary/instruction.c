@@ -39,7 +39,7 @@ static bool decode_opcode(struct decoder *d, struct instruction *in) {
     return cn_decode_need(d, info->feature, in->offset, info->name);
 }
 
-/* What became an index later and had to be a zero byte before. */
+/* A byte that must be 0 in modules without the feature that makes it an index. */
 static bool decode_zero(struct decoder *d) {
     uint32_t offset = cn_decode_offset(d);
     uint8_t byte;

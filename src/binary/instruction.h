@@ -1,12 +1,12 @@
-/* Decoding one instruction with all checks of the binary format (section 5.4), for whoever has no
- * reason to be faster: the validator's slow path, constant expressions, disassembly. */
+/* Decoding one instruction with all checks of the binary format (section 5.4), where speed
+ * does not matter: in the full validator, constant expressions and the disassembler. */
 #ifndef CN_BINARY_INSTRUCTION_H
 #define CN_BINARY_INSTRUCTION_H
 
 #include "binary/decode.h"
 #include "binary/opcodes.h"
 
-/* What the fields hold depends on the immediates of the opcode (enum immediate). */
+/* The meaning of the fields depends on the immediates of the opcode (enum immediate). */
 struct instruction {
     uint32_t opcode; /* enum opcode */
     uint32_t offset; /* in the module */

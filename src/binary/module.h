@@ -191,8 +191,8 @@ static inline const struct functype *module_func_type(const struct module *m, ui
  * final end. */
 struct span cn_module_body(const struct module *, uint32_t func);
 
-/* Who looks at bodies while the decoder finds them, when all that lies before them is decoded. What
- * it thinks of them it keeps to itself until the module is decoded. */
+/* Functions that the decoder calls as it finds bodies, when all sections before them are decoded. They
+ * report no errors: the watcher keeps its own until the module is decoded. */
 struct body_watcher {
     void (*begin)(void *env, struct module *, size_t code_bytes); /* of the whole section */
     void (*ready)(void *env, uint32_t end); /* functions before this one have their bodies */

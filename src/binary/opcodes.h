@@ -17,7 +17,7 @@ enum opcode {
 #include "binary/opcodes.def"
 };
 
-/* What follows an opcode in the binary. */
+/* The kinds of immediates, which follow an opcode in the binary. */
 enum immediate {
     IMM_NONE,
     IMM_BLOCK,         /* block type: s33 */

@@ -1,5 +1,5 @@
-/* What the files of the section decoder share: one function for each section of the binary format
- * (section 5.5), called with s->d.r spanning the section's content. */
+/* The state and the functions that the files of the section decoder share. Each section of the binary
+ * format (section 5.5) has a function, called with s->d.r spanning the section's content. */
 #ifndef CN_BINARY_SECTIONS_H
 #define CN_BINARY_SECTIONS_H
 
@@ -32,7 +32,7 @@ bool cn_decode_code_start(struct sections *);
 bool cn_decode_next_body(struct sections *);
 bool cn_decode_data_section(struct sections *);
 
-/* decode.c: the steps of decoding a module, for whoever gets it in pieces too. */
+/* decode.c: the steps of decoding a module, which stream.c takes one at a time. */
 bool cn_decode_preamble(struct decoder *);
 /* Reads the header of the next section, checks its place in the order, and narrows the reader to its
  * content. */
@@ -40,7 +40,7 @@ bool cn_decode_section_header(struct sections *, struct section *, uint8_t *plac
 bool cn_decode_section_content(struct sections *, struct section *);
 /* Whether the content ends where the section does. */
 bool cn_decode_section_end(struct sections *, const struct section *);
-/* What sections promise each other and may be missing. */
+/* Checks that counts in different sections agree, and that no section is missing that another one needs. */
 bool cn_decode_agreement(struct sections *);
 /* A module that nothing is decoded of. NULL and *error when memory is exhausted. */
 struct module *cn_module_new(struct alloc *, struct type_registry *, catnap_features_t,

@@ -4,8 +4,8 @@
 
 #include "binary/sections.h"
 
-/* So many bytes behind a body must have arrived before the watcher hears of it: whoever validates it
- * may read them, while others are being written. */
+/* So many bytes behind a body must have arrived before the watcher hears of it: its validator may read
+ * them, while later bytes are being written. */
 #define STREAM_SLACK 192u
 
 struct stream {

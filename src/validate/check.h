@@ -16,11 +16,11 @@ struct check {
     struct error error; /* of what lies before the bodies, when it failed */
 };
 
-/* What the decoder is to be told; refers to the check. */
+/* The watcher to give to the decoder; it refers to the check, which must outlive it. */
 struct body_watcher cn_check_watcher(struct check *);
 /* Whether something invalid was found so far. */
 bool cn_check_failed(struct check *);
-/* What was found, which must have been something; the check is over. */
+/* Ends a check that has failed, and copies its error. */
 void cn_check_stop(struct check *, struct error *);
 /* The verdict on a module that is decoded; the check is over. */
 bool cn_check_finish(struct check *, struct module *, struct error *);

@@ -85,7 +85,7 @@ static_assert(LENGTHS_READ_BEHIND <= REACH && LONGEST_READ <= REACH,
 #define ALL_OPERANDS (~UINT64_C(0))
 
 /*
- * What the byte behind an opcode may mean, in one word for each byte: the type of the local with that
+ * The meanings of the byte behind an opcode, in one word for each byte: the type of the local with that
  * index, the number of simple blocks that a label with that index needs, and faults: reasons for which an
  * instruction with such a byte is not taken. A fault that counts for an opcode is ORed to the number of blocks
  * that it needs. It has a bit above any such number, so that more seem to be needed than can be open,
@@ -128,7 +128,7 @@ struct row {
 };
 #define NEVER 0xFFFFu /* for `blocks`: the loop does not take this opcode */
 
-/* What a call does to the operands. */
+/* The effect of a call on the operands. */
 struct signature {
     uint64_t expected, mask;
     uint8_t pop, push; /* bits */
@@ -408,7 +408,7 @@ static bool turn_else(struct look *l) {
     return true;
 }
 
-/* What a branch to the label at *at carries. */
+/* Reads the label at *at, and the type of the operand that a branch to it carries, or 0. */
 static bool read_label(const struct look *l, const uint8_t **at, uint8_t *carried) {
     uint32_t label;
     if (!cn_u32_in_reach(at, &label) || label >= (size_t)(l->note - l->q->notes))
@@ -929,7 +929,7 @@ static bool knows_declarations(const struct module *m) {
     return true;
 }
 
-/* What a byte means as long as there are no locals. */
+/* The meanings of a byte, in a function without locals. */
 static uint64_t meaning_of(const struct module *m, uint32_t byte) {
     uint64_t meaning = NEEDS_BLOCKS(byte + 1) | FAULT_NO_LOCAL;
     if (byte != 0x40)

@@ -15,7 +15,7 @@ struct types cn_block_results(const struct validator *v, const struct block *blo
     return (struct types){ft_results(type), type->result_count};
 }
 
-/* What a branch to the block carries. */
+/* The types of the operands that a branch to the block carries. */
 static struct types label_types(const struct validator *v, const struct block *block) {
     return block->kind == BLOCK_LOOP ? cn_block_params(v, block) : cn_block_results(v, block);
 }

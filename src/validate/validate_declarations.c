@@ -1,4 +1,4 @@
-/* What a module declares outside its bodies (section 3.4). */
+/* Validates the declarations of a module outside its bodies (section 3.4). */
 #include <string.h>
 #include <xxhash.h>
 

@@ -2,8 +2,8 @@
  * The state of validating one function body: the algorithm of the specification's appendix, with a
  * stack of value types and a stack of open blocks, both on the heap and reused from body to body.
  *
- * Below the operands of each open block lies a mark, VT_BASE, that equals no type: whoever compares
- * the topmost types with those expected needs no other check for underflow.
+ * Below the operands of each open block lies a mark, VT_BASE, that equals no type: comparing the
+ * topmost types with those expected finds an underflow, too.
  */
 #ifndef CN_VALIDATE_VALIDATOR_H
 #define CN_VALIDATE_VALIDATOR_H
@@ -80,7 +80,7 @@ bool cn_pop_any(struct validator *, valtype *actual);
 bool cn_pop_types(struct validator *, struct types);
 /* Whether these types lie on top, without popping them. */
 bool cn_check_types(struct validator *, struct types);
-/* What comes next cannot be reached: the block's operands may be any. */
+/* Marks the rest of the block as unreachable: its operands may be any. */
 void cn_set_unreachable(struct validator *);
 
 /* validate_locals.c */

@@ -1,6 +1,6 @@
 /*
  * Bodies validated as they become known: at once by the caller or, when there are several threads,
- * in pieces of the module's order, each taken by whoever is free. Of the errors the one of the first
+ * in pieces of the module's order, each taken by the next free one. Of the errors the one of the first
  * function counts, so that the outcome is that of one thread.
  */
 #include <pthread.h>
@@ -43,7 +43,7 @@ struct workers {
 
     pthread_mutex_t mutex; /* guards what follows, while there are helpers */
     pthread_cond_t more;   /* `ready` or `closed` has changed */
-    uint32_t next;         /* the first function that nobody took */
+    uint32_t next;         /* the first function that is not taken */
     uint32_t ready;        /* the first whose body is not known */
     uint32_t end;          /* functions from here on do not matter: one before them is invalid */
     bool closed;           /* nothing more will be ready */
@@ -53,7 +53,7 @@ struct workers {
 /* ---- Each thread ---- */
 
 /* A module of less code is validated before the fast validator has made its tables. */
-#define LEAST_FOR_QUICK 4096u
+#define LEAST_FOR_FAST 4096u
 #define LONGEST_PAUSE 256u
 
 static bool make_worker(struct worker *worker, const struct module *m, size_t code_bytes) {
@@ -61,7 +61,7 @@ static bool make_worker(struct worker *worker, const struct module *m, size_t co
     worker->v = cn_make_validator(m, &worker->error);
     if (!worker->v)
         return false;
-    if (code_bytes < LEAST_FOR_QUICK || cn_fast_new(m, &worker->fast))
+    if (code_bytes < LEAST_FOR_FAST || cn_fast_new(m, &worker->fast))
         return true;
     cn_drop_validator(worker->v);
     return cn_fail_memory(&worker->error);

@@ -48,7 +48,7 @@ static inline uint64_t random_bits(struct random *r) {
 
 /* ---- Modules ---- */
 
-/* What a module for bodies has, besides functions of every type below, twice over. */
+/* The contents of a module for bodies, besides functions of every type below, twice over. */
 struct world {
     const char *name;
     catnap_features_t without; /* of WebAssembly 2.0 */
@@ -484,7 +484,7 @@ static inline uint8_t carried_by(const struct maker *g, uint32_t label) {
     return block->opcode == OP_loop ? 0 : block->result;
 }
 
-/* What is not reached: as if nothing were there, or the results; and seldom any operand. */
+/* Operands after an unconditional branch: none, or the results, and seldom any operand. */
 static inline void make_unreached(struct maker *g) {
     g->operand_count = innermost(g)->height;
     if (random_percent(g->r, 60))

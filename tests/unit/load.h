@@ -40,7 +40,7 @@ static inline struct module *load_in_place(struct loader *l, const uint8_t *byte
 }
 
 /* The status of loading a copy that ends where the bytes end, so that a sanitizer sees any read
- * beyond. What was allocated must be free again, and an error must say something. */
+ * beyond. All memory must be free again, and an error must have a message. */
 static inline catnap_status_t load(struct loader *l, const uint8_t *bytes, size_t size) {
     uint8_t *copy = malloc(size ? size : 1);
     assert_non_null(copy);

@@ -4,7 +4,7 @@
  * their kinds, types and labels, and all operands. Included instead of linking validate/fast.c, with
  * CATNAP_TINY_LIMITS or without.
  *
- * Whoever includes it defines DISAGREE(format, ...), which reports and does not return.
+ * The including file defines DISAGREE(format, ...), which reports and does not return.
  */
 #ifndef TESTS_LOCKSTEP_H
 #define TESTS_LOCKSTEP_H

@@ -113,7 +113,7 @@ static void functions_and_bodies_agree(void **state) {
     loader_destroy(&l);
 }
 
-/* What this version does not know yet is not broken: the feature is named. */
+/* A module of a later version is not malformed: the error names the feature. */
 static void features_of_later_versions_are_named(void **state) {
     (void)state;
     struct loader l;

@@ -1,4 +1,4 @@
-/* Input that is cut, changed, starved of memory, or large in one dimension. Whatever happens, there
+/* Input that is cut, changed, starved of memory, or large in one dimension. In each case there
  * must be an answer, all memory must come back, and the C stack must not grow with the module. */
 #include "loaded.h"
 
@@ -323,7 +323,7 @@ static void a_thousand_parameters_and_results(struct loader *l) {
         PUT(&f, 0x10, 0, 0x02, 1, 0x0B);
     PUT(&f, 0x0B);
     expect_large(l, &types, 1, &f, CATNAP_OK, NULL);
-    put(&f, 0); /* results that nobody takes pile up: four bytes for four thousand */
+    put(&f, 0); /* results that no instruction takes pile up: four bytes for four thousand */
     for (uint32_t i = 0; i < 100000; i++)
         PUT(&f, 0x02, 2, 0x00, 0x0B);
     put(&f, 0x0B);

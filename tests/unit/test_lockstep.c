@@ -121,7 +121,7 @@ static uint32_t judge_one(struct place *p, uint32_t func, const struct bytes *bo
 
 /* ---- Rows ---- */
 
-/* What the loop relies on in each row; opcodes that need more than a row have none. */
+/* The conditions on each row that the loop relies on; opcodes that need more than a row have none. */
 static void rows_are_whole(void **state) {
     (void)state;
     uint32_t taken = 0;

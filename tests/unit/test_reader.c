@@ -147,7 +147,7 @@ static void signed_numbers(void **state) {
     CHECK('S', s64);
 }
 
-/* What is written shortest or padded reads the same with and without checks. */
+/* Numbers in their shortest and in padded forms read the same with and without checks. */
 static void checked_and_unchecked_agree(void **state) {
     (void)state;
     uint64_t value = 1;

@@ -1,5 +1,5 @@
 /*
- * Recursion groups, canonical types and subtyping, compared with a simple twin on generated groups. The twin
+ * Recursion groups, canonical types and subtyping, compared with a simple model on generated groups. The model
  * has types as a module declares them and decides everything by unrolling: two types are equal when
  * their groups are equal, member by member, where references within the groups have equal positions and
  * others name equal types.
@@ -130,7 +130,7 @@ static void declare(struct world *w) {
     w->count = at;
 }
 
-/* ---- The twin ---- */
+/* ---- The model ---- */
 
 static bool same_type(const struct world *w, uint32_t a, uint32_t b);
 
