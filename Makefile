@@ -229,7 +229,7 @@ help:
 #:   format         clang-format over everything; format-check only tells
 #:   bytecode-reference
 #:                  renews docs/reference/bytecode.md; bytecode-reference-check only compares
-#:   lint           the table of rooms, clang-tidy and cppcheck
+#:   lint           the table of rooms, the reference of the bytecode, clang-tidy, cppcheck
 #: Variables
 #:   BUILD=DIR      where things are built (build)
 #:   CC=gcc-12      another compiler
