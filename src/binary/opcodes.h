@@ -68,7 +68,7 @@ enum op_flags {
     /* Straight code ends with it: another fuel block begins behind it. An `end` does so too, but only where
      * something branches to it. */
     OPF_ENDS = 1 << 3,
-    OPF_CALLS = 1 << 4, /* calls a function */
+    OPF_CALLS = 1 << 4, /* calls a function, and so ends straight code, too */
     OPF_BULK = 1 << 5,  /* pays fuel by its length, which is an operand */
     /* Can be interrupted half-way: three operands, the last of which is the length that is left. */
     OPF_PIECES = 1 << 6,

@@ -138,7 +138,7 @@ static void translate_by_opcode(struct translator *t, enum opcode opcode) {
         t->emit.exhausted = true;
     } else if (flags & OPF_NO_NEXT) {
         cn_go_dead(t);
-    } else if (flags & OPF_ENDS) {
+    } else if (flags & (OPF_ENDS | OPF_CALLS)) {
         cn_begin_fuel_block(t);
     }
 }
@@ -147,7 +147,8 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
     const struct rule *rule = &cn_rules[opcode];
     /* A number or vector, whose kind is its code, where there is a result. */
     enum slot_kind result = (enum slot_kind)cn_op_info[opcode].result;
-    CN_ASSERT(rule->kind == RULE_SPECIAL || !(cn_op_info[opcode].flags & (OPF_NO_NEXT | OPF_ENDS)));
+    CN_ASSERT(rule->kind == RULE_SPECIAL ||
+              !(cn_op_info[opcode].flags & (OPF_NO_NEXT | OPF_ENDS | OPF_CALLS)));
     switch ((enum rule_kind)rule->kind) {
     case RULE_SPECIAL:
         translate_by_opcode(t, opcode);

@@ -122,8 +122,11 @@ static void flags_fit(void **state) {
     for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {
         const struct op_info *info = &cn_op_info[op];
         unsigned flags = info->flags;
-        if (flags & (OPF_NO_NEXT | OPF_CALLS | OPF_BULK))
+        if (flags & (OPF_NO_NEXT | OPF_BULK))
             assert_true(flags & OPF_ENDS);
+        assert_int_equal((flags & OPF_CALLS) != 0, op == OP_call || op == OP_call_indirect);
+        if (flags & OPF_CALLS) /* which says so already */
+            assert_false(flags & OPF_ENDS);
         if (flags & OPF_PIECES)
             assert_true(flags & OPF_BULK);
         if ((flags & OPF_PIECES) && info->result != OPT_SPECIAL)
