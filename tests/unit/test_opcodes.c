@@ -1,5 +1,6 @@
 #include "build.h"
 
+#include "binary/instruction.h"
 #include "catnap.h"
 #include "opcode.h"
 
@@ -116,6 +117,37 @@ static void numbers_behind_prefixes_are_bounded(void **state) {
     assert_false(cn_read_opcode(&r, &opcode));
 }
 
+/* Immediates that the decoder reads have the length by which they are skipped once they are valid. */
+static void immediates_are_skipped_as_they_are_decoded(void **state) {
+    (void)state;
+    static const uint8_t some[] = {0x00, 0x01, 0x02, 0x08, 0x40, 0x70, 0x7F, 0x80, 0x81, 0xFF};
+    uint32_t x = 1;
+    for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {
+        uint32_t decoded = 0;
+        for (uint32_t round = 0; cn_op_info[op].name && round < 2000; round++) {
+            struct bytes b = {0};
+            struct error error;
+            struct instruction in;
+            put_opcode(&b, op);
+            for (uint32_t i = 0; i < 64; i++, x = x * 1103515245 + 12345)
+                put(&b, some[(x >> 16) % (round % 2 ? sizeof some : 4)]);
+            struct decoder d = {.r = {b.data, b.data + b.size},
+                                .base = b.data,
+                                .features = UINT64_MAX,
+                                .error = &error};
+            if (cn_decode_instruction(&d, &in)) {
+                const uint8_t *at = b.data;
+                assert_int_equal(cn_opcode_valid(&at), op);
+                cn_skip_immediates(&at, (enum opcode)op);
+                assert_ptr_equal(at, d.r.at);
+                decoded++;
+            }
+            free(b.data);
+        }
+        assert_true(!cn_op_info[op].name || decoded > 0);
+    }
+}
+
 /* Flags that contradict one another or what else a row says. */
 static void flags_fit(void **state) {
     (void)state;
@@ -150,6 +182,7 @@ int main(void) {
         cmocka_unit_test(features_have_names),
         cmocka_unit_test(opcodes_are_read),
         cmocka_unit_test(numbers_behind_prefixes_are_bounded),
+        cmocka_unit_test(immediates_are_skipped_as_they_are_decoded),
         cmocka_unit_test(flags_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
