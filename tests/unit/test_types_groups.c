@@ -320,7 +320,7 @@ static void check_contents(const struct world *w, uint32_t index) {
     }
 }
 
-static void equality_is_that_of_the_twin(void **state) {
+static void equality_is_that_of_the_model(void **state) {
     (void)state;
     size_t same = 0, other = 0;
     for (uint64_t seed = 0; seed < WORLDS; seed++) {
@@ -341,7 +341,7 @@ static void equality_is_that_of_the_twin(void **state) {
     assert_true(same > 1000 && other > 1000);
 }
 
-static void subtyping_is_that_of_the_twin(void **state) {
+static void subtyping_is_that_of_the_model(void **state) {
     (void)state;
     size_t yes = 0, extends = 0;
     for (uint64_t seed = 0; seed < WORLDS; seed++) {
@@ -362,7 +362,7 @@ static void subtyping_is_that_of_the_twin(void **state) {
 }
 
 /* Each number, abstract reference and defined type against each, nullable and not. */
-static void references_match_as_in_the_twin(void **state) {
+static void references_match_as_in_the_model(void **state) {
     (void)state;
     enum { MOST = (MOST_TYPES + SOME_TYPES) * 2 };
     for (uint64_t seed = 0; seed < WORLDS / 10; seed++) {
@@ -650,9 +650,9 @@ static void value_types_have_kinds_and_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equality_is_that_of_the_twin),
-        cmocka_unit_test(subtyping_is_that_of_the_twin),
-        cmocka_unit_test(references_match_as_in_the_twin),
+        cmocka_unit_test(equality_is_that_of_the_model),
+        cmocka_unit_test(subtyping_is_that_of_the_model),
+        cmocka_unit_test(references_match_as_in_the_model),
         cmocka_unit_test(types_go_when_nothing_refers_to_them),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(a_large_group_may_fail),
