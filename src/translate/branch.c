@@ -123,11 +123,10 @@ static void emit_return_one(struct translator *t) {
         uint64_t *at = cn_emit_plain(t, BC_return_k, 3);
         at[1] = cn_fields(to, 0, 0, 0);
         at[2] = value->constant;
-    } else if (value->where == TEMP && cn_can_accumulate(&t->emit, value->home)) {
+    } else if (value->where == TEMP && cn_accumulate(&t->emit, value->home)) {
         enum bytecode bytecode = value->kind == KIND_F64   ? BC_return_f64
                                  : value->kind == KIND_F32 ? BC_return_f32
                                                            : BC_return_a;
-        cn_accumulate(&t->emit);
         cn_emit_plain(t, bytecode, 2)[1] = cn_fields(to, 0, 0, 0);
     } else {
         int32_t from = cn_narrow(&t->emit, slot_of(t, value), false, 0);

@@ -210,15 +210,23 @@ void cn_emit_pin_const(struct emitter *e, int32_t pin, uint64_t value) {
 
 /* ---- the accumulator and retargeting ---- */
 
-bool cn_can_accumulate(const struct emitter *e, int32_t slot) {
-    return e->last.cell != NO_CELL && e->last.slot == slot && !e->last.in_local &&
-           e->last.to_acc != BC_NONE;
+/* The instruction of `p` with a destination of another class; BC_NONE: this build has none. */
+static enum bytecode with_destination(const struct producer *p, enum operand_class class_) {
+    struct operand_form form = p->form;
+    form.d = (uint8_t)class_;
+    return cn_find_in_row(p->row, form);
 }
 
-void cn_accumulate(struct emitter *e) {
-    cn_emit_replace(e, e->last.cell, e->last.to_acc);
+bool cn_accumulate(struct emitter *e, int32_t slot) {
+    if (e->last.cell == NO_CELL || e->last.slot != slot || e->last.in_local)
+        return false;
+    enum bytecode bytecode = with_destination(&e->last, CLASS_A);
+    if (bytecode == BC_NONE)
+        return false;
+    cn_emit_replace(e, e->last.cell, bytecode);
     e->before = e->last;
     e->last.cell = NO_CELL;
+    return true;
 }
 
 bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
@@ -239,9 +247,7 @@ static enum bytecode to_pin(const struct emitter *e, int32_t slot) {
     const struct producer *p = &e->last;
     if (p->cell == NO_CELL || !p->in_local || p->slot != slot || p->end != e->count || e->exhausted)
         return BC_NONE;
-    struct operand_form form = p->form;
-    form.d = slot == FRAME_PIN_P ? CLASS_P : CLASS_Q;
-    return cn_find_in_row(p->row, form);
+    return with_destination(p, slot == FRAME_PIN_P ? CLASS_P : CLASS_Q);
 }
 
 void cn_sync_pin(struct emitter *e, int32_t slot) {

@@ -29,7 +29,6 @@ struct producer {
     /* The instruction in decoded form, to find the one with another destination: */
     uint32_t row; /* of the lookup: an operation or a fusion; DO_NONE: there is no other */
     struct operand_form form;
-    enum bytecode to_acc;   /* the one with the accumulator as destination; BC_NONE: none */
     enum operation compare; /* the operation when it is a comparison; DO_NONE: not one */
     struct operand a, b;    /* of a comparison, of the first of a pair; a: of a load */
     /* For fuse.c, to make it the first of a pair, whose a is in a slot or the accumulator, and b in a
@@ -146,23 +145,19 @@ static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, uin
     e->last.cell = NO_CELL;
     if (e->wide_to || e->exhausted)
         return;
-    struct operand_form to_acc = form;
-    to_acc.d = CLASS_A;
     e->last = (struct producer){
         .cell = cell,
         .end = (uint32_t)e->count,
         .slot = to,
         .row = row,
         .form = form,
-        .to_acc = cn_find_in_row(row, to_acc),
         .offset = e->offset,
         .fuel_so_far = e->fuel_cost,
     };
 }
-/* Whether the value in `slot` was just produced and the accumulator may carry it. */
-bool cn_can_accumulate(const struct emitter *, int32_t slot);
-/* Makes it so: the latest producer writes the accumulator instead of its slot. */
-void cn_accumulate(struct emitter *);
+/* Makes the latest producer write the accumulator instead of `slot`. False when it did not produce the value in
+ * that slot, or has no such instruction. */
+bool cn_accumulate(struct emitter *, int32_t slot);
 /* Makes the latest instruction write to another slot; false when it is not the producer of `from`. */
 bool cn_retarget(struct emitter *, int32_t from, int32_t to);
 /* After a pinned local was written in whatever way: its register takes it over, if it has not. */

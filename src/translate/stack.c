@@ -211,9 +211,8 @@ int32_t cn_in_narrow_slot(struct translator *t, const struct value *value, unsig
 struct operand cn_as_operand(struct translator *t, const struct value *value) {
     if (value->where == CONST)
         return (struct operand){CLASS_K, 0, value->constant};
-    if (value->where == TEMP && cn_can_accumulate(&t->emit, value->home)) {
+    if (value->where == TEMP && cn_accumulate(&t->emit, value->home)) {
         CN_ASSERT(t->live);
-        cn_accumulate(&t->emit);
         return (struct operand){CLASS_A, 0, 0};
     }
     return cn_in_pin_or_slot(t, slot_of(t, value));

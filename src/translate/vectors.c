@@ -5,10 +5,7 @@
 #include "translate/pass.h"
 
 static enum operand_class take_accumulator(struct translator *t, const struct value *value) {
-    if (value->where != TEMP || !cn_can_accumulate(&t->emit, value->home))
-        return CLASS_S;
-    cn_accumulate(&t->emit);
-    return CLASS_A;
+    return value->where == TEMP && cn_accumulate(&t->emit, value->home) ? CLASS_A : CLASS_S;
 }
 
 static void exchange_values(struct value *values) {
@@ -27,9 +24,11 @@ static void choose_classes(struct translator *t, const struct rule *rule, struct
     case VECTOR_DESTINATIONS:
         break;
     case VECTOR_COMM:
-        if (values[1].where == TEMP && cn_can_accumulate(&t->emit, values[1].home))
+        classes[0] = take_accumulator(t, &values[1]);
+        if (classes[0] == CLASS_A)
             exchange_values(values);
-        classes[0] = take_accumulator(t, &values[0]);
+        else
+            classes[0] = take_accumulator(t, &values[0]);
         break;
     case VECTOR_ANY:
         classes[0] = take_accumulator(t, &values[0]);
