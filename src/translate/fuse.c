@@ -44,17 +44,19 @@ static struct operand_form pair_form(const struct producer *p, struct operand ot
                                  .checks = p->is_load && p->explicit_};
 }
 
-/* Takes the instruction of `p` back and emits the pair in its place, but for its operands. */
+/* Takes the instruction of `p` back and emits the pair in its place, but for its operands. NULL: there is no such
+ * pair, and nothing was changed. */
 static uint64_t *emit_pair(struct emitter *e, const struct producer *p, enum operation second,
                            struct operand_form form, int32_t to, bool vector) {
-    uint32_t row = cn_pair_row(p->first, second);
-    enum bytecode bytecode = cn_find_in_row(row, form);
+    enum bytecode bytecode = cn_find_pair(p->first, second, form);
+    if (bytecode == BC_NONE)
+        return NULL;
     cn_emit_rollback(e, p->cell);
     uint32_t cell = (uint32_t)e->count;
     int32_t target = cn_to_begin(e, to, vector);
     uint64_t *at = cn_emit(e, bytecode, cn_bytecode_cells[bytecode]);
     at[1] = cn_fields(target, 0, 0, 0);
-    cn_produced(e, cell, to, row, form);
+    cn_produced(e, cell, to, cn_pair_row(p->first, second), form);
     return at;
 }
 
@@ -91,10 +93,10 @@ bool cn_fuse_bin(struct emitter *e, enum operation second, bool x_right, int32_t
         return false;
     struct producer p = e->last;
     struct operand_form form = pair_form(&p, other, x_right && !cn_commutes(second));
-    if (cn_find_pair(p.first, second, form) == BC_NONE)
+    uint64_t *at = emit_pair(e, &p, second, form, to, false);
+    if (!at)
         return false;
     bool wide = cn_has_wide_constants(second);
-    uint64_t *at = emit_pair(e, &p, second, form, to, false);
     if (!p.is_load) {
         put_two(at, &p, other, wide);
         return true;
@@ -114,9 +116,9 @@ bool cn_fuse_load(struct emitter *e, enum operation load, bool explicit_, int32_
     struct producer p = e->last;
     struct operand_form form = {
         .a = (uint8_t)p.a.class_, .b = (uint8_t)p.b.class_, .checks = explicit_};
-    if (cn_find_pair(p.first, load, form) == BC_NONE)
-        return false;
     uint64_t *at = emit_pair(e, &p, load, form, to, cn_is_vector(load));
+    if (!at)
+        return false;
     at[1] |= cn_fields_w(0, slot_field(p.a), offset);
     at[2] = half(p.b);
     return true;
@@ -130,10 +132,11 @@ bool cn_fuse_vector(struct emitter *e, enum operation second, int32_t x, int32_t
         return false;
     struct producer p = e->last;
     struct operand_form form = pair_form(&p, (struct operand){CLASS_S, other, 0}, false);
-    if (cn_find_pair(p.first, second, form) == BC_NONE ||
-        (p.is_load && p.load_offset > UINT16_MAX))
+    if (p.is_load && p.load_offset > UINT16_MAX)
         return false;
     uint64_t *at = emit_pair(e, &p, second, form, to, vector);
+    if (!at)
+        return false;
     at[1] |= p.is_load ? cn_fields(0, slot_field(p.a), other, (int32_t)p.load_offset)
                        : cn_fields(0, slot_field(p.a), slot_field(p.b), other);
     if (p.is_load)
