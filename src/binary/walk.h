@@ -59,8 +59,8 @@ static inline bool cn_read_opcode(struct reader *r, uint32_t *opcode) {
 
 /* The same for validated bytes. */
 static inline enum opcode cn_opcode_valid(const uint8_t **at) {
-    const struct opcode_prefix prefix = cn_prefix(**at);
     uint32_t number = *(*at)++;
+    const struct opcode_prefix prefix = cn_prefix((uint8_t)number);
     if (prefix.byte)
         number = prefix.first + cn_u32_valid(at);
     return (enum opcode)number;

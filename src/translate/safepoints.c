@@ -81,9 +81,9 @@ static struct probe *find_probe(const struct probes *probes, const struct probe 
 
 struct probe *cn_note_safepoint(struct translator *t, enum safepoint safepoint, uint32_t offset) {
     const struct probes *probes = t->emit.map ? t->emit.map->probes : NULL;
-    struct probe key = {.safepoint = safepoint, .offset = offset, .cell = (uint32_t)t->emit.count};
     if (!probes || t->emit.exhausted || (probes->by_cell && safepoint == SAFEPOINT_INSTRUCTION))
         return NULL;
+    struct probe key = {.safepoint = safepoint, .offset = offset, .cell = (uint32_t)t->emit.count};
     struct probe *probe = find_probe(probes, &key);
     if (!probe || probe->found)
         return NULL;

@@ -136,10 +136,11 @@ static void translate_by_opcode(struct translator *t, enum opcode opcode) {
     if (!known) {
         t->unknown = cn_op_info[opcode].name;
         t->emit.exhausted = true;
-    } else if (flags & OPF_NO_NEXT) {
-        cn_go_dead(t);
-    } else if (flags & (OPF_ENDS | OPF_CALLS)) {
-        cn_begin_fuel_block(t);
+    } else if (unlikely(flags & (OPF_NO_NEXT | OPF_ENDS | OPF_CALLS))) {
+        if (flags & OPF_NO_NEXT)
+            cn_go_dead(t);
+        else
+            cn_begin_fuel_block(t);
     }
 }
 
