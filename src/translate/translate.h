@@ -82,7 +82,6 @@ struct source_map_entry *cn_source_map_find(const struct source_map *, uint32_t 
  * does not allow it, or, with CATNAP_INTERRUPTED, when `asker` (or NULL) has been asked to stop. Freed
  * with cn_free(module->alloc, code, code->size). The time it takes is linear in the bytes of the body, the
  * number of its locals and the cells of the code. */
-struct machine;
 struct code *cn_translate(struct module *, uint32_t func, struct span body,
                           const struct translation_config *, const struct interrupt *asker,
                           struct source_map *, struct error *);

@@ -102,6 +102,14 @@ static bool translate_step(struct translator *t, uint32_t global) {
     return true;
 }
 
+/* Notes the instruction at `cell`, just emitted, as one that a local.set may retarget, and ends it. */
+static void end_retargetable(struct translator *t, uint32_t cell, int32_t home) {
+    if (!t->emit.wide_to && !t->emit.exhausted)
+        t->emit.last =
+            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
+    cn_to_end(&t->emit);
+}
+
 void cn_translate_global_get(struct translator *t) {
     uint32_t index = cn_u32_valid(&t->at);
     CN_ASSERT(index < t->module->global_count);
@@ -113,10 +121,7 @@ void cn_translate_global_get(struct translator *t) {
     uint32_t cell = (uint32_t)t->emit.count;
     cn_emit_plain(t, is_wide(kind) ? BC_global_get2 : BC_global_get, 2)[1] =
         cn_fields_w(to, 0, index);
-    if (!t->emit.wide_to && !t->emit.exhausted) /* a local.set may take it directly */
-        t->emit.last =
-            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
-    cn_to_end(&t->emit);
+    end_retargetable(t, cell, home);
     cn_push_temp(t, kind);
 }
 
@@ -129,14 +134,6 @@ void cn_translate_global_set(struct translator *t) {
     int32_t from = cn_in_narrow_slot(t, &value, 0);
     cn_emit_plain(t, is_wide((enum slot_kind)value.kind) ? BC_global_set2 : BC_global_set, 2)[1] =
         cn_fields_w(from, 0, index);
-}
-
-/* Notes the instruction at `cell` as one that a local.set may retarget. */
-static void can_retarget(struct translator *t, uint32_t cell, int32_t home) {
-    if (!t->emit.wide_to && !t->emit.exhausted)
-        t->emit.last =
-            (struct producer){.cell = cell, .end = (uint32_t)t->emit.count, .slot = home};
-    cn_to_end(&t->emit);
 }
 
 /* Between values of which at least one is a constant. */
@@ -158,7 +155,7 @@ static bool select_constants(struct translator *t, const struct value *first,
     at[2] = k1 ? first->constant : second->constant;
     if (k1 && k2)
         at[3] = second->constant;
-    can_retarget(t, cell, home);
+    end_retargetable(t, cell, home);
     cn_push_temp(t, (enum slot_kind)first->kind);
     return true;
 }
@@ -183,6 +180,6 @@ void cn_translate_select(struct translator *t) {
                   : c.class_ == CLASS_A ? BC_select_a
                                         : BC_select_s,
                   2)[1] = cn_fields(to, a, b, c_slot);
-    can_retarget(t, cell, home);
+    end_retargetable(t, cell, home);
     cn_push_temp(t, (enum slot_kind)first.kind);
 }
