@@ -66,7 +66,7 @@ static uint32_t label_slots(const struct control *c) {
 
 static bool moves_as_one(const struct translator *t, const struct control *target) {
     return label_arity(target) > 1 &&
-           (label_slots(target) > MOVED_ONE_BY_ONE || next_home(t) > NARROW_LIMIT);
+           (label_slots(target) > MOVED_ONE_BY_ONE || !cn_is_narrow(next_home(t)));
 }
 
 /* Before a branch: many label values go home, once for all the branches that may carry them, since
@@ -175,7 +175,7 @@ static bool ends_function(const struct translator *t, const struct control *c, i
     } else if (c->result_count != t->type->result_count) {
         return false;
     }
-    return at >= t->closing && t->type->result_slots <= 1 && *result <= INT16_MAX;
+    return at >= t->closing && t->type->result_slots <= 1 && cn_is_narrow(*result);
 }
 
 /* Makes the jump at `cell`, to a label where the function ends, the return itself. */

@@ -74,12 +74,8 @@ void cn_emit_label(struct emitter *e) {
 
 /* ---- wide operands ---- */
 
-static bool is_narrow(int32_t slot) {
-    return slot <= NARROW_LIMIT;
-}
-
 int32_t cn_narrow(struct emitter *e, int32_t slot, bool vector, unsigned which) {
-    if (is_narrow(slot))
+    if (cn_is_narrow(slot))
         return slot;
     if (!e->scratch) {
         e->needs_scratch = true;
@@ -135,7 +131,7 @@ static bool joins_move(struct emitter *e, enum bytecode second, int32_t o2, int3
 }
 
 static bool joins_copy(struct emitter *e, int32_t to, int32_t from) {
-    if (!is_narrow(to) || !is_narrow(from) || !joins_move(e, BC_copy, to, from))
+    if (!cn_is_narrow(to) || !cn_is_narrow(from) || !joins_move(e, BC_copy, to, from))
         return false;
     cn_to_begin(e, to, false);
     return true;
@@ -155,7 +151,7 @@ void cn_emit_copy(struct emitter *e, int32_t to, int32_t from, bool vector) {
 /* Likewise two constants. */
 static bool joins_const(struct emitter *e, int32_t to, uint32_t value) {
     enum bytecode both = cn_join_move(e, BC_const32);
-    if (both == BC_NONE || !is_narrow(to))
+    if (both == BC_NONE || !cn_is_narrow(to))
         return false;
     uint64_t first = e->cells[e->move.cell + 1];
     struct producer last = e->last;
@@ -188,7 +184,7 @@ void cn_emit_const(struct emitter *e, int32_t to, uint64_t value, bool wide_type
 void cn_emit_pin_copy(struct emitter *e, int32_t pin, int32_t from) {
     enum bytecode bytecode = pin == FRAME_PIN_P ? BC_set_p : BC_set_q;
     e->wide_to = 0;
-    if (is_narrow(from) && joins_move(e, bytecode, from, 0)) {
+    if (cn_is_narrow(from) && joins_move(e, bytecode, from, 0)) {
         e->last.cell = NO_CELL;
         return;
     }
@@ -231,7 +227,7 @@ bool cn_accumulate(struct emitter *e, int32_t slot) {
 
 bool cn_retarget(struct emitter *e, int32_t from, int32_t to) {
     if (e->last.cell == NO_CELL || e->last.slot != from || e->last.in_local ||
-        e->last.end != e->count || !is_narrow(to))
+        e->last.end != e->count || !cn_is_narrow(to))
         return false;
     if (!e->exhausted) {
         uint64_t *fields = &e->cells[e->last.cell + 1];

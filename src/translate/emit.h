@@ -13,6 +13,10 @@
 #define NARROW_LIMIT                                                                               \
     INT16_MAX /* slots above need more than the 16 bits of a field: wide operands */
 
+static inline bool cn_is_narrow(int32_t slot) {
+    return slot <= NARROW_LIMIT;
+}
+
 /* Where an operand is: its class, its slot unless it is a constant (also of a pin), and the constant. */
 struct operand {
     enum operand_class class_;
@@ -105,7 +109,7 @@ static inline int32_t cn_to_begin(struct emitter *e, int32_t slot, bool vector) 
     if (slot == e->last.slot)
         e->last.cell = NO_CELL; /* what it produced is written over */
     e->wide_to = 0;
-    return slot <= NARROW_LIMIT ? slot : cn_wide_begin(e, slot, vector);
+    return cn_is_narrow(slot) ? slot : cn_wide_begin(e, slot, vector);
 }
 static inline void cn_to_end(struct emitter *e) {
     if (e->wide_to)

@@ -12,11 +12,8 @@
  *     ... and branch     | o0 a |  | w by | xlo c | xhi b or offset |
  */
 
-static bool fits_slot(int32_t slot) {
-    return slot <= NARROW_LIMIT;
-}
 static bool fits_operand(struct operand o) {
-    return o.class_ != CLASS_S || fits_slot(o.slot);
+    return o.class_ != CLASS_S || cn_is_narrow(o.slot);
 }
 
 /* The latest instruction, when it can be taken back as the first of a pair that produces `x`. */
@@ -89,7 +86,7 @@ static void put_two(uint64_t *at, const struct producer *p, struct operand other
 
 bool cn_fuse_bin(struct emitter *e, enum operation second, bool x_right, int32_t x, int32_t to,
                  struct operand other) {
-    if (!is_first(e, x) || !fits_slot(to) || !fits_operand(other))
+    if (!is_first(e, x) || !cn_is_narrow(to) || !fits_operand(other))
         return false;
     struct producer p = e->last;
     struct operand_form form = pair_form(&p, other, x_right && !cn_commutes(second));
@@ -111,7 +108,7 @@ bool cn_fuse_bin(struct emitter *e, enum operation second, bool x_right, int32_t
 
 bool cn_fuse_load(struct emitter *e, enum operation load, bool explicit_, int32_t x, int32_t to,
                   uint32_t offset) {
-    if (!is_first(e, x) || e->last.is_load || !fits_slot(to))
+    if (!is_first(e, x) || e->last.is_load || !cn_is_narrow(to))
         return false;
     struct producer p = e->last;
     struct operand_form form = {
@@ -128,7 +125,7 @@ bool cn_fuse_load(struct emitter *e, enum operation load, bool explicit_, int32_
 
 bool cn_fuse_vector(struct emitter *e, enum operation second, int32_t x, int32_t other, int32_t to,
                     bool vector) {
-    if (!is_first(e, x) || !fits_slot(to) || !fits_slot(other))
+    if (!is_first(e, x) || !cn_is_narrow(to) || !cn_is_narrow(other))
         return false;
     struct producer p = e->last;
     struct operand_form form = pair_form(&p, (struct operand){CLASS_S, other, 0}, false);
@@ -151,7 +148,7 @@ bool cn_fuse_vector(struct emitter *e, enum operation second, int32_t x, int32_t
 static bool fits_half(struct operand o, bool wide) {
     if (o.class_ == CLASS_K)
         return !wide || (int64_t)o.constant == (int32_t)(int64_t)o.constant;
-    return o.class_ == CLASS_S && fits_slot(o.slot);
+    return o.class_ == CLASS_S && cn_is_narrow(o.slot);
 }
 
 static uint32_t emit_branch_pair(struct emitter *e, const struct producer *p,
@@ -305,7 +302,7 @@ static bool jumps_after_move(struct emitter *e, uint32_t *cell) {
 static bool jumps_after_add(struct emitter *e, uint32_t *cell) {
     struct producer p = e->last;
     if (p.cell == NO_CELL || p.end != e->count || p.is_load || e->exhausted ||
-        !fits_slot(p.slot) || !fits_operand(p.a) || !fits_operand(p.b))
+        !cn_is_narrow(p.slot) || !fits_operand(p.a) || !fits_operand(p.b))
         return false;
     enum operand_class to = pin_of(e, p.slot);
     struct operand_form form = {.d = (uint8_t)to, .a = (uint8_t)p.a.class_, .b = (uint8_t)p.b.class_};

@@ -159,7 +159,7 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
 /* Interrupted half-way, bulk instructions put what is left into their operands. These must be at home
  * for that, and not be copies in scratch slots. */
 static bool is_divisible(const struct translator *t) {
-    return t->config->interruptible && next_home(t) <= NARROW_LIMIT;
+    return t->config->interruptible && cn_is_narrow(next_home(t));
 }
 
 /* Before an instruction that is itself a safepoint. Constants go to their slots first, perhaps together with

@@ -375,7 +375,7 @@ static int32_t find_cleared(const struct translator *t, int32_t *fours) {
         end = after > end ? after : end;
     }
     /* The field has 16 bits: a start beyond them is replaced by the first local. */
-    first = first <= INT16_MAX ? first : first_local_slot(t);
+    first = cn_is_narrow(first) ? first : first_local_slot(t);
     *fours = end > first ? (end - first + 3) / 4 : 0;
     CN_ASSERT(*fours >= 0 && (*fours == 0 || first >= FRAME_PIN_P));
     return first;

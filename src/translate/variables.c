@@ -83,7 +83,7 @@ static bool translate_step(struct translator *t, uint32_t global) {
     if (bytecode == BC_NONE)
         return false;
     int32_t slot = step.local == NO_LINK ? next_home(t) : t->locals[step.local].slot;
-    if (slot > INT16_MAX)
+    if (!cn_is_narrow(slot))
         return false;
     t->at = step.end;
     CN_ASSERT(t->at <= t->end);
