@@ -52,7 +52,7 @@ struct operation {
 /* A row of the lookup: an operation, or two that are fused. */
 struct row {
     const struct operation *first, *second; /* second: NULL unless fused */
-    bool wide;                              /* its result, or what it stores, is a vector */
+    bool vector;                            /* its result, or what it stores, is a vector */
 };
 
 #define MOST_FIELDS 10

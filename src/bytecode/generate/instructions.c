@@ -517,8 +517,6 @@ static void make_operation(struct bytecode *b, unsigned row, const struct operat
         break;
     case VECTOR_:
     case VTEST_:
-        make_all(b, row, o, make_vector, o->forms);
-        break;
     case VSHUFFLE_:
         make_all(b, row, o, make_vector, o->forms);
         break;
@@ -661,12 +659,6 @@ static void make_load_pair(struct bytecode *b, unsigned row, const struct fusion
 
 /* ---- fusions with branches ---- */
 
-/* The branch's condition; e->reversed: the operand stands on the left. */
-static const char *condition(const struct operation *branch, bool reversed, const char *x,
-                             const char *c) {
-    return second_of(branch, reversed, x, c);
-}
-
 /* A comparison that commutes has no reversed form. */
 static bool is_idle(const struct operation *branch, bool reversed) {
     return reversed && !strcmp(branch->forms, "COMM");
@@ -674,7 +666,7 @@ static bool is_idle(const struct operation *branch, bool reversed) {
 
 static void branch_synopsis(struct instruction *i, const struct operation *branch, bool reversed,
                             const char *x, const char *c) {
-    synopsis(i, NULL, formatted("branch by w if %s", condition(branch, reversed, x, c)));
+    synopsis(i, NULL, formatted("branch by w if %s", second_of(branch, reversed, x, c)));
 }
 
 static void make_pair_branch(struct bytecode *b, unsigned row, const struct operation *first,
@@ -694,7 +686,7 @@ static void make_pair_branch(struct bytecode *b, unsigned row, const struct oper
     branch_field(i);
     text("uint32_t a = %s, b = %s;", a_value, b_value);
     text("uint32_t x = (%s), c = %s;", first->expression, c_value);
-    text("BRANCH_WHEN((%s), 3);", condition(branch, reversed, "x", "c"));
+    text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
     branch_synopsis(i, branch, reversed,
                     formatted("(%s)", substitute(first->expression, "a", shown(a, AT_O0, "I32"),
                                                  "b", shown(bb, AT_XHI, "I32"), NULL)),
@@ -722,7 +714,7 @@ static void make_load_branch(struct bytecode *b, unsigned row, const struct oper
     text("uint32_t x;");
     text("READ_%c(%s, x, address);", checks ? 'e' : 'g', load->access);
     text("uint32_t c = %s;", c_value);
-    text("BRANCH_WHEN((%s), 3);", condition(branch, reversed, "x", "c"));
+    text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
     branch_synopsis(i, branch, reversed,
                     formatted("(%s at %s + xhi)", load->access, shown(a, AT_O0, "I32")),
                     shown(c, AT_XLO, "I32"));
@@ -759,11 +751,11 @@ static void make_step(struct bytecode *b, unsigned row, const struct operation *
     text("%s x = %s + %s;", c_type(type), value_of(type, d, AT_O0), step_value(type, add, AT_XHI));
     put(d, type, "x");
     text("%s c = %s;", c_type(type), step_value(type, c, AT_XLO));
-    text("STEP_BRANCH_WHEN((%s), 3);", condition(branch, reversed, "x", "c"));
+    text("STEP_BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
     const char *local = shown(d, AT_O0, type);
     synopsis(i, NULL,
              formatted("%s += %s; branch by w if %s", local, shown(add, AT_XHI, type),
-                       condition(branch, reversed, local, shown(c, AT_XLO, type))));
+                       second_of(branch, reversed, local, shown(c, AT_XLO, type))));
     end();
 }
 
@@ -927,8 +919,8 @@ static unsigned slots_named(const char *text) {
                                       : (unsigned)atoi(text + 1);
 }
 
-static bool begins(const char *token, size_t length, const char *with) {
-    return length == strlen(with) && !memcmp(token, with, length);
+static bool is_word(const char *token, size_t length, const char *word) {
+    return length == strlen(word) && !memcmp(token, word, length);
 }
 
 /* One field of the notation that operations.def explains. */
@@ -942,23 +934,23 @@ static void parse_field(struct instruction *i, const char *token, size_t length,
     if (*token == '=')
         token++, length--;
     flags |= access;
-    if (begins(token, length, "acc"))
+    if (is_word(token, length, "acc"))
         add_field(i, FIELD_ACC, AT_NOWHERE, 0, flags, "");
-    else if (begins(token, length, "facc"))
+    else if (is_word(token, length, "facc"))
         add_field(i, FIELD_FACC, AT_NOWHERE, 0, flags, "");
-    else if (begins(token, length, "p"))
+    else if (is_word(token, length, "p"))
         add_field(i, FIELD_P, AT_NOWHERE, 0, flags, "");
-    else if (begins(token, length, "q"))
+    else if (is_word(token, length, "q"))
         add_field(i, FIELD_Q, AT_NOWHERE, 0, flags, "");
-    else if (begins(token, length, "->w"))
+    else if (is_word(token, length, "->w"))
         branch_field(i);
-    else if (begins(token, length, "+w"))
+    else if (is_word(token, length, "+w"))
         add_field(i, FIELD_FRAME, AT_W, 0, flags, "frame");
-    else if (begins(token, length, "table:2") || begins(token, length, "table:3"))
+    else if (is_word(token, length, "table:2") || is_word(token, length, "table:3"))
         add_field(i, FIELD_TABLE, token[6] == '2' ? AT_X : AT_Y, 0, flags, "table");
-    else if (begins(token, length, "type:x"))
+    else if (is_word(token, length, "type:x"))
         add_field(i, FIELD_TYPE, AT_X, 0, flags, "type");
-    else if (begins(token, length, "func:x"))
+    else if (is_word(token, length, "func:x"))
         add_field(i, FIELD_FUNC, AT_X, 0, flags, "function");
     else if (*token == '#')
         number(i, at_named(token + 1, length - 1, all), "");

@@ -189,7 +189,7 @@ static void write_flags(FILE *out, const struct bytecode *b) {
         bool wide = !strcmp(o->type, "I64") || !strcmp(o->type, "F64");
         fprintf(out, "    [DO_%s] = 0%s%s%s,\n", o->name, commutes ? " | OPERATION_COMMUTES" : "",
                 wide ? " | OPERATION_WIDE_CONSTANT" : "",
-                b->rows[r].wide ? " | OPERATION_VECTOR" : "");
+                b->rows[r].vector ? " | OPERATION_VECTOR" : "");
     }
     fprintf(out, "};\n\n");
 }
