@@ -127,15 +127,14 @@ static bool is_call(const struct instruction *i) {
     return find_field(i, FIELD_FRAME) != NULL;
 }
 
-static bool is_prologue(enum bytecode bytecode) {
-    return bytecode == BC_clear_4 || bytecode == BC_clear_8 || bytecode == BC_clear_n ||
-           bytecode == BC_enter_0 || bytecode == BC_enter_4 || bytecode == BC_enter_8 ||
-           bytecode == BC_enter_n;
-}
-
 static bool is_enter(enum bytecode bytecode) {
     return bytecode == BC_enter_0 || bytecode == BC_enter_4 || bytecode == BC_enter_8 ||
            bytecode == BC_enter_n;
+}
+
+static bool is_prologue(enum bytecode bytecode) {
+    return bytecode == BC_clear_4 || bytecode == BC_clear_8 || bytecode == BC_clear_n ||
+           is_enter(bytecode);
 }
 
 /* Two moves, or a move and a call, of which the second may read what the first wrote. */
