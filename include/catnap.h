@@ -859,7 +859,7 @@ WASM_API_EXTERN uint32_t catnap_store_checkpoints(const wasm_store_t *);
 /* Instances of one module that are kept and used again, by any number of threads. A slot is a store
  * with an instance in it and a checkpoint of what both were when they were ready; resetting a slot
  * is a rollback to that. From acquiring it to releasing it, a slot and all that lives in its store
- * belong to one thread. docs/explanation/snapshots.md tells which settings suit whom. */
+ * belong to one thread. docs/how-to/executor.md has settings for usual cases. */
 typedef struct catnap_pool_t catnap_pool_t;
 typedef struct catnap_pool_slot_t catnap_pool_slot_t;
 
