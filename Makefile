@@ -93,7 +93,7 @@ $(BUILD)/catnap: $(CLI_OBJECTS) $(BUILD)/libcatnap.a
 $(BUILD)/spec-runner: $(BUILD)/spec-tests/main.o $(SPEC_OBJECTS) $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ -ljson-c $(LIBS)
 
-# Objects are made anew when the compiler or a flag is another one than last time.
+# Objects are built again when the compiler or a flag has changed.
 FLAGS := $(CC) $(cppflags) $(cflags) $(ldflags) $(CLI_CPPFLAGS) $(shell $(CC) --version | head -n 1)
 .PHONY: FORCE
 $(BUILD)/flags: FORCE

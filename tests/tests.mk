@@ -68,7 +68,7 @@ bench: $(BUILD)/catnap
 $(BUILD)/bench/validate: $(BUILD)/bench/validate.o $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
 
-# What a call across the border costs.
+# Costs of calls between host and guest.
 .PHONY: bench-calls
 bench-calls: $(BUILD)/bench/calls
 	@$<
@@ -78,7 +78,7 @@ $(BUILD)/bench/calls: $(BUILD)/bench/calls.o $(BUILD)/libcatnap.a
 
 -include $(BUILD)/bench/calls.d
 
-# What checkpoints, rollbacks, clones and files cost, beside their targets.
+# Costs of checkpoints, rollbacks, clones and files, beside their targets.
 .PHONY: bench-snapshot
 bench-snapshot: $(BUILD)/bench/snapshot/snapshot
 	@$<
@@ -88,7 +88,7 @@ $(BUILD)/bench/snapshot/snapshot: $(BUILD)/bench/snapshot/snapshot.o $(BUILD)/li
 
 -include $(BUILD)/bench/snapshot/snapshot.d
 
-# What pools cost.
+# Costs of pools.
 .PHONY: bench-pool
 bench-pool: $(BUILD)/bench/snapshot/pool
 	@$<
@@ -143,7 +143,7 @@ $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.
 $(BUILD)/fuzz_options: $(filter-out %/main.o,$(CLI_OBJECTS))
 $(BUILD)/fuzz_options: FUZZ_LIBS = $(CLI_LIBS)
 
-# What writes first inputs: BUILD/make_seeds DIRECTORY, BUILD/make_snapshots DIRECTORY.
+# The programs that write first inputs: BUILD/make_seeds DIRECTORY, BUILD/make_snapshots DIRECTORY.
 $(BUILD)/make_%: $(BUILD)/tests/fuzz/make_%.o $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ -lcmocka $(LIBS)
 

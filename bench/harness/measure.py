@@ -34,7 +34,7 @@ class Engine:
 
 @dataclass
 class Run:
-    """What one run took: seconds of processor time (user and system), seconds on the clock, and
+    """The costs of one run: seconds of processor time (user and system), seconds on the clock, and
     the largest resident set in bytes; or why it does not count."""
 
     cpu: float = 0.0
