@@ -14,7 +14,7 @@ struct code {
     struct code *next;            /* in the list of its module: struct module_code */
     _Atomic(struct code *) steps; /* the same function's stepping code (code/steps.h), or NULL */
     _Atomic(struct code_map *)
-        map; /* where its instructions came from, once somebody asked, or NULL */
+        map; /* where its instructions came from, made when it is first asked for, or NULL */
     /* Of stepping code: the usual code, and its blocks by cells of that. NULL: this is usual code. */
     const struct code *whole;
     struct fuel_block *blocks;
@@ -44,11 +44,11 @@ static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell)
     return code->cells + cell - code->first_cell;
 }
 
-/* What a call has in cell 2: twice the function's number, counted without the imported ones, and this;
- * from its first execution on the function's code. Threads may share the cell. */
+/* Cell 2 of a call holds twice the function's number, counted without the imported ones, and this bit;
+ * from its first execution on the address of the function's code. Threads may share the cell. */
 #define CALL_UNBOUND 1u
 
-/* What translation depends on besides the module: nothing else may. */
+/* Translation depends on the module and on this, and on nothing else. */
 struct translation_config {
     bool fuel;
     bool interruptible;

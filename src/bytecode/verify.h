@@ -2,7 +2,7 @@
  * The verifier of bytecode: a check of the translator, not of input. In builds with assertions every function is
  * verified when it has been translated; a release does not contain the verifier.
  *
- * It knows instructions by their fields (bytecode/fields.h) and nothing of how the translator found them.
+ * It knows instructions by their names and fields (bytecode/fields.h) and nothing of how the translator found them.
  */
 #ifndef CN_BYTECODE_VERIFY_H
 #define CN_BYTECODE_VERIFY_H

@@ -191,7 +191,7 @@ struct wasm_trap_t *cn_call_placed(struct wasm_func_t *f) {
 
 /* ---- calls to the host ---- */
 
-/* What a host function returned means more than to go on: a trap, a request to suspend, or both. */
+/* After a host function that returned a trap, or asked to suspend, or both: whether the caller goes on. */
 static __attribute__((noinline)) bool stop_after(struct machine *vm, struct wasm_trap_t *trap,
                                                  uint32_t cells) {
     bool suspend = vm->suspend && vm->in_run && vm->host_depth == 1;

@@ -88,7 +88,7 @@ static catnap_status_t finish(struct machine *vm, struct catnap_run_t *run, uint
         CN_ASSERT(code->frame_slots >= FRAME_HEADER_SLOTS);
         run->stack->top = run->fp + code->frame_slots;
         if (vm->event == EVENT_OUT_OF_FUEL) {
-            /* What is left goes towards it, so that any fuel at all brings a run forward. */
+            /* The fuel that is left goes towards it, so that any fuel at all brings a run forward. */
             run->fuel_paid = vm->fuel;
             vm->fuel = 0;
         }
@@ -176,7 +176,7 @@ size_t cn_frames(struct machine *vm, struct catnap_run_t *run, struct trap_frame
         return cn_frames_from(vm, vm->pc, vm->fp, out, capacity, SIZE_MAX);
     if (run->state != RUN_STOPPED)
         return 0;
-    /* What it was resumed from has gone on: its outermost frame has nothing outside. */
+    /* The call that resumed it has gone on: its outermost frame has nothing outside. */
     run->stack->base[ENTRY_PREVIOUS_PC] = 0;
     run->stack->base[ENTRY_PREVIOUS_FP] = 0;
     return cn_frames_from(vm, run->pc, run->fp, out, capacity, SIZE_MAX);

@@ -4,7 +4,7 @@
  *
  * A compile-time stack describes where each value of the operand stack is: in its home slot
  * (TEMP), still in a local (LOCAL), or nowhere, being a constant (CONST). local.get and the
- * constants emit nothing; whoever consumes a value takes it from where it is. Home slots follow
+ * constants emit nothing; an instruction that consumes a value takes it from where it is. Home slots follow
  * from the height of the stack, which validation has made agree wherever control merges, so that
  * a merge needs values at home and nothing else.
  */
@@ -229,7 +229,7 @@ static inline void cn_unlink_local(struct translator *t, uint32_t index) {
     local->readers = t->stack[index].link;
 }
 
-/* What it gives lies there until the next push: a copy would be made of what was just written. */
+/* The popped value, which stays in the stack until the next push: so it need not be copied. */
 static inline struct value *cn_pop_value(struct translator *t) {
     if (t->height == t->floor && !cn_uncover(t)) { /* only after memory was exhausted */
         t->spare_value = (struct value){0};

@@ -22,7 +22,7 @@
 #define WRITE_WEIGHT 3
 #define WRITTEN (UINT64_C(1) << 63)
 
-#define STRETCH 1024u /* bytes whose lengths are found at a time */
+#define WINDOW 1024u /* bytes whose lengths are found at a time */
 
 struct walk {
     uint64_t *weights;
@@ -30,7 +30,7 @@ struct walk {
     uint64_t written;     /* the mark, in loops */
     uint64_t is_loop;     /* bit per construct, innermost lowest */
     uint32_t depth, loops;
-    uint8_t bytes[STRETCH + LENGTHS_SLACK], lengths[STRETCH + LENGTHS_SLACK];
+    uint8_t bytes[WINDOW + LENGTHS_SLACK], lengths[WINDOW + LENGTHS_SLACK];
 };
 
 static void enter(struct walk *w, bool loop) {
@@ -100,7 +100,7 @@ static const uint8_t *take_other(struct walk *w, const uint8_t *at) {
 
 static const uint8_t *take_window(struct walk *w, find_lengths find, const uint8_t *at,
                                   size_t left) {
-    size_t size = left < STRETCH ? left : STRETCH;
+    size_t size = left < WINDOW ? left : WINDOW;
     size_t seen = left < sizeof w->bytes ? left : sizeof w->bytes;
     memcpy(w->bytes, at, seen);
     memset(w->bytes + seen, 0, sizeof w->bytes - seen);
@@ -139,7 +139,7 @@ bool cn_may_loop(const uint8_t *at, const uint8_t *end) {
     return false;
 }
 
-/* What no loop writes need not be in a register as badly. */
+/* A local that no loop writes gains less from a register. */
 static uint64_t need_of(uint64_t weight) {
     return weight & WRITTEN ? weight & ~WRITTEN : weight >> 2;
 }

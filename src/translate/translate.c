@@ -294,8 +294,8 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
             (struct local){.slot = slot, .readers = NO_LINK, .kind = (uint8_t)vt_kind(vt)};
         slot += (int32_t)vt_slots(vt);
     }
-    /* What a stopped run is captured with must be as it would be with all locals cleared, and what
-     * looks like a reference must be one. */
+    /* A stopped run must be captured as if all locals had been cleared, and a slot of a reference must hold
+     * one. */
     bool clear_all = t->config->fuel || t->config->interruptible;
     slot = first_local_slot(t);
     at = groups_at;

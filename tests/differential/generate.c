@@ -48,7 +48,7 @@ enum step_kind {
     S_KINDS
 };
 
-/* What a module dwells on. */
+/* How often a module has each kind of statement and type. */
 struct profile {
     uint8_t weights[S_KINDS]; /* in percent */
     uint8_t types[8];         /* from which types are drawn */

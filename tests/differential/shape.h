@@ -1,4 +1,4 @@
-/* What shapes are made of: shapes.c lists them, shape_code.c writes them. */
+/* The parts of a shape. shapes.c lists shapes, shape_code.c writes them. */
 #ifndef TESTS_DIFFERENTIAL_SHAPE_H
 #define TESTS_DIFFERENTIAL_SHAPE_H
 

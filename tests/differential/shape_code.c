@@ -16,8 +16,7 @@ enum { SUM, STEPPED_I32, STEPPED_I64 }; /* globals */
 enum { X, Y, Z, D, E, ASIDE, ROLES };   /* locals of each type: operands, results */
 enum { LOCAL_P = 5 * ROLES, LOCAL_Q, LOCAL_ROUND, LOCALS };
 
-/* What an operation can take without a trap, or a NaN as its result, and so that comparisons go
- * both ways. */
+/* Operands that give no trap and no NaN, and with which comparisons go both ways. */
 enum range { ANY, SMALL, COMPARED, ODD, ADDRESS, BELOW, ABOVE, POSITIVE, LANES32, LANES64 };
 
 struct writer {
@@ -626,7 +625,7 @@ static void declare_locals(struct writer *w, const uint8_t *pins) {
     PUT(f, 1, pins[0], 1, pins[1], 1, I32);
 }
 
-/* What is deep in loops is pinned; and to set a local to itself is nothing. */
+/* Uses deep in loops, so that these locals are pinned: each is set to itself, which changes nothing. */
 static void pin_locals(struct writer *w) {
     static const uint32_t used[] = {LOCAL_P, LOCAL_P, LOCAL_Q};
     for (int i = 0; i < 4; i++)

@@ -552,7 +552,7 @@ static bool write_module(struct program p) {
     return true;
 }
 
-/* What to do with each program, or NULL when the arguments are none of those above. */
+/* The action for each program, or NULL when the arguments are none of those above. */
 static bool (*choose_action(int argc, char **argv))(struct program) {
     if (argc == 5 && strcmp(argv[1], "--print") == 0)
         return print_outcomes;

@@ -14,8 +14,8 @@
 
 #define SEEDS 300
 
-/* What no program executes, as regular expressions of names; or none where something is not
- * built. */
+/* Instructions that no program executes, in all builds or in those without a part, as regular expressions of
+ * names. */
 enum form_of_library { ANY_FORM, WITHOUT_PINS, WITHOUT_ACCUMULATOR };
 static const struct {
     const char *names, *why;

@@ -10,7 +10,7 @@
 
 /* Where an operand is. */
 enum place { PARAM, LOCAL, TEMP, ACCUMULATOR, CONSTANT, GLOBAL, PLACES };
-/* What becomes of the result. The last ones are for i32 and make a small number of it. */
+/* The use of the result. The last ones are for i32 and make a small number of it. */
 enum consumer {
     RETURNED,
     SET,
