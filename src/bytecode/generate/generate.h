@@ -134,6 +134,7 @@ _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* text.c: expressions and places as text. */
 const char *c_type(const char *type);
 bool is_scalar(const char *type);
+bool is_wide_constant(const char *type); /* its constants have 64 bits */
 /* The expression with whole words replaced: from, to, from, to, ..., NULL. The text is never freed. */
 const char *substitute(const char *expression, ...);
 /* A value of `type`, by the class of its operand and where it lies, as C and as the synopsis has it. */

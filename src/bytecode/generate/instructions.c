@@ -191,10 +191,6 @@ static void branch_field(struct instruction *i) {
 
 /* ---- operations of two operands, of one; branches ---- */
 
-static bool is_wide_constant(const char *type) {
-    return !strcmp(type, "I64") || !strcmp(type, "F64");
-}
-
 static const char *pin_prefix(const struct variant *v) {
     return has(v, "pq") ? "pin_" : "";
 }

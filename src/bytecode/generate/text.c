@@ -22,6 +22,10 @@ bool is_scalar(const char *type) {
            !strcmp(type, "F64");
 }
 
+bool is_wide_constant(const char *type) {
+    return !strcmp(type, "I64") || !strcmp(type, "F64");
+}
+
 const char *c_type(const char *type) {
     return !strcmp(type, "I32")    ? "uint32_t"
            : !strcmp(type, "I64")  ? "uint64_t"

@@ -186,7 +186,7 @@ static void write_flags(FILE *out, const struct bytecode *b) {
     for (size_t r = 1; r < b->operation_count; r++) {
         const struct operation *o = b->rows[r].first;
         bool commutes = (o->kind == BIN_ || o->kind == BRANCH_) && !strcmp(o->forms, "COMM");
-        bool wide = !strcmp(o->type, "I64") || !strcmp(o->type, "F64");
+        bool wide = is_wide_constant(o->type);
         fprintf(out, "    [DO_%s] = 0%s%s%s,\n", o->name, commutes ? " | OPERATION_COMMUTES" : "",
                 wide ? " | OPERATION_WIDE_CONSTANT" : "",
                 b->rows[r].vector ? " | OPERATION_VECTOR" : "");
