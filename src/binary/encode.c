@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "binary/walk.h"
 
 #define LONGEST_U32 5u
@@ -80,12 +79,6 @@ void cn_encode_s64(struct encoder *e, int64_t value) {
         form[length++] = (uint8_t)(rest | 0x80);
     form[length++] = (uint8_t)(rest & 0x7F);
     cn_encode_bytes(e, form, length);
-}
-
-void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned bytes) {
-    uint8_t form[8];
-    cn_put_le(form, value, bytes);
-    cn_encode_bytes(e, form, bytes);
 }
 
 void cn_encode_valtype(struct encoder *e, valtype type) {

@@ -7,6 +7,7 @@
 #define CN_BINARY_ENCODE_H
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "binary/module.h"
 #include "binary/opcodes.h"
@@ -31,8 +32,12 @@ void cn_encode_bytes(struct encoder *, const void *, size_t length);
 void cn_encode_u32(struct encoder *, uint32_t);
 void cn_encode_s64(struct encoder *, int64_t); /* s32 and s33 have the same form */
 void cn_encode_opcode(struct encoder *, enum opcode);
-/* Little-endian. */
-void cn_encode_fixed(struct encoder *, uint64_t, unsigned bytes);
+/* Little-endian. Inline: with a constant size the bytes are written by one store. */
+static inline void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned size) {
+    uint8_t *at = cn_encode_room(e, size);
+    if (at)
+        cn_put_le(at, value, size);
+}
 /* A value type, or the heap type of ref.null. */
 void cn_encode_valtype(struct encoder *, valtype);
 void cn_encode_limits(struct encoder *, const struct limits *);
