@@ -44,30 +44,21 @@ static struct image *image_of(const struct catnap_prelinked_t *prelinked, uint32
     return &prelinked->images[memory - prelinked->shared->module->imported_memory_count];
 }
 
-/* Moves to the next memory that the instance defines. */
-static bool next_memory(const wasm_instance_t *instance, struct state_walk *walk) {
-    while (cn_state_next(instance, walk)) {
-        if (walk->kind->form == STATE_PAGES) {
-            CN_ASSERT(walk->kind->holder == OBJECT_MEMORY);
-            return true;
-        }
-        walk->next = walk->end; /* on to the next kind */
-    }
-    return false;
+/* The memory, when the part is one. */
+static wasm_memory_t *memory_of(const struct slot_part *part) {
+    if (part->kind->form != STATE_PAGES)
+        return NULL;
+    CN_ASSERT(part->ref->kind == OBJECT_MEMORY);
+    return (wasm_memory_t *)part->ref;
 }
 
-static wasm_memory_t *memory_at(const struct state_walk *walk) {
-    return (wasm_memory_t *)walk->ref;
-}
-
-/* The items that a part has after instantiation. */
-static uint64_t first_size(const wasm_instance_t *instance, const struct state_walk *walk) {
-    return walk->kind->first(instance->module, walk->index);
-}
+#define FOR_EACH_PART(part, slot)                                                                  \
+    for (const struct slot_part *part = (slot)->parts; part < (slot)->parts + (slot)->part_count;  \
+         part++)
 
 /* ---- Saving and restoring what is not in pages ---- */
 
-/* Walks what is saved by copying: the items in the instance's block, then those of parts, which have the
+/* Bytes that are saved by copying: the items in the instance's block, then those of parts, which have the
  * size that they have at first. */
 static size_t initial_bytes(const wasm_instance_t *instance) {
     size_t bytes = 0;
@@ -86,33 +77,53 @@ static inline uint8_t *copy_items(const struct state_items *items, bool save, ui
     return at + items->bytes;
 }
 
-/* The same walk as that of initial_bytes(). */
+/* Copies in the order of initial_bytes(). */
 static void copy_initial(struct slot *slot, bool save) {
     const wasm_instance_t *instance = slot->instance;
-    uint8_t *at = (uint8_t *)slot->initial;
+    uint8_t *at = slot->initial;
     FOR_EACH_STATE (kind)
         if (kind->holder == OBJECT_INSTANCE) {
             struct state_items items = cn_state_items(kind, &instance->ref);
             at = copy_items(&items, save, at);
         }
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
-        if (walk.kind->form == STATE_PAGES)
+    FOR_EACH_PART (part, slot) {
+        if (part->kind->form == STATE_PAGES)
             continue;
-        struct state_items items = cn_state_items(walk.kind, walk.ref);
-        CN_ASSERT(items.count == first_size(instance, &walk));
+        struct state_items items = cn_state_items(part->kind, part->ref);
+        CN_ASSERT(items.count == part->first);
         at = copy_items(&items, save, at);
     }
-    CN_ASSERT((size_t)(at - (uint8_t *)slot->initial) == slot->initial_bytes);
+    CN_ASSERT(at == (uint8_t *)slot + slot->allocation);
+}
+
+static uint32_t count_parts(const wasm_instance_t *instance) {
+    uint32_t count = 0;
+    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
+        count++;
+    return count;
+}
+
+static void list_parts(struct slot *slot) {
+    for (struct state_walk walk = {0}; cn_state_next(slot->instance, &walk);)
+        slot->parts[slot->part_count++] = (struct slot_part){
+            walk.kind, walk.ref, walk.kind->first(slot->instance->module, walk.index), walk.index};
 }
 
 /* A slot for an instance that was made just now. NULL when memory is exhausted. */
 static struct slot *new_slot(struct catnap_prelinked_t *prelinked, wasm_instance_t *instance) {
     struct alloc *alloc = instance->ref.store->alloc;
-    size_t size = initial_bytes(instance);
-    struct slot *slot = cn_alloc(alloc, sizeof *slot + size);
+    uint32_t parts = count_parts(instance);
+    size_t head = sizeof(struct slot) + parts * sizeof(struct slot_part);
+    size_t size = head + initial_bytes(instance);
+    struct slot *slot = cn_alloc(alloc, size);
     if (!slot)
         return NULL;
-    *slot = (struct slot){.prelinked = prelinked, .instance = instance, .initial_bytes = size};
+    *slot = (struct slot){.prelinked = prelinked,
+                          .instance = instance,
+                          .allocation = size,
+                          .initial = (uint8_t *)slot + head};
+    list_parts(slot);
+    CN_ASSERT(slot->part_count == parts);
     instance->slot = slot;
     prelinked->references++;
     return slot;
@@ -139,14 +150,15 @@ bool cn_slot_is_waiting(const struct slot *slot) {
 
 void cn_slot_free(struct slot *slot) {
     struct catnap_prelinked_t *prelinked = slot->prelinked;
-    cn_free(prelinked->store->alloc, slot, sizeof *slot + slot->initial_bytes);
+    cn_free(prelinked->store->alloc, slot, slot->allocation);
     drop_reference(prelinked);
 }
 
 /* Gives the pages of an instance that waits, and is not needed any more, back to the system. */
 static void discard_pages(const struct slot *slot) {
-    for (struct state_walk walk = {0}; next_memory(slot->instance, &walk);)
-        cn_os_discard(memory_at(&walk)->base, (size_t)first_size(slot->instance, &walk));
+    FOR_EACH_PART (part, slot)
+        if (memory_of(part))
+            cn_os_discard(memory_of(part)->base, (size_t)part->first);
 }
 
 void cn_prelinked_close(struct catnap_prelinked_t *prelinked) {
@@ -229,12 +241,14 @@ static struct catnap_prelinked_t *allocate(wasm_store_t *store, struct shared_mo
 
 /* Makes the images of the first instance's memories. When one memory cannot have an image, none gets one,
  * and each instance runs its segments. False when memory is exhausted. */
-static bool make_images(struct catnap_prelinked_t *prelinked, wasm_instance_t *instance,
-                        struct error *error) {
-    const struct module *module = instance->module;
-    for (struct state_walk walk = {0}; !prelinked->by_segments && next_memory(instance, &walk);) {
+static bool make_images(const struct slot *slot, struct error *error) {
+    struct catnap_prelinked_t *prelinked = slot->prelinked;
+    const struct module *module = slot->instance->module;
+    FOR_EACH_PART (part, slot) {
+        if (!memory_of(part) || prelinked->by_segments)
+            continue;
         enum image_result result =
-            cn_image_new(image_of(prelinked, walk.index), instance, walk.index);
+            cn_image_new(image_of(prelinked, part->index), slot->instance, part->index);
         if (result == IMAGE_NO_MEMORY)
             return cn_fail_memory(error);
         prelinked->by_segments = result == IMAGE_UNFIT;
@@ -244,10 +258,10 @@ static bool make_images(struct catnap_prelinked_t *prelinked, wasm_instance_t *i
     return true;
 }
 
-static bool lay_images(const struct catnap_prelinked_t *prelinked, wasm_instance_t *instance,
-                       struct error *error) {
-    for (struct state_walk walk = {0}; next_memory(instance, &walk);)
-        if (!cn_image_lay(image_of(prelinked, walk.index), memory_at(&walk)))
+static bool lay_images(const struct slot *slot, struct error *error) {
+    FOR_EACH_PART (part, slot)
+        if (memory_of(part) &&
+            !cn_image_lay(image_of(slot->prelinked, part->index), memory_of(part)))
             return cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory");
     return true;
 }
@@ -273,8 +287,7 @@ static struct slot *make_blank(struct catnap_prelinked_t *prelinked, bool first,
     struct slot *slot = new_slot(prelinked, instance);
     if (!slot)
         cn_fail_memory(error);
-    if (slot && (!first || make_images(prelinked, instance, error)) &&
-        lay_images(prelinked, instance, error))
+    if (slot && (!first || make_images(slot, error)) && lay_images(slot, error))
         return slot;
     cn_instance_undo(instance);
     return NULL;
@@ -350,10 +363,9 @@ static bool take_room(wasm_store_t *store, const struct prelinked_need *need, st
 /* Memories have their first contents again, up to their first size. */
 static bool reset_memories(const struct slot *slot, struct error *error) {
     const struct catnap_prelinked_t *prelinked = slot->prelinked;
-    const wasm_instance_t *instance = slot->instance;
-    for (struct state_walk walk = {0}; next_memory(instance, &walk);)
-        if (!cn_image_reset(image_of(prelinked, walk.index), memory_at(&walk),
-                            first_size(instance, &walk), &prelinked->pages))
+    FOR_EACH_PART (part, slot)
+        if (memory_of(part) && !cn_image_reset(image_of(prelinked, part->index), memory_of(part),
+                                               part->first, &prelinked->pages))
             return cn_fail(error, CATNAP_IO, "cannot reset a memory");
     return true;
 }
@@ -388,12 +400,11 @@ static bool shrink_table(wasm_table_t *table, uint64_t first, struct error *erro
 }
 
 /* Empties the parts. */
-static bool shrink(const wasm_instance_t *instance, struct error *error) {
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
-        uint64_t first = first_size(instance, &walk);
-        bool ok = walk.kind->form == STATE_PAGES
-                      ? shrink_memory(memory_at(&walk), first, error)
-                      : shrink_table((wasm_table_t *)walk.ref, first, error);
+static bool shrink(const struct slot *slot, struct error *error) {
+    FOR_EACH_PART (part, slot) {
+        wasm_memory_t *memory = memory_of(part);
+        bool ok = memory ? shrink_memory(memory, part->first, error)
+                         : shrink_table((wasm_table_t *)part->ref, part->first, error);
         if (!ok)
             return false;
     }
@@ -401,13 +412,12 @@ static bool shrink(const wasm_instance_t *instance, struct error *error) {
 }
 
 /* Parts have their first size; the room was taken. */
-static void set_first_sizes(const wasm_instance_t *instance) {
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);) {
-        uint64_t first = first_size(instance, &walk);
-        if (walk.kind->form == STATE_PAGES)
-            memory_at(&walk)->size = first;
+static void set_first_sizes(const struct slot *slot) {
+    FOR_EACH_PART (part, slot) {
+        if (memory_of(part))
+            memory_of(part)->size = part->first;
         else
-            ((wasm_table_t *)walk.ref)->size = first;
+            ((wasm_table_t *)part->ref)->size = part->first;
     }
 }
 
@@ -417,10 +427,10 @@ static bool wake(struct slot *slot, struct error *error) {
     wasm_store_t *store = slot->prelinked->store;
     const struct prelinked_need *need = &slot->prelinked->need;
     CN_ASSERT(slot->waits && !slot->instance->counted);
-    if (!shrink(slot->instance, error) || !check_room(store, need, error) ||
-        !reset_memories(slot, error) || !take_room(store, need, error))
+    if (!shrink(slot, error) || !check_room(store, need, error) || !reset_memories(slot, error) ||
+        !take_room(store, need, error))
         return false;
-    set_first_sizes(slot->instance);
+    set_first_sizes(slot);
     copy_initial(slot, false);
     store->instance_count++;
     slot->instance->counted = true;
@@ -457,19 +467,19 @@ static bool is_on_a_stack(const wasm_instance_t *instance) {
     return false;
 }
 
-static bool parts_have_handles(const wasm_instance_t *instance) {
-    for (const struct wasm_ref_t *part = instance->parts; part; part = part->next)
-        if (part->handles > 0)
+static bool parts_have_handles(const struct slot *slot) {
+    for (const struct wasm_ref_t *ref = slot->instance->parts; ref; ref = ref->next)
+        if (ref->handles > 0)
             return true;
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
-        if (walk.ref->handles > 0)
+    FOR_EACH_PART (part, slot)
+        if (part->ref->handles > 0)
             return true;
     return false;
 }
 
 static bool is_unused(const struct slot *slot, uint32_t handles, struct error *error) {
     const wasm_instance_t *instance = slot->instance;
-    if (instance->ref.handles > handles || parts_have_handles(instance))
+    if (instance->ref.handles > handles || parts_have_handles(slot))
         return cn_fail(error, CATNAP_MISUSE, "other handles to the instance or its exports exist");
     if (is_on_a_stack(instance))
         return cn_fail(error, CATNAP_MISUSE, "the instance is running, or a suspended run uses it");
@@ -491,24 +501,24 @@ static void drop_info(struct wasm_ref_t *ref) {
         cn_object_set_host_info(ref, NULL, NULL);
 }
 
-static void drop_host_infos(wasm_instance_t *instance) {
-    drop_info(&instance->ref);
-    for (struct wasm_ref_t *part = instance->parts; part; part = part->next)
-        drop_info(part);
-    for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
-        drop_info(walk.ref);
+static void drop_host_infos(const struct slot *slot) {
+    drop_info(&slot->instance->ref);
+    for (struct wasm_ref_t *ref = slot->instance->parts; ref; ref = ref->next)
+        drop_info(ref);
+    FOR_EACH_PART (part, slot)
+        drop_info(part->ref);
 }
 
 bool cn_slot_take_back(struct slot *slot, struct error *error) {
     struct catnap_prelinked_t *prelinked = slot->prelinked;
-    drop_host_infos(slot->instance);
+    drop_host_infos(slot);
     if (!is_unused(slot, 0, error))
         return false; /* a finalizer took a handle */
     CN_ASSERT(!slot->waits && slot->instance->counted);
     slot->waits = true;
     slot->instance->counted = false;
     prelinked->store->instance_count--;
-    if (!shrink(slot->instance, error) || !reset_memories(slot, error))
+    if (!shrink(slot, error) || !reset_memories(slot, error))
         return false;
     if (!prelinked->imports) {
         discard_pages(slot);

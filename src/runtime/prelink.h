@@ -13,6 +13,8 @@
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
+struct state_kind;
+
 /* The bytes that memories and tables count for against limits. */
 struct prelinked_need {
     uint64_t memory_bytes, table_elements;
@@ -31,13 +33,23 @@ struct catnap_prelinked_t {
     struct page_source pages;
 };
 
+/* A memory or table that the instance defines. */
+struct slot_part {
+    const struct state_kind *kind;
+    struct wasm_ref_t *ref;
+    uint64_t first; /* items after instantiation */
+    uint32_t index; /* in the module */
+};
+
 struct slot {
     struct slot *next; /* waiting */
     struct catnap_prelinked_t *prelinked;
     wasm_instance_t *instance;
     bool waits;
-    size_t initial_bytes;
-    uint64_t initial[]; /* globals, tables, dropped segments as they are at first */
+    uint32_t part_count;
+    size_t allocation;        /* bytes: this struct, the parts and `initial` */
+    uint8_t *initial;         /* globals, tables, dropped segments as they are at first */
+    struct slot_part parts[]; /* found once: to give out and take back an instance is frequent */
 };
 
 /* NULL and *error, a trap of the segments among them. */
