@@ -70,7 +70,6 @@ struct capture {
     wasm_store_t *store;
     const struct snap_naming *naming;
     struct error *error;
-    struct state_index states;
 };
 
 static struct snap_object *add_object(catnap_snapshot_t *snapshot, struct wasm_ref_t *source,
@@ -309,7 +308,7 @@ static bool capture_items(struct capture *c, uint32_t number, const struct state
 /* Makes room for the values and flags that the object holds. */
 static bool reserve_state(struct capture *c, struct snap_object *object) {
     uint64_t values = 0, flags = 0;
-    FOR_EACH_STATE_OF (kind, &c->states, object->kind) {
+    FOR_EACH_STATE_OF (kind, object->kind) {
         uint64_t count = cn_state_items(kind, object->source).count;
         values += kind->form == STATE_VALUES ? count : 0;
         flags += kind->form == STATE_FLAGS ? count : 0;
@@ -323,7 +322,7 @@ static bool capture_state(struct capture *c, uint32_t number) {
     const struct wasm_ref_t *ref = c->snapshot->objects[number].source;
     if (!reserve_state(c, &c->snapshot->objects[number]))
         return false;
-    FOR_EACH_STATE_OF (kind, &c->states, ref->kind) {
+    FOR_EACH_STATE_OF (kind, ref->kind) {
         struct state_items items = cn_state_items(kind, ref);
         if (!capture_items(c, number, kind, &items))
             return false;
@@ -474,7 +473,6 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
                         .error = error};
     if (!c.snapshot)
         return NULL;
-    cn_state_index(&c.states);
     c.snapshot->fuel_enabled = store->machine.fuel_enabled;
     c.snapshot->interruptible = store->machine.interrupt.enabled;
     c.snapshot->fuel = store->machine.fuel;

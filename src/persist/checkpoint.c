@@ -100,11 +100,11 @@ static void count_state(struct counts *counts, const struct state_kind *kind,
     counts->words += words_of(cn_state_items(kind, ref).bytes);
 }
 
-static struct counts count_objects(const wasm_store_t *store, const struct state_index *index) {
+static struct counts count_objects(const wasm_store_t *store) {
     struct counts counts = {0};
     for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
          ref = ref->previous)
-        FOR_EACH_STATE_OF (kind, index, ref->kind)
+        FOR_EACH_STATE_OF (kind, ref->kind)
             count_state(&counts, kind, ref);
     return counts;
 }
@@ -143,12 +143,11 @@ static void list_state(struct level *level, const struct state_kind *kind, struc
     }
 }
 
-static void list_objects(wasm_store_t *store, struct level *level, const struct state_index *index,
-                         const struct counts *counts) {
+static void list_objects(wasm_store_t *store, struct level *level, const struct counts *counts) {
     uint64_t *copy = (uint64_t *)(level->bytes + counts->bytes);
     for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
          ref = ref->previous)
-        FOR_EACH_STATE_OF (kind, index, ref->kind)
+        FOR_EACH_STATE_OF (kind, ref->kind)
             list_state(level, kind, ref, &copy);
     CN_ASSERT(level->memory_count == counts->memories && level->table_count == counts->tables &&
               level->bytes_count == counts->bytes);
@@ -274,9 +273,7 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
         cn_collect(store); /* what it lists would stay */
     if (store->deleted)
         return cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
-    struct state_index index;
-    cn_state_index(&index);
-    struct counts counts = count_objects(store, &index);
+    struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);
     if (!adopt(store, error))
@@ -287,7 +284,7 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     level->below = store->checkpoints->top;
     level->number = level->below ? level->below->number + 1 : 1;
     level->fuel = store->machine.fuel;
-    list_objects(store, level, &index, &counts);
+    list_objects(store, level, &counts);
     if (!prepare(store, level, error)) {
         free_level(store->alloc, level);
         return false;

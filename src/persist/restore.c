@@ -23,7 +23,6 @@ struct restore {
     const struct snap_resolver *resolver;
     struct error *error;
     struct snap_made made;
-    struct state_index states;
     uint32_t *owned, *next_owned; /* lists: objects of an instance; number + 1, 0 ends */
     struct layout {               /* of each object that is a memory */
         bool lent;                /* its address space has the snapshot's image laid out in it */
@@ -390,7 +389,7 @@ static bool fill_object(struct restore *r, uint32_t number) {
     const struct wasm_ref_t *ref = r->made.objects[number];
     const struct snap_value *value = object->values;
     const uint8_t *flag = object->flags;
-    FOR_EACH_STATE_OF (kind, &r->states, object->kind)
+    FOR_EACH_STATE_OF (kind, object->kind)
         if (!fill_items(r, object, kind, ref, &value, &flag))
             return false;
     return true;
@@ -518,7 +517,6 @@ bool cn_snapshot_restore(catnap_snapshot_t *snapshot, wasm_store_t *store,
     r.owned = (uint32_t *)(block + count + imports);
     r.next_owned = r.owned + count;
     r.layouts = (struct layout *)(block + count * 2 + imports);
-    cn_state_index(&r.states);
     *run = NULL;
     bool ok = restore_with(&r, instances, run);
     cn_free(store->alloc, block, words * sizeof *block);

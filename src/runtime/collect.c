@@ -35,7 +35,6 @@ struct marking {
     struct wasm_ref_t *gray; /* marked, and what they lead to is not */
     struct addresses addresses;
     uint64_t scanned; /* slots of value stacks */
-    struct state_index states;
 };
 
 static size_t first_place(const struct addresses *set, uint64_t address) {
@@ -124,7 +123,7 @@ void cn_mark_items(struct marking *marking, const struct state_kind *kind,
 
 /* The references in what an object holds itself. */
 static void mark_state(struct marking *marking, const struct wasm_ref_t *ref) {
-    FOR_EACH_STATE_OF (kind, &marking->states, ref->kind) {
+    FOR_EACH_STATE_OF (kind, ref->kind) {
         struct state_items items = cn_state_items(kind, ref);
         cn_mark_items(marking, kind, ref, items.at, items.count);
     }
@@ -195,7 +194,7 @@ static bool mark_all(wasm_store_t *store, struct marking *marking) {
     const struct machine *machine = &store->machine;
     if (!stacks_are_empty(machine) && !list_addresses(store, &marking->addresses))
         return false;
-    /* What nobody has had yet (`escaped` clear) is about to be given to somebody. */
+    /* An object that has not `escaped` may be about to get its first handle. */
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
         if (!ref->escaped || has_handles(ref) || is_waiting(ref))
             cn_mark_object(marking, ref);
@@ -263,7 +262,6 @@ void cn_collect(wasm_store_t *store) {
     struct marking marking = {0};
     if (!cn_can_collect(store))
         return;
-    cn_state_index(&marking.states);
     store->collecting = true;
     if (mark_all(store, &marking)) {
         struct wasm_ref_t *dead = take_dead(store);

@@ -62,9 +62,8 @@ static wasm_memory_t *memory_of(const struct slot_part *part) {
  * size that they have at first. */
 static size_t initial_bytes(const wasm_instance_t *instance) {
     size_t bytes = 0;
-    FOR_EACH_STATE (kind)
-        if (kind->holder == OBJECT_INSTANCE)
-            bytes += cn_state_items(kind, &instance->ref).bytes;
+    FOR_EACH_STATE_OF (kind, OBJECT_INSTANCE)
+        bytes += cn_state_items(kind, &instance->ref).bytes;
     for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
         if (walk.kind->form != STATE_PAGES)
             bytes += cn_state_items(walk.kind, walk.ref).bytes;
@@ -81,11 +80,10 @@ static inline uint8_t *copy_items(const struct state_items *items, bool save, ui
 static void copy_initial(struct slot *slot, bool save) {
     const wasm_instance_t *instance = slot->instance;
     uint8_t *at = slot->initial;
-    FOR_EACH_STATE (kind)
-        if (kind->holder == OBJECT_INSTANCE) {
-            struct state_items items = cn_state_items(kind, &instance->ref);
-            at = copy_items(&items, save, at);
-        }
+    FOR_EACH_STATE_OF (kind, OBJECT_INSTANCE) {
+        struct state_items items = cn_state_items(kind, &instance->ref);
+        at = copy_items(&items, save, at);
+    }
     FOR_EACH_PART (part, slot) {
         if (part->kind->form == STATE_PAGES)
             continue;

@@ -79,9 +79,19 @@ static valtype host_global_type(const struct wasm_ref_t *ref, uint32_t item) {
 #define MODULE(field) offsetof(struct module, field)
 #define INSTANCE(field) offsetof(wasm_instance_t, field)
 
+/* The rows of the table in their order. */
+enum row {
+    ROW_MEMORIES,
+    ROW_TABLES,
+    ROW_GLOBALS,
+    ROW_DROPPED_ELEMS,
+    ROW_DROPPED_DATAS,
+    ROW_HOST_GLOBALS,
+    ROWS
+};
+
 /* Rows of parts come first: a walk over parts ends at the first other row. Rows with the same holder stand
- * together. Snapshots hold objects and items in the
- * order of the rows: a new row comes last in its group. */
+ * together. Snapshots hold objects and items in the order of the rows: a new row comes last in its group. */
 const struct state_kind cn_state_kinds[] = {
     {
         .name = "memories",
@@ -159,8 +169,16 @@ const struct state_kind cn_state_kinds[] = {
     },
 };
 
-const struct state_kind *const cn_state_kinds_end =
-    cn_state_kinds + sizeof cn_state_kinds / sizeof *cn_state_kinds;
+_Static_assert(sizeof cn_state_kinds / sizeof *cn_state_kinds == ROWS, "each row has its number");
+
+const struct state_kind *const cn_state_kinds_end = cn_state_kinds + ROWS;
+
+const struct state_range cn_state_ranges[OBJECT_KINDS] = {
+    [OBJECT_MEMORY] = {cn_state_kinds + ROW_MEMORIES, cn_state_kinds + ROW_TABLES},
+    [OBJECT_TABLE] = {cn_state_kinds + ROW_TABLES, cn_state_kinds + ROW_GLOBALS},
+    [OBJECT_INSTANCE] = {cn_state_kinds + ROW_GLOBALS, cn_state_kinds + ROW_HOST_GLOBALS},
+    [OBJECT_GLOBAL] = {cn_state_kinds + ROW_HOST_GLOBALS, cn_state_kinds + ROWS},
+};
 
 /* ---- Reading it ---- */
 
@@ -172,25 +190,8 @@ void cn_state_set_part(const struct state_kind *kind, wasm_instance_t *instance,
 
 uint32_t cn_state_count(const struct module *module, enum state_form form) {
     uint32_t count = 0;
-    FOR_EACH_STATE (kind)
-        if (kind->holder == OBJECT_INSTANCE && kind->form == form)
+    FOR_EACH_STATE_OF (kind, OBJECT_INSTANCE)
+        if (kind->form == form)
             count += cn_state_end(kind, module) - cn_state_first(kind, module);
     return count;
-}
-
-const struct state_kind *cn_state_of(enum object_kind holder) {
-    FOR_EACH_STATE (kind)
-        if (kind->holder == holder && holder != OBJECT_INSTANCE)
-            return kind;
-    return NULL;
-}
-
-void cn_state_index(struct state_index *index) {
-    memset(index, 0, sizeof *index);
-    FOR_EACH_STATE (kind) {
-        CN_ASSERT(!index->of[kind->holder].first || index->of[kind->holder].end == kind);
-        if (!index->of[kind->holder].first)
-            index->of[kind->holder].first = kind;
-        index->of[kind->holder].end = kind + 1;
-    }
 }

@@ -82,6 +82,16 @@ extern const struct state_kind *const cn_state_kinds_end;
 #define FOR_EACH_STATE(kind)                                                                       \
     for (const struct state_kind *kind = cn_state_kinds; kind < cn_state_kinds_end; kind++)
 
+/* The kinds that an object holds, by its own kind. */
+struct state_range {
+    const struct state_kind *first, *end;
+};
+extern const struct state_range cn_state_ranges[OBJECT_KINDS];
+
+#define FOR_EACH_STATE_OF(kind, holder)                                                            \
+    for (const struct state_kind *kind = cn_state_ranges[holder].first;                            \
+         kind < cn_state_ranges[holder].end; kind++)
+
 /* Indices that the module defines: from first, before end. Those before first are imported. */
 static inline uint32_t cn_state_end(const struct state_kind *kind, const struct module *module) {
     return *(const uint32_t *)((const char *)module + kind->count);
@@ -125,7 +135,9 @@ static inline struct state_items cn_state_items(const struct state_kind *kind,
 /* The number of items of a form in the block of an instance of the module. */
 uint32_t cn_state_count(const struct module *, enum state_form);
 /* The kind that an object other than an instance holds: NULL when it has no state. */
-const struct state_kind *cn_state_of(enum object_kind);
+static inline const struct state_kind *cn_state_of(enum object_kind holder) {
+    return holder == OBJECT_INSTANCE ? NULL : cn_state_ranges[holder].first;
+}
 static inline bool cn_state_is_paged(enum object_kind holder) {
     const struct state_kind *kind = cn_state_of(holder);
     return kind && kind->form == STATE_PAGES;
@@ -137,17 +149,6 @@ static inline size_t cn_state_block_bytes(const struct state_kind *kind,
     return cn_state_is_part(kind) ? count * sizeof(struct wasm_ref_t *)
                                   : (count - cn_state_first(kind, module)) * kind->item_bytes;
 }
-
-/* The kinds by their holder, for walks over all objects of a store. */
-struct state_index {
-    struct {
-        const struct state_kind *first, *end;
-    } of[OBJECT_KINDS];
-};
-void cn_state_index(struct state_index *);
-#define FOR_EACH_STATE_OF(kind, index, holder)                                                     \
-    for (const struct state_kind *kind = (index)->of[holder].first;                                \
-         kind < (index)->of[holder].end; kind++)
 
 /* Walks the parts that an instance defines: begin with {0}. Skips those that were not made yet. */
 struct state_walk {

@@ -389,8 +389,21 @@ static void all_that_can_change_is_state(void **state) {
     close_world(&world);
 }
 
+/* Walks by holder find each row where the walk over the whole table finds it. */
+static void rows_are_found_by_their_holder(void **state) {
+    (void)state;
+    for (int holder = 0; holder < OBJECT_KINDS; holder++) {
+        const struct state_kind *next = cn_state_ranges[holder].first;
+        FOR_EACH_STATE (kind)
+            if (kind->holder == (enum object_kind)holder)
+                assert_ptr_equal(kind, next++);
+        assert_ptr_equal(next, cn_state_ranges[holder].end);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_found_by_their_holder),
         cmocka_unit_test(each_kind_is_preserved_and_reset),
         cmocka_unit_test(objects_of_the_host_are_preserved_and_reset),
         cmocka_unit_test(all_that_can_change_is_state),
