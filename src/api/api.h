@@ -1,5 +1,5 @@
 /*
- * What the entry points of wasm.h and catnap.h share.
+ * Functions that the entry points of wasm.h and catnap.h share.
  */
 #ifndef CN_API_API_H
 #define CN_API_API_H

@@ -7,7 +7,7 @@
 
 #define SMALL_SLOTS 16
 
-/* What makes messages stays out of the frames of calls, which nest. */
+/* Functions that make messages stay out of the frames of calls, which nest. */
 #define APART __attribute__((noinline, cold))
 
 wasm_trap_t *cn_no_memory_trap(wasm_store_t *store) {

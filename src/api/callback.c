@@ -6,7 +6,7 @@
 #define SMALL_NUMBERS 8
 #define SMALL_VALUES_BYTES (10 * sizeof(catnap_val_t))
 
-/* What makes messages stays out of the frames of calls, which nest. */
+/* Functions that make messages stay out of the frames of calls, which nest. */
 #define APART __attribute__((noinline, cold))
 
 /* Which of the three the embedder's function has; a constant where it is passed. */

@@ -390,7 +390,7 @@ static struct shared_module *find_or_load(struct request *request, struct error 
         cn_fail(error, CATNAP_NOT_FOUND, "the cache has no module of that key");
     if (!shared && request->bytes)
         shared = from_bytes(request, error);
-    if (shared && !shared->module->deferred) /* else nobody knows yet whether it is valid */
+    if (shared && !shared->module->deferred) /* else it may turn out to be invalid */
         keep(request->cache, &request->key, shared);
     return shared;
 }

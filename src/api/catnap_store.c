@@ -1,4 +1,4 @@
-/* What a store has beyond wasm.h: limits, data, fuel, interruption, statistics. */
+/* Functions of a store beyond wasm.h: limits, data, fuel, interruption, statistics. */
 #include "api/api.h"
 
 #include <inttypes.h>

@@ -13,7 +13,7 @@
 
 /* ---- Functions under way ---- */
 
-/* Functions of all jobs of a module; a place is CN_NO_FUNC while it is nobody's. Threads do not go
+/* Functions of all jobs of a module; a place that is not in use is CN_NO_FUNC. Threads do not go
  * along with fork(): a child has others, and never waits for those. */
 struct translators {
     uint64_t process;
@@ -85,7 +85,7 @@ static uint32_t place_of(const struct translators *t, uint32_t func) {
     return place;
 }
 
-/* Without a free place nobody will wait, which is all. */
+/* When no place is free, other threads cannot wait for the function: they translate it too. */
 static void begin(struct translators *t, uint32_t func) {
     pthread_mutex_lock(&t->mutex);
     uint32_t place = place_of(t, CN_NO_FUNC);
@@ -233,7 +233,7 @@ static void add_calls(struct background *job, const struct code *code) {
 
 /* ---- Threads ---- */
 
-/* The next function that nobody has queued. */
+/* The next function that is not queued. */
 static bool take_rest(struct background *job, uint32_t *func) {
     uint32_t first = job->module->imported_func_count;
     while (job->next < job->all && job->marks[job->next - first])
@@ -245,7 +245,7 @@ static bool take_rest(struct background *job, uint32_t *func) {
     return true;
 }
 
-/* False when there is nothing left, and nobody is busy who might find more. */
+/* False when there is nothing left, and no thread is busy that might find more. */
 static bool take(struct background *job, uint32_t *func) {
     for (;;) {
         if (job->cancelled)

@@ -15,7 +15,7 @@ struct code_uses {
     uint8_t *funcs;        /* a bit for each function that ref.func names */
 };
 
-/* What a reference can be written as. */
+/* A way to write a reference: ref.func or global.get with an index. */
 struct place {
     uint64_t slot;
     valtype type;

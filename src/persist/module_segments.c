@@ -1,7 +1,8 @@
 /*
- * Element and data segments. What was there is dropped, but a passive segment that is alive; an index
- * that code names, or that lies before one of those, is kept by an empty segment. What tables and
- * memories hold follows as active segments.
+ * Element and data segments of a module that is written from an instance. Passive segments that were not
+ * dropped are written as they are. Other segments are left out; where the code names one by its index, or
+ * one behind it, an empty segment keeps its place. The contents of tables and memories follow as active
+ * segments.
  */
 #include "persist/module.h"
 

@@ -1,4 +1,4 @@
-/* What the bodies of a valid module name. */
+/* The indices that the bodies of a valid module name. */
 #include "persist/module.h"
 
 #include "binary/walk.h"

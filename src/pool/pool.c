@@ -138,7 +138,7 @@ static void dequeue_first(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) 
     pthread_cond_signal(&waiter->served);
 }
 
-/* Something may have become free: whoever waits gets it, in turn. */
+/* Gives slots that have become free to the threads that wait, in turn. */
 static void serve(catnap_pool_t *pool) {
     struct catnap_pool_slot_t *slot;
     while (pool->first_waiter && choose(pool, pool->first_waiter->tenant, &slot)) {
@@ -276,7 +276,7 @@ static bool reset(struct catnap_pool_slot_t *slot, enum slot_reason *reason) {
     return clean;
 }
 
-/* What another tenant left goes; a slot that cannot be reset is made anew in its place. */
+/* Resets a slot that another tenant used. One that cannot be reset is ended, and made again in its place. */
 static catnap_error_t *take_over(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     enum slot_reason reason = RESET_TENANT;
     bool usable = reset(slot, &reason);
@@ -297,7 +297,7 @@ static catnap_error_t *make_ready(catnap_pool_t *pool, struct catnap_pool_slot_t
         error = make(pool, slot);
     else if (slot->kept && slot->tenant != tenant)
         error = take_over(pool, slot);
-    if (!error) /* else its place may be somebody else's by now */
+    if (!error) /* else another thread may use its place by now */
         slot->tenant = tenant;
     return error;
 }

@@ -37,7 +37,7 @@ struct catnap_pool_slot_t {
     bool linked; /* `dispose` is to be called */
     bool broken; /* a reset failed half-way */
     bool looks;  /* whether the system has room for more is looked at before it is made */
-    /* What the store was when the slot was ready. */
+    /* The store as it was when the slot was ready. */
     uint32_t level;
     uint64_t copies; /* bytes, taken from the budget */
     uint64_t handles, pins, objects;
@@ -81,7 +81,7 @@ struct catnap_pool_t {
     struct slot_list clean, kept;
     struct catnap_pool_slot_t *buckets[POOL_BUCKETS]; /* kept ones by tenant */
     struct original *original; /* of the first slot, for the others; or NULL */
-    bool original_claimed;     /* somebody makes it, or has */
+    bool original_claimed;     /* a thread makes it, or has made it */
     struct waiter *first_waiter, *last_waiter;
     uint32_t making;     /* of stats.slots, those under way */
     uint64_t slot_bytes; /* that the largest one took when it was ready */

@@ -133,7 +133,7 @@ static catnap_error_t *share_pages(const struct catnap_pool_slot_t *slot) {
     return catnap_error_new(error.status, error.message);
 }
 
-/* What a reset comes back to. */
+/* Saves the state that a reset restores. */
 static catnap_error_t *keep_state(struct catnap_pool_slot_t *slot) {
     wasm_store_t *store = slot->store;
     cn_collect(store); /* what is counted below is there after each reset */

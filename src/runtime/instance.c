@@ -1,5 +1,5 @@
 /* Instantiation (section 4.5.4) up to the start function, and the objects that an instance makes
- * only when somebody asks. */
+ * on demand. */
 #include "runtime/instance.h"
 #include "runtime/state.h"
 #include "runtime/store.h"

@@ -42,7 +42,7 @@ static void format_global(const struct globaltype *type, char text[TYPE_TEXT]) {
              cn_valtype_name(type->type));
 }
 
-/* What the module asks for. */
+/* Writes the type that the module asks for. */
 static void format_wanted(const struct module *module, const struct import *import,
                           char text[TYPE_TEXT]) {
     switch (import->kind) {

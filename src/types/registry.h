@@ -1,7 +1,7 @@
 /*
  * The engine's registry of defined types: equal types of all its modules become one, with one id.
- * Thread-safe. A group of types lives as long as somebody holds one of its types or another group
- * mentions it.
+ * Thread-safe. A group of types lives as long as one of its types is held or another group mentions
+ * it.
  */
 #ifndef CN_TYPES_REGISTRY_H
 #define CN_TYPES_REGISTRY_H
@@ -34,7 +34,7 @@ struct type_registry {
 };
 
 bool cn_types_init(struct type_registry *, struct alloc *);
-/* When nobody holds a type. */
+/* No type may be held any more. */
 void cn_types_destroy(struct type_registry *);
 
 /*
@@ -57,7 +57,7 @@ static inline uint32_t cn_id_index(uint32_t id, uint32_t *segment) {
     return high ? id - (UINT32_C(1) << (*segment + FIRST_IDS_LOG2 - 1)) : id;
 }
 
-/* The type with this id, which somebody must hold. */
+/* The type with this id, which must be held. */
 static inline const struct deftype *cn_types_get(const struct type_registry *registry,
                                                  uint32_t id) {
     uint32_t segment, index = cn_id_index(id, &segment);
