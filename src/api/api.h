@@ -81,7 +81,7 @@ void cn_values_release(struct values);
 
 /* ---- call.c, callback.c ---- */
 wasm_trap_t *cn_no_memory_trap(wasm_store_t *);
-/* What calls the embedder's functions, with the signatures of the headers: for cn_func_new(). */
+/* Adapters to the embedder's functions, by the signatures of the headers: for cn_func_new(). */
 wasm_trap_t *cn_callback_plain(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 wasm_trap_t *cn_callback_env(wasm_func_t *, struct catnap_caller_t *, uint64_t *slots);
 /* In place of those two when values do not fit a wasm_val_t: it traps. */
@@ -97,7 +97,7 @@ struct shared_module *cn_load(wasm_engine_t *, const uint8_t *bytes, size_t size
  * that finding and this call, is the caller's to know. */
 struct shared_module *cn_load_known(wasm_engine_t *, const uint8_t *bytes, size_t size,
                                     const catnap_module_options_t *, struct error *);
-/* What the options say of translation, or else the engine. */
+/* The mode of translation that the options name, or else the engine's. */
 catnap_translation_t cn_translation_mode(const wasm_engine_t *, const catnap_module_options_t *);
 /* Makes a checked module one that stores can have, translated when the mode is eager; takes it over,
  * also when it fails. */

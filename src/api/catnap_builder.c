@@ -6,7 +6,7 @@
 #include "validate/check.h"
 
 /* Bytes lie in address space for the largest module, so that they never move; readable are those
- * that have come and some more, so that nobody who reads a little further faults. */
+ * that have come and some more, so that code which reads a little further does not fault. */
 #define PLACE_BYTES ((size_t)LIMIT_MODULE_BYTES + 4096)
 #define COMMIT_STEP ((size_t)1 << 20)
 
@@ -130,7 +130,7 @@ catnap_error_t *catnap_builder_write(catnap_builder_t *b, const uint8_t *bytes, 
     return b->failed ? cn_error_own(&b->error) : NULL;
 }
 
-/* What ends too early is decoded again in one piece, for a message that says so. */
+/* A module that ends too early is decoded again in one piece, for a message that says so. */
 static bool finish(catnap_builder_t *b) {
     bool whole;
     if (b->failed)

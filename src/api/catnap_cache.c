@@ -261,7 +261,7 @@ static struct shared_module *from_memory(struct request *request, struct error *
     return shared;
 }
 
-/* What took the place of validation, in time. */
+/* Records the time that looking up and loading took as the time of validation. */
 static struct shared_module *timed(const struct request *request, uint64_t searched,
                                    struct shared_module *shared) {
     if (shared)

@@ -54,7 +54,7 @@ CN_INLINE void numbers_zero(void *data, size_t stride, const valtype *types, uin
         set_number((uint8_t *)data + i * stride, stride, types[i], 0);
 }
 
-/* What the raw interface gives, with the upper halves cleared that it leaves open in an i32 or f32;
+/* Copies values of the raw interface and clears the upper halves that it leaves open in an i32 or f32;
  * bits as in struct functype. */
 CN_INLINE void copy_narrow(uint64_t *to, const uint64_t *from, uint32_t count, uint32_t bits,
                            const valtype *types) {

@@ -138,7 +138,7 @@ const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *type) {
     return type ? &type->limits : NULL;
 }
 
-/* What owns nothing beyond its own memory. */
+/* For types that own nothing beyond their own memory. */
 #define DEFINE_PLAIN_DELETE(name)                                                                  \
     void wasm_##name##_delete(wasm_##name##_t *type) {                                             \
         cn_host_free(type);                                                                        \

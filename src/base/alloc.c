@@ -17,7 +17,7 @@ void cn_alloc_init_default(struct alloc *alloc) {
     *alloc = (struct alloc){.realloc = default_realloc, .limit = UINT64_MAX};
 }
 
-/* What an allocation of no bytes points at: it cannot fail and needs no freeing. */
+/* The address of all allocations of no bytes: they cannot fail and need no freeing. */
 static char nothing[16] __attribute__((aligned(16)));
 
 static void give(struct alloc *alloc, size_t bytes) {

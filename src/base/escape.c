@@ -10,8 +10,8 @@
 #define LONGEST_ESCAPE sizeof "\\udb40\\udc01"
 
 /*
- * What no output may show as it is, in order: controls (C0, DEL, C1), what breaks lines, what changes
- * the direction of text, and what has no width, so that two names look the same.
+ * Characters that no output may show as they are, in order: controls (C0, DEL, C1) and those that break
+ * lines, change the direction of text, or have no width, so that two names look the same.
  */
 static const struct {
     uint32_t first, last;

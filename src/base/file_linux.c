@@ -36,7 +36,7 @@ bool cn_os_file_new(struct os_file *file, const char *path) {
         if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
             break;
         snprintf(file->temporary, size, "%s.%016" PRIx64, path, random);
-        /* Made anew and with the mode that the process's umask leaves: nobody else's file. */
+        /* Created here, never opened, with the mode that the process's umask leaves. */
         file->descriptor = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (file->descriptor < 0 && errno != EEXIST)
             break;

@@ -25,7 +25,7 @@ typedef jmp_buf guard_catch;
 #define CN_GUARD_JUMP(buffer) _longjmp((buffer), 1)
 #endif
 
-/* One stretch of execution on this thread; they nest as calls do. */
+/* One run of handlers on this thread; they nest as calls do. */
 struct guard_scope {
     struct guard_scope *outer;
     /* Whether the fault at `address`, with the bytecode's pc and frame pointer as base/access.h

@@ -1,6 +1,6 @@
 /*
  * Linux 6.7: PAGEMAP_SCAN, which tells of the pages of this process. Emulators and sandboxes may offer a
- * file of that name that tells of another address space: whoever opens it tries it out.
+ * file of that name that tells of another address space: the caller tries it out.
  */
 #ifndef CN_BASE_PAGEMAP_LINUX_H
 #define CN_BASE_PAGEMAP_LINUX_H
@@ -25,7 +25,7 @@ struct pagemap_request {
 /* A descriptor, or -1. */
 int cn_pagemap_open(void);
 
-/* Gives the stretches of pages in `size` bytes at `start` that the request names, as offsets from
+/* Gives the ranges of pages in `size` bytes at `start` that the request names, as offsets from
  * `base`. False when the kernel does not tell. */
 bool cn_pagemap_scan(int file, struct pagemap_request, const uint8_t *start, size_t size,
                      const uint8_t *base, void (*found)(void *env, size_t from, size_t to),

@@ -18,7 +18,7 @@ struct page_source {
 bool cn_os_pages_open(struct page_source *);
 void cn_os_pages_close(struct page_source *);
 
-/* Calls back with the stretches of own pages, as offsets from start. False when the system does not
+/* Calls back with the ranges of own pages, as offsets from start. False when the system does not
  * tell, for example in another process after fork(). */
 bool cn_os_pages_own(const struct page_source *, const uint8_t *start, size_t size,
                      void (*found)(void *env, size_t from, size_t to), void *env);

@@ -1,6 +1,6 @@
 /*
- * What only the operating system knows: the library's rooms ask for it here (WASI apart, whose sandbox
- * is the kernel's own). What only the processor knows is in base/access.h.
+ * The interface to the operating system, for all rooms of the library but WASI, whose sandbox is the
+ * kernel's own. Code for one processor is in base/access.h.
  */
 #ifndef CN_BASE_PLATFORM_H
 #define CN_BASE_PLATFORM_H

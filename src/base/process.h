@@ -1,5 +1,5 @@
 /*
- * Which process this is. What the system ties to a process (threads, descriptors that tell of its
+ * Which process this is. An object that the system ties to a process (threads, descriptors of its
  * address space) notes the number when it is made, and is used only while the number is the same:
  * after fork() the child has another one.
  */

@@ -40,7 +40,7 @@ static number *make_page(void) {
     return none;
 }
 
-/* `latest` grows first: whoever forks in between leaves a child with a greater number than its own. */
+/* `latest` grows first: after a fork in between, the child takes a greater number than its parent's. */
 static uint64_t take_number(number *page) {
     uint64_t none = 0, next = atomic_fetch_add(&latest, 1) + 1;
     return atomic_compare_exchange_strong(page, &none, next) ? next : none;

@@ -15,7 +15,7 @@ enum track_kind {
     TRACK_NONE,
     TRACK_WRITE_PROTECT, /* the kernel notes the first write to a protected page */
     TRACK_COPY_ON_WRITE, /* a page of a private mapping that is no longer the file's was written */
-    TRACK_COMPARE        /* nobody knows: compare */
+    TRACK_COMPARE        /* not known: compare */
 };
 
 struct tracker {
@@ -46,11 +46,11 @@ typedef void (*written_pages)(void *env, size_t from, size_t to);
 bool cn_tracker_written(const struct tracker *, uint8_t *start, size_t size, bool protect,
                         written_pages, void *env);
 
-/* The same, protecting, where nobody wants to know which they were. */
+/* The same, protecting, for a caller that does not ask which they were. */
 bool cn_tracker_protect(const struct tracker *, uint8_t *start, size_t size);
 
 /* Gives the pages that were ever touched, others being zero when no image is behind them. False
- * when nobody knows. */
+ * when that is not known. */
 bool cn_tracker_populated(const struct tracker *, uint8_t *start, size_t size, written_pages,
                           void *env);
 
@@ -67,8 +67,7 @@ bool cn_os_discard(void *start, size_t size);
 /* Whole pages at `from`, a reservation of this size, go to `start` in place of what is there. On
  * failure nothing has changed. */
 bool cn_os_replace(void *start, void *from, size_t size);
-/* Memory is zero again: of a shared mapping of an image, or (image -1) of
- * nobody else. */
+/* Clears memory of a shared mapping of an image, or (image -1) of private memory. */
 void cn_os_zero(int image, void *start, size_t size);
 /* Memory of a reservation becomes untouchable and forgets its contents. */
 bool cn_os_decommit(void *start, size_t size);

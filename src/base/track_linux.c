@@ -45,7 +45,7 @@ static int open_faults(void) {
 }
 
 /* Asked for written pages alone, the kernel is many times faster, but counts pages that were never
- * touched or are the file's, if their neighbours were. Long stretches are looked at again. */
+ * touched or are the file's, if their neighbours were. Long ranges are looked at again. */
 #define FEW_PAGES 4
 
 struct filter {
@@ -62,7 +62,7 @@ static void filter(void *env, size_t from, size_t to) {
         filter->found(filter->env, from, to);
         return;
     }
-    /* They are protected again: whoever is not told of them now never will be. */
+    /* They are protected again: this is the only time that they are reported. */
     if (!cn_pagemap_own(filter->tracker->pages, filter->base + from, to - from, filter->base,
                         filter->found, filter->env))
         filter->found(filter->env, from, to);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* What a lead byte promises: the bytes after it, and the range of the first of them, which is where
+/* The bytes that follow a lead byte: how many they are, and the range of the first of them, which is where
  * overlong forms, surrogates and code points past U+10FFFF show. */
 struct sequence {
     uint8_t tail, low, high;

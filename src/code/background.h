@@ -1,6 +1,6 @@
 /*
- * Translation ahead of time, by threads, while the host does something else. What is translated is
- * published as at a first call; a first call that finds its function under way waits for about as
+ * Translation ahead of time, by threads, while the host does something else. A translated function
+ * is published as at a first call; a first call that finds its function under way waits for about as
  * long as translating would take, and then translates it itself.
  */
 #ifndef CN_CODE_BACKGROUND_H

@@ -207,7 +207,7 @@ struct code *cn_code_get(struct shared_module *shared, struct code_variant *vari
     return code;
 }
 
-/* What a failed first call stops with. Exhausted memory may be there later, and an interrupted run may go
+/* Stops a first call that failed. Exhausted memory may be there later, and an interrupted run may go
  * on: the call can then be done again. */
 void cn_stop_untranslated(struct machine *vm, uint32_t func, const struct error *error) {
     catnap_trap_code_t code =
@@ -260,7 +260,7 @@ static bool is_first_block(const struct source_map *map, const struct source_map
            (entry == map->entries + 2 && map->entries[1].bytecode == BC_interrupt_check);
 }
 
-/* Operands out of reach are fetched before the instruction, which begins anew with that. */
+/* Operands out of reach are fetched before the instruction, which begins there when it is done again. */
 static bool is_wide_get(const struct source_map_entry *entry) {
     return entry->bytecode == BC_wide_get || entry->bytecode == BC_wide_get2;
 }
@@ -271,7 +271,7 @@ static void price_length(struct probe *probe, uint32_t divisor, uint32_t table, 
     probe->fuel_grows = grows;
 }
 
-/* What an instruction takes of the fuel before it does anything (handlers). A check for interruption and
+/* The fuel that an instruction takes before it does anything (handlers). A check for interruption and
  * the one for fuel behind it are one safepoint. */
 static void note_price(const struct source_map *map, const struct source_map_entry *entry,
                        const struct code *code, struct probe *probe) {
@@ -324,7 +324,7 @@ static void check_answers(const struct source_map *map, const struct code *code,
     }
 }
 
-/* What has no answer and was asked for by a cell is an instruction that stopped at itself. */
+/* Answers questions by cell that found no safepoint: the instruction of the cell stopped at itself. */
 static void name_instructions(const struct source_map *map, struct probes *probes) {
     for (size_t i = 0; i < probes->count; i++) {
         struct probe *probe = &probes->items[i];

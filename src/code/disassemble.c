@@ -245,7 +245,7 @@ static void write_body(const struct module *module, const struct code *code,
     uint32_t depth = 1;
     size_t entry = 0;
     cn_skip_locals(&at);
-    /* What belongs to no instruction comes first: the prologue, if there is one. */
+    /* Cells that belong to no instruction come first: the prologue, if there is one. */
     while (entry < map->count && map->entries[entry].cell < code->first_cell)
         entry++;
     for (; entry < map->count && map->entries[entry].offset < (uint32_t)(at - module->bytes);

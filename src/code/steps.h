@@ -20,7 +20,7 @@ struct code *cn_steps_of(struct module *, const struct code *, const struct tran
 const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *);
 void cn_steps_free(struct alloc *, struct code *);
 
-/* What the block that begins with the instruction `fuel` at `cell` takes. */
+/* The price of the block that begins with the instruction `fuel` at `cell`. */
 static inline uint32_t cn_fuel_of(const uint64_t *cell) {
     return (uint32_t)(cell[1] >> 32);
 }

@@ -14,8 +14,7 @@ void cn_checkpoint_keep(wasm_store_t *);
 /* Bytes of memories that the first checkpoint holds once more. */
 uint64_t cn_checkpoint_copies(const wasm_store_t *);
 
-/* What finds written pages for this engine; NULL and *error when it is not to
- * be had. */
+/* The tracker of written pages for this engine; NULL and *error when there can be none. */
 const struct tracker *cn_engine_tracker(wasm_engine_t *, struct error *);
 
 #endif

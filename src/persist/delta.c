@@ -139,7 +139,7 @@ catnap_snapshot_t *cn_snapshot_changes(const catnap_snapshot_t *s, const catnap_
     return NULL;
 }
 
-/* Stretches that differ, joined where they touch. */
+/* Ranges that differ, joined where they touch. */
 struct difference {
     void (*found)(void *env, size_t memory, uint64_t offset, uint64_t length);
     void *env;

@@ -58,7 +58,7 @@ static int compare(uintptr_t a, uintptr_t b) {
     return (a > b) - (a < b);
 }
 
-/* What is not asked for is 0 in all. */
+/* Fields that a question does not use are 0. */
 static int compare_asked(const void *left, const void *right) {
     const struct asked *a = *(struct asked *const *)left, *b = *(struct asked *const *)right;
     int by_code = compare((uintptr_t)a->code, (uintptr_t)b->code);
@@ -404,7 +404,7 @@ static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
     return true;
 }
 
-/* What the code checks for decides where it can stand. */
+/* A frame can stand only where code of this configuration can: at checks for fuel and interruption. */
 static bool check_engine(const catnap_snapshot_t *snapshot, const struct machine *vm,
                          struct error *error) {
     if (snapshot->fuel_enabled == vm->fuel_enabled &&

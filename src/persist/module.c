@@ -174,7 +174,7 @@ static bool write_section(struct conversion *c, const struct rule *rule) {
     return ok;
 }
 
-/* What comes after one section and before the next that the module has. */
+/* Adds the sections that come after one section and before the next that the module has. */
 static bool add_sections(struct conversion *c, uint32_t from, uint32_t to) {
     static const uint8_t empty[] = {1, 0}; /* length, count */
     for (uint32_t i = from; i < to; i++) {

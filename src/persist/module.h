@@ -36,7 +36,7 @@ struct conversion {
     size_t place_count;
     /* Segments of the module that keep their indices; the others are not missed. */
     uint32_t kept_elems, kept_datas;
-    /* Stretches of memory become data segments; zeroes of this length between two are left out. */
+    /* Ranges of memory become data segments; zeroes of this length between two are left out. */
     uint64_t gap;
     uint32_t data_count; /* all data segments */
 };
@@ -61,7 +61,7 @@ void cn_declare_items(struct conversion *, const struct elem_segment *);
 
 /* ---- module_names.c ---- */
 bool cn_check_changes(struct conversion *);
-/* What an export is called now; false when it is left out. */
+/* The new name of an export; false when the export is left out. */
 bool cn_export_name(const struct conversion *, const struct export_ *, const char **name,
                     size_t *length);
 /* A custom section that is the name section: without names of segments, which are others now. False
@@ -86,7 +86,7 @@ bool cn_write_elems(struct conversion *);
 bool cn_write_datas(struct conversion *);
 
 /* ---- module_memory.c ---- */
-/* Calls back with each stretch of a memory between zeroes of at least `gap` (8 or more) bytes, and
+/* Calls back with each range of a memory between zeroes of at least `gap` (8 or more) bytes, and
  * with its distance from the one before (0: there is none). */
 typedef void (*memory_stretch)(void *env, uint64_t from, uint64_t to, uint64_t distance);
 void cn_memory_stretches(wasm_memory_t *, uint64_t gap, memory_stretch, void *env);

@@ -12,7 +12,7 @@
 struct scan {
     const uint8_t *base;
     uint64_t gap;
-    uint64_t from, to; /* the stretch under way; none when equal */
+    uint64_t from, to; /* the range under way; none when equal */
     uint64_t distance; /* from the one before */
     size_t done;       /* all before this was looked at */
     memory_stretch found;

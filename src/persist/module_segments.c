@@ -22,7 +22,7 @@ enum {
     DATA_MEMORY = 2
 };
 
-/* Zeroes between two stretches that cost less than a segment of their own. */
+/* Zeroes between two ranges that cost less than a segment of their own. */
 #define FIRST_GAP_BITS 4
 
 /* ---- Planning ---- */
@@ -144,7 +144,7 @@ static void write_kept_elem(struct conversion *c, uint32_t index) {
     cn_declare_items(c, elem);
 }
 
-/* A stretch of a table without null. */
+/* A range of a table without null. */
 struct run {
     uint32_t table, from, to;
     bool funcs; /* functions only */

@@ -1,6 +1,6 @@
 /*
- * From a snapshot to instances. What the snapshot says is checked against the modules before it is
- * believed; whatever was made is taken back when something does not fit.
+ * From a snapshot to instances. All numbers and names of the snapshot are checked against the modules before
+ * they are used; all that was made is deleted when one does not fit.
  */
 #include "persist/snapshot.h"
 
@@ -13,7 +13,7 @@
 #include "runtime/state.h"
 #include "runtime/store.h"
 
-/* Stretches shorter than this are copied: a mapping of its own costs more. */
+/* Ranges shorter than this are copied: a mapping of its own costs more. */
 #define LEAST_MAPPED (16u * SNAP_PAGE)
 #define MOST_MAPPINGS 512u
 

@@ -98,7 +98,7 @@ struct catnap_snapshot_t {
     uint64_t data_length;
     bool is_delta;
     uint64_t identity[2], base_identity[2];
-    /* What runs point into, when it is not the captured memory itself. */
+    /* The bytes that runs point into, when these are not the captured memory itself. */
     int image;     /* descriptor, or -1 */
     uint8_t *view; /* a mapping of view_length bytes, or NULL */
     size_t view_length;
@@ -146,7 +146,7 @@ struct snap_resolver {
     /* A function for an import, or NULL; *error may be set. */
     struct wasm_func_t *(*import)(void *env, struct snap_text module, struct snap_text name,
                                   const struct functype *, struct error *);
-    /* What the host called so, or NULL. */
+    /* The host's object of that name, or NULL. */
     struct wasm_ref_t *(*host)(void *env, struct snap_text name);
     /* A module with this identity, held for the caller, or NULL. */
     struct shared_module *(*module)(void *env, const struct snap_module *, struct error *);

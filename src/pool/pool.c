@@ -65,7 +65,7 @@ static struct catnap_pool_slot_t *find_kept(catnap_pool_t *pool, uint64_t tenant
 
 /* ---- Choosing ---- */
 
-/* Whether one more may be made. What those under way will take is not known yet, and set aside. */
+/* Whether one more may be made. The memory that slots under way will take is not known yet; it is set aside. */
 static bool has_room(const catnap_pool_t *pool) {
     const struct budget *budget = pool->budget;
     uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);

@@ -49,7 +49,7 @@ struct catnap_pool_slot_t {
     uint32_t resets;
 };
 
-/* Somebody who waits for a slot. */
+/* A thread that waits for a slot. */
 struct waiter {
     struct waiter *next;
     pthread_cond_t served;
@@ -113,7 +113,7 @@ catnap_error_t *cn_pool_slot_make(struct catnap_pool_slot_t *);
 void cn_pool_slot_end(struct catnap_pool_slot_t *);
 /* Makes it what it was when it was ready; an own error when the system refuses. */
 catnap_error_t *cn_pool_slot_reset(struct catnap_pool_slot_t *);
-/* What is to be done with a slot that is released, by the pool's options and what it holds. */
+/* Why a slot that is released is reset, or kept as it is, by the pool's options and the slot's contents. */
 enum slot_reason cn_pool_slot_judge(const struct catnap_pool_slot_t *);
 /* Whether a slot that was reset has nothing in it that was not there at first. */
 bool cn_pool_slot_is_clean(const struct catnap_pool_slot_t *);

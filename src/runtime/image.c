@@ -12,7 +12,7 @@
  * them fills. */
 #define NARROW_GAP 16384u
 #define MOST_PARTS 32u
-/* Pages of an instance that are kept and written anew: that costs less than the faults would. */
+/* Pages of an instance that are kept and written again: that costs less than the faults would. */
 #define KEPT_PAGES 64u
 
 /* ---- Making ---- */

@@ -1,5 +1,5 @@
 /*
- * What a memory is when its instance is made, as a file that instances map copy-on-write: the data
+ * The initial contents of a memory, as a file that instances map copy-on-write: the data
  * segments and, around each, the rest of its pages. Everything else is zero.
  */
 #ifndef CN_RUNTIME_IMAGE_H

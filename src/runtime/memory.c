@@ -63,7 +63,7 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store, bo
     return true;
 }
 
-/* What is needed now, and of what may be wanted later as much as leaves the process enough. */
+/* Reserves the bytes that are needed now, and as many of those that growth may need as leave the process enough. */
 static bool reserve_some(wasm_memory_t *memory, const wasm_store_t *store) {
     uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
     uint64_t allowed =

@@ -2,8 +2,8 @@
  * Pre-linked modules: imports are checked once and instances made many times.
  *
  * An instance that is given back is taken back as a whole: a slot is an instance with its memories and
- * tables that becomes what it was at first, waits, and is given out again. Whatever still refers to it
- * refers to an object that exists. The collector keeps those that wait, and frees others as it does any
+ * tables that becomes what it was at first, waits, and is given out again. A reference to it that is left over
+ * still refers to an object that exists. The collector keeps those that wait, and frees others as it does any
  * instance.
  */
 #ifndef CN_RUNTIME_PRELINK_H

@@ -1,4 +1,4 @@
-/* What the embedder configures: catnap_wasi_new() to catnap_wasi_output() of catnap.h. */
+/* Configuration by the embedder: catnap_wasi_new() to catnap_wasi_output() of catnap.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

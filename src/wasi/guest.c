@@ -1,4 +1,4 @@
-/* What guests pass by pointer: paths and vectors of buffers. */
+/* Arguments that guests pass by pointer: paths and vectors of buffers. */
 #include "base/utf8.h"
 #include "wasi/state.h"
 

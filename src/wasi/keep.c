@@ -17,7 +17,7 @@
 
 #define FORMAT 1u
 
-/* What a descriptor is to be opened again from. */
+/* How a descriptor is opened again. */
 enum kept { KEPT_CLOSED, KEPT_STREAM, KEPT_PREOPEN, KEPT_PATH, KEPT_LOST };
 
 /* ---- Writing ---- */
@@ -295,7 +295,7 @@ catnap_error_t *catnap_wasi_saved_dirs(const void *bytes, size_t length,
     return r.error;
 }
 
-/* What was kept of one descriptor. */
+/* The saved state of one descriptor. */
 struct kept_fd {
     enum kept kind;
     uint32_t from; /* stream or pre-open */
@@ -397,7 +397,7 @@ static void restore_fd(struct reader *r, uint32_t number, struct kept_fd *kept,
         r->lost(r->env, number, kept->path ? kept->path : "");
 }
 
-/* The table is made anew; what it was made of lends and is closed in the end. */
+/* Makes a new table; the old one lends its descriptors to it and is closed at the end. */
 static void get_fds(struct reader *r) {
     uint64_t count = get(r, 4);
     if (count > WASI_MAX_FDS || count > (size_t)(r->end - r->at))

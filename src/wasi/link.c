@@ -3,7 +3,7 @@
 
 #include "wasi/state.h"
 
-/* What one host function is: one row of the table, for one state and one of the two snapshots. */
+/* One host function: one row of the table, for one state and one of the two snapshots. */
 struct binding {
     catnap_wasi_t *wasi;
     const struct wasi_function *function;

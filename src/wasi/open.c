@@ -12,7 +12,7 @@
 
 #define FIFO_RETRY_NS UINT64_C(10000000) /* how often a pipe is tried that has no reader yet */
 
-/* What the guest asks for. */
+/* The arguments of the guest's call. */
 struct request {
     uint32_t oflags, fdflags;
     bool follow;

@@ -2,7 +2,7 @@
  * poll_oneoff: waiting for clocks and descriptors at once.
  *
  * Subscriptions are read from the guest's memory before any event is written to it, since the two
- * arrays may overlap. What is wrong with one subscription is told in its event; the others go on.
+ * arrays may overlap. An error of one subscription is reported in its event; the others go on.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -46,7 +46,7 @@ static uint64_t clock_ns(int clock) {
     return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* Only clocks that go on while nobody runs can be waited for. */
+/* Only clocks that go on while the process sleeps can be waited for. */
 static uint16_t read_clock(const uint8_t *at, struct subscription *s) {
     uint32_t id = cn_get_u32(at);
     uint64_t timeout = cn_get_u64(at + 8);

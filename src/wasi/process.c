@@ -64,7 +64,7 @@ uint16_t cn_wasi_proc_exit(struct wasi_call *call, const uint64_t *a) {
     return exit_with(call, (uint32_t)a[0]);
 }
 
-/* What the signal does by default, to the guest alone: most end it with 128 + signal. */
+/* Does what the signal does by default, to the guest alone: most end it with 128 + signal. */
 uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a) {
     enum {
         SIGNAL_CHLD = 16,
@@ -91,7 +91,7 @@ uint16_t cn_wasi_proc_raise(struct wasi_call *call, const uint64_t *a) {
     case SIGNAL_TSTP:
     case SIGNAL_TTIN:
     case SIGNAL_TTOU:
-        return WASI_NOTSUP; /* nobody could continue it */
+        return WASI_NOTSUP; /* nothing could continue it */
     default:
         return exit_with(call, 128 + number);
     }

@@ -1,5 +1,5 @@
 /*
- * Checkpoint and rollback of a WASI state. What the checkpoint remembers, it owns: a descriptor that
+ * Checkpoint and rollback of a WASI state. The checkpoint owns all that it remembers: a descriptor that
  * the guest closes, a string or input that the embedder replaces, stays open or allocated until the
  * checkpoint goes, so that going back needs neither memory nor opening anything.
  */

@@ -1,5 +1,5 @@
 /*
- * Opening below a directory, whatever the path says and whoever renames meanwhile.
+ * Opening below a directory and never outside, for any path, also while another process renames.
  *
  * The kernel does it where it has openat2(): RESOLVE_BENEATH refuses `..`, absolute paths and
  * symbolic links that would leave the root, at the moment of the walk. Elsewhere the walk is made

@@ -1,6 +1,5 @@
 /*
- * What files are, how long, and when they were touched: filestat_get and filestat_set of both
- * kinds.
+ * Types, sizes and times of files: filestat_get and filestat_set of both kinds.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -52,7 +52,7 @@ struct wasi_preopen {
     bool read_only;
 };
 
-/* What a standard stream is connected to. */
+/* The other end of a standard stream. */
 enum wasi_stream_kind {
     WASI_STREAM_NULL = 0, /* at its end; drops what is written */
     WASI_STREAM_HOST,     /* a descriptor of the host */
@@ -81,7 +81,7 @@ enum wasi_fd_kind {
 #define WASI_NO_PREOPEN UINT32_MAX
 
 /*
- * What fd_readdir's cookies mean: cookie n is the end of the n-th entry. The ends of the last ones
+ * The cookies of fd_readdir: cookie n is the end of the n-th entry. The ends of the last ones
  * that were read are known as the kernel's offsets.
  */
 struct wasi_listing {
@@ -126,7 +126,7 @@ struct catnap_wasi_t {
     bool file_size_limited; /* writing to a file may raise SIGXFSZ */
 };
 
-/* What a handler asks the host: whether the call under way has been asked to stop, and where the
+/* Questions of a handler to the host: whether the call under way has been asked to stop, and where the
  * guest's memory is, which a callback of the embedder may have changed. */
 struct wasi_host {
     /* Polls readable then, rarely also without a reason; -1: there is none. Clears such a signal. */
@@ -266,8 +266,8 @@ void cn_wasi_forget(catnap_wasi_t *);
 
 /* Whether the call has been asked to stop; sets the outcome then. */
 bool cn_call_interrupted(struct wasi_call *);
-/* What a transfer reports that cannot go on, since it would wait or is interrupted, when so many bytes are
- * moved already: these, so that a call that is done again moves none twice. An interrupted guest then goes
+/* The result of a transfer that cannot go on, since it would wait or is interrupted, when so many bytes are
+ * moved already: their number, so that a call that is done again moves none twice. An interrupted guest then goes
  * on to the next place that notices it. */
 uint16_t cn_call_partly(struct wasi_call *, uint16_t error, size_t moved);
 /*

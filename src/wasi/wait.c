@@ -1,6 +1,6 @@
 /*
- * Waiting that can be interrupted, and signals held back while writing. What waits inside the
- * kernel waits in ppoll() together with the descriptor that tells of an interrupt.
+ * Waiting that can be interrupted, and signals held back while writing. Each wait inside the
+ * kernel is a ppoll() together with the descriptor that tells of an interrupt.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
