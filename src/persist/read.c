@@ -238,7 +238,7 @@ static void read_object(struct reader *r, struct snap_object *object) {
         break;
     default:
         bad(r, "an object of unknown kind");
-        break;
+        return;
     }
     const struct state_kind *kind = cn_state_of((enum object_kind)object->kind);
     if (object->owner && (!kind || !cn_state_is_part(kind)))

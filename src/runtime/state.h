@@ -136,6 +136,7 @@ static inline struct state_items cn_state_items(const struct state_kind *kind,
 uint32_t cn_state_count(const struct module *, enum state_form);
 /* The kind that an object other than an instance holds: NULL when it has no state. */
 static inline const struct state_kind *cn_state_of(enum object_kind holder) {
+    CN_ASSERT(holder < OBJECT_KINDS);
     return holder == OBJECT_INSTANCE ? NULL : cn_state_ranges[holder].first;
 }
 static inline bool cn_state_is_paged(enum object_kind holder) {

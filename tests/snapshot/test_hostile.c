@@ -309,11 +309,59 @@ static void what_fails_is_not_paid_for(void **state) {
     close_world(&world);
 }
 
+/* ---- Numbers that no writer produces ---- */
+
+/* Each four bytes of the structure are replaced in turn. Bytes that only change a value may be accepted. */
+static void every_number_is_checked(void **state) {
+    (void)state;
+    static const uint32_t values[] = {OBJECT_KINDS, 0x50100, INT32_MAX, UINT32_MAX};
+    struct world world;
+    size_t length, refused = 0;
+    open_world(&world, true);
+    struct file file = stopped_with(&world, work_module, sizeof work_module, 100);
+    for (enum part_index part = PART_STATE; part < PARTS; part++) {
+        uint8_t *at = part_of(&file, part, &length);
+        for (size_t i = 0; i + 4 <= length; i++)
+            for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+                uint8_t before[4];
+                catnap_error_t *error;
+                memcpy(before, at + i, 4);
+                memcpy(at + i, &values[v], 4);
+                catnap_snapshot_t *snapshot = read_file(&world, &file, NULL, &error);
+                refused += !snapshot;
+                catnap_error_delete(error);
+                catnap_snapshot_delete(snapshot);
+                memcpy(at + i, before, 4);
+            }
+    }
+    assert_true(refused > 500);
+    free(file.bytes);
+    close_world(&world);
+}
+
+/* The kind of the first object is the first number after the count. */
+static void unknown_kinds_are_refused(void **state) {
+    (void)state;
+    static const uint32_t kinds[] = {OBJECT_KINDS, 0x50100, 0x1000000, UINT32_MAX};
+    struct world world;
+    size_t length;
+    open_world(&world, true);
+    struct file file = two_runs(&world);
+    uint8_t *kind = part_of(&file, PART_OBJECTS, &length) + 4;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        memcpy(kind, &kinds[i], 4);
+        expect_refused(&world, &file, "unknown kind");
+    }
+    free(file.bytes);
+    close_world(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fails_is_not_paid_for), cmocka_unit_test(paid_fuel_is_bounded),
         cmocka_unit_test(runs_do_not_share_bytes),    cmocka_unit_test(modules_do_not_share_bytes),
-        cmocka_unit_test(zeroes_take_no_time),
+        cmocka_unit_test(zeroes_take_no_time),        cmocka_unit_test(every_number_is_checked),
+        cmocka_unit_test(unknown_kinds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

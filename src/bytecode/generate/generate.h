@@ -129,14 +129,15 @@ const struct operation *operation_named(const char *name);
 void make_bytecode(struct bytecode *, struct build);
 size_t instruction_named(const struct bytecode *, const char *name); /* 0: the build has none */
 void *grow(void *items, size_t count, size_t *room, size_t size);
-_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* text.c: expressions and places as text. */
 const char *c_type(const char *type);
 bool is_scalar(const char *type);
 bool is_wide_constant(const char *type); /* its constants have 64 bits */
-/* The expression with whole words replaced: from, to, from, to, ..., NULL. The text is never freed. */
-const char *substitute(const char *expression, ...);
+/* The expression with whole words replaced: from, to, from, to, ... The text is never freed. */
+#define substitute(...) substitute_words(__VA_ARGS__, (const char *)0)
+const char *substitute_words(const char *expression, ...) __attribute__((sentinel));
 /* A value of `type`, by the class of its operand and where it lies, as C and as the synopsis has it. */
 const char *value_of(const char *type, char letter, enum field_at at);
 const char *shown(char letter, enum field_at at, const char *type);

@@ -227,7 +227,7 @@ static void make_bin(struct bytecode *b, unsigned row, const struct operation *o
     next(i);
     synopsis(i, shown(v->d, AT_O0, o->result),
              substitute(o->expression, "a", shown(v->sources[0], a_at, o->type), "b",
-                        shown(v->sources[1], b_at, o->type), NULL));
+                        shown(v->sources[1], b_at, o->type)));
     end();
 }
 
@@ -242,7 +242,7 @@ static void make_un(struct bytecode *b, unsigned row, const struct operation *o,
     put(v->d, o->result, formatted("(%s)", o->expression));
     next(i);
     synopsis(i, shown(v->d, AT_O0, o->result),
-             substitute(o->expression, "a", shown(v->sources[0], AT_O1, o->type), NULL));
+             substitute(o->expression, "a", shown(v->sources[0], AT_O1, o->type)));
     end();
 }
 
@@ -260,7 +260,7 @@ static void make_branch(struct bytecode *b, unsigned row, const struct operation
     synopsis(i, NULL,
              formatted("branch by w if %s",
                        substitute(o->expression, "a", shown(v->sources[0], a_at, o->type), "b",
-                                  shown(v->sources[1], b_at, o->type), NULL)));
+                                  shown(v->sources[1], b_at, o->type))));
     end();
 }
 
@@ -295,8 +295,7 @@ static void make_load(struct bytecode *b, unsigned row, const struct operation *
     next(i);
     synopsis(i, shown(v->d, AT_O0, o->result),
              substitute(o->expression, "a",
-                        formatted("%s at %s + w", o->access, shown(v->sources[0], AT_O1, "I32")),
-                        NULL));
+                        formatted("%s at %s + w", o->access, shown(v->sources[0], AT_O1, "I32"))));
     end();
 }
 
@@ -351,7 +350,7 @@ static void make_vector(struct bytecode *b, unsigned row, const struct operation
     put(v->d, o->result, formatted("(%s)", o->expression));
     next(i);
     synopsis(i, shown(v->d, AT_O0, o->result),
-             substitute(o->expression, "a", seen[0], "b", seen[1], "c", seen[2], NULL));
+             substitute(o->expression, "a", seen[0], "b", seen[1], "c", seen[2]));
     end();
 }
 
@@ -367,7 +366,7 @@ static void make_shift(struct bytecode *b, unsigned row, const struct operation 
     next(i);
     synopsis(i, shown(v->d, AT_O0, o->result),
              substitute(o->expression, "a", shown(v->sources[0], AT_O1, o->type), "n",
-                        shown(v->sources[1], n_at, "I32"), NULL));
+                        shown(v->sources[1], n_at, "I32")));
     end();
 }
 
@@ -560,8 +559,8 @@ static const char *short_name(const struct operation *o) {
 /* The second operation of x, the result of the first, and c. */
 static const char *second_of(const struct operation *second, bool exchanged, const char *x,
                              const char *c) {
-    return exchanged ? substitute(second->expression, "a", c, "b", x, NULL)
-                     : substitute(second->expression, "a", x, "b", c, NULL);
+    return exchanged ? substitute(second->expression, "a", c, "b", x)
+                     : substitute(second->expression, "a", x, "b", c);
 }
 
 /* Whether a translator never says this: see MINUS in operations.def. */
@@ -594,7 +593,7 @@ static void make_pair(struct bytecode *b, unsigned row, const struct fusion *f,
     put(v->d, second->result, formatted("(%s)", second_of(second, f->exchanged, "x", "c")));
     next(i);
     const char *x = substitute(first->expression, "a", shown(a, AT_O1, first->type), "b",
-                               shown(bb, b_at, first->type), NULL);
+                               shown(bb, b_at, first->type));
     synopsis(i, shown(v->d, AT_O0, second->result),
              second_of(second, f->exchanged, formatted("(%s)", x), shown(c, c_at, second->type)));
     end();
@@ -685,7 +684,7 @@ static void make_pair_branch(struct bytecode *b, unsigned row, const struct oper
     text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
     branch_synopsis(i, branch, reversed,
                     formatted("(%s)", substitute(first->expression, "a", shown(a, AT_O0, "I32"),
-                                                 "b", shown(bb, AT_XHI, "I32"), NULL)),
+                                                 "b", shown(bb, AT_XHI, "I32"))),
                     shown(c, AT_XLO, "I32"));
     end();
 }
@@ -771,7 +770,7 @@ static void make_jump(struct bytecode *b, unsigned row, const struct operation *
     synopsis(i, shown(v->d, AT_O0, first->result),
              formatted("%s; branch by w",
                        substitute(first->expression, "a", shown(v->sources[0], AT_O1, "I32"), "b",
-                                  shown(v->sources[1], b_at, "I32"), NULL)));
+                                  shown(v->sources[1], b_at, "I32"))));
     end();
 }
 
@@ -792,9 +791,9 @@ static void make_vector_pair(struct bytecode *b, unsigned row, const struct fusi
     next(i);
     synopsis(i, shown(v->d, AT_O0, second->result),
              second_of(second, false,
-                       formatted("(%s)", substitute(first->expression, "a",
-                                                    shown(v->sources[0], AT_O1, first->type), "b",
-                                                    "[o2]", NULL)),
+                       formatted("(%s)",
+                                 substitute(first->expression, "a",
+                                            shown(v->sources[0], AT_O1, first->type), "b", "[o2]")),
                        "[o3]"));
     end();
 }

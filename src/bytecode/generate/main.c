@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Noreturn void fail(const char *format, ...) {
+void fail(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     fputs("generate: ", stderr);

@@ -50,7 +50,7 @@ static const char *replacement(const char *word, size_t length, va_list pairs) {
     return NULL;
 }
 
-const char *substitute(const char *expression, ...) {
+const char *substitute_words(const char *expression, ...) {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
