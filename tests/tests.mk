@@ -4,7 +4,7 @@
 # directory are linked to each), spec-tests/tests/NAME_test.c, or tests/DIRECTORY/run-tests (a script
 # that gets the path of the command).
 
-SUITES ?= $(filter-out fuzz $(WITHOUT),$(patsubst tests/%/.,%,$(wildcard tests/*/.)) spec-tests)
+SUITES ?= $(filter-out fuzz support $(WITHOUT),$(patsubst tests/%/.,%,$(wildcard tests/*/.)) spec-tests)
 TEST_SOURCES := $(foreach s,$(SUITES),$(if $(filter spec-tests,$(s)),\
                     $(wildcard spec-tests/tests/*_test.c),$(wildcard tests/$(s)/test_*.c)))
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)

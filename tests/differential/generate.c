@@ -87,7 +87,7 @@ static const struct profile profiles[] = {
 struct generator {
     uint64_t random;
     const struct profile *profile;
-    struct module module;
+    struct module_builder module;
     uint32_t padding;
     bool no_growth;
     struct signature funcs[8];
@@ -1165,7 +1165,7 @@ static void state_function(struct generator *g, uint32_t type) {
 }
 
 static void declare_state(struct generator *g) {
-    struct module *m = &g->module;
+    struct module_builder *m = &g->module;
     struct bytes *b;
     add_memory(m, 1, 4);
     add_table(m, FUNCREF, 8, 20);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../hostile/module.h"
+#include "../support/module.h"
 
 struct generator_options {
     uint64_t seed;

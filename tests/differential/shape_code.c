@@ -638,7 +638,7 @@ static void pin_locals(struct writer *w) {
         put(&w->f, END);
 }
 
-static void add_run(struct module *m, const char *name, uint32_t type, struct writer *w,
+static void add_run(struct module_builder *m, const char *name, uint32_t type, struct writer *w,
                     const struct shape *shapes, size_t count) {
     static const uint8_t none[] = {I32, I32};
     struct bytes *f = &w->f;
@@ -660,7 +660,7 @@ static void add_run(struct module *m, const char *name, uint32_t type, struct wr
     add_func(m, name, type, f);
 }
 
-static void add_helpers(struct module *m) {
+static void add_helpers(struct module_builder *m) {
     struct bytes f = {0};
     PUT(&f, 0, 0x23, SUM); /* NEXT */
     i64_const(&f, (int64_t)UINT64_C(0x5851F42D4C957F2D));
@@ -718,7 +718,7 @@ static void put_returning(struct writer *w, uint8_t type, enum way way, uint8_t 
     put(f, END);
 }
 
-static void add_returns(struct module *m, struct writer *w) {
+static void add_returns(struct module_builder *m, struct writer *w) {
     for (unsigned i = 0; i < 5; i++) {
         uint8_t type = (uint8_t)(I32 - i);
         uint32_t signature = add_type_n(m, &type, 1, &type, 1);
@@ -729,7 +729,7 @@ static void add_returns(struct module *m, struct writer *w) {
     }
 }
 
-static void add_state(struct module *m, uint32_t type) {
+static void add_state(struct module_builder *m, uint32_t type) {
     struct bytes f = {0};
     PUT(&f, 1, 1, I32, LOOP, EMPTY, LOCAL_GET, 0, 0x29, 0, 0, CALL, MIX);
     PUT(&f, LOCAL_GET, 0, 0x41, 8, I32_ADD, LOCAL_TEE, 0);
@@ -738,7 +738,7 @@ static void add_state(struct module *m, uint32_t type) {
     add_func(m, "state", type, &f);
 }
 
-static void add_content(struct module *m, uint64_t random) {
+static void add_content(struct module_builder *m, uint64_t random) {
     static const uint32_t words[] = {0, 1, 2, 3, 255, 0x80000001, 0x10001, 0x80};
     static const uint8_t globals[] = {I64, I32, I64};
     for (size_t i = 0; i < COUNT(globals); i++)
@@ -775,7 +775,7 @@ uint32_t count_shape_modules(void) {
 struct bytes generate_shapes(uint32_t index, uint32_t padding) {
     struct shapes all = list_shapes();
     struct writer w = {.random = index, .padding = padding};
-    struct module m = {0};
+    struct module_builder m = {0};
     size_t first = 0;
     for (uint32_t i = 0; i < index * GENERATED_RUNS; i++)
         first = end_of_run(&all, first);

@@ -176,7 +176,7 @@ static uint64_t digest_state(const wasm_instance_t *instance) {
 /* An instance that hands calls on to this one, and adds a zero of its own memory when they
  * return. */
 static wasm_instance_t *relay_to(wasm_store_t *store, wasm_instance_t *instance) {
-    struct module m = {0};
+    struct module_builder m = {0};
     wasm_extern_t *imports[GENERATED_RUNS + 1];
     uint32_t type = add_type(&m, "", "I");
     for (uint32_t i = 0; i < COUNT(imports); i++) {

@@ -67,7 +67,7 @@ static void run_in_slices(wasm_store_t *store, const wasm_instance_t *instance) 
 
 /* A module whose run0 and so on are imported, and called. */
 static void call_imported(wasm_store_t *store, wasm_instance_t *instance) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "", "I");
     wasm_extern_t *import = catnap_instance_export(instance, "state", 5);

@@ -278,7 +278,7 @@ static void put_opening(struct bytes *f, enum consumer consumer) {
         PUT(f, 0x41, 1, 0x41, 0);
 }
 
-static void add_variant(struct module *m, const struct context *c, const struct variant *v,
+static void add_variant(struct module_builder *m, const struct context *c, const struct variant *v,
                         const char *name) {
     const struct op_info *info = c->info;
     struct bytes f = {0};
@@ -312,7 +312,7 @@ static void add_variant(struct module *m, const struct context *c, const struct 
 }
 
 /* Globals 0 to 4 for results by type; 5 to 7 for operands. */
-static void put_globals(struct module *m, const struct op_info *info) {
+static void put_globals(struct module_builder *m, const struct op_info *info) {
     for (unsigned i = 0; i < 5u + info->operand_count; i++) {
         uint8_t type = (uint8_t)(i < 5 ? I32 - i : info->operands[i - 5]);
         struct bytes *b = add_item(m, GLOBALS);
@@ -328,7 +328,7 @@ static const char *name_of(size_t i) {
     return name;
 }
 
-static void build(struct context *c, struct module *m) {
+static void build(struct context *c, struct module_builder *m) {
     add_memory(m, 1, 1);
     put_globals(m, c->info);
     for (unsigned i = 0; i < 5; i++) {
@@ -475,7 +475,7 @@ static void check_opcodes(struct form form) {
         if (!is_plain(&cn_op_info[opcode]))
             continue;
         struct world w;
-        struct module m = {0};
+        struct module_builder m = {0};
         c.info = &cn_op_info[opcode];
         c.opcode = opcode;
         c.lane = opcode * 5 + 3;

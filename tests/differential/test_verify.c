@@ -12,13 +12,8 @@
 #include "bytecode/verify.h"
 #include "translate/translate.h"
 
-/* tests/hostile/module.h writes modules, binary/module.h reads them. */
-#define module built_module
-#define section_id built_section_id
 #include "../hostile/hostile.h"
 #include "shapes.h"
-#undef module
-#undef section_id
 
 #ifdef CATNAP_ASSERT
 

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "catnap.h"
-#include "module.h"
+#include "../support/module.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -159,7 +159,7 @@ static inline wasm_instance_t *instantiate(wasm_store_t *store, const struct byt
 }
 
 /* Loads a module, frees its bytes, and makes it the world's instance. */
-static inline void enter_module(struct world *w, struct module *m) {
+static inline void enter_module(struct world *w, struct module_builder *m) {
     struct bytes b = finish(m);
     wasm_instance_delete(w->instance);
     w->instance = instantiate(w->store, &b, NULL, 0);

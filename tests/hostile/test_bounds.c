@@ -113,7 +113,7 @@ static uint32_t put_access(struct bytes *f, uint32_t opcode, uint32_t offset, en
 
 static uint32_t access_places[OPCODE_LIMIT][COUNT(offsets)][WAYS];
 
-static void put_accesses(struct module *m, uint32_t opcode) {
+static void put_accesses(struct module_builder *m, uint32_t opcode) {
     uint32_t type = add_type(m, "i", "");
     for (size_t i = 0; i < COUNT(offsets); i++)
         for (unsigned way = 0; way < WAYS; way++) {
@@ -191,7 +191,7 @@ static void every_access_at_every_end(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         add_memory(&m, 1, NO_MAX);
         export_item(&m, "memory", 2, 0);
         for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++)
@@ -215,7 +215,7 @@ static void a_memory_without_pages(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         add_memory(&m, 0, 1);
         export_item(&m, "memory", 2, 0);
         put_accesses(&m, OP_i32_load8_u);
@@ -235,7 +235,7 @@ static void a_memory_without_pages(void **state) {
 
 /* ---- Growth ---- */
 
-static void add_growing(struct module *m) {
+static void add_growing(struct module_builder *m) {
     struct bytes f = {0};
     PUT(&f, 0, LOCAL_GET, 0, 0x40, 0, END);
     add_func(m, "grow", add_type(m, "i", "i"), &f);
@@ -252,7 +252,7 @@ static void growth_to_the_limit(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         add_memory(&m, 1, 65536);
         add_growing(&m);
         enter_module(&w, &m);
@@ -279,7 +279,7 @@ static void a_memory_of_all_pages_at_once(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         add_memory(&m, 65536, NO_MAX);
         add_growing(&m);
         enter_module(&w, &m);
@@ -295,7 +295,7 @@ static void growth_within_the_limits_of_type_and_store(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         catnap_limits_t limits;
         add_memory(&m, 1, 3);
         add_growing(&m);
@@ -338,7 +338,7 @@ static void growth_in_a_host_call(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t host = import_func(&m, "m", "f", add_type(&m, "", ""));
         add_memory(&m, 1, NO_MAX);
@@ -367,7 +367,7 @@ static void growth_in_another_instance(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         add_memory(&m, 1, NO_MAX);
         add_growing(&m);
@@ -407,7 +407,7 @@ struct memory_model {
     bool dropped;
 };
 
-static void add_bulk_memory(struct module *m) {
+static void add_bulk_memory(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t type = add_type(m, "iii", "");
     static const uint8_t codes[] = {8, 10, 11};
@@ -476,7 +476,7 @@ static void bulk_memory_as_in_a_model(void **state) {
     static const char *const names[] = {"init", "copy", "fill"};
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         uint64_t random = 5, ignored;
         size_t done = 0;
         memset(&model, 0, sizeof model);
@@ -532,7 +532,7 @@ static void put_reference(struct bytes *f, uint32_t local) {
     PUT(f, 0x25, 2);
 }
 
-static void add_table_functions(struct module *m) {
+static void add_table_functions(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t number = add_type(m, "", "i"), three = add_type(m, "iii", "i");
     for (uint32_t i = 0; i < ITEMS; i++) {
@@ -655,7 +655,7 @@ static void tables_as_in_a_model(void **state) {
     static const char *const names[] = {"init", "copy", "across", "fill", "get", "set", "grow"};
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct table_model model = {.size = {ELEMENTS, ELEMENTS}};
         uint64_t random = 9, bits;
         memset(model.elements, -1, sizeof model.elements);

@@ -26,7 +26,7 @@ static void *interrupt_soon(void *argument) {
 /* One pass over the memory takes seconds of processor time at first, since every page is new. */
 static void stops_soon(uint32_t to, uint32_t from_or_value, uint32_t count, bool copies) {
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     pthread_t thread;
     PUT(&f, 0, LOOP, EMPTY);
@@ -144,7 +144,7 @@ static void go_on_elsewhere(struct world *w, catnap_run_t *run, uint64_t fuel,
 /* "copy" and "fill", of three parameters and so many locals, whose parameters and operands are used
  * afterwards too: they are stored at the start of the memory. */
 static void enter_bulk(struct world *w, uint32_t locals) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "iii", "");
     for (unsigned i = 0; i < 2; i++) {
@@ -245,7 +245,7 @@ static void runs_do_all_with_far_operands(void **state) {
 static void memory_init_goes_on_half_way(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint8_t *expected = malloc(SIZE);
     assert_non_null(expected);
@@ -336,7 +336,7 @@ static wasm_func_t *new_ask(wasm_store_t *store) {
 
 /* Each function asks, executes its instruction, and stores 1 where there was 0. */
 static void enter_short_ones(struct world *w) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0}, *b;
     uint32_t none = add_type(&m, "", "");
     uint32_t asks = import_func(&m, "host", "ask", none);
@@ -430,7 +430,7 @@ static void runs_stop_before_short_ones(void **state) {
 static void bounds_come_first(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0}, *b;
     static const uint8_t codes[][12] = {
         {0x41, 8, 0x41, 0, 0x41, 5, MEMORY_INIT, END},
@@ -491,7 +491,7 @@ static wasm_engine_t *asking_engine(struct asking *a) {
 
 /* Many functions, all in one passive segment; "f" puts them into the table. */
 static struct bytes many_elements(void) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0}, *b;
     uint32_t none = add_type(&m, "", "");
     PUT(&f, 0, 0x41, 0, 0x41, 0);
@@ -580,7 +580,7 @@ static void *press_after(void *argument) {
 /* "mark" puts a function into each third of the first elements; "fill" and "copy" do what they say;
  * "sum" is different for different places of null. */
 static void enter_tables(struct world *w) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t one = add_type(&m, "i", ""), sum = add_type(&m, "i", "i"),
              three = add_type(&m, "iii", "");

@@ -67,7 +67,7 @@ static void check_cost(const struct world *w, const char *name, const int64_t *a
 
 #define BODY(f, ...) PUT(f, 0, __VA_ARGS__, END)
 
-static void add_counted(struct module *m) {
+static void add_counted(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t none = add_type(m, "", ""), one = add_type(m, "i", "i");
     BODY(&f, 0x01, 0x01, BLOCK, EMPTY, LOOP, EMPTY, END, END); /* nothing that costs */
@@ -100,7 +100,7 @@ static void instructions_are_counted(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         uint64_t used;
         add_counted(&m);
         enter_module(&w, &m);
@@ -124,7 +124,7 @@ static void instructions_are_counted(void **state) {
 
 /* ---- Bulk instructions ---- */
 
-static void add_bulk(struct module *m) {
+static void add_bulk(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t type = add_type(m, "iii", ""), one = add_type(m, "i", "i");
     static const struct {
@@ -167,7 +167,7 @@ static void length_is_paid_for(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         uint64_t used;
         add_bulk(&m);
         enter_module(&w, &m);
@@ -209,7 +209,7 @@ static void running_out_has_a_place(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         catnap_frame_t frame;
         uint64_t bits;
@@ -282,7 +282,7 @@ static void each_unit_is_an_instruction(void **state) {
     FOR_EACH_FORM(w) {
         for (int way = 0; way < 3; way++) {
             for (uint64_t fuel = 0; fuel <= STORES * STORE_COST; fuel++) {
-                struct module m = {0};
+                struct module_builder m = {0};
                 struct bytes f = {0};
                 add_memory(&m, 1, 1);
                 put(&f, 0);
@@ -312,7 +312,7 @@ static void cleared_locals_are_paid_for(void **state) {
             uint32_t count, cost;
         } cases[] = {{I32, 7, 0}, {I32, 8, 1}, {I64, 15, 1}, {V128, 8, 2}, {V128, 50000, 12500}};
         for (size_t i = 0; i < COUNT(cases); i++) {
-            struct module m = {0};
+            struct module_builder m = {0};
             struct bytes f = {0};
             put(&f, 1);
             put_u(&f, cases[i].count);
@@ -343,7 +343,7 @@ static void traps_cost_what_was_executed(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint64_t used;
         uint32_t none = add_type(&m, "", ""), one = add_type(&m, "i", "i");
@@ -461,7 +461,7 @@ static wasm_trap_t *work_on_host(void *env, catnap_caller_t *caller, const catna
 
 /* "f": const, drop, call, const, drop; the host takes 10 and calls "four". */
 static void enter_host_module(struct world *w, struct host *h) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t none = add_type(&m, "", "");
     import_func(&m, "m", "f", none);
@@ -528,7 +528,7 @@ static void interleaved_runs(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         catnap_run_t *runs[20];
         uint64_t random = 3, given[COUNT(runs)] = {0};
         size_t left = COUNT(runs);

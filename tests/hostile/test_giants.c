@@ -65,7 +65,7 @@ static void fifty_thousand_locals(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         put_sum_of_locals(&f);
         add_func(&m, "f", add_type(&m, "", "i"), &f);
@@ -81,7 +81,7 @@ static void fifty_thousand_vectors(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         put_u(&f, 1);
         put_u(&f, MANY_LOCALS);
@@ -113,7 +113,7 @@ static void too_many_locals_are_refused(void **state) {
     static const uint32_t counts[] = {50001, 0x7FFFFFFF, 0xFFFFFFFF};
     open_world(&w, forms[0]);
     for (size_t i = 0; i < COUNT(counts); i++) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         catnap_error_t *error;
         put_u(&f, 1);
@@ -134,7 +134,8 @@ static void too_many_locals_are_refused(void **state) {
 
 #define MANY 1000
 
-static uint32_t add_wide_type(struct module *m, uint8_t code, size_t params, size_t results) {
+static uint32_t add_wide_type(struct module_builder *m, uint8_t code, size_t params,
+                              size_t results) {
     uint8_t codes[MANY];
     memset(codes, code, sizeof codes);
     return add_type_n(m, codes, params, codes, results);
@@ -145,7 +146,7 @@ static void put_locals_backwards(struct bytes *f, uint32_t count) {
         op_u(f, LOCAL_GET, i);
 }
 
-static void add_indirect_table(struct module *m, uint32_t func) {
+static void add_indirect_table(struct module_builder *m, uint32_t func) {
     add_table(m, FUNCREF, 2, NO_MAX);
     struct bytes *b = add_item(m, ELEMS);
     PUT(b, 0, 0x41, 1, END, 1);
@@ -154,7 +155,7 @@ static void add_indirect_table(struct module *m, uint32_t func) {
 
 /* "backwards": reverses its arguments; "twice" and "indirect" do it through calls; "spread": one
  * argument, 1,000 results; "gather": 1,000 arguments, one result. */
-static void add_wide_functions(struct module *m, uint8_t code, uint32_t type) {
+static void add_wide_functions(struct module_builder *m, uint8_t code, uint32_t type) {
     struct bytes f = {0};
     put(&f, 0);
     put_locals_backwards(&f, MANY);
@@ -230,7 +231,7 @@ static void thousand_params_and_results(void **state) {
     struct world w;
     FOR_EACH_FORM(w) {
         for (size_t i = 0; i < COUNT(codes); i++) {
-            struct module m = {0};
+            struct module_builder m = {0};
             add_wide_functions(&m, codes[i], add_wide_type(&m, codes[i], MANY, MANY));
             enter_module(&w, &m);
             check_wide_calls(&w, codes[i]);
@@ -264,7 +265,7 @@ static void thousand_to_the_host(void **state) {
     static catnap_val_t in[MANY], out[MANY];
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t type = add_wide_type(&m, V128, MANY, MANY);
         uint32_t host = import_func(&m, "m", "f", type);
@@ -293,7 +294,7 @@ static void thousand_to_the_host(void **state) {
 /* ---- Blocks that take and give 1,000 values ---- */
 
 /* f(n, way): 1,000 numbers go round a loop n times, then leave by one of several ways. */
-static void put_wide_blocks(struct module *m) {
+static void put_wide_blocks(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t ring = add_wide_type(m, I32, MANY, MANY), many = add_wide_type(m, I32, 0, MANY);
     uint32_t type = add_type(m, "ii", "i");
@@ -375,7 +376,7 @@ static void blocks_of_a_thousand_values(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         put_wide_blocks(&m);
         enter_module(&w, &m);
         for (uint32_t n = 1; n < 5; n++)
@@ -390,7 +391,7 @@ static void wide_branches_stay_small(void **state) {
     (void)state;
     struct world w;
     open_world(&w, forms[0]);
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t many = add_wide_type(&m, I32, 0, MANY);
     put(&f, 0);
@@ -423,7 +424,7 @@ static void hundred_thousand_entries(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t type = add_type(&m, "i", "i");
         /* Each way adds its own number to the carried 1,000; odd ones find something below. */
@@ -460,7 +461,7 @@ static void hundred_thousand_entries(void **state) {
 static void check_nesting(struct world *w, const char *open, size_t open_size, const char *middle,
                           size_t middle_size, const char *close, size_t close_size,
                           uint32_t expected) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     put(&f, 0);
     if (close_size > 1)
@@ -503,7 +504,7 @@ static void nesting_that_ends_the_function(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes plain = {0}, branches = {0};
         put(&plain, 0);
         put(&branches, 0);
@@ -529,7 +530,7 @@ static void nesting_over_operands(void **state) {
     (void)state;
     struct world w;
     open_world(&w, forms[0]);
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     const uint32_t depth = 300000;
     put(&f, 0);
@@ -550,7 +551,7 @@ static void nesting_in_a_constant_expression(void **state) {
     (void)state;
     struct world w;
     open_world(&w, forms[0]);
-    struct module m = {0};
+    struct module_builder m = {0};
     catnap_error_t *error;
     struct bytes *g = add_item(&m, GLOBALS);
     PUT(g, I32, 0);
@@ -572,7 +573,7 @@ static void nesting_in_a_constant_expression(void **state) {
 
 static void check_operands(struct world *w, const char *push, size_t size, uint8_t combine,
                            uint32_t expected) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     put(&f, 0);
     for (uint32_t i = 0; i < MANY_OPERANDS; i++)
@@ -605,7 +606,7 @@ static void many_vectors_as_operands(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         put(&f, 0);
         for (uint32_t i = 0; i < MANY_OPERANDS; i++)
@@ -632,7 +633,7 @@ static void operands_have_a_limit(void **state) {
     (void)state;
     struct world w;
     open_world(&w, forms[0]);
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     catnap_error_t *error;
     put(&f, 0);

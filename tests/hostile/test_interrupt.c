@@ -18,7 +18,7 @@ static void sleep_us(long us) {
 
 /* "spin" never ends; "count" adds one to a global and gives it; "nested" spins inside a block and a
  * call; "recurse" calls itself without a loop and comes back, again and again. */
-static void add_endless(struct module *m) {
+static void add_endless(struct module_builder *m) {
     struct bytes f = {0};
     uint32_t none = add_type(m, "", ""), number = add_type(m, "", "i"), one = add_type(m, "i", "");
     PUT(&f, 0, LOOP, EMPTY, BR, 0, END, END);
@@ -35,7 +35,7 @@ static void add_endless(struct module *m) {
 }
 
 static void enter_endless(struct world *w) {
-    struct module m = {0};
+    struct module_builder m = {0};
     open_world(w, form);
     add_endless(&m);
     enter_module(w, &m);
@@ -187,7 +187,7 @@ static void late_requests_wake_nobody(void **state) {
 enum step { STEP_NOTHING, STEP_TABLE, STEP_MEMORY, STEP_ELEM, STEP_DATA, STEP_START, STEPS };
 
 static struct bytes stepping_module(enum step step) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0}, *b;
     uint32_t none = add_type(&m, "", "");
     if (step == STEP_ELEM) { /* tables and memories of others, so that there are segments alone */
@@ -355,7 +355,7 @@ static void only_the_target_is_hit(void **state) {
 static void interrupted_runs_go_on(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     PUT(&f, 1, 1, I32, LOOP, EMPTY, LOCAL_GET, 0, LOCAL_GET, 1, I32_ADD, LOCAL_SET, 1, LOCAL_GET, 0,
         0x41, 1, I32_SUB, LOCAL_TEE, 0, BR_IF, 0, END, LOCAL_GET, 1, END);
@@ -410,7 +410,7 @@ static wasm_trap_t *interrupt_myself(void *env, catnap_caller_t *caller,
 static void interrupted_in_the_host(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     struct host h = {.w = &w};
     uint32_t none = add_type(&m, "", "");

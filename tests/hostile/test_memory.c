@@ -54,7 +54,7 @@ static void put_name_section(struct bytes *module) {
     put_section(module, 0, &content);
 }
 
-static void put_item(struct module *m, enum kind kind, uint32_t i) {
+static void put_item(struct module_builder *m, enum kind kind, uint32_t i) {
     struct bytes f = {0}, *b;
     switch (kind) {
     case KIND_TYPES:
@@ -91,7 +91,7 @@ static void put_item(struct module *m, enum kind kind, uint32_t i) {
 }
 
 static struct bytes many_of(enum kind kind) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0}, *b;
     if (kind != KIND_TYPES)
         add_type(&m, "", "");
@@ -232,7 +232,7 @@ static void limit_memory(wasm_store_t *store, uint64_t bytes) {
 }
 
 static struct bytes with_tables(uint32_t tables, uint32_t elements) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t grows = add_type(&m, "i", "i");
     PUT(&f, 0, 0xD0, FUNCREF, LOCAL_GET, 0, 0xFC, 15, 0, END);

@@ -199,7 +199,7 @@ static void parts_of_nothing(void **state) {
     struct world w;
     catnap_error_t *error;
     open_world(&w, form);
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     PUT(&f, 0, LOCAL_GET, 0, END);
     add_func(&m, "f", add_type(&m, "i", "i"), &f);
@@ -263,7 +263,7 @@ static wasm_func_t *nothing_func(wasm_store_t *store) {
 static void objects_of_another_store(void **state) {
     (void)state;
     struct world w, other;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     catnap_error_t *error;
     wasm_trap_t *trap;
@@ -365,7 +365,7 @@ static void count_finalized(void *info) {
 static struct parts make_parts(struct ledger *ledger) {
     static const char *const names[] = {"f", "memory", "table", "global"};
     struct parts p = {.ended = false};
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint64_t ignored;
     PUT(&f, 0, UNREACHABLE, END);
@@ -530,7 +530,7 @@ static void deeds_of_callbacks(void **state) {
     for (unsigned deed = 0; deed < DEEDS; deed++)
         for (unsigned in_run = deed >= RESUME_AGAIN; in_run < 2; in_run++) {
             struct world w;
-            struct module m = {0};
+            struct module_builder m = {0};
             struct bytes f = {0};
             wasm_trap_t *trap;
             import_func(&m, "m", "f", add_type(&m, "", ""));

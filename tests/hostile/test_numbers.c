@@ -617,7 +617,7 @@ static void check_opcode(const struct subject *s) {
 static void every_numeric_instruction(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     size_t tested = 0;
     char name[12];
     for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {

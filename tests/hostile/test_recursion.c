@@ -31,7 +31,7 @@ static void limit(wasm_store_t *store, uint64_t stack_bytes, uint32_t depth, uin
 /* "forever" calls itself; "mutual" another that calls it back, through the table; "down" counts its
  * argument down to the bottom, and up again as a result; "wide" has 300 parameters and 300
  * results. */
-static void add_recursion(struct module *m) {
+static void add_recursion(struct module_builder *m) {
     struct bytes f = {0};
     uint8_t codes[300];
     uint32_t none = add_type(m, "", ""), down = add_type(m, "i", "i");
@@ -76,7 +76,7 @@ static void calls_without_end(void **state) {
                   {64 << 20, 1},      {1 << 20, 0}, {1 << 20, UINT32_MAX}};
     for (size_t i = 0; i < COUNT(limits); i++) {
         FOR_EACH_FORM(w) {
-            struct module m = {0};
+            struct module_builder m = {0};
             limit(w.store, limits[i].stack, limits[i].depth, 64);
             add_recursion(&m);
             enter_module(&w, &m);
@@ -97,7 +97,7 @@ static void the_depth_is_exact(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         limit(w.store, 64 << 20, 1000, 64);
         add_recursion(&m);
         enter_module(&w, &m);
@@ -118,7 +118,7 @@ static void stacks_are_filled_to_the_brim(void **state) {
     open_world(&w, forms[0]);
     limit(w.store, 64 << 10, 100, 64);
     for (uint32_t locals = 8192 - 40; locals < 8192 + 8; locals++) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         put(&f, 1);
         put_u(&f, locals);
@@ -144,7 +144,7 @@ static void values_beyond_the_stack(void **state) {
     struct world w;
     open_world(&w, forms[0]);
     limit(w.store, 8 << 10, 100, 64);
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint8_t codes[1000];
     memset(codes, V128, sizeof codes);
@@ -169,7 +169,7 @@ static void instances_without_end(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t none = add_type(&m, "", "");
         PUT(&f, 0, 0x41, 0, 0x11, (uint8_t)none, 0, END);
@@ -271,7 +271,7 @@ static wasm_trap_t *from_host(void *env, catnap_caller_t *caller, const catnap_v
 
 /* "f" calls the host, which calls it; as a start function, it makes another instance. */
 static struct bytes bouncing_module(bool starts) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t none = add_type(&m, "", "");
     import_func(&m, "m", "f", none);
@@ -331,7 +331,7 @@ static void start_functions_without_end(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t none = add_type(&m, "", "");
         PUT(&f, 0, CALL, 0, END);
@@ -366,7 +366,7 @@ static void deep_runs_beside_deep_calls(void **state) {
     (void)state;
     struct world w;
     open_form(&w, forms[1]);
-    struct module m = {0};
+    struct module_builder m = {0};
     add_recursion(&m);
     enter_module(&w, &m);
     wasm_func_t *down = get_func(w.instance, "down");

@@ -197,7 +197,7 @@ static void runs_with_failing_allocations(void **state) {
 
 /* Copies just before it belong to one instruction with it, and have one read what the other writes. */
 static struct bytes copies_before_a_call(uint8_t first, uint8_t second) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     PUT(&f, 0, END);
     uint32_t nothing = add_func(&m, NULL, add_type(&m, "", ""), &f);
@@ -250,7 +250,7 @@ static void calls_are_made_again(void **state) {
 
 /* Locals, blocks with many values, a large table, deep nesting: everything that grows by itself. */
 static struct bytes large_function(void) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint8_t codes[1000];
     memset(codes, I32, sizeof codes);
@@ -332,7 +332,7 @@ static void large_functions_under_a_cap(void **state) {
 static void growth_without_memory(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     add_table(&m, FUNCREF, 2, 1000000);
     PUT(&f, 0, 0xD0, FUNCREF, LOCAL_GET, 0, 0xFC, 15, 0, END);

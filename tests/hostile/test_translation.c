@@ -23,7 +23,7 @@ static void open_form(struct world *w, struct form form) {
 /* Looked at one by one, a thousand values for every two bytes take more than twice as long. */
 #define SECONDS (SANITIZED || CN_ASSERTING ? 20.0 : 1.5)
 
-static uint32_t many_type(struct module *m, size_t params, size_t results) {
+static uint32_t many_type(struct module_builder *m, size_t params, size_t results) {
     uint8_t codes[MANY];
     memset(codes, I32, sizeof codes);
     return add_type_n(m, codes, params, codes, results);
@@ -132,7 +132,7 @@ static void (*const wide_bodies[])(struct bytes *, const struct wide *) = {
     put_table, put_tables, put_calls, put_blocks, put_ifs, put_branches, put_branches_over_one};
 
 static void enter_wide(struct world *w, size_t which) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t none = add_type(&m, "", "");
     struct wide types = {.same = many_type(&m, MANY, MANY), .none_to_many = many_type(&m, 0, MANY)};
@@ -216,7 +216,7 @@ static wasm_trap_t *interrupt_caller(void *env, catnap_caller_t *caller,
 
 /* "f" is long; "calls" asks for an interrupt and then calls it. */
 static void enter_long(struct world *w) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "", "i");
     import_func(&m, "m", "f", add_type(&m, "", ""));
@@ -273,7 +273,7 @@ static void traps_translate_once(void **state) {
     (void)state;
     for (size_t form = 0; form < COUNT(forms); form++) {
         struct world w;
-        struct module m = {0};
+        struct module_builder m = {0};
         struct bytes f = {0};
         open_form(&w, forms[form]);
         put(&f, 0);
@@ -312,7 +312,7 @@ struct known {
     uint32_t height;
 };
 struct writer {
-    struct module m;
+    struct module_builder m;
     struct bytes f;
     struct known now;
     uint64_t random;

@@ -3,7 +3,7 @@
 #define TESTS_LOAD_H
 
 #include "../api/helpers.h"
-#include "../unit/build.h"
+#include "../support/module.h"
 
 /*
  * (module

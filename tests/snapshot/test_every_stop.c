@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "../differential/generate.h"
-#undef CALL /* an opcode there */
 #include "world.h"
 
 #define PLENTY (UINT64_C(1) << 40)
@@ -210,7 +209,7 @@ static void put_move(struct bytes *f, unsigned which) {
 }
 
 static struct bytes bulk_module(unsigned op, unsigned move, bool wide) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t type = add_type(&m, "", "i");
     if (wide) /* behind so many locals that operands need more than 16 bits */

@@ -1,8 +1,7 @@
 /* Deep call stacks of large functions: capturing and waking them take one pass over each function. */
 #include "world.h"
 
-#undef CALL /* here it is the instruction */
-#include "../hostile/module.h"
+#include "../support/module.h"
 
 #include <unistd.h>
 
@@ -11,7 +10,7 @@
 
 /* deep(n): n > 0: deep(n - 1) + 1. n = 0: much code, then a loop without end. */
 static struct bytes deep_module(void) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     uint32_t type = add_type(&m, "i", "i");
     put(&body, 0);

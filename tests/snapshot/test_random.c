@@ -10,7 +10,6 @@
 
 #include "../differential/generate.h"
 #include "../temporary.h"
-#undef CALL /* an opcode there */
 #include "world.h"
 
 #define PLENTY (UINT64_C(1) << 40)

@@ -303,12 +303,7 @@ static wasm_func_t *host_func(struct world *w) {
     return func;
 }
 
-static void import_item(struct module *m, const char *name, uint8_t kind) {
-    struct bytes *b = add_item(m, IMPORTS);
-    put_name(b, "from \"here\"\n");
-    put_name(b, name);
-    put(b, kind);
-}
+#define SOMEWHERE "from \"here\"\n"
 
 static wasm_extern_t *make_memory(struct world *w) {
     wasm_limits_t limits = {1, 1};
@@ -356,10 +351,10 @@ static void refuses_what_is_not_its_own(void **state) {
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct world w;
-        struct module m = {0};
+        struct module_builder m = {0};
         open_world(&w, (struct form){0});
-        import_item(&m, cases[i].name, cases[i].kind);
-        put_bytes(&m.sections[IMPORTS], cases[i].form, cases[i].length);
+        put_bytes(import_item(&m, SOMEWHERE, cases[i].name, cases[i].kind), cases[i].form,
+                  cases[i].length);
         struct bytes b = finish(&m);
         wasm_extern_t *import = cases[i].make(&w);
         w.instance = instantiate(w.store, &b, &import, 1);
@@ -373,14 +368,12 @@ static void refuses_what_is_not_its_own(void **state) {
 /* (import func) (import global funcref) (import global externref), tables of both, that elements
  * fill with all of these; "put" stores its arguments into both tables. */
 static struct bytes references_module(void) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     uint32_t none = add_type(&m, "", ""), put_type = add_type(&m, "px", "");
     import_func(&m, "h", "f", none);
-    import_item(&m, "g", 3);
-    PUT(&m.sections[IMPORTS], FUNCREF, 0);
-    import_item(&m, "x", 3);
-    PUT(&m.sections[IMPORTS], EXTERNREF, 0);
+    import_global(&m, SOMEWHERE, "g", FUNCREF, 0);
+    import_global(&m, SOMEWHERE, "x", EXTERNREF, 0);
     add_table(&m, FUNCREF, 8, 9);
     add_table(&m, EXTERNREF, 4, NO_MAX);
     PUT(add_item(&m, GLOBALS), FUNCREF, 1, 0x23, 0, END);
@@ -442,7 +435,7 @@ static void names_what_it_imports(void **state) {
 static void refuses_foreign_globals(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     open_world(&w, (struct form){0});
     PUT(add_item(&m, GLOBALS), I32, 0, 0x41, 5, END);
     PUT(add_item(&m, GLOBALS), EXTERNREF, 1, 0xD0, EXTERNREF, END);
@@ -470,7 +463,7 @@ static wasm_trap_t *convert_inside(void *env, catnap_caller_t *caller,
 static void refuses_calls_under_way(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     open_world(&w, (struct form){0});
     uint32_t none = add_type(&m, "", "");
@@ -499,7 +492,7 @@ static void refuses_calls_under_way(void **state) {
 static void refuses_invalid_bodies(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     open_world(&w, (struct form){.deferred = true});
     PUT(&body, 0, I32_ADD, END);
@@ -513,7 +506,7 @@ static void refuses_invalid_bodies(void **state) {
 
 /* Exports a, b, c: functions that return 1, 2, 3. */
 static void enter_letters(struct world *w) {
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     uint32_t type = add_type(&m, "", "i");
     for (uint8_t i = 1; i <= 3; i++) {
@@ -624,7 +617,7 @@ static void joins_stretches(void **state) {
     (void)state;
     struct world w;
     wasm_instance_t *made;
-    struct module m = {0};
+    struct module_builder m = {0};
     open_world(&w, (struct form){0});
     add_memory(&m, 200, NO_MAX);
     export_item(&m, "memory", 2, 0);
@@ -651,7 +644,7 @@ static void leaves_out_zeroes(void **state) {
                                      0x82, 8, END,  1, 9,   0,  0x41, 0x93, 8, END, 1, 7};
     struct world w;
     wasm_instance_t *made;
-    struct module m = {0};
+    struct module_builder m = {0};
     open_world(&w, (struct form){0});
     add_memory(&m, 1, NO_MAX);
     PUT(add_item(&m, DATAS), 0, 0x41, 3, END, 23, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -674,7 +667,7 @@ static void leaves_out_zeroes(void **state) {
 static void adds_sections_in_order(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0}, custom = {0};
     open_world(&w, (struct form){0});
     add_memory(&m, 1, NO_MAX);
@@ -714,7 +707,7 @@ static void adds_sections_in_order(void **state) {
 static void declares_functions(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     open_world(&w, (struct form){0});
     uint32_t none = add_type(&m, "", ""), ref = add_type(&m, "", "i");
@@ -752,7 +745,7 @@ static void keeps_indices(void **state) {
     static const uint8_t wanted[] = {5,       1, 0,    0, 5,   EXTERNREF, 0,    1, 0,   1, 0, 5,
                                      FUNCREF, 1, 0xD2, 0, END, 0,         0x41, 0, END, 1, 0};
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     open_world(&w, (struct form){0});
     uint32_t none = add_type(&m, "", "");
@@ -785,7 +778,7 @@ static void keeps_indices(void **state) {
 static void stays_simple(void **state) {
     (void)state;
     struct world w;
-    struct module m = {0};
+    struct module_builder m = {0};
     struct bytes body = {0};
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_features(config, CATNAP_FEATURES_WASM1);

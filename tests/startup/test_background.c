@@ -1,8 +1,7 @@
 /* Translation in the background. */
 #include "inject.h"
 
-#undef CALL /* here it is the instruction */
-#include "../hostile/module.h"
+#include "../support/module.h"
 
 #include "../child.h"
 
@@ -12,7 +11,7 @@
 /* f0 calls f1, and so on; the last gives 7. Each has some more to translate. `invalid` is the index
  * of a body that does not validate, or none. */
 static struct bytes chain(uint32_t invalid) {
-    struct module m = {0};
+    struct module_builder m = {0};
     uint32_t type = add_type(&m, "i", "i");
     for (uint32_t i = 0; i <= CHAIN; i++) {
         struct bytes body = {0};
@@ -288,7 +287,7 @@ static void background_scenario(wasm_config_t *config, bool may_fail) {
     (void)may_fail;
     catnap_error_t *error = NULL;
     struct bytes bytes = {0};
-    struct module m = {0};
+    struct module_builder m = {0};
     uint32_t type = add_type(&m, "", "i");
     for (uint32_t i = 0; i < 3; i++) {
         struct bytes body = {0};

@@ -6,7 +6,7 @@
 #define TESTS_BODIES_H
 
 #include "binary/walk.h"
-#include "build.h"
+#include "../support/module.h"
 #include "types/registry.h"
 #include "validate/validate.h"
 
@@ -121,7 +121,7 @@ static inline void put_zero_of(struct bytes *b, uint8_t type) {
 }
 
 /* Globals 0 to 139: each type in turn, immutable and mutable. */
-#define GLOBALS 140u
+#define BODY_GLOBALS 140u
 static inline uint8_t type_of_global(const struct world *w, uint32_t index) {
     return type_of_letter(w, type_letters[index / 2 % 7]);
 }
@@ -147,8 +147,8 @@ static inline struct bytes world_bytes(const struct world *w) {
         SECTION(&b, 4, 1, 0x70, 0, 1);
     if (!w->no_memory)
         SECTION(&b, 5, 1, 0, 1);
-    put_u(&s, GLOBALS);
-    for (uint32_t i = 0; i < GLOBALS; i++) {
+    put_u(&s, BODY_GLOBALS);
+    for (uint32_t i = 0; i < BODY_GLOBALS; i++) {
         PUT(&s, type_of_global(w, i), i & 1);
         put_zero_of(&s, type_of_global(w, i));
         put(&s, 0x0B);
@@ -259,7 +259,7 @@ static inline void make_operand(struct maker *g, uint8_t type) {
         }
     }
     if (random_percent(g->r, 15)) {
-        index = random_below(g->r, GLOBALS);
+        index = random_below(g->r, BODY_GLOBALS);
         if (type_of_global(g->w, index) == type) {
             put(g->out, OP_global_get);
             make_u(g, index, 5);
@@ -387,7 +387,7 @@ static inline void make_local(struct maker *g) {
 }
 
 static inline void make_global(struct maker *g) {
-    uint32_t index = random_below(g->r, GLOBALS) | 1;
+    uint32_t index = random_below(g->r, BODY_GLOBALS) | 1;
     uint8_t type = type_of_global(g->w, index);
     make_operands(g, &type, 1);
     put(g->out, OP_global_set);

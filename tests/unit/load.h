@@ -3,7 +3,7 @@
 #ifndef TESTS_LOAD_H
 #define TESTS_LOAD_H
 
-#include "build.h"
+#include "../support/module.h"
 
 #include "types/registry.h"
 #include "validate/validate.h"

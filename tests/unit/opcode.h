@@ -3,7 +3,7 @@
 #define TESTS_OPCODE_H
 
 #include "binary/walk.h"
-#include "build.h"
+#include "../support/module.h"
 
 static inline void put_opcode(struct bytes *b, uint32_t opcode) {
     struct opcode_prefix prefix = cn_prefix_of(opcode);

@@ -3,7 +3,7 @@
 #ifndef TESTS_SAMPLE_H
 #define TESTS_SAMPLE_H
 
-#include "build.h"
+#include "../support/module.h"
 
 static inline void sample_declarations(struct bytes *b) {
     struct bytes s = {0};

@@ -1,5 +1,5 @@
 /* The writer of the binary format, held against its reader. */
-#include "build.h"
+#include "../support/module.h"
 
 #include "binary/reader.h"
 #include "binary/encode.h"

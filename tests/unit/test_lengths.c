@@ -2,7 +2,7 @@
 #include "binary/lengths.c"
 
 #include "binary/instruction.h"
-#include "build.h"
+#include "../support/module.h"
 #include "opcode.h"
 
 #define FORMS 3u

@@ -4,7 +4,7 @@
  * their groups are equal, member by member, where references within the groups have equal positions and
  * others name equal types.
  */
-#include "build.h"
+#include "../support/module.h"
 
 #include <pthread.h>
 

@@ -4,7 +4,7 @@
  * row leaves to a case of the validator, of which there is none. Both are errors; where assertions are
  * active, the process aborts instead.
  */
-#include "build.h"
+#include "../support/module.h"
 
 #include <signal.h>
 

@@ -1,4 +1,4 @@
-#include "build.h"
+#include "../support/module.h"
 
 #include "base/utf8.h"
 

@@ -3,9 +3,8 @@
 
 #include <pthread.h>
 
-#include "../unit/build.h"
+#include "../support/module.h"
 
-enum { I32 = 0x7f, I64 = 0x7e };
 #define WASM_PAGE 65536u
 
 struct program {
