@@ -21,7 +21,7 @@
 #include "catnap.h"
 #include "runner.h"
 
-/* What PATH/NAME is looked for when no set is asked for. Failures in a set for which the engine is
+/* The names looked for as PATH/NAME when no set is asked for. Failures in a set for which the engine is
  * not made yet show the distance, and do not make the run fail. */
 static const struct known_set {
     const char *name;
@@ -362,8 +362,8 @@ static const char usage[] =
     "  --interruptible     code can be interrupted\n"
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n"
     "  --round-trip        before each command all instances become a snapshot in bytes, and are\n"
-    "                      made anew from it; each is executed, rolled back and executed again\n"
-    "  --anew              each action meets an instance of a module made of the instance before;\n"
+    "                      restored from it; each is executed, rolled back and executed again\n"
+    "  --to-module         each action meets an instance of a module made of the instance before;\n"
     "                      not with --round-trip\n";
 
 static bool read_count(const char *text, uint64_t max, uint64_t *out) {
@@ -388,7 +388,7 @@ static int read_options(int argc, char **argv, settings_t *settings) {
         {"help", no_argument, NULL, 'h'},
         {"deferred", no_argument, NULL, 'd'},
         {"round-trip", no_argument, NULL, 'r'},
-        {"anew", no_argument, NULL, 'a'},
+        {"to-module", no_argument, NULL, 'm'},
         {NULL, 0, NULL, 0},
     };
     uint64_t number = 0;
@@ -414,8 +414,8 @@ static int read_options(int argc, char **argv, settings_t *settings) {
         case 'd':
             settings->options.deferred = true;
             break;
-        case 'a':
-            settings->options.anew = true;
+        case 'm':
+            settings->options.to_module = true;
             break;
         case 'b':
             settings->options.explicit_bounds = true;
@@ -439,7 +439,7 @@ static int read_options(int argc, char **argv, settings_t *settings) {
         }
     }
     /* A rollback would keep the instance that the command was executed with, and what it did. */
-    good = good && !(settings->options.anew && settings->options.round_trip);
+    good = good && !(settings->options.to_module && settings->options.round_trip);
     if (!good || optind == argc) {
         fputs(usage, stderr);
         return EXIT_USAGE;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "anew.h"
+#include "to_module.h"
 #include "catnap.h"
 #include "changed.h"
 #include "message.h"
@@ -36,7 +36,7 @@ typedef struct runner {
     wasm_instance_t *current;
 } runner_t;
 
-/* What came of an action, a module or an instantiation: one of the pointers, or none. */
+/* The outcome of an action, a module or an instantiation: one of the pointers, or none. */
 typedef struct outcome {
     catnap_error_t *error;
     wasm_trap_t *trap;
@@ -203,17 +203,17 @@ static uint32_t latest_instance(const runner_t *r) {
     return (uint32_t)stats.instances - 1;
 }
 
-/* An instance that nobody else refers to goes on as one that begins where it is. */
-static bool begin_anew(runner_t *r, wasm_instance_t **instance) {
+/* Replaces an instance without other references by one that begins where it is. */
+static bool replace_instance(runner_t *r, wasm_instance_t **instance) {
     entry_t *entry = entry_of(r->instances, *instance);
-    if (!r->options->anew || entry_of(r->registered, *instance)) {
+    if (!r->options->to_module || entry_of(r->registered, *instance)) {
         return true;
     }
-    wasm_instance_t *anew = *instance;
-    bool done = spec_begin_anew(r->linker, &anew, &r->message);
-    if (anew != *instance) {
-        r->current = r->current == *instance ? anew : r->current;
-        entry->object = *instance = anew;
+    wasm_instance_t *made = *instance;
+    bool done = spec_replace_instance(r->linker, &made, &r->message);
+    if (made != *instance) {
+        r->current = r->current == *instance ? made : r->current;
+        entry->object = *instance = made;
         entry->number = latest_instance(r);
     }
     return done;
@@ -496,7 +496,7 @@ static bool get(runner_t *r, wasm_extern_t *export, outcome_t *outcome) {
 /* Performs an action. False only when it could not be performed. */
 static bool perform(runner_t *r, const spec_action_t *action, outcome_t *outcome) {
     wasm_instance_t *instance = find_instance(r, action->module);
-    if (!instance || !begin_anew(r, &instance)) {
+    if (!instance || !replace_instance(r, &instance)) {
         return false;
     }
     wasm_extern_t *export =
@@ -666,7 +666,7 @@ static catnap_snapshot_t *take(runner_t *r) {
     return snapshot;
 }
 
-/* What the store is, by way of bytes. */
+/* A snapshot of the store, by way of bytes. */
 static catnap_snapshot_t *take_as_bytes(runner_t *r) {
     catnap_save_options_t options = {.with_modules = true};
     wasm_byte_vec_t bytes;
@@ -719,7 +719,7 @@ static bool move_modules(runner_t *r, wasm_store_t *to) {
     return true;
 }
 
-/* Puts the instances that were made anew in place of the former ones, by number. */
+/* Puts the restored instances in place of the former ones, by number. */
 static void take_instances(runner_t *r, wasm_instance_t **made) {
     wasm_instance_t *current = NULL;
     for (entry_t *entry = r->instances; entry; entry = entry->next) {
@@ -866,7 +866,7 @@ static wasm_config_t *make_config(const spec_options_t *options) {
     return config;
 }
 
-/* What spectest has besides functions, as an instance, which a snapshot holds like all others. */
+/* The state of spectest as an instance, which a snapshot holds like all others. */
 static bool define_spectest_state(runner_t *r) {
     static const char name[] = "spectest";
     wasm_module_t *module = spec_spectest_state(r->store);

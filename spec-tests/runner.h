@@ -32,7 +32,7 @@ typedef struct spec_options {
     /* Before each command the store becomes bytes, and another store is made from them; then the
      * command is executed, undone by a rollback to a checkpoint, and executed again. */
     bool round_trip;
-    bool anew; /* an instance becomes a module, and that an instance, before each action */
+    bool to_module; /* an instance becomes a module, and that an instance, before each action */
 } spec_options_t;
 
 /* Counts commands; `total` is the sum of passed, failed, skipped and text_only at the end. */

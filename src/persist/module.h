@@ -88,7 +88,7 @@ bool cn_write_datas(struct conversion *);
 /* ---- module_memory.c ---- */
 /* Calls back with each range of a memory between zeroes of at least `gap` (8 or more) bytes, and
  * with its distance from the one before (0: there is none). */
-typedef void (*memory_stretch)(void *env, uint64_t from, uint64_t to, uint64_t distance);
-void cn_memory_stretches(wasm_memory_t *, uint64_t gap, memory_stretch, void *env);
+typedef void (*memory_range)(void *env, uint64_t from, uint64_t to, uint64_t distance);
+void cn_memory_ranges(wasm_memory_t *, uint64_t gap, memory_range, void *env);
 
 #endif

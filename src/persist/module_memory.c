@@ -15,7 +15,7 @@ struct scan {
     uint64_t from, to; /* the range under way; none when equal */
     uint64_t distance; /* from the one before */
     size_t done;       /* all before this was looked at */
-    memory_stretch found;
+    memory_range found;
     void *env;
 };
 
@@ -25,7 +25,7 @@ static uint64_t word_at(const uint8_t *base, uint64_t offset) {
     return word;
 }
 
-static void end_stretch(struct scan *s) {
+static void end_range(struct scan *s) {
     if (s->from < s->to)
         s->found(s->env, s->from, s->to, s->distance);
 }
@@ -36,7 +36,7 @@ static void add_bytes(struct scan *s, uint64_t from, uint64_t to) {
         s->to = to;
         return;
     }
-    end_stretch(s);
+    end_range(s);
     s->distance = s->from < s->to ? from - s->to : 0;
     s->from = from;
     s->to = to;
@@ -62,7 +62,7 @@ static void scan_words(void *env, size_t start, size_t end) {
     s->done = end;
 }
 
-void cn_memory_stretches(wasm_memory_t *memory, uint64_t gap, memory_stretch found, void *env) {
+void cn_memory_ranges(wasm_memory_t *memory, uint64_t gap, memory_range found, void *env) {
     struct error ignored;
     struct scan s = {.base = memory->base, .gap = gap, .found = found, .env = env};
     const struct tracker *tracker = cn_engine_tracker(memory->ref.store->engine, &ignored);
@@ -70,5 +70,5 @@ void cn_memory_stretches(wasm_memory_t *memory, uint64_t gap, memory_stretch fou
     if (memory->imaged || cn_shadow_of(memory) || !tracker ||
         !cn_tracker_populated(tracker, memory->base, (size_t)memory->size, scan_words, &s))
         scan_words(&s, s.done, (size_t)memory->size);
-    end_stretch(&s);
+    end_range(&s);
 }

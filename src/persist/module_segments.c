@@ -40,7 +40,7 @@ static void keep_passive(struct conversion *c) {
 }
 
 struct gaps {
-    uint64_t stretches;
+    uint64_t ranges;
     uint64_t by_bits[64]; /* distances of 2^i and more, below 2^(i+1) */
 };
 
@@ -48,7 +48,7 @@ static void count_gap(void *env, uint64_t from, uint64_t to, uint64_t distance) 
     struct gaps *gaps = env;
     (void)from;
     (void)to;
-    gaps->stretches++;
+    gaps->ranges++;
     if (distance > 0)
         gaps->by_bits[63 - __builtin_clzll(distance)]++;
 }
@@ -59,18 +59,18 @@ bool cn_plan_segments(struct conversion *c) {
     unsigned bits = FIRST_GAP_BITS;
     keep_passive(c);
     for (uint32_t i = 0; i < module->memory_count; i++)
-        cn_memory_stretches(c->instance->memories[i], UINT64_C(1) << bits, count_gap, &gaps);
+        cn_memory_ranges(c->instance->memories[i], UINT64_C(1) << bits, count_gap, &gaps);
     /* Too many segments: leave out only longer and longer zeroes. */
     uint64_t room = LIMIT_DATA_SEGMENTS - c->kept_datas;
-    while (gaps.stretches > room && bits < 63)
-        gaps.stretches -= gaps.by_bits[bits++];
-    if (gaps.stretches > room)
+    while (gaps.ranges > room && bits < 63)
+        gaps.ranges -= gaps.by_bits[bits++];
+    if (gaps.ranges > room)
         return cn_fail(
             c->error, CATNAP_LIMIT,
             "no data segment is left for a memory: the code uses %u, and the limit is %u",
             c->kept_datas, LIMIT_DATA_SEGMENTS);
     c->gap = UINT64_C(1) << bits;
-    c->data_count = c->kept_datas + (uint32_t)gaps.stretches;
+    c->data_count = c->kept_datas + (uint32_t)gaps.ranges;
     return true;
 }
 
@@ -87,7 +87,7 @@ struct memory_writer {
     uint32_t memory;
 };
 
-static void write_stretch(void *env, uint64_t from, uint64_t to, uint64_t distance) {
+static void write_range(void *env, uint64_t from, uint64_t to, uint64_t distance) {
     const struct memory_writer *w = env;
     struct encoder *out = &w->conversion->out;
     const wasm_memory_t *memory = w->conversion->instance->memories[w->memory];
@@ -116,7 +116,7 @@ bool cn_write_datas(struct conversion *c) {
     }
     for (uint32_t i = 0; i < c->module->memory_count; i++) {
         struct memory_writer writer = {c, i};
-        cn_memory_stretches(c->instance->memories[i], c->gap, write_stretch, &writer);
+        cn_memory_ranges(c->instance->memories[i], c->gap, write_range, &writer);
     }
     return true;
 }

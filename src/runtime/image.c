@@ -158,7 +158,7 @@ struct reset {
 };
 
 /* Copies and zeroes by turns. */
-static void write_anew(const struct reset *reset, uint64_t from, uint64_t to) {
+static void rewrite(const struct reset *reset, uint64_t from, uint64_t to) {
     const struct image *image = reset->image;
     const struct image_part *part = part_from(image, from), *end = image->parts + image->count;
     while (from < to) {
@@ -180,12 +180,12 @@ static void reset_pages(void *env, size_t from, size_t to) {
     struct reset *reset = env;
     size_t room = KEPT_PAGES * cn_os_page_bytes() - reset->kept;
     size_t until = to - from > room ? from + room : to;
-    write_anew(reset, from, until);
+    rewrite(reset, from, until);
     reset->kept += until - from;
     cn_os_discard(reset->base + until, to - until);
 }
 
-static bool lay_anew(const struct image *image, wasm_memory_t *memory, uint64_t size) {
+static bool lay_again(const struct image *image, wasm_memory_t *memory, uint64_t size) {
     if (memory->backing)
         memory->ref.store->persist->forget(memory);
     if (!cn_os_decommit(memory->base, (size_t)size) || !cn_os_commit(memory->base, (size_t)size) ||
@@ -201,5 +201,5 @@ bool cn_image_reset(const struct image *image, wasm_memory_t *memory, uint64_t s
     if (!memory->remapped &&
         cn_os_pages_own(pages, memory->base, (size_t)size, reset_pages, &reset))
         return true;
-    return lay_anew(image, memory, size);
+    return lay_again(image, memory, size);
 }

@@ -1,4 +1,4 @@
-/* What the tests of the API share. Only the two public headers are used. */
+/* Shared helpers of the API tests. Only the two public headers are used. */
 #ifndef TESTS_API_HELPERS_H
 #define TESTS_API_HELPERS_H
 

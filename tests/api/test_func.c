@@ -115,7 +115,7 @@ static void finalizers_run_once(void **state) {
     wasm_func_delete(func);
     assert_int_equal(env, 0);
     wasm_func_delete(copy);
-    assert_int_equal(env, 1000); /* nobody could reach it: gone at once */
+    assert_int_equal(env, 1000); /* unreachable from the start: finalized at once */
     /* A failure keeps the promise too. */
     assert_null(wasm_func_new_with_env(store, NULL, swap, &env, count_finalizer));
     assert_int_equal(env, 2000);
@@ -157,7 +157,7 @@ static void wrong_calls_trap(void **state) {
         a[i] = right;
     }
     assert_int_equal(env, 0);                          /* never called */
-    assert_no_trap(wasm_func_call(func, &args, NULL)); /* results that nobody wants are dropped */
+    assert_no_trap(wasm_func_call(func, &args, NULL)); /* unwanted results are dropped */
     results.size = 3;
     assert_no_trap(wasm_func_call(func, &args, &results));
     assert_true(r[0].of.f64 == 4 && r[2].of.i64 == 2);

@@ -536,7 +536,7 @@ static void linker_is_strict_with_its_caller(void **state) {
 
 static void exports_by_name(void **state) {
     wasm_instance_t *instance = INSTANTIATE(STORE(state), sharing);
-    assert_null(catnap_instance_export(instance, "nobody", 6));
+    assert_null(catnap_instance_export(instance, "absent", 6));
     assert_null(catnap_instance_export(instance, NULL, 3));
     assert_null(catnap_instance_export(NULL, "t", 1));
     assert_null(catnap_instance_module(NULL));

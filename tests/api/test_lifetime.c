@@ -315,7 +315,7 @@ static void called_functions_stay(void **state) {
     wasm_table_delete(leaving.table);
 }
 
-/* What is in the slots of a call under way stays, also while a memory grows in it. */
+/* Objects in the slots of a call under way stay alive, also while a memory grows in it. */
 static wasm_trap_t *drop_argument(void *env, const wasm_val_vec_t *arguments,
                                   wasm_val_vec_t *results) {
     wasm_foreign_t **foreign = env;
@@ -586,7 +586,7 @@ static void snapshots_have_what_can_be_reached(void **state) {
         assert_int_equal(CALL(copies[i], "grow", 0), pages[i]);
         wasm_instance_delete(copies[i]);
     }
-    for (int i = 0; i < 300; i++) /* copies of which nobody wants a handle */
+    for (int i = 0; i < 300; i++) /* copies without a handle */
         assert_no_error(catnap_snapshot_restore(snapshot, linker, NULL, NULL, NULL));
     catnap_store_collect(second);
     assert_int_equal(stats_of(second).instances, 0);
@@ -775,7 +775,7 @@ static const uint8_t grower_module[] = {
     0x00, 0xd2, 0x00, 0x0b, 0x07, 0x00, 0x20, 0x00, 0x28, 0x02, 0x00, 0x0b,
 };
 
-/* What grows while an instance waits is not there in the next one. */
+/* Growth while an instance waits for reuse does not show in the next one. */
 static void waiting_instances_do_not_grow(void **state) {
     wasm_store_t *store = STORE(state);
     wasm_module_t *module = LOAD(store, grower_module);

@@ -644,7 +644,7 @@ static wasm_trap_t *nothing(void *env, const wasm_val_vec_t *args, wasm_val_vec_
     return NULL;
 }
 
-/* What a finalizer holds goes too: also a handle in the same store, and even on itself. */
+/* A finalizer may hold handles and delete them: in the same store, and even on its own object. */
 static void finalizers_may_delete_handles(void **state) {
     struct fixture *fixture = *state;
     struct holder holders[3] = {{NULL, 0}};

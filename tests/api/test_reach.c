@@ -1,4 +1,4 @@
-/* What can be reached lives, and what cannot is freed: random graphs of instances, tables, globals,
+/* Reachable objects live, and unreachable ones are freed: random graphs of instances, tables, globals,
  * functions and foreign objects, with references on value stacks, in traps and in checkpoints, against
  * a model of reachability. Finalizers tell what was freed. */
 #include "helpers.h"
@@ -247,7 +247,7 @@ static bool lives(const struct world *w, int at) {
     return w->nodes[node->whole == NONE ? at : node->whole].marked;
 }
 
-/* What is reachable must not be freed, and what is not must be, if value stacks are empty. */
+/* Reachable objects must not be freed; the others must be, if value stacks are empty. */
 static void check(struct world *w, bool exact) {
     for (int i = 0; i < w->count; i++)
         w->nodes[i].marked = false;

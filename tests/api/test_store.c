@@ -381,7 +381,7 @@ struct rivals {
     wasm_func_t *func;
     atomic_int inside, together;
     atomic_long done, refused;
-    long counted; /* by whoever is inside */
+    long counted; /* by the thread that is inside */
 };
 
 static wasm_trap_t *count_inside(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,

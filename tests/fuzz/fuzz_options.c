@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     return 0;
 }
 
-/* What the command says goes nowhere; libFuzzer keeps the stream that it had before. */
+/* The command's output goes nowhere; libFuzzer keeps the stream that it had before. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;

@@ -1,5 +1,5 @@
 /*
- * What the hostile tests share: an allocator that counts, caps and fails on request, engines of
+ * Shared helpers of the hostile tests: an allocator that counts, caps and fails on request, engines of
  * each form, and programs that run with a C stack of 256 KiB. Only the two public headers are used.
  */
 #ifndef TESTS_HOSTILE_HOSTILE_H

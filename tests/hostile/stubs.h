@@ -158,7 +158,7 @@ static inline void count_text(void *env, const char *text, size_t length) {
     *(size_t *)env += length;
 }
 
-/* What is told of a module: sections, functions, their code. */
+/* Reads all information about a module: sections, functions, their code. */
 static inline void inspect_module(const wasm_module_t *module) {
     catnap_section_t section;
     catnap_function_info_t info;

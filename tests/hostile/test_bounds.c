@@ -36,7 +36,7 @@ static bool is_store(const struct op_info *info) {
     return info->result == OPT_NOTHING;
 }
 
-/* What is around an access, with which it may be one instruction: nothing, a sum that is its
+/* The surroundings of an access, with which it may be fused into one instruction: nothing, a sum that is its
  * address, a loop that its address is pinned in, an operation on what was loaded, a test of that. */
 enum way { ALONE, OF_A_SUM, IN_A_LOOP, THEN_COMBINED, THEN_TESTED, WAYS };
 #define ADDEND 12345
@@ -146,7 +146,7 @@ static void check_access(const struct world *w, uint8_t *base, uint64_t size, ui
         assert_true(catnap_trap_frame(trap, 0, &frame));
         assert_int_equal(frame.func_offset, access_places[opcode][i][way]);
         wasm_trap_message(trap, &message);
-        /* What the hardware finds may be the first byte that is not there. */
+        /* The hardware may report the first byte out of bounds rather than the address. */
         snprintf(wanted, sizeof wanted, "out of bounds memory access: address 0x%" PRIx64,
                  effective);
         if (effective < size && !strstr(message.data, wanted))

@@ -426,7 +426,7 @@ static void runs_stop_before_short_ones(void **state) {
     close_world(&w);
 }
 
-/* What is out of bounds traps, whatever was asked. */
+/* An operation out of bounds traps, whatever its other operands are. */
 static void bounds_come_first(void **state) {
     (void)state;
     struct world w;

@@ -187,7 +187,7 @@ static void length_is_paid_for(void **state) {
             COSTS(&w, table[i], 4, 0, 0, 7);
             COSTS(&w, table[i], 4 + 5, 60, 0, 40);
         }
-        /* What cannot be is not paid for. */
+        /* A growth that is refused costs nothing by size. */
         COSTS(&w, "memory.grow", 2, -1);
         COSTS(&w, "memory.grow", 2, 11);
         COSTS(&w, "memory.grow", 2, 0);
@@ -265,7 +265,7 @@ static void check_stores(struct world *w, uint64_t fuel, int way) {
         catnap_run_delete(run);
     }
     if (!ends) {
-        /* What it stopped before: const, const, store of 3 bytes, behind the count of locals. */
+        /* The instruction that it stopped before: const, const, store of 3 bytes, behind the count of locals. */
         uint64_t within = fuel % STORE_COST;
         assert_int_equal(frame.func_offset, 1 + fuel / STORE_COST * 7 + within * 2);
         assert_int_equal(catnap_store_fuel(w->store), 0);

@@ -1,5 +1,5 @@
 /* Interruption from other threads and from signal handlers: it hits the call that it is for, from
- * wherever that is, and no other; late requests hurt nobody. And one module run by many threads. */
+ * wherever that is, and no other; late requests have no effect. And one module run by many threads. */
 #include "hostile.h"
 
 #include <poll.h>
@@ -183,7 +183,7 @@ static void late_requests_wake_nobody(void **state) {
 
 /* ---- Instantiation ---- */
 
-/* What a module declares that instantiation does in steps. */
+/* Declarations that instantiation carries out in steps. */
 enum step { STEP_NOTHING, STEP_TABLE, STEP_MEMORY, STEP_ELEM, STEP_DATA, STEP_START, STEPS };
 
 static struct bytes stepping_module(enum step step) {

@@ -125,7 +125,7 @@ static void keep_bytes(void *env, const uint8_t *bytes, size_t length) {
     (void)length;
 }
 
-/* What is held beside the bytes, which are the caller's. */
+/* Memory held besides the bytes, which are the caller's. */
 static void loading_is_in_proportion(void **state) {
     (void)state;
     for (enum kind kind = 0; kind < KINDS; kind++) {
@@ -189,7 +189,7 @@ static void instances_are_in_proportion(void **state) {
     }
 }
 
-/* Whatever the limit, nothing is held beyond it, and all comes back. */
+/* Under any limit, nothing is held beyond it, and all comes back. */
 static void the_engine_has_a_limit(void **state) {
     (void)state;
     static const enum kind kinds[] = {KIND_FUNCS, KIND_EMPTY_ELEMS, KIND_EXPORTS};

@@ -80,7 +80,7 @@ static void handles_of_nothing(void **state) {
     wasm_global_set(NULL, NULL);
 }
 
-/* Whatever there is to write to is written to. */
+/* Outputs are written also when the object is NULL. */
 static void outputs_of_nothing(void **state) {
     (void)state;
     wasm_val_t value;
@@ -443,7 +443,7 @@ static void delete_part(struct parts *p, enum part part) {
     }
 }
 
-/* What is left can still be asked, whatever has gone before. */
+/* The objects that are left work, whichever were deleted before. */
 static void use_what_is_left(struct parts *p, const bool *deleted) {
     if (!deleted[TRAP]) {
         catnap_frame_t frame;

@@ -10,7 +10,7 @@
 #include "stubs.h"
 
 #define FUEL 3000
-/* What a module may cost: what it runs, and what its tables and frames need, is limited. */
+/* The most memory a module may cost: its runs, tables and frames are limited. */
 #define MOST_FOR(size) (((uint64_t)(size) * 64) + (4 << 20))
 
 struct tally {

@@ -17,7 +17,7 @@ typedef __float128 quad;
 typedef unsigned __int128 u128;
 typedef __int128 s128;
 
-/* What an instruction gives: bits, or a trap. */
+/* The outcome of an instruction: bits, or a trap. */
 struct answer {
     uint64_t bits;
     catnap_trap_code_t trap;

@@ -1,7 +1,7 @@
 /*
  * Allocations that fail while programs run: generated programs with each allocation failing in
- * turn, once or from then on, from the making of the engine to its end. What happens is either as
- * it is with memory, or a failure that says that memory is exhausted; then nothing has leaked, and
+ * turn, once or from then on, from the making of the engine to its end. The outcome is either
+ * that of a run with memory, or a failure that says that memory is exhausted; then nothing has leaked, and
  * a stopped run goes on to the same end. Large functions are tried under a cap that rises step by
  * step.
  */
@@ -133,7 +133,7 @@ static struct history run_starved(const struct bytes *b, struct form form, bool 
 
 /* ---- What may differ ---- */
 
-/* What came before the first report is as it always is; so is all, when there is no report at all.
+/* Events before the first report are as with memory; without a report all events are.
  * A stopped run counts as none. */
 static void compare(const struct history *starved, const struct history *well,
                     const struct ledger *ledger) {
@@ -149,7 +149,7 @@ static void compare(const struct history *starved, const struct history *well,
                           (int)expected->trap, (unsigned long long)expected->result);
         assert_int_equal(o->trap, expected->trap);
         assert_int_equal(o->result, expected->result);
-        /* What a trap gives back is worked out with memory. */
+        /* The fuel that a trap gives back is computed with memory, so it may be missing. */
         assert_true(o->fuel == expected->fuel || o->trap != CATNAP_TRAP_HOST);
     }
 }

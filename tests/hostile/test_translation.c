@@ -1,4 +1,4 @@
-/* What translation costs: time in proportion to the body whatever labels, calls and blocks carry, an end
+/* The cost of translation: time in proportion to the body whatever labels, calls and blocks carry, an end
  * when an interrupt asks for it, and the right code for values that come and go many at a time. */
 #include <time.h>
 

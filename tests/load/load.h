@@ -1,4 +1,4 @@
-/* What the tests of loading share: modules with bodies to order, and memory that runs out. */
+/* Shared helpers of the loading tests: modules with bodies to order, and memory that runs out. */
 #ifndef TESTS_LOAD_H
 #define TESTS_LOAD_H
 

@@ -50,7 +50,7 @@ static void bad_bodies_trap_when_called(void **state) {
     a_bad_body_traps_when_called(&deferred_explicit);
 }
 
-/* The bytes before a body do not mislead whoever looks for its size. */
+/* The bytes before a body do not mislead the search for its size. */
 static void bad_bodies_do_not_hide_their_neighbours(void **state) {
     (void)state;
     struct bytes b = FOUR_FUNCTIONS(0x41, 7, 0x0B, 0x80, 0x80);
@@ -102,8 +102,8 @@ static void modules_choose_for_themselves(void **state) {
     drop_bytes(&bad);
 }
 
-/* What eager validation says of the whole, deferred validation says of the declarations at once and
- * of the bodies when they are translated. */
+/* Deferred validation reports the same as eager validation: of the declarations at once, of the bodies
+ * when they are translated. */
 static catnap_error_t *load_later(wasm_store_t *store, const struct bytes *b, size_t turn) {
     catnap_module_options_t later = {.set_translation = true,
                                      .translation = CATNAP_TRANSLATION_DEFERRED};

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* What a guest sees of WASI, a byte at a time.
+/* A guest's view of WASI, a byte at a time.
  * (module
  *   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
  *   (import "wasi_snapshot_preview1" "environ_sizes_get"

@@ -274,7 +274,7 @@ static void references_survive(void **state) {
     close_guest(&guest);
 }
 
-/* What checkpoints have put behind a memory is part of it when they are gone. */
+/* Pages that checkpoints have mapped behind a memory stay part of it when they are released. */
 static void released_memories_are_whole(void **state) {
     (void)state;
     static const catnap_tracking_t ways[] = {CATNAP_TRACKING_AUTO, CATNAP_TRACKING_COPY_ON_WRITE,

@@ -9,7 +9,7 @@
 #define ROUNDS 200
 #define AT_ONCE 40
 
-/* A store with an image of several parts: a long stretch, a short one, and zeros in between. */
+/* A store with an image of several parts: a long range, a short one, and zeros in between. */
 static catnap_snapshot_t *make_snapshot(struct world *world) {
     open_world(world, false);
     wasm_instance_t *instance = START(world, state_module);
@@ -35,7 +35,7 @@ static void assert_clean(const wasm_instance_t *instance) {
 
 enum { WRITES, GROWS, CHECKPOINTS, COPIES, LOCKS, HABITS };
 
-/* What may be done with address space that others get afterwards. */
+/* Uses of address space that other memories get afterwards. */
 static void use(struct world *world, const wasm_instance_t *instance, int habit) {
     wasm_memory_t *memory = EXPORT(memory, instance, "m");
     uint32_t level;

@@ -255,7 +255,7 @@ static void bulk_instructions_behind_moves(void **state) {
     }
 }
 
-/* What entering a function of so many locals costs. */
+/* The fuel for entering a function of so many locals. */
 #define FAR_ENTRY ((2 + 33000) / 8)
 
 static void bulk_instructions_of_far_operands(void **state) {
@@ -305,7 +305,7 @@ static void generated_programs(void **state) {
 
 /* ---- The same stop everywhere ---- */
 
-/* What a program says that its state is, which does not depend on the engine. */
+/* The state as the program itself reports it, which does not depend on the engine. */
 static void ask_state(struct world *world, wasm_instance_t *instance, struct outcome *out) {
     catnap_val_t state;
     wasm_func_t *func = EXPORT(func, instance, "state");
@@ -316,7 +316,7 @@ static void ask_state(struct world *world, wasm_instance_t *instance, struct out
     memset(out->identity, 0, sizeof out->identity);
 }
 
-/* What a run leaves that had so much fuel. */
+/* The outcome of a run with so much fuel. */
 static struct outcome run_partly(const struct form *form, const struct bytes *module,
                                  const char *name, uint64_t fuel) {
     struct world world;

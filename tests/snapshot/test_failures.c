@@ -630,7 +630,7 @@ static void assert_prepared(const wasm_memory_t *memory) {
     fault.on = was_on;
 }
 
-/* Whatever fails, nobody finds what was there before. */
+/* Whichever call fails, no tenant finds another's state. */
 static catnap_error_t *visit_pool(catnap_pool_t *pool, uint64_t tenant) {
     catnap_error_t *error;
     catnap_pool_slot_t *slot = catnap_pool_acquire(pool, tenant, 0, &error);

@@ -151,7 +151,7 @@ static bool is_refused(wasm_trap_t *trap) {
     return is;
 }
 
-/* What was at the fork, or an error; never what the parent has written since. */
+/* The state at the fork, or an error; never what the parent has written since. */
 static void look_late(void *env) {
     struct race *race = env;
     const int32_t address[4] = {70000};

@@ -33,7 +33,7 @@ static uint8_t *part_of(struct file *file, enum part_index part, size_t *length)
     return at + PART_HEAD;
 }
 
-/* Whoever writes a snapshot makes all checksums of its structure right. */
+/* Corrects all checksums of the structure, as a hostile writer would. */
 static void mend(struct file *file) {
     for (int part = 0; part < PARTS; part++) {
         size_t length;

@@ -184,7 +184,7 @@ static void never_is_never(void **state) {
     catnap_pool_delete(pool);
 }
 
-static void slots_are_made_anew_after_so_many_calls(void **state) {
+static void slots_are_replaced_after_so_many_calls(void **state) {
     catnap_pool_options_t options = defaults();
     options.retire_calls = 4;
     catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
@@ -516,7 +516,7 @@ static void nothing_is_left_by_comparison(void **state) {
     nothing_is_left_with(CATNAP_TRACKING_COMPARE, false);
 }
 
-/* What grew and shrank is zero when it grows again, one page after the other. */
+/* Memory that grew and shrank is zero when it grows again, one page after the other. */
 static void memory_that_grows_again_is_zero(void **state) {
     catnap_pool_t *pool = OPEN(STORE(state), state_module, NULL);
     for (int32_t pages = 1; pages <= 8; pages++) {
@@ -563,7 +563,7 @@ static void pages_that_are_swapped_out_go_back(void **state) {
         wasm_memory_t *memory = EXPORT(memory, catnap_pool_slot_instance(slot), "m");
         char *data = wasm_memory_data(memory);
         if (i == 2)
-            page_out(memory); /* such as nobody has written */
+            page_out(memory); /* as if it had never been written */
         assert_int_equal(data[5], 1);
         assert_memory_equal(data + 5, data + 6, 20 * 65536 - 6);
         assert_int_equal(data[20 * 65536], 0);
@@ -787,7 +787,7 @@ static void count_finalizer(void *env) {
     finalized++;
 }
 
-/* What nothing refers to after a reset is gone. */
+/* Objects without a reference after a reset are freed. */
 static void objects_do_not_pile_up(void **state) {
     catnap_pool_options_t options = defaults();
     options.link = link_host;
@@ -1378,7 +1378,7 @@ static void copies_count(void **state) {
     options.memory_bytes = bytes - 1;
     pool = OPEN(store, state_module, &options);
     refuse(pool, 0, CATNAP_LIMIT, "pool's limit");
-    assert_true(stats_of(pool).memory_bytes <= 25 * 4096 + 4096); /* for whoever tries again */
+    assert_true(stats_of(pool).memory_bytes <= 25 * 4096 + 4096); /* left for the next attempt */
     catnap_pool_delete(pool);
     options.memory_bytes = 65536;
     pool = OPEN(store, state_module, &options);
@@ -1479,7 +1479,7 @@ static void slots_share_what_is_the_same(void **state) {
     catnap_pool_delete(pool);
 }
 
-/* What a slot was given up for is not forgotten while handles keep its memory. */
+/* A slot that was given up counts in the limit while handles keep its memory. */
 static void kept_stores_count(void **state) {
     catnap_pool_options_t options = defaults();
     options.memory_bytes = 2 * SLOT_BYTES;
@@ -1806,7 +1806,7 @@ static void threads_share_a_pool(void **state) {
     }
 }
 
-/* ---- Places that somebody failed to fill ---- */
+/* ---- Slots whose making failed ---- */
 
 #define FILLINGS 500
 
@@ -1843,13 +1843,13 @@ static void *fill(void *env) {
     return NULL;
 }
 
-/* Whoever fails to make a slot has nothing to do with the one that comes in its place. */
+/* A failure to make a slot does not affect the slot that is made in its place. */
 static void failures_leave_others_their_slots(void **state) {
     _Atomic unsigned count = 0;
     catnap_pool_options_t options = defaults();
     options.prepare = prepare_by_chance;
     options.env = &count;
-    options.max_slots = THREADS; /* nobody waits */
+    options.max_slots = THREADS; /* no thread waits */
     catnap_pool_t *pool = OPEN(STORE(state), state_module, &options);
     pthread_t threads[THREADS];
     struct filling fillings[THREADS];
@@ -1878,7 +1878,7 @@ int main(void) {
         TEST(traps_reset_if_they_shall),
         TEST(memory_marks_reset_and_retire),
         TEST(never_is_never),
-        TEST(slots_are_made_anew_after_so_many_calls),
+        TEST(slots_are_replaced_after_so_many_calls),
         TEST(holders_reset_themselves),
         TEST(tenants_keep_their_own),
         TEST(tenants_are_found_among_many),

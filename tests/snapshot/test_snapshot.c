@@ -255,14 +255,14 @@ static void assert_same_snapshot(const struct world *world, const catnap_snapsho
     catnap_snapshot_info(snapshot, &a);
     catnap_snapshot_info(other, &b);
     assert_memory_equal(a.identity, b.identity, sizeof a.identity);
-    struct world anew = {.engine = world->engine};
-    open_store(&anew);
-    wasm_instance_t *copy = restore(snapshot, &anew, NULL);
+    struct world second = {.engine = world->engine};
+    open_store(&second);
+    wasm_instance_t *copy = restore(snapshot, &second, NULL);
     assert_true(hash_memory(copy) == memory);
     if (assert_more)
         assert_more(copy);
     wasm_instance_delete(copy);
-    close_store(&anew);
+    close_store(&second);
 }
 
 static void deltas_need_their_base(void **state) {
@@ -467,7 +467,7 @@ static void damage_is_noticed(void **state) {
     close_world(&world);
 }
 
-/* Who wrote a snapshot can make all checksums right. */
+/* Corrects all checksums, as a hostile writer would. */
 static void mend(wasm_byte_vec_t *bytes) {
     size_t at = HEAD_SIZE;
     for (int part = 0; part < PARTS; part++) {
@@ -577,7 +577,7 @@ static uint64_t in_slices(int32_t loops, uint64_t slice, int64_t expected, uint6
         if (status == CATNAP_OK)
             break;
         assert_int_equal(status, CATNAP_OUT_OF_FUEL);
-        instance = wake_anew(&world, true, instance, &run);
+        instance = restore_elsewhere(&world, true, instance, &run);
     }
     assert_true(result.of.i64 == expected);
     assert_true(hash_memory(instance) == memory);

@@ -41,7 +41,7 @@ static wasm_trap_t *starve_and_note(void *env, catnap_caller_t *caller,
 /* ---- Runs ---- */
 
 /* Runs to the end; after each stop the world ends and a new one wakes, or only the run goes on. */
-static int64_t run_to_end(const uint8_t *module, size_t size, catnap_status_t stop, bool anew,
+static int64_t run_to_end(const uint8_t *module, size_t size, catnap_status_t stop, bool elsewhere,
                           unsigned *stops, uint64_t *memory) {
     struct world world;
     catnap_error_t *error;
@@ -63,9 +63,9 @@ static int64_t run_to_end(const uint8_t *module, size_t size, catnap_status_t st
             break;
         assert_int_equal(status, stop);
         ++*stops;
-        if (!anew)
+        if (!elsewhere)
             continue;
-        instance = wake_anew(&world, false, instance, &run);
+        instance = restore_elsewhere(&world, false, instance, &run);
     }
     *memory = hash_memory(instance);
     catnap_run_delete(run);
@@ -84,9 +84,9 @@ static void waiting_calls_are_made_again(void **state) {
                                   &stops, &expected_memory);
     assert_int_equal(stops, 0);
     waits = true;
-    for (int anew = 0; anew <= 1; anew++) {
-        assert_int_equal(run_to_end(waits_module, sizeof waits_module, CATNAP_INTERRUPTED, anew,
-                                    &stops, &memory),
+    for (int elsewhere = 0; elsewhere <= 1; elsewhere++) {
+        assert_int_equal(run_to_end(waits_module, sizeof waits_module, CATNAP_INTERRUPTED,
+                                    elsewhere, &stops, &memory),
                          expected);
         assert_int_equal(memory, expected_memory);
         assert_in_range(stops, 3 * LOOPS, 4 * LOOPS);
@@ -107,12 +107,12 @@ static void exhausted_memory_is_a_place_to_stand(void **state) {
                                   &stops, &expected_memory);
     assert_int_equal(stops, 0);
     starves = true;
-    for (int anew = 0; anew <= 1; anew++) {
-        assert_int_equal(
-            run_to_end(waits_module, sizeof waits_module, CATNAP_NO_MEMORY, anew, &stops, &memory),
-            expected);
+    for (int elsewhere = 0; elsewhere <= 1; elsewhere++) {
+        assert_int_equal(run_to_end(waits_module, sizeof waits_module, CATNAP_NO_MEMORY, elsewhere,
+                                    &stops, &memory),
+                         expected);
         assert_int_equal(memory, expected_memory);
-        assert_in_range(stops, 2, anew ? 2 * LOOPS : 2);
+        assert_in_range(stops, 2, elsewhere ? 2 * LOOPS : 2);
     }
     host_allocator = NULL;
     host_note = note;
@@ -126,10 +126,10 @@ static void copies_before_a_call_are_not_made_again(void **state) {
     host_note = starve_and_note;
     host_allocator = &failing;
     starves = true;
-    for (int anew = 0; anew <= 1; anew++) {
+    for (int elsewhere = 0; elsewhere <= 1; elsewhere++) {
         allocations_left = INT64_MAX;
-        assert_int_equal(run_to_end(leaves_module, sizeof leaves_module, CATNAP_NO_MEMORY, anew,
-                                    &stops, &memory),
+        assert_int_equal(run_to_end(leaves_module, sizeof leaves_module, CATNAP_NO_MEMORY,
+                                    elsewhere, &stops, &memory),
                          78);
         assert_int_equal(stops, 1);
     }

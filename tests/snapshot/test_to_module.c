@@ -245,7 +245,7 @@ static void generated_programs_go_on(void **state) {
         goes_on(seed, forms[seed / 7 % COUNT(forms)]);
 }
 
-/* Modules that are valid and that nobody wrote: used, and made anew. */
+/* Random changes of a module that leave it valid: it is used, and converted to a module. */
 static void try_change(wasm_engine_t *engine, const struct bytes *module, size_t *converted) {
     wasm_store_t *store = wasm_store_new(engine);
     catnap_error_t *error;
@@ -516,7 +516,7 @@ static void enter_letters(struct world *w) {
     enter_module(w, &m);
 }
 
-/* What the exports a to d return, as digits; 0 for none. */
+/* The results of the exports a to d, as digits; 0 for none. */
 static uint32_t letters_of(struct world *w, const struct bytes *module) {
     wasm_instance_t *instance = instantiate(w->store, module, NULL, 0);
     uint32_t digits = 0;
@@ -612,8 +612,8 @@ static uint32_t count_items(const struct bytes *b, uint8_t id) {
     return content ? take_u(&content) : 0;
 }
 
-/* 130,000 stretches do not fit; those that are nearest to each other become one. */
-static void joins_stretches(void **state) {
+/* 130,000 ranges do not fit; those that are nearest to each other become one. */
+static void joins_ranges(void **state) {
     (void)state;
     struct world w;
     wasm_instance_t *made;
@@ -727,7 +727,7 @@ static void declares_functions(void **state) {
     struct bytes b = convert_with(w.instance, &options);
     uint32_t length;
     size_t position;
-    static const uint8_t wanted[] = {1, 3, 0, 2, 0, 1}; /* function 2 is named by nobody */
+    static const uint8_t wanted[] = {1, 3, 0, 2, 0, 1}; /* function 2 is not named */
     const uint8_t *content = find_section(&b, ELEMS, &length, &position);
     assert_int_equal(length, sizeof wanted);
     assert_memory_equal(content, wanted, sizeof wanted);
@@ -821,7 +821,7 @@ int main(void) {
         cmocka_unit_test(refuses_invalid_bodies),
         cmocka_unit_test(changes_exports),
         cmocka_unit_test(refuses_changes),
-        cmocka_unit_test(joins_stretches),
+        cmocka_unit_test(joins_ranges),
         cmocka_unit_test(leaves_out_zeroes),
         cmocka_unit_test(adds_sections_in_order),
         cmocka_unit_test(declares_functions),

@@ -18,7 +18,7 @@ static inline wasm_trap_t *note(void *env, catnap_caller_t *caller, const catnap
     return NULL;
 }
 
-/* What the next stores have as host.note, and the next engines as allocator and way of tracking. */
+/* The function host.note of the next stores, the allocator and way of tracking of the next engines. */
 static catnap_callback_t host_note = note;
 static const catnap_allocator_t *host_allocator;
 static catnap_tracking_t host_tracking;
@@ -103,9 +103,9 @@ static inline uint64_t hash_memory(const wasm_instance_t *instance) {
     return hash;
 }
 
-/* The world ends, with its run stopped, and a new one wakes from its bytes. */
-static inline wasm_instance_t *wake_anew(struct world *world, bool fuel, wasm_instance_t *instance,
-                                         catnap_run_t **run) {
+/* Closes the world, with its run stopped, and restores it from its bytes in a new engine. */
+static inline wasm_instance_t *restore_elsewhere(struct world *world, bool fuel,
+                                                 wasm_instance_t *instance, catnap_run_t **run) {
     catnap_error_t *error;
     catnap_snapshot_t *snapshot = take(world, *run);
     wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);

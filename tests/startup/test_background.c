@@ -6,7 +6,7 @@
 #include "../child.h"
 
 #define CHAIN 400u
-#define LONE CHAIN /* a function that nobody calls */
+#define LONE CHAIN /* a function without a caller */
 
 /* f0 calls f1, and so on; the last gives 7. Each has some more to translate. `invalid` is the index
  * of a body that does not validate, or none. */
@@ -153,12 +153,12 @@ static void an_earlier_run_gives_the_order(void **state) {
 
 static void wrong_names_are_told(void **state) {
     wasm_module_t *module = load_chain(STORE(state), UINT32_MAX);
-    const char *name = "nobody";
+    const char *name = "absent";
     const uint32_t function = CHAIN + 1;
     catnap_error_t *error;
     catnap_background_options_t options = {.exports = &name, .export_count = 1};
     assert_null(catnap_module_translate_in_background(module, &options, &error));
-    assert_error(error, CATNAP_NOT_FOUND, "nobody");
+    assert_error(error, CATNAP_NOT_FOUND, "absent");
     options = (catnap_background_options_t){.functions = &function, .function_count = 1};
     assert_null(catnap_module_translate_in_background(module, &options, &error));
     assert_error(error, CATNAP_NOT_FOUND, "401");

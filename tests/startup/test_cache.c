@@ -136,7 +136,7 @@ static void load_number(const struct user *user, uint32_t number) {
     wasm_module_delete(module);
 }
 
-/* What a fresh process would do. */
+/* Loads as a fresh process would. */
 static catnap_cache_stats_t load_alone(const char *path, uint32_t number) {
     struct user user = open_user(path, 1 << 20, 0);
     load_number(&user, number);
@@ -218,7 +218,7 @@ static void invalid_modules_are_never_stored(void **state) {
     close_user(&user);
 }
 
-/* What is validated later is not known to be valid. */
+/* A module that is validated later is not known to be valid. */
 static void deferred_modules_are_not_stored(void **state) {
     uint8_t bytes[MODULE_BYTES];
     write_module(bytes, 5);
@@ -488,7 +488,7 @@ static void every_truncation_is_noticed(void **state) {
     free(saved.bytes);
 }
 
-/* What an entry says, with its sums made right again. */
+/* Corrects the checksums of an entry after a change. */
 static void make_sums(uint8_t *file, size_t size) {
     struct entry_header header;
     memcpy(&header, file, sizeof header);

@@ -471,7 +471,7 @@ static void ends_come_in_any_order(void **state) {
     wasm_engine_delete(engine);
 }
 
-/* What tells about pages tells about the parent. */
+/* The list of changed pages that a child inherits is the parent's: it must not be used. */
 static void works_after_fork(void **state) {
     wasm_store_t *store = STORE(state);
     int32_t look = fresh_look(store);

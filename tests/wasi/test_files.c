@@ -222,7 +222,7 @@ static void truncation_by_what_files_may(void **state) {
     }
 }
 
-/* What a descriptor's type cannot do has the type's own error. */
+/* An operation that a descriptor's type lacks has the type's own error. */
 static void types_have_errors_of_their_own(void **state) {
     struct guest *g = *state;
 
@@ -244,7 +244,7 @@ static void types_have_errors_of_their_own(void **state) {
     assert_wasi(WASI_BADF, CALL(g, fd_close, UINT32_MAX));
 }
 
-/* What programs look for in a pre-opened directory. */
+/* The rights that programs look for in a pre-opened directory. */
 static void rights_of_a_preopen(void **state) {
     struct guest *g = *state;
     uint64_t base = rights_of(g, 3), inheriting = inheriting_of(g, 3);
@@ -473,7 +473,7 @@ static void prestat(void **state) {
     assert_wasi(WASI_BADF, CALL(g, fd_prestat_get, 4, 0));
 }
 
-/* Each descriptor remembers where it came from, for whoever lists the state. */
+/* Each descriptor remembers where it came from, for a listing of the state. */
 static void origin(void **state) {
     struct guest *g = *state;
     guest_mkdir(g, "tree/dir");

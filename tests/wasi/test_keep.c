@@ -1,5 +1,4 @@
-/* The state as bytes and back: all of it, what cannot be had again, and bytes that somebody
- * changed. */
+/* The state as bytes and back: all of it, resources that are gone, and changed bytes. */
 #include "guest.h"
 
 #include <sys/socket.h>
@@ -116,7 +115,7 @@ static void what_is_gone_is_told(void **state) {
     assert_string_equal("file", loss.path);
     assert_wasi(WASI_BADF, CALL(g, fd_close, fd));
 
-    /* What has its name now may be a way out. */
+    /* A symbolic link that has its name now may lead out of the directory. */
     guest_write_file(g, "secret", "");
     guest_symlink(g, "../secret", "tree/file");
     loss = restore(g, &again);

@@ -142,7 +142,7 @@ static void each_allocation_fails(void **state) {
             if (allocations <= fail_at)
                 break; /* none failed any more */
             if (!told)
-                fail_msg("allocation %ld failed and nobody was told", fail_at);
+                fail_msg("allocation %ld failed and was not reported", fail_at);
         }
         assert_true(fail_at > 20);
     }

@@ -252,7 +252,7 @@ static bool waits(void *env) {
 static const struct wasi_host impatient_host = {begin_wait, waits, guest_memory};
 
 static int setup(void **state) {
-    /* What a wild size would allocate or write ends here; an errno, not a signal, is the answer. */
+    /* Limits the writes of a wild size; the answer is an errno, not a signal. */
     const struct rlimit limit = {1 << 20, 1 << 20};
     setrlimit(RLIMIT_FSIZE, &limit);
     guest_setup(state);

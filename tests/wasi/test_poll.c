@@ -290,7 +290,7 @@ static void wait_in_write(struct guest *g) {
     guest_reset(g);
     uint32_t vector = guest_iovec(g, 2048, GUEST_MEMORY - 2048);
     const uint64_t write_much[] = {1, vector, 1, 0};
-    /* What fits is reported; only the call that moves nothing is interrupted. */
+    /* A partial write is reported; only a call that moves nothing is interrupted. */
     assert_wasi(WASI_SUCCESS, cn_wasi_fd_write(&g->call, write_much));
     assert_int_equal(WASI_RETURN, g->call.outcome);
     assert_int_equal(4096, guest_u32(g, 0));

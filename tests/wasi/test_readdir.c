@@ -102,7 +102,7 @@ static void cookies_are_ordinals(void **state) {
     }
 }
 
-/* What another descriptor gave, or one that was restored, is found by reading on. */
+/* A cookie of another descriptor, or of one that was restored, is found by reading on. */
 static void cookies_not_given_yet(void **state) {
     struct guest *g = *state;
     struct entry all[ENTRIES + 2], some[ENTRIES + 2];

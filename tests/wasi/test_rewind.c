@@ -74,7 +74,7 @@ static void flags_and_rights_go_back(void **state) {
     }
 }
 
-static void directories_are_listed_anew(void **state) {
+static void directories_are_listed_again(void **state) {
     struct guest *g = *state;
     guest_write_file(g, "tree/one", "");
     guest_write_file(g, "tree/two", "");
@@ -281,7 +281,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         GUEST_TEST(files_go_back),
         GUEST_TEST(flags_and_rights_go_back),
-        GUEST_TEST(directories_are_listed_anew),
+        GUEST_TEST(directories_are_listed_again),
         GUEST_TEST(directories_opened_since_are_gone),
         GUEST_TEST(many_files_go_back),
         GUEST_TEST(a_checkpoint_replaces_another),

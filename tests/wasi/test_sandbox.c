@@ -145,7 +145,7 @@ static void paths_stay_inside(void **state) {
     }
 }
 
-/* What is opened is what the path names, not merely something inside. */
+/* The opened file is the one that the path names, not merely something inside. */
 static void paths_name_the_right_file(void **state) {
     struct guest *g = *state;
     static const char *const cases[][2] = {
@@ -381,7 +381,7 @@ static void *flip(void *env) {
     return NULL;
 }
 
-/* Whatever was opened must not be the secret. */
+/* The opened file, if any, must not be the secret. */
 static void check_not_secret(struct guest *g, const char *path, uint64_t rights, uint32_t oflags) {
     uint32_t fd;
 

@@ -88,7 +88,7 @@ static void accept_and_talk(void **state) {
     close(listener);
 }
 
-/* What does not block for the host does not for the guest, until that says otherwise. */
+/* A socket that does not block the host does not block the guest, until the guest changes that. */
 static void a_flag_of_the_host(void **state) {
     struct guest *g = *state;
     struct sockaddr_in address;

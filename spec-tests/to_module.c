@@ -1,4 +1,4 @@
-#include "anew.h"
+#include "to_module.h"
 
 static bool fail(spec_message_t *message, const char *what, catnap_error_t *error) {
     spec_message_add(message, "%s: %s", what, error ? catnap_error_message(error) : "a trap");
@@ -21,7 +21,8 @@ static bool make(catnap_linker_t *linker, const wasm_byte_vec_t *bytes, wasm_ins
     return *out || fail(message, "a module of an instance makes none", error);
 }
 
-bool spec_begin_anew(catnap_linker_t *linker, wasm_instance_t **instance, spec_message_t *message) {
+bool spec_replace_instance(catnap_linker_t *linker, wasm_instance_t **instance,
+                           spec_message_t *message) {
     wasm_byte_vec_t bytes;
     wasm_instance_t *made = NULL;
     catnap_error_t *error = catnap_instance_to_module(*instance, NULL, &bytes);
