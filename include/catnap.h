@@ -132,7 +132,7 @@ typedef struct catnap_allocator {
     void *env;
 } catnap_allocator_t;
 
-/* Language features, as bits. The default is CATNAP_FEATURES_WASM2. */
+/* Language features, as bits. The default is CATNAP_FEATURES_DEFAULT. */
 typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_MUTABLE_GLOBALS (UINT64_C(1) << 0)
 #define CATNAP_FEATURE_SIGN_EXTENSION (UINT64_C(1) << 1)
@@ -141,8 +141,12 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_BULK_MEMORY (UINT64_C(1) << 4)
 #define CATNAP_FEATURE_REFERENCE_TYPES (UINT64_C(1) << 5)
 #define CATNAP_FEATURE_SIMD (UINT64_C(1) << 6)
+/* Addition, subtraction, multiplication and earlier immutable globals in constant expressions. */
+#define CATNAP_FEATURE_EXTENDED_CONST (UINT64_C(1) << 7)
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
+/* All that this version has. */
+#define CATNAP_FEATURES_DEFAULT (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST)
 
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,

@@ -9,6 +9,7 @@
 #define SEGMENT_TRAPS "2.0 checks a segment's bounds when it is written, and traps"
 #define COMPONENT "it is the preamble of a component"
 #define SEVERAL_MEMORIES "3.0 allows several memories"
+#define OWN_GLOBALS "3.0 lets constant expressions read earlier globals of the module"
 #define TAGS "3.0 imports tags"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
 
@@ -22,6 +23,9 @@ static const spec_change_t changes[] = {
     {"wasm-2.0", "memory", {10, 11}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
     {"wasm-2.0", "align", {949, 968}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
     {"wasm-2.0", "binary", {690}, SPEC_NOW_LATER, 0, TAGS},
+    {"wasm-2.0", "data", {89, 93}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
+    {"wasm-2.0", "elem", {171, 175}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
+    {"wasm-2.0", "global", {352, 356}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-1.0", "func", {493, 497}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "type", {53, 57}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},

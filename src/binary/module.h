@@ -36,6 +36,8 @@
 /* One of our own: operands and open blocks of a function, as far as there are more of them than the
  * body has bytes, since calls and blocks push by the thousand. */
 #define LIMIT_STACK_VALUES 100000u
+/* Likewise: operands of a constant expression, which is evaluated on the C stack. */
+#define LIMIT_CONSTANT_OPERANDS 256u
 
 #define WASM_PAGE_BYTES 65536u
 

@@ -39,6 +39,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "reference-types";
     case CATNAP_FEATURE_SIMD:
         return "simd";
+    case CATNAP_FEATURE_EXTENDED_CONST:
+        return "extended-const";
     default:
         return "an unknown feature";
     }

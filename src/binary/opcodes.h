@@ -74,7 +74,7 @@ enum op_flags {
     OPF_PIECES = 1 << 6,
     OPF_FREE = 1 << 7,     /* costs no fuel */
     OPF_CONSTANT = 1 << 8, /* allowed in constant expressions (section 3.3.10) */
-    OPF_EXTENDED = 1 << 9  /* allowed there by a later version of WebAssembly */
+    OPF_EXTENDED = 1 << 9  /* allowed there with the feature extended-const: a sum or product */
 };
 
 /* Type column: value types by their binary code, and two marks. */

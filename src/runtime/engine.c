@@ -3,7 +3,8 @@
 #include "runtime/engine.h"
 
 void cn_config_init(struct wasm_config_t *config) {
-    *config = (struct wasm_config_t){.features = CATNAP_FEATURES_WASM2, .memory_limit = UINT64_MAX};
+    *config =
+        (struct wasm_config_t){.features = CATNAP_FEATURES_DEFAULT, .memory_limit = UINT64_MAX};
 }
 
 /* The engine itself comes from its own allocator, uncounted: the count lives in it. */

@@ -57,13 +57,48 @@ static bool evaluate(wasm_instance_t *instance, enum opcode opcode, const uint8_
     }
 }
 
+/* The value of an instruction of extended constant expressions. */
+static uint64_t computed(enum opcode opcode, uint64_t a, uint64_t b) {
+    switch (opcode) {
+    case OP_i32_add:
+        return (uint32_t)(a + b);
+    case OP_i32_sub:
+        return (uint32_t)(a - b);
+    case OP_i32_mul:
+        return (uint32_t)(a * b);
+    case OP_i64_add:
+        return a + b;
+    case OP_i64_sub:
+        return a - b;
+    case OP_i64_mul:
+        return a * b;
+    default:
+        CN_ASSERT(!"each extended instruction has a case");
+        return 0;
+    }
+}
+
 bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t value[2]) {
+    uint64_t operands[LIMIT_CONSTANT_OPERANDS][2];
+    size_t height = 0;
     value[0] = value[1] = 0;
     while (**at != OP_end) {
         enum opcode opcode = cn_opcode_valid(at);
-        if (!evaluate(instance, opcode, at, value))
+        if (cn_op_info[opcode].flags & OPF_EXTENDED) {
+            CN_ASSERT(height >= 2);
+            height--;
+            operands[height - 1][0] =
+                computed(opcode, operands[height - 1][0], operands[height][0]);
+            continue;
+        }
+        CN_ASSERT(height < LIMIT_CONSTANT_OPERANDS);
+        uint64_t *operand = operands[height++];
+        operand[0] = operand[1] = 0;
+        if (!evaluate(instance, opcode, at, operand))
             return false;
     }
+    CN_ASSERT(height == 1);
+    memcpy(value, operands[0], sizeof operands[0]);
     ++*at;
     return true;
 }

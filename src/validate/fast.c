@@ -914,7 +914,10 @@ static bool knows_type(const struct deftype *type) {
  * one are refused until this list, and what follows from the feature, is extended. The rows take it for
  * granted that bytes up to 0xC4 are opcodes.
  */
-#define KNOWN_FEATURES CATNAP_FEATURES_WASM2
+#define KNOWN_FEATURES                                                                             \
+    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */)
+static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
+              "by default modules are not left to the full validator");
 
 static bool knows_declarations(const struct module *m) {
     if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION) ||

@@ -89,16 +89,47 @@ static bool check_memories(const struct module *m, struct error *error) {
 
 /* ---- Constant expressions (section 3.3.10) ---- */
 
-/* The type that a constant instruction pushes. */
-static bool constant_type(struct module *m, const struct instruction *in, valtype *type,
-                          struct error *error) {
+static struct decoder decoder_of(const struct module *m, struct span span, struct error *error) {
+    const uint8_t *start = m->bytes + span.offset;
+    return (struct decoder){.r = {start, start + span.length},
+                            .base = m->bytes,
+                            .features = m->features,
+                            .error = error};
+}
+
+/* A constant expression that is being checked. */
+struct constant {
+    struct module *m;
+    struct decoder *d;
+    struct instruction in;
+    uint32_t globals; /* it can read so many of the first ones */
+    uint32_t height;
+    valtype operands[LIMIT_CONSTANT_OPERANDS];
+};
+
+static bool global_type(const struct constant *c, valtype *type) {
+    const struct instruction *in = &c->in;
+    struct error *error = c->d->error;
+    if (in->a >= c->globals)
+        return cn_fail_at(error, CATNAP_INVALID, in->offset,
+                          "unknown global %u: this constant expression can read only the first %u "
+                          "globals",
+                          in->a, c->globals);
+    *type = c->m->globals[in->a].type.type;
+    if (in->a >= c->m->imported_global_count &&
+        !cn_decode_need(c->d, CATNAP_FEATURE_EXTENDED_CONST, in->offset,
+                        "a constant expression that reads a global of the module"))
+        return false;
+    return !c->m->globals[in->a].type.is_mutable ||
+           cn_fail_at(error, CATNAP_INVALID, in->offset,
+                      "constant expression required: global %u is mutable", in->a);
+}
+
+/* The type that the instruction pushes. */
+static bool constant_type(struct constant *c, valtype *type) {
+    const struct instruction *in = &c->in;
     const struct op_info *info = &cn_op_info[in->opcode];
-    if (info->flags & OPF_EXTENDED)
-        return cn_fail_later(error, in->offset, "arithmetic in a constant expression",
-                             "extended constant expressions");
-    if (!(info->flags & OPF_CONSTANT))
-        return cn_fail_at(error, CATNAP_INVALID, in->offset, "constant expression required: %s",
-                          info->name);
+    struct error *error = c->d->error;
     if (info->result != OPT_SPECIAL) {
         *type = info->result;
         return true;
@@ -109,20 +140,12 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
         return true;
     case OP_ref_func:
         *type = VT_FUNCREF;
-        if (in->a >= m->func_count)
-            return invalid_index(error, in->offset, "function", in->a, m->func_count);
-        m->func_declared[in->a / 8] |= (uint8_t)(1u << in->a % 8);
+        if (in->a >= c->m->func_count)
+            return invalid_index(error, in->offset, "function", in->a, c->m->func_count);
+        c->m->func_declared[in->a / 8] |= (uint8_t)(1u << in->a % 8);
         return true;
     case OP_global_get:
-        if (in->a >= m->imported_global_count)
-            return cn_fail_at(
-                error, CATNAP_INVALID, in->offset,
-                "unknown global %u: a constant expression can read only the %u imported globals",
-                in->a, m->imported_global_count);
-        *type = m->globals[in->a].type.type;
-        return !m->globals[in->a].type.is_mutable ||
-               cn_fail_at(error, CATNAP_INVALID, in->offset,
-                          "constant expression required: global %u is mutable", in->a);
+        return global_type(c, type);
     default:
         CN_ASSERT(!"each constant instruction that is not plain has a case");
         return cn_fail_at(error, CATNAP_UNSUPPORTED, in->offset,
@@ -130,48 +153,78 @@ static bool constant_type(struct module *m, const struct instruction *in, valtyp
     }
 }
 
-static struct decoder decoder_of(const struct module *m, struct span span, struct error *error) {
-    const uint8_t *start = m->bytes + span.offset;
-    return (struct decoder){.r = {start, start + span.length},
-                            .base = m->bytes,
-                            .features = m->features,
-                            .error = error};
+static bool pop_operands(struct constant *c, const struct op_info *info) {
+    for (uint32_t i = info->operand_count; i > 0; i--) {
+        valtype expected = info->operands[i - 1];
+        bool there = c->height > 0;
+        if (there && c->operands[c->height - 1] == expected)
+            c->height--;
+        else
+            return cn_fail_at(c->d->error, CATNAP_INVALID, c->in.offset,
+                              "type mismatch: %s in a constant expression expects %s, found %s",
+                              info->name, cn_valtype_name(expected),
+                              there ? cn_valtype_name(c->operands[c->height - 1]) : "nothing");
+    }
+    return true;
 }
 
-/* Reads one expression; constant instructions only push, so that a valid one has just one. */
-static bool check_expr_at(struct module *m, struct decoder *d, valtype expected) {
-    struct instruction in;
-    uint32_t start = cn_decode_offset(d), count = 0;
-    valtype type = VT_BOTTOM, found = VT_BOTTOM;
-    for (;; count++, found = type) {
-        if (!cn_decode_instruction(d, &in))
+static bool check_constant(struct constant *c) {
+    const struct op_info *info = &cn_op_info[c->in.opcode];
+    struct error *error = c->d->error;
+    valtype type;
+    if (!(info->flags & (OPF_CONSTANT | OPF_EXTENDED)))
+        return cn_fail_at(error, CATNAP_INVALID, c->in.offset, "constant expression required: %s",
+                          info->name);
+    if ((info->flags & OPF_EXTENDED) &&
+        !cn_decode_need(c->d, CATNAP_FEATURE_EXTENDED_CONST, c->in.offset,
+                        "arithmetic in a constant expression"))
+        return false;
+    if (!pop_operands(c, info) || !constant_type(c, &type))
+        return false;
+    if (c->height == LIMIT_CONSTANT_OPERANDS)
+        return cn_fail_at(error, CATNAP_LIMIT, c->in.offset,
+                          "constant expression: more operands at once than the limit of %u",
+                          LIMIT_CONSTANT_OPERANDS);
+    c->operands[c->height++] = type;
+    return true;
+}
+
+/* Reads one expression, which can read so many of the first globals. */
+static bool check_expr_at(struct module *m, struct decoder *d, uint32_t globals, valtype expected) {
+    struct constant c; /* whose operands are written before they are read */
+    uint32_t start = cn_decode_offset(d);
+    c.m = m;
+    c.d = d;
+    c.globals = globals;
+    for (c.height = 0;;) {
+        if (!cn_decode_instruction(d, &c.in))
             return false;
-        if (in.opcode == OP_end)
+        if (c.in.opcode == OP_end)
             break;
-        if (!constant_type(m, &in, &type, d->error))
+        if (!check_constant(&c))
             return false;
     }
-    if (count != 1)
+    if (c.height != 1)
         return cn_fail_at(d->error, CATNAP_INVALID, start,
                           "type mismatch: constant expression of %u values instead of one %s",
-                          count, cn_valtype_name(expected));
-    return cn_valtype_matches(m->registry, found, expected) ||
+                          c.height, cn_valtype_name(expected));
+    return cn_valtype_matches(m->registry, c.operands[0], expected) ||
            cn_fail_at(d->error, CATNAP_INVALID, start,
                       "type mismatch: constant expression of %s expected, found %s",
-                      cn_valtype_name(expected), cn_valtype_name(found));
+                      cn_valtype_name(expected), cn_valtype_name(c.operands[0]));
 }
 
-static bool check_expr(struct module *m, const struct const_expr *expr, valtype expected,
-                       struct error *error) {
+static bool check_expr(struct module *m, const struct const_expr *expr, uint32_t globals,
+                       valtype expected, struct error *error) {
     struct decoder d = decoder_of(m, expr->span, error);
-    return check_expr_at(m, &d, expected);
+    return check_expr_at(m, &d, globals, expected);
 }
 
 /* ---- Globals and segments ---- */
 
 static bool check_globals(struct module *m, struct error *error) {
     for (uint32_t i = m->imported_global_count; i < m->global_count; i++)
-        if (!check_expr(m, &m->globals[i].init, m->globals[i].type.type, error))
+        if (!check_expr(m, &m->globals[i].init, i, m->globals[i].type.type, error))
             return false;
     return true;
 }
@@ -182,7 +235,7 @@ static bool check_elem_items(struct module *m, const struct elem_segment *elem,
     for (uint32_t i = 0; i < elem->count; i++) {
         uint32_t offset = cn_decode_offset(&d), func;
         if (elem->exprs) {
-            if (!check_expr_at(m, &d, elem->type))
+            if (!check_expr_at(m, &d, m->global_count, elem->type))
                 return false;
             continue;
         }
@@ -205,7 +258,7 @@ static bool check_elem(struct module *m, const struct elem_segment *elem, struct
             return cn_fail_at(error, CATNAP_INVALID, offset,
                               "type mismatch: element segment of %s for a table of %s",
                               cn_valtype_name(elem->type), cn_valtype_name(type));
-        if (!check_expr(m, &elem->offset, VT_I32, error))
+        if (!check_expr(m, &elem->offset, m->global_count, VT_I32, error))
             return false;
     }
     return check_elem_items(m, elem, error);
@@ -226,7 +279,7 @@ static bool check_datas(struct module *m, struct error *error) {
         if (data->memory >= m->memory_count)
             return invalid_index(error, data->offset.span.offset, "memory", data->memory,
                                  m->memory_count);
-        if (!check_expr(m, &data->offset, VT_I32, error))
+        if (!check_expr(m, &data->offset, m->global_count, VT_I32, error))
             return false;
     }
     return true;

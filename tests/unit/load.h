@@ -17,7 +17,7 @@ struct loader {
 };
 
 static inline void loader_init(struct loader *l) {
-    *l = (struct loader){.features = CATNAP_FEATURES_WASM2};
+    *l = (struct loader){.features = CATNAP_FEATURES_DEFAULT};
     cn_alloc_init_default(&l->alloc);
     assert_true(cn_types_init(&l->registry, &l->alloc));
     l->at_rest = atomic_load(&l->alloc.now);

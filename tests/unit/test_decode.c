@@ -144,8 +144,6 @@ static void features_of_later_versions_are_named(void **state) {
     LATER("typed function references", 4, 9, 1, 0x40, 0, 0x70, 0, 0, 0xD0, 0x70, 0x0B);
     LATER("several memories", 5, 5, 2, 0, 0, 0, 0);
     LATER("several memories", 2, 6, 1, 0, 0, 2, 0, 0, 5, 3, 1, 0, 0);
-    LATER("extended constant expressions", 6, 9, 1, 0x7F, 0, 0x41, 1, 0x41, 2, 0x6A, 0x0B);
-    LATER("extended constant expressions", 6, 9, 1, 0x7E, 0, 0x42, 1, 0x42, 2, 0x7E, 0x0B);
     LATER("garbage collection", 6, 8, 1, 0x7F, 0, 0x41, 1, 0xFB, 0x1C, 0x0B); /* ref.i31 */
 #undef LATER
     loader_destroy(&l);
@@ -185,6 +183,10 @@ static void what_is_switched_off_is_named(void **state) {
     MODULE(&l, CATNAP_UNSUPPORTED, "mutable-globals", 2, 6, 1, 0, 0, 3, 0x7F, 1);
     MODULE(&l, CATNAP_INVALID, "multiple tables", 4, 7, 2, 0x70, 0, 0, 0x70, 0, 0);
     MODULE(&l, CATNAP_OK, NULL, 4, 4, 1, 0x70, 0, 0, 9, 8, 1, 2, 0, 0x41, 0, 0x0B, 0, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "arithmetic in a constant expression needs the feature", 6, 9, 1,
+           0x7F, 0, 0x41, 1, 0x41, 2, 0x6A, 0x0B);
+    MODULE(&l, CATNAP_UNSUPPORTED, "needs the feature extended-const, which is switched off", 6, 11,
+           2, 0x7F, 0, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 0, 0x0B);
     struct bytes b = {0};
     MODULE_OF_BODY(&b, 0x41, 0, 0xC0, 0x1A, 0x0B);
     expect(&l, &b, CATNAP_UNSUPPORTED, "i32.extend8_s needs the feature sign-extension");

@@ -195,7 +195,7 @@ static void unknown_declarations_are_refused(void **state) {
         undo;                                                                                      \
     } while (0)
     for (uint32_t bit = 0; bit < 64; bit++)
-        if (!(CATNAP_FEATURES_WASM2 >> bit & 1))
+        if (!(CATNAP_FEATURES_DEFAULT >> bit & 1))
             NOT_TAKEN(m->features |= UINT64_C(1) << bit, m->features &= ~(UINT64_C(1) << bit));
     NOT_TAKEN(m->memory_count = 2, m->memory_count = 1);
     was = m->globals[0].type.type;

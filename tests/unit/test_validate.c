@@ -82,8 +82,14 @@ static void constant_expressions(void **state) {
     INVALID("constant expression required: i32.and", 6, 9, 1, 0x7F, 0, 0x41, 0, 0x41, 0, 0x71,
             0x0B);
     INVALID("unknown global 0", 6, 6, 1, 0x7F, 0, 0x23, 0, 0x0B);
-    /* A global defined here is not seen, an imported one only if it cannot change. */
-    INVALID("unknown global 0", 6, 11, 2, 0x7F, 0, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 0, 0x0B);
+    /* A global is seen if it comes before and cannot change; in segments all come before. */
+    VALID(6, 11, 2, 0x7F, 0, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 0, 0x0B);
+    INVALID("read only the first 1 globals", 6, 11, 2, 0x7F, 0, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 1,
+            0x0B);
+    INVALID("global 0 is mutable", 6, 11, 2, 0x7F, 1, 0x41, 0, 0x0B, 0x7F, 0, 0x23, 0, 0x0B);
+    VALID(5, 3, 1, 0, 0, 6, 6, 1, 0x7F, 0, 0x41, 1, 0x0B, 11, 6, 1, 0, 0x23, 0, 0x0B, 0);
+    INVALID("unknown global 1", 5, 3, 1, 0, 0, 6, 6, 1, 0x7F, 0, 0x41, 1, 0x0B, 11, 6, 1, 0, 0x23,
+            1, 0x0B, 0);
     VALID(2, 6, 1, 0, 0, 3, 0x7F, 0, 6, 6, 1, 0x7F, 0, 0x23, 0, 0x0B);
     INVALID("global 0 is mutable", 2, 6, 1, 0, 0, 3, 0x7F, 1, 6, 6, 1, 0x7F, 0, 0x23, 0, 0x0B);
     INVALID("of funcref expected, found externref", 6, 6, 1, 0x70, 0, 0xD0, 0x6F, 0x0B);
@@ -91,6 +97,40 @@ static void constant_expressions(void **state) {
     INVALID("of i32 expected, found f32", 5, 3, 1, 0, 0, 11, 9, 1, 0, 0x43, 0, 0, 0, 0, 0x0B, 0);
     INVALID("segment of funcref for a table of externref", 4, 4, 1, 0x6F, 0, 0, 9, 6, 1, 0, 0x41, 0,
             0x0B, 0);
+    loader_destroy(&l);
+}
+
+/* Sums and products, of the right types, and with a bounded number of operands at once. */
+static void extended_constant_expressions(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    for (uint8_t opcode = 0x6A; opcode <= 0x6C; opcode++) {
+        VALID(6, 9, 1, 0x7F, 0, 0x41, 1, 0x41, 2, opcode, 0x0B);
+        VALID(6, 9, 1, 0x7E, 0, 0x42, 1, 0x42, 2, (uint8_t)(opcode + 0x12), 0x0B);
+        INVALID("expects i32, found nothing", 6, 7, 1, 0x7F, 0, 0x41, 1, opcode, 0x0B);
+        INVALID("expects i32, found i64", 6, 9, 1, 0x7F, 0, 0x41, 1, 0x42, 2, opcode, 0x0B);
+        INVALID("of i32 expected, found i64", 6, 9, 1, 0x7F, 0, 0x42, 1, 0x42, 2,
+                (uint8_t)(opcode + 0x12), 0x0B);
+        INVALID("constant expression required", 6, 9, 1, 0x7F, 0, 0x41, 1, 0x41, 2,
+                (uint8_t)(opcode + 3), 0x0B);
+    }
+    INVALID("of 2 values", 6, 11, 1, 0x7F, 0, 0x41, 1, 0x41, 2, 0x41, 3, 0x6A, 0x0B);
+    for (uint32_t operands = LIMIT_CONSTANT_OPERANDS; operands <= LIMIT_CONSTANT_OPERANDS + 1;
+         operands++) {
+        bool fits = operands == LIMIT_CONSTANT_OPERANDS;
+        struct bytes b = {0}, s = {0};
+        put_preamble(&b);
+        PUT(&s, 1, 0x7F, 0);
+        for (uint32_t i = 0; i < operands; i++)
+            PUT(&s, 0x41, 1);
+        for (uint32_t i = 1; i < operands; i++)
+            put(&s, 0x6A);
+        put(&s, 0x0B);
+        put_section(&b, 6, &s);
+        expect(&l, &b, fits ? CATNAP_OK : CATNAP_LIMIT, fits ? NULL : "the limit of 256");
+        drop_bytes(&b);
+    }
     loader_destroy(&l);
 }
 
@@ -437,6 +477,7 @@ int main(void) {
         cmocka_unit_test(export_names_are_unique),
         cmocka_unit_test(the_start_function_takes_nothing),
         cmocka_unit_test(constant_expressions),
+        cmocka_unit_test(extended_constant_expressions),
         cmocka_unit_test(plain_instructions),
         cmocka_unit_test(memory_instructions),
         cmocka_unit_test(variables),
