@@ -16,6 +16,12 @@ const struct bytecode_field *cn_bytecode_fields(enum bytecode bytecode) {
     return fields + infos[bytecode].fields;
 }
 
+#ifdef CATNAP_ASSERT
+unsigned cn_bytecode_flags(enum bytecode bytecode) {
+    return flags[bytecode];
+}
+#endif
+
 int64_t cn_field_value(const uint64_t *pc, enum field_at at) {
     switch (at) {
     case AT_O0:

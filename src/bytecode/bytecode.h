@@ -32,6 +32,9 @@ enum entry_record { ENTRY_PREVIOUS_PC, ENTRY_PREVIOUS_FP, ENTRY_RECORD_SLOTS };
 /* The name of an instruction, and the list of its fields, which ends with FIELD_END: bytecode/fields.h. */
 const char *cn_bytecode_name(enum bytecode);
 const struct bytecode_field *cn_bytecode_fields(enum bytecode);
+#ifdef CATNAP_ASSERT
+unsigned cn_bytecode_flags(enum bytecode); /* enum instruction_flags */
+#endif
 /* The value of a field of the instruction at pc: a slot's index, a displacement, a constant; sign-extended
  * from 16 or 32 bits. */
 int64_t cn_field_value(const uint64_t *pc, enum field_at);

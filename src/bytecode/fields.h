@@ -50,7 +50,8 @@ enum field_at {
 enum field_flags {
     FIELD_READ = 1,
     FIELD_WRITTEN = 2,
-    FIELD_HIDDEN = 4 /* the text of the instruction leaves it out */
+    FIELD_HIDDEN = 4,  /* the text of the instruction leaves it out */
+    FIELD_OPTIONAL = 8 /* a branch that control may also go on behind */
 };
 
 /* `slots` of a FIELD_SLOT is how many slots from this one on: 1, 2 for a v128, or one of these. */
@@ -58,6 +59,21 @@ enum { SLOTS_W = 254 /* as many as w says */, SLOTS_4_O3 = 255 /* four times o3 
 
 struct bytecode_field {
     uint8_t kind, at, slots, flags;
+};
+
+/* Facts about an instruction besides its fields: for the verifier. */
+enum instruction_flags {
+    INSTRUCTION_ENDS = 1, /* control does not go on behind it, nor to a target in the function */
+    INSTRUCTION_RETURNS =
+        2,                  /* what it writes are the results, from the first parameter's slot on */
+    INSTRUCTION_BEGINS = 4, /* only the first instruction of a function may be one */
+    INSTRUCTION_LOADS_PINS =
+        8, /* the pins' slots get the values of o1 and o2, and the pins get these */
+    INSTRUCTION_IN_ORDER =
+        16, /* it writes the first of its destinations before it reads more sources */
+    INSTRUCTION_GUARDED = 32, /* accesses memory without a check: beyond it must be guard pages */
+    INSTRUCTION_CHECKED = 64, /* accesses memory and checks the bounds itself */
+    INSTRUCTION_OUTSIDE = 128 /* only the engine uses it, no function contains it */
 };
 
 #endif

@@ -53,6 +53,7 @@ struct instruction {
     const uint64_t *at;
     const char *name;
     const struct bytecode_field *fields; /* FIELD_END behind the last */
+    unsigned flags;                      /* enum instruction_flags */
 };
 
 enum flow {
@@ -95,11 +96,6 @@ static bool wrong(const struct verifier *v, const struct instruction *i, const c
 
 /* ---- reading instructions ---- */
 
-static bool is_conditional(const char *name) {
-    return strstr(name, "br_i32_") || strstr(name, "br_i64_") || strstr(name, "br_f32_") ||
-           strstr(name, "br_f64_");
-}
-
 static const struct bytecode_field *find_field(const struct instruction *i, enum field_kind kind) {
     const struct bytecode_field *field = i->fields;
     while (field->kind != FIELD_END && field->kind != kind)
@@ -107,45 +103,19 @@ static const struct bytecode_field *find_field(const struct instruction *i, enum
     return field->kind == kind ? field : NULL;
 }
 
-static bool is_return(enum bytecode bytecode) {
-    return bytecode == BC_return_0 || bytecode == BC_return_s || bytecode == BC_return_a ||
-           bytecode == BC_return_f32 || bytecode == BC_return_f64 || bytecode == BC_return_k ||
-           bytecode == BC_return_n;
-}
-
 static enum flow flow_of(const struct instruction *i) {
-    if (is_return(i->bytecode) || i->bytecode == BC_unreachable)
+    const struct bytecode_field *branch = find_field(i, FIELD_BRANCH);
+    if (i->flags & INSTRUCTION_ENDS)
         return FLOW_END;
     if (find_field(i, FIELD_TABLE))
         return FLOW_TABLE;
-    if (find_field(i, FIELD_BRANCH))
-        return is_conditional(i->name) ? FLOW_BRANCH : FLOW_JUMP;
+    if (branch)
+        return branch->flags & FIELD_OPTIONAL ? FLOW_BRANCH : FLOW_JUMP;
     return FLOW_ON;
 }
 
 static bool is_call(const struct instruction *i) {
     return find_field(i, FIELD_FRAME) != NULL;
-}
-
-static bool is_enter(enum bytecode bytecode) {
-    return bytecode == BC_enter_0 || bytecode == BC_enter_4 || bytecode == BC_enter_8 ||
-           bytecode == BC_enter_n;
-}
-
-static bool is_prologue(enum bytecode bytecode) {
-    return bytecode == BC_clear_4 || bytecode == BC_clear_8 || bytecode == BC_clear_n ||
-           is_enter(bytecode);
-}
-
-/* Two moves, or a move and a call, of which the second may read what the first wrote. */
-static bool goes_in_order(enum bytecode bytecode) {
-#if CN_PAIRS
-    if (bytecode == BC_copy_set_p || bytecode == BC_copy_set_q || bytecode == BC_set_p_copy ||
-        bytecode == BC_set_q_copy || bytecode == BC_set_p_set_q || bytecode == BC_set_q_set_p ||
-        bytecode == BC_call_copy || bytecode == BC_call_copy_pair)
-        return true;
-#endif
-    return bytecode == BC_copy_pair;
 }
 
 /* The instruction at a cell; false when there is none that ends within the code. */
@@ -159,6 +129,7 @@ static bool read_instruction(const struct verifier *v, uint32_t cell, struct ins
         return wrong(v, i, "no instruction");
     i->name = cn_bytecode_name(i->bytecode);
     i->fields = cn_bytecode_fields(i->bytecode);
+    i->flags = cn_bytecode_flags(i->bytecode);
     const struct bytecode_field *table = find_field(i, FIELD_TABLE);
     if (table && left >= needed)
         needed = (table->at == AT_X ? 2 : 3) + ((uint64_t)(uint32_t)bc_w(at) + 2) / 2;
@@ -212,21 +183,9 @@ static const struct bytecode_field *targets_of(const struct instruction *i) {
 
 /* ---- which instructions there may be, and where ---- */
 
-static bool is_checked_access(const char *name) {
-    return strstr(name, "_e_") || (strlen(name) > 2 && !strcmp(name + strlen(name) - 2, "_e"));
-}
-
-static bool accesses_memory(const char *name) {
-    return strstr(name, "load") || strstr(name, "store");
-}
-
 static bool is_allowed(const struct verifier *v, const struct instruction *i) {
     bool fuel = v->config->fuel, steps = v->config->steps;
     switch (i->bytecode) {
-    case BC_exit:
-    case BC_switch_back:
-    case BC_profile:
-        return false;
     case BC_fuel:
         return fuel && !steps;
     case BC_fuel_step:
@@ -242,11 +201,11 @@ static bool is_allowed(const struct verifier *v, const struct instruction *i) {
     default:
         break;
     }
-    if (accesses_memory(i->name) && strstr(i->name, "_g_"))
+    if (i->flags & INSTRUCTION_GUARDED)
         return !v->config->explicit_checks;
-    if (accesses_memory(i->name) && is_checked_access(i->name))
+    if (i->flags & INSTRUCTION_CHECKED)
         return v->config->explicit_checks || !CN_HAS_GUARD;
-    return !is_prologue(i->bytecode) || i->cell == 0;
+    return !(i->flags & INSTRUCTION_OUTSIDE) && (!(i->flags & INSTRUCTION_BEGINS) || i->cell == 0);
 }
 
 /* The module's function type with this canonical id; NULL: none. */
@@ -330,7 +289,7 @@ static bool is_in_frame(const struct verifier *v, const struct instruction *i, i
     if (slot < 0)
         return slot >= -params && slot + (int64_t)count <= 0;
     if (is_pin_slot(slot) && v->has_pins)
-        return (count == 1 || is_prologue(i->bytecode)) && slot + (int64_t)count <= end;
+        return (count == 1 || (i->flags & INSTRUCTION_BEGINS)) && slot + (int64_t)count <= end;
     return slot >= FRAME_HEADER_SLOTS && slot + (int64_t)count <= end;
 }
 
@@ -414,7 +373,7 @@ static bool write_field(struct verifier *v, const struct instruction *i,
                         const struct bytecode_field *field) {
     switch ((enum field_kind)field->kind) {
     case FIELD_SLOT:
-        if (!is_return(i->bytecode))
+        if (!(i->flags & INSTRUCTION_RETURNS))
             write_slots(v, slot_of(i, field), slots_of(i, field));
         return true;
     case FIELD_ACC:
@@ -475,7 +434,7 @@ static const struct bytecode_field *first_written(const struct instruction *i) {
 /* First the reads, then the writes; but of two moves, the first before the second. */
 static bool do_fields(struct verifier *v, const struct instruction *i) {
     const struct bytecode_field *field;
-    bool in_order = goes_in_order(i->bytecode);
+    bool in_order = i->flags & INSTRUCTION_IN_ORDER;
     for (field = i->fields; field->kind != FIELD_END; field++) {
         if (!(field->flags & FIELD_READ))
             continue;
@@ -494,7 +453,7 @@ static bool do_instruction(struct verifier *v, const struct instruction *i) {
     bool reloads = i->bytecode == BC_reload_p || i->bytecode == BC_reload_q;
     if (reloads && !read_slots(v, i, i->bytecode == BC_reload_p ? FRAME_PIN_P : FRAME_PIN_Q, 1))
         return false;
-    if (is_enter(i->bytecode)) {
+    if (i->flags & INSTRUCTION_LOADS_PINS) {
         const struct bytecode_field *cleared = find_field(i, FIELD_SLOT);
         if (cleared && (cleared->flags & FIELD_WRITTEN) && !write_field(v, i, cleared))
             return false;
@@ -587,9 +546,9 @@ static bool check_payment(const struct verifier *v, const struct instruction *i)
     }
     if (is_call(i) && !pays(v, i->cell + i->cells))
         return wrong(v, i, "what follows the call is not paid for");
-    if (i->cell > 0 && !is_prologue(i->bytecode))
+    if (i->cell > 0 && !(i->flags & INSTRUCTION_BEGINS))
         return true;
-    uint32_t start = is_prologue(i->bytecode) ? i->cell + i->cells : 0;
+    uint32_t start = (i->flags & INSTRUCTION_BEGINS) ? i->cell + i->cells : 0;
     if (v->config->interruptible && !begins(v, start, BC_interrupt_check))
         return wrong(v, i, "the function begins without looking for interrupts");
     return pays(v, behind_check(v, start)) || wrong(v, i, "the first block is not paid for");
@@ -604,9 +563,9 @@ static bool check_slots(const struct verifier *v, const struct instruction *i,
     bool written = field->flags & FIELD_WRITTEN;
     if (count == 0)
         return true; /* enter_0 clears none */
-    if (is_enter(i->bytecode) && !written)
+    if ((i->flags & INSTRUCTION_LOADS_PINS) && !written)
         return true; /* do_enter() */
-    if (is_return(i->bytecode) && written)
+    if ((i->flags & INSTRUCTION_RETURNS) && written)
         return is_result(v, slot, count) || wrong(v, i, "the results go elsewhere");
     return is_in_frame(v, i, slot, count) || wrong(v, i, "a slot is not of this frame");
 }

@@ -59,9 +59,9 @@ struct row {
 struct instruction {
     char name[64];
     struct bytecode_field fields[MOST_FIELDS];
-    const char *roles[MOST_FIELDS]; /* what each field is for: of the drawing */
-    unsigned field_count, cells;
-    char *body; /* C, or NULL: by hand */
+    const char *roles[MOST_FIELDS];     /* what each field is for: of the drawing */
+    unsigned field_count, cells, flags; /* flags: enum instruction_flags */
+    char *body;                         /* C, or NULL: by hand */
     char synopsis[256];
 };
 

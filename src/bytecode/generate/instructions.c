@@ -185,8 +185,12 @@ static void end(void) {
     fclose(body);
 }
 
-static void branch_field(struct instruction *i) {
-    add_field(i, FIELD_BRANCH, AT_W, 0, FIELD_READ, "branch");
+static void branch_field(struct instruction *i, bool optional) {
+    add_field(i, FIELD_BRANCH, AT_W, 0, FIELD_READ | (optional ? FIELD_OPTIONAL : 0), "branch");
+}
+
+static void access_flag(struct instruction *i, bool checks) {
+    i->flags |= checks ? INSTRUCTION_CHECKED : INSTRUCTION_GUARDED;
 }
 
 /* ---- operations of two operands, of one; branches ---- */
@@ -254,7 +258,7 @@ static void make_branch(struct bytecode *b, unsigned row, const struct operation
     place_two(v, AT_O0, AT_X, &a_at, &b_at);
     const char *x = source(i, o->type, v->sources[0], a_at, "a");
     const char *y = source(i, o->type, v->sources[1], b_at, "b");
-    branch_field(i);
+    branch_field(i, true);
     text("%s a = %s, b = %s;", c_type(o->type), x, y);
     text("BRANCH_WHEN((%s), %u);", o->expression, i->cells);
     synopsis(i, NULL,
@@ -285,6 +289,7 @@ static void make_load(struct bytecode *b, unsigned row, const struct operation *
          source(i, "I32", v->sources[0], AT_O1, "address"));
     number(i, AT_W, "offset");
     text("%s loaded;", access_type(o->access));
+    access_flag(i, checks);
     text("READ_%c(%s, loaded, address);", checks ? 'e' : 'g', o->access);
     if (is_scalar(o->result)) {
         put(v->d, o->result, "loaded");
@@ -311,6 +316,7 @@ static void make_store(struct bytecode *b, unsigned row, const struct operation 
     text("uint64_t address = (uint64_t)%s + UW;",
          source(i, "I32", v->sources[1], AT_O1, "address"));
     number(i, AT_W, "offset");
+    access_flag(i, checks);
     text("WRITE_%c(%s, address, %s);", checks ? 'e' : 'g', o->access, value);
     next(i);
     synopsis(i, formatted("%s at %s + w", o->access, shown(v->sources[1], AT_O1, "I32")),
@@ -612,6 +618,7 @@ static void make_load_at(struct bytecode *b, unsigned row, const struct operatio
     number(i, AT_W, "offset");
     text("uint64_t address = (uint64_t)(%s + %s) + UW;", a, bb);
     text("%s loaded;", access_type(load->access));
+    access_flag(i, checks);
     text("READ_%c(%s, loaded, address);", checks ? 'e' : 'g', load->access);
     put(v->d, load->result, "loaded");
     next(i);
@@ -640,6 +647,7 @@ static void make_load_pair(struct bytecode *b, unsigned row, const struct fusion
     const char *c_value = source(i, second->type, c, c_at, "c");
     text("uint64_t address = (uint64_t)%s + UW;", address);
     text("%s x;", access_type(load->access));
+    access_flag(i, checks);
     text("READ_%c(%s, x, address);", checks ? 'e' : 'g', load->access);
     text("%s c = %s;", c_type(second->type), c_value);
     put(v->d, second->result, formatted("(%s)", second_of(second, f->exchanged, "x", "c")));
@@ -678,7 +686,7 @@ static void make_pair_branch(struct bytecode *b, unsigned row, const struct oper
     const char *b_value = source(i, "I32", bb, AT_XHI, "b");
     if (!reversed)
         c_value = source(i, "I32", c, AT_XLO, "c");
-    branch_field(i);
+    branch_field(i, true);
     text("uint32_t a = %s, b = %s;", a_value, b_value);
     text("uint32_t x = (%s), c = %s;", first->expression, c_value);
     text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
@@ -704,9 +712,10 @@ static void make_load_branch(struct bytecode *b, unsigned row, const struct oper
     number(i, AT_XHI, "offset");
     if (!reversed)
         c_value = source(i, "I32", c, AT_XLO, "c");
-    branch_field(i);
+    branch_field(i, true);
     text("uint64_t address = (uint64_t)%s + HALF_CONST(1);", address);
     text("uint32_t x;");
+    access_flag(i, checks);
     text("READ_%c(%s, x, address);", checks ? 'e' : 'g', load->access);
     text("uint32_t c = %s;", c_value);
     text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
@@ -742,7 +751,7 @@ static void make_step(struct bytecode *b, unsigned row, const struct operation *
     source(i, type, add, AT_XHI, "b");
     if (!reversed || pinned)
         source(i, type, c, AT_XLO, "c");
-    branch_field(i);
+    branch_field(i, true);
     text("%s x = %s + %s;", c_type(type), value_of(type, d, AT_O0), step_value(type, add, AT_XHI));
     put(d, type, "x");
     text("%s c = %s;", c_type(type), step_value(type, c, AT_XLO));
@@ -762,7 +771,7 @@ static void make_jump(struct bytecode *b, unsigned row, const struct operation *
     destination(i, first->result, v->d);
     const char *a = source(i, first->type, v->sources[0], AT_O1, "a");
     const char *bb = source(i, first->type, v->sources[1], b_at, "b");
-    branch_field(i);
+    branch_field(i, false);
     i->cells = 3;
     text("%s a = %s, b = %s;", c_type(first->type), a, bb);
     put(v->d, first->result, formatted("(%s)", first->expression));
@@ -811,6 +820,7 @@ static void make_vector_load_pair(struct bytecode *b, unsigned row, const struct
     number(i, AT_O3, "offset");
     text("uint64_t address = (uint64_t)%s + (uint16_t)O(3);", address);
     text("u8x16 loaded;");
+    access_flag(i, checks);
     text("READ_%c(v128, loaded, address);", checks ? 'e' : 'g');
     text("%s x = (%s)loaded, c = %s;", second->type, second->type, c);
     put(v->d, second->result, formatted("(%s)", second_of(second, false, "x", "c")));
@@ -918,9 +928,29 @@ static bool is_word(const char *token, size_t length, const char *word) {
     return length == strlen(word) && !memcmp(token, word, length);
 }
 
-/* One field of the notation that operations.def explains. */
+static unsigned flag_named(const char *name, size_t length, const char *all) {
+    static const struct {
+        const char *name;
+        enum instruction_flags flag;
+    } flags[] = {
+        {"ends", INSTRUCTION_ENDS},         {"returns", INSTRUCTION_RETURNS},
+        {"begins", INSTRUCTION_BEGINS},     {"loads-pins", INSTRUCTION_LOADS_PINS},
+        {"in-order", INSTRUCTION_IN_ORDER}, {"guarded", INSTRUCTION_GUARDED},
+        {"outside", INSTRUCTION_OUTSIDE},
+    };
+    for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+        if (is_word(name, length, flags[k].name))
+            return flags[k].flag;
+    fail("operations.def: no flag is named as in \"%s\"", all);
+}
+
+/* One field, or flag, of the notation that operations.def explains. */
 static void parse_field(struct instruction *i, const char *token, size_t length, const char *all) {
     unsigned flags = 0;
+    if (*token == '@') {
+        i->flags |= flag_named(token + 1, length - 1, all);
+        return;
+    }
     if (*token == '!') {
         flags = FIELD_HIDDEN;
         token++, length--;
@@ -938,7 +968,7 @@ static void parse_field(struct instruction *i, const char *token, size_t length,
     else if (is_word(token, length, "q"))
         add_field(i, FIELD_Q, AT_NOWHERE, 0, flags, "");
     else if (is_word(token, length, "->w"))
-        branch_field(i);
+        branch_field(i, false);
     else if (is_word(token, length, "+w"))
         add_field(i, FIELD_FRAME, AT_W, 0, flags, "frame");
     else if (is_word(token, length, "table:2") || is_word(token, length, "table:3"))
