@@ -143,10 +143,12 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_SIMD (UINT64_C(1) << 6)
 /* Addition, subtraction, multiplication and earlier immutable globals in constant expressions. */
 #define CATNAP_FEATURE_EXTENDED_CONST (UINT64_C(1) << 7)
+#define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions */
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 /* All that this version has. */
-#define CATNAP_FEATURES_DEFAULT (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST)
+#define CATNAP_FEATURES_DEFAULT                                                                    \
+    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_THREADS)
 
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,
@@ -355,7 +357,9 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_EXIT = 15,           /* the guest asked to exit: catnap_trap_exit_status() */
     CATNAP_TRAP_UNKNOWN_IMPORT = 16, /* catnap_linker_trap_unknown_imports() */
     CATNAP_TRAP_NULL_REFERENCE = 17,
-    CATNAP_TRAP_INVALID = 18 /* a body that was validated at its call, and is invalid */
+    CATNAP_TRAP_INVALID = 18,          /* a body that was validated at its call, and is invalid */
+    CATNAP_TRAP_UNALIGNED_ATOMIC = 19, /* an address that is no multiple of the access */
+    CATNAP_TRAP_EXPECTED_SHARED_MEMORY = 20 /* memory.atomic.wait on a memory that is not shared */
 } catnap_trap_code_t;
 
 /* Why it trapped. */

@@ -16,6 +16,8 @@ static const struct {
     {"integer divide by zero", CATNAP_TRAP_INTEGER_DIVIDE_BY_ZERO},
     {"invalid conversion to integer", CATNAP_TRAP_INVALID_CONVERSION_TO_INTEGER},
     {"call stack exhausted", CATNAP_TRAP_STACK_OVERFLOW},
+    {"unaligned atomic", CATNAP_TRAP_UNALIGNED_ATOMIC},
+    {"expected shared memory", CATNAP_TRAP_EXPECTED_SHARED_MEMORY},
     {"null reference", CATNAP_TRAP_NULL_REFERENCE},
     {"null function reference", CATNAP_TRAP_NULL_REFERENCE},
     {"null i31 reference", CATNAP_TRAP_NULL_REFERENCE},

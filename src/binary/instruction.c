@@ -10,6 +10,8 @@ static enum code_place place_of(uint8_t prefix) {
         return PLACE_OPCODE_FC;
     case 0xFD:
         return PLACE_OPCODE_FD;
+    case 0xFE:
+        return PLACE_OPCODE_FE;
     default:
         return PLACE_OPCODE;
     }
@@ -215,7 +217,13 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_MEM2:
     case IMM_MEM3:
     case IMM_MEM4:
+    case IMM_ATOMIC0:
+    case IMM_ATOMIC1:
+    case IMM_ATOMIC2:
+    case IMM_ATOMIC3:
         return decode_memarg(d, in);
+    case IMM_ZERO:
+        return decode_zero(d);
     }
     return false; /* no such kind: the table has none but those above */
 }

@@ -51,7 +51,6 @@ static const struct later {
     {PLACE_OPCODE, 0xD4, 0xD6, FUNCTIONS},  /* ref.as_non_null, br_on_null, br_on_non_null */
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
     {PLACE_OPCODE, 0xFB, 0xFB, GC},
-    {PLACE_OPCODE, 0xFE, 0xFE, SHARED},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */
     {PLACE_OPCODE_FC, 19, 22, WIDE},
     {PLACE_OPCODE_FD, 0x100, 0x12F, RELAXED},

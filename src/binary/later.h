@@ -21,7 +21,8 @@ enum code_place {
     PLACE_EXPORT_KIND,
     PLACE_OPCODE,    /* of one byte, or a prefix that is not known */
     PLACE_OPCODE_FC, /* the number behind the prefix 0xFC */
-    PLACE_OPCODE_FD
+    PLACE_OPCODE_FD,
+    PLACE_OPCODE_FE
 };
 
 /* The feature that gives a code its meaning there, or NULL. */

@@ -41,6 +41,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "simd";
     case CATNAP_FEATURE_EXTENDED_CONST:
         return "extended-const";
+    case CATNAP_FEATURE_THREADS:
+        return "threads";
     default:
         return "an unknown feature";
     }

@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 /* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes. */
-enum { OPCODE_FC = 0x100, OPCODE_FD = 0x200, OPCODE_LIMIT = 0x400 };
+enum { OPCODE_FC = 0x100, OPCODE_FD = 0x200, OPCODE_FE = 0x400, OPCODE_LIMIT = 0x450 };
 
 /* Every prefix byte: PREFIX(byte, its first opcode, the limit of its opcodes). */
 #define OPCODE_PREFIXES(PREFIX)                                                                    \
     PREFIX(0xFC, OPCODE_FC, OPCODE_FD)                                                             \
-    PREFIX(0xFD, OPCODE_FD, OPCODE_LIMIT)
+    PREFIX(0xFD, OPCODE_FD, OPCODE_FE)                                                             \
+    PREFIX(0xFE, OPCODE_FE, OPCODE_LIMIT)
 
 enum opcode {
 #define OP(code, id, ...) OP_##id = (code),
@@ -47,6 +48,11 @@ enum immediate {
     IMM_LANE8,
     IMM_LANE4,
     IMM_LANE2,
+    IMM_ZERO,    /* a byte that is 0 */
+    IMM_ATOMIC0, /* memarg: alignment u32 of exactly 2^n, offset u32 */
+    IMM_ATOMIC1,
+    IMM_ATOMIC2,
+    IMM_ATOMIC3,
     IMM_MEM0, /* memarg: alignment u32 of at most 2^n, offset u32 */
     IMM_MEM1,
     IMM_MEM2,
@@ -74,7 +80,10 @@ enum op_flags {
     OPF_PIECES = 1 << 6,
     OPF_FREE = 1 << 7,     /* costs no fuel */
     OPF_CONSTANT = 1 << 8, /* allowed in constant expressions (section 3.3.10) */
-    OPF_EXTENDED = 1 << 9  /* allowed there with the feature extended-const: a sum or product */
+    OPF_EXTENDED = 1 << 9, /* allowed there with the feature extended-const: a sum or product */
+    /* Waits for another thread and can be interrupted meanwhile: three operands, the last of which is the time
+     * that is left. */
+    OPF_WAITS = 1 << 12
 };
 
 /* Type column: value types by their binary code, and two marks. */

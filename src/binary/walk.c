@@ -43,4 +43,9 @@ const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_MEM1_LANE] = MEMARG(1),
     [IMM_MEM2_LANE] = MEMARG(1),
     [IMM_MEM3_LANE] = MEMARG(1),
+    [IMM_ATOMIC0] = MEMARG(0),
+    [IMM_ATOMIC1] = MEMARG(0),
+    [IMM_ATOMIC2] = MEMARG(0),
+    [IMM_ATOMIC3] = MEMARG(0),
+    [IMM_ZERO] = BYTES(1),
 };

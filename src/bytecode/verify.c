@@ -267,6 +267,18 @@ static bool has_indices(const struct verifier *v, const struct instruction *i) {
         return x < m->table_count && y < m->table_count;
     case BC_table_init:
         return x < m->elem_count && y < m->table_count;
+    case BC_atomic_load:
+    case BC_atomic_store:
+    case BC_atomic_add:
+    case BC_atomic_sub:
+    case BC_atomic_and:
+    case BC_atomic_or:
+    case BC_atomic_xor:
+    case BC_atomic_xchg:
+    case BC_atomic_cmpxchg:
+    case BC_atomic_notify:
+    case BC_atomic_wait:
+        return (uint32_t)y < m->memory_count && (uint8_t)(y >> 32) <= 3;
     case BC_fuel_block:
         return x == 0; /* filled in when both forms of the code are there */
     default:

@@ -104,6 +104,9 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
     case IMM_LANE2:
         add_bytes(line, at, 1);
         break;
+    case IMM_ZERO:
+        ++*at;
+        break;
     case IMM_MEM0:
     case IMM_MEM1:
     case IMM_MEM2:
@@ -112,7 +115,11 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
     case IMM_MEM0_LANE:
     case IMM_MEM1_LANE:
     case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE: {
+    case IMM_MEM3_LANE:
+    case IMM_ATOMIC0:
+    case IMM_ATOMIC1:
+    case IMM_ATOMIC2:
+    case IMM_ATOMIC3: {
         cn_u32_valid(at);
         uint64_t offset = cn_u64_valid(at);
         if (offset)

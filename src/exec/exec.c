@@ -30,9 +30,11 @@ DECLARE_HANDLER(first_call)
 DECLARE_HANDLER(first_call_indirect)
 DECLARE_HANDLER(call_outside)
 DECLARE_HANDLER(last_block)
+DECLARE_HANDLER(atomic_fault)
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_atomic.inc"
 #include "exec/handlers_pairs.inc"
 
 static const uint64_t *handler_table(void) {
@@ -68,6 +70,7 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
+#include "exec/handlers_atomic.inc"
 #include "exec/handlers_pairs.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }

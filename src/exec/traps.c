@@ -48,6 +48,8 @@ static struct wasm_trap_t *describe_trap(struct machine *vm) {
         if (vm->trap_operand[0] == TRAP_NO_ADDRESS)
             return cn_trap_new(vm->store, code, "%s: the data segment is too short", text);
         return cn_trap_new(vm->store, code, "%s: address 0x%llx", text, operand);
+    case CATNAP_TRAP_UNALIGNED_ATOMIC:
+        return cn_trap_new(vm->store, code, "%s: address 0x%llx", text, operand);
     case CATNAP_TRAP_TABLE_OUT_OF_BOUNDS:
         return cn_trap_new(vm->store, code, "%s: index %llu", text, operand);
     case CATNAP_TRAP_UNDEFINED_ELEMENT:

@@ -29,6 +29,8 @@ const char *cn_trap_text(catnap_trap_code_t code) {
         [CATNAP_TRAP_UNKNOWN_IMPORT] = "unknown import",
         [CATNAP_TRAP_NULL_REFERENCE] = "null reference",
         [CATNAP_TRAP_INVALID] = "invalid function body",
+        [CATNAP_TRAP_UNALIGNED_ATOMIC] = "unaligned atomic",
+        [CATNAP_TRAP_EXPECTED_SHARED_MEMORY] = "expected shared memory",
     };
     return (unsigned)code < sizeof texts / sizeof *texts ? texts[code] : "trap";
 }

@@ -156,20 +156,12 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
     }
 }
 
-/* Interrupted half-way, bulk instructions put what is left into their operands. These must be at home
- * for that, and not be copies in scratch slots. */
-static bool is_divisible(const struct translator *t) {
-    return t->config->interruptible && cn_is_narrow(next_home(t));
-}
-
-/* Before an instruction that is itself a safepoint. Constants go to their slots first, perhaps together with
- * a move before them: from the safepoint on no cell belongs to an earlier instruction, whether or not
- * the safepoint is asked for. */
-static void stand_before(struct translator *t, unsigned flags, unsigned operands) {
-    if (t->config->interruptible && (flags & OPF_PIECES))
-        cn_spill(t, operands); /* is_divisible() */
+bool cn_stand_before(struct translator *t, unsigned flags, unsigned operands) {
+    if (t->config->interruptible && (flags & (OPF_PIECES | OPF_WAITS)))
+        cn_spill(t, operands);
     cn_spill_constants(t, operands);
     cn_note_safepoint(t, SAFEPOINT_INSTRUCTION, t->emit.offset);
+    return t->config->interruptible && cn_is_narrow(next_home(t));
 }
 
 static unsigned count_indices(enum opcode opcode) {
@@ -191,14 +183,15 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     unsigned flags = cn_op_info[opcode].flags;
     uint32_t indices[2] = {0};
     if (!plain)
-        return false;
+        return cn_translate_atomic(t, opcode);
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
+    bool divisible = false;
     if (flags & OPF_BULK) /* out of fuel or interrupted, it stops at itself */
-        stand_before(t, flags, plain->operands);
+        divisible = cn_stand_before(t, flags, plain->operands);
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
     if (flags & OPF_PIECES)
-        w = is_divisible(t);
+        w = divisible;
     valtype result = plain->result;
     if (opcode == OP_table_get)
         result = t->module->tables[indices[0]].element;

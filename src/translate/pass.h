@@ -349,6 +349,13 @@ uint32_t cn_read_memarg(struct translator *);
 /* Tables, bulk memory, references: slots and indices, and nothing to choose. False for an instruction that
  * is none of these. */
 bool cn_translate_state(struct translator *, enum opcode);
+/* Before an instruction that is itself a safepoint. Constants go to their slots first, perhaps together with
+ * a move before them: from the safepoint on no cell belongs to an earlier instruction, whether or not
+ * the safepoint is asked for. Interrupted half-way, an instruction of OPF_PIECES or OPF_WAITS puts what is left into
+ * its operands: whether it can, since they are at home for that, and no copies in scratch slots. */
+bool cn_stand_before(struct translator *, unsigned flags, unsigned operands);
+/* ---- atomics.c: false for an instruction that is no atomic one ---- */
+bool cn_translate_atomic(struct translator *, enum opcode);
 void cn_translate_vector(struct translator *, enum opcode, const struct rule *);
 
 #endif

@@ -71,6 +71,7 @@ static_assert(CONSTRUCT <= UINT8_MAX, "the flags fit");
 static const struct effect effects[256] = {
 #define OP_FC(...) /* only opcodes of one byte */
 #define OP_FD(...)
+#define OP_FE(...)
 #define OP(code, id, name, imm, flags, ...) [code] = {.construct = (flags) & CONSTRUCT},
 #include "binary/opcodes.def"
     [OP_local_get] = {.index = 0xFF, .read = 1},

@@ -215,6 +215,7 @@ struct fast {
 #define ROW_V128 ROW
 #define OP_FC(...) /* the loop takes no opcode behind a prefix */
 #define OP_FD(...)
+#define OP_FE(...)
 #define OP(code, id, name, imm, flags, needed, result, ...)                                        \
     ROW_##result(id, imm, needed, result, __VA_ARGS__)
 
@@ -548,6 +549,13 @@ static bool skip_memarg(struct look *l, uint32_t natural) {
            cn_u32_in_reach(&l->at, &offset);
 }
 
+/* An alignment, which must be just this one, and an offset. */
+static bool skip_exact_memarg(struct look *l, uint32_t natural) {
+    const uint8_t *at = l->at;
+    uint32_t alignment;
+    return cn_u32_in_reach(&at, &alignment) && alignment == natural && skip_memarg(l, natural);
+}
+
 static bool skip_data_index(struct look *l) {
     uint32_t index;
     return l->q->m->has_data_count && cn_u32_in_reach(&l->at, &index) &&
@@ -603,6 +611,13 @@ static bool skip_immediates(struct look *l, enum immediate immediate) {
     case IMM_MEM3_LANE:
         return skip_memarg(l, immediate - IMM_MEM0_LANE) &&
                skip_lane(l, 16u >> (immediate - IMM_MEM0_LANE));
+    case IMM_ATOMIC0:
+    case IMM_ATOMIC1:
+    case IMM_ATOMIC2:
+    case IMM_ATOMIC3:
+        return skip_exact_memarg(l, immediate - IMM_ATOMIC0);
+    case IMM_ZERO:
+        return *l->at++ == 0;
     case IMM_MEMORY:
         return skip_memory(l);
     case IMM_MEMORY_COPY:
@@ -915,7 +930,8 @@ static bool knows_type(const struct deftype *type) {
  * granted that bytes up to 0xC4 are opcodes.
  */
 #define KNOWN_FEATURES                                                                             \
-    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */)
+    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
+     CATNAP_FEATURE_THREADS)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 

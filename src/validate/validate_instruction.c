@@ -56,6 +56,13 @@ static bool check_memarg(struct validator *v, uint32_t natural) {
                       cn_op_info[v->in.opcode].name, v->in.a, natural);
 }
 
+static bool check_exact_memarg(struct validator *v, uint32_t natural) {
+    if (!check_memory(v, 0))
+        return false;
+    return v->in.a == natural || cn_invalid(v, "%s: alignment 2^%u must be natural (2^%u)",
+                                            cn_op_info[v->in.opcode].name, v->in.a, natural);
+}
+
 static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
     return lane < lanes || cn_invalid(v, "%s: invalid lane index %u of %u",
                                       cn_op_info[v->in.opcode].name, lane, lanes);
@@ -70,6 +77,7 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
     case IMM_F32:
     case IMM_F64:
     case IMM_V128:
+    case IMM_ZERO:
         return true;
     case IMM_MEM0:
     case IMM_MEM1:
@@ -83,6 +91,11 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
     case IMM_MEM3_LANE:
         return check_memarg(v, immediate - IMM_MEM0_LANE) &&
                check_lane(v, in->b, 16u >> (immediate - IMM_MEM0_LANE));
+    case IMM_ATOMIC0:
+    case IMM_ATOMIC1:
+    case IMM_ATOMIC2:
+    case IMM_ATOMIC3:
+        return check_exact_memarg(v, immediate - IMM_ATOMIC0);
     case IMM_LANE16:
     case IMM_LANE8:
     case IMM_LANE4:

@@ -320,8 +320,40 @@ static void memory_argument(struct generator *g, const struct op_info *info) {
         put(&g->body, (uint8_t)below(g, 16u >> (info->immediate - IMM_MEM0_LANE)));
 }
 
+/* An atomic instruction, seldom at an address that is no multiple of its width. */
+static void atomic(struct generator *g) {
+    uint32_t opcode;
+    do
+        opcode = OPCODE_FE + below(g, OPCODE_LIMIT - OPCODE_FE);
+    while (!cn_op_info[opcode].name || (cn_op_info[opcode].flags & OPF_WAITS));
+    if (chance(g, 2)) /* a trap, as the memory is not shared */
+        opcode = chance(g, 50) ? OP_memory_atomic_wait32 : OP_memory_atomic_wait64;
+    const struct op_info *info = &cn_op_info[opcode];
+    if (opcode == OP_atomic_fence) {
+        put_opcode(&g->body, opcode);
+        put(&g->body, 0);
+        return;
+    }
+    need_one(g, I32);
+    mask_address(g);
+    if (!chance(g, 2))
+        PUT(&g->body, 0x41, 0x78, 0x71); /* and -8 */
+    for (unsigned i = 1; i < info->operand_count; i++)
+        push_value(g, info->operands[i]);
+    put_opcode(&g->body, opcode);
+    put_u(&g->body, info->immediate - IMM_ATOMIC0);
+    put_u(&g->body, chance(g, 98) ? 8 * below(g, 8) : 0xFFFFFF00u + below(g, 256));
+    popped(g, info->operand_count);
+    if (info->result)
+        pushed(g, info->result);
+}
+
 static void load_or_store(struct generator *g) {
     uint32_t opcode;
+    if (chance(g, 8)) {
+        atomic(g);
+        return;
+    }
     do
         opcode = chance(g, 85) ? OP_i32_load + below(g, OP_i64_store32 - OP_i32_load + 1)
                                : OPCODE_FD + below(g, 0x60);

@@ -323,6 +323,13 @@ static inline void make_immediates(struct maker *g, uint32_t immediate) {
         make_u(g, random_below(g->r, immediate - IMM_MEM0 + 1), 5);
         make_u(g, (uint32_t)random_bits(g->r), 5);
         break;
+    case IMM_ATOMIC0:
+    case IMM_ATOMIC1:
+    case IMM_ATOMIC2:
+    case IMM_ATOMIC3:
+        make_u(g, immediate - IMM_ATOMIC0, 5);
+        make_u(g, (uint32_t)random_bits(g->r), 5);
+        break;
     case IMM_MEM0_LANE:
     case IMM_MEM1_LANE:
     case IMM_MEM2_LANE:
@@ -354,13 +361,16 @@ static inline void make_immediates(struct maker *g, uint32_t immediate) {
 
 /* An instruction that the opcode table describes whole, and that the world has. */
 static inline void make_plain(struct maker *g) {
-    static const uint32_t ranges[][2] = {
-        {OP_i32_load, OP_memory_grow}, {OP_i32_const, 0xC4}, {0x100, 0x111}, {0x200, 0x2FF}};
-    static const uint8_t chances[] = {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3};
+    static const uint32_t ranges[][2] = {{OP_i32_load, OP_memory_grow},
+                                         {OP_i32_const, 0xC4},
+                                         {0x100, 0x111},
+                                         {0x200, 0x2FF},
+                                         {OPCODE_FE, OPCODE_LIMIT - 1}};
+    static const uint8_t chances[] = {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 4};
     const uint32_t *range = ranges[chances[random_below(g->r, sizeof chances)]];
     uint32_t opcode = range[0] + random_below(g->r, range[1] - range[0] + 1);
     const struct op_info *info = &cn_op_info[opcode];
-    bool of_memory = (info->immediate >= IMM_MEM0) || info->immediate == IMM_MEMORY ||
+    bool of_memory = (info->immediate >= IMM_ATOMIC0) || info->immediate == IMM_MEMORY ||
                      info->immediate == IMM_MEMORY_COPY || info->immediate == IMM_MEMORY_INIT;
     bool of_data = info->immediate == IMM_DATA || info->immediate == IMM_MEMORY_INIT;
     if (!info->name || info->result == OPT_SPECIAL ||

@@ -144,7 +144,7 @@ static void *failing_realloc(void *env, void *pointer, size_t old_size, size_t n
 static bool load_starved(const struct bytes *b, catnap_status_t plenty, size_t fail_at,
                          bool from_then_on) {
     struct failing f = {.fail_at = fail_at, .from_then_on = from_then_on};
-    struct loader l = {.features = CATNAP_FEATURES_WASM2,
+    struct loader l = {.features = CATNAP_FEATURES_DEFAULT,
                        .alloc = {.realloc = failing_realloc, .env = &f}};
     if (cn_types_init(&l.registry, &l.alloc)) {
         catnap_status_t status = load(&l, b->data, b->size);

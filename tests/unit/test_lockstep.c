@@ -64,7 +64,7 @@ static void open_place(struct place *p, const struct world *w) {
     assert_true(cn_types_init(&p->registry, &p->alloc));
     p->bytes = world_bytes(w);
     struct module *m =
-        cn_module_decode(&p->alloc, &p->registry, CATNAP_FEATURES_WASM2 & ~w->without,
+        cn_module_decode(&p->alloc, &p->registry, CATNAP_FEATURES_DEFAULT & ~w->without,
                          p->bytes.data, p->bytes.size, NULL, &error);
     if (!m || !cn_validate_declarations(m, &error))
         fail_msg("%s: %s", w->name, error.message);
@@ -230,10 +230,10 @@ static void all_pairs_of_bytes_agree(void **state) {
 }
 
 static void put_immediate(struct bytes *b, uint8_t immediate, uint32_t byte) {
-    uint32_t zeros = immediate == IMM_F32    ? 3
-                     : immediate == IMM_F64  ? 7
-                     : immediate >= IMM_MEM0 ? 1 + (immediate >= IMM_MEM0_LANE)
-                     : immediate == IMM_V128 ? 15
+    uint32_t zeros = immediate == IMM_F32       ? 3
+                     : immediate == IMM_F64     ? 7
+                     : immediate >= IMM_ATOMIC0 ? 1 + (immediate >= IMM_MEM0_LANE)
+                     : immediate == IMM_V128    ? 15
                      : immediate == IMM_SHUFFLE
                          ? 15
                          : immediate == IMM_MEMORY_COPY || immediate == IMM_MEMORY_INIT;
@@ -480,7 +480,7 @@ static void judge_file(const char *path) {
     cn_alloc_init_default(&alloc);
     assert_true(cn_types_init(&registry, &alloc));
     struct module *m =
-        cn_module_decode(&alloc, &registry, CATNAP_FEATURES_WASM2, bytes, size, NULL, &error);
+        cn_module_decode(&alloc, &registry, CATNAP_FEATURES_DEFAULT, bytes, size, NULL, &error);
     if (m && cn_validate_declarations(m, &error))
         judge_module(m, bytes, size, verdicts);
     printf("%s: %llu bodies accepted, %llu left to the full validator, %llu invalid%s%s\n", path,

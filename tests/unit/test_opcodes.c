@@ -17,7 +17,8 @@ static void the_table_is_whole(void **state) {
                      172 + 5 + 6); /* first version, sign extension, references */
     assert_int_equal(count_range(0x100, 0x200), 8 + 10); /* saturating conversions, bulk */
     assert_int_equal(count_range(0x200, 0x300), 236);    /* vectors */
-    assert_int_equal(count_range(0x300, OPCODE_LIMIT), 0);
+    assert_int_equal(count_range(0x300, 0x400), 0);
+    assert_int_equal(count_range(OPCODE_FE, OPCODE_LIMIT), 4 + 9 * 7); /* atomics */
 }
 
 static void names_are_unique(void **state) {
@@ -164,6 +165,10 @@ static void flags_fit(void **state) {
             assert_true(flags & OPF_BULK);
         if ((flags & OPF_PIECES) && info->result != OPT_SPECIAL)
             assert_true(info->operand_count == 3 && info->result == OPT_NOTHING);
+        if (flags & OPF_WAITS) {
+            assert_true(info->operand_count == 3 && info->result == OPT_I32);
+            assert_true(flags & OPF_ENDS);
+        }
         if (flags & OPF_CONSTANT)
             assert_int_equal(info->operand_count, 0);
         if (info->immediate == IMM_BLOCK)
