@@ -345,7 +345,7 @@ static void unknown_kinds_are_refused(void **state) {
     static const uint32_t kinds[] = {OBJECT_KINDS, 0x50100, 0x1000000, UINT32_MAX};
     struct world world;
     size_t length;
-    open_world(&world, true);
+    open_world(&world, false);
     struct file file = two_runs(&world);
     uint8_t *kind = part_of(&file, PART_OBJECTS, &length) + 4;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
