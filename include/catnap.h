@@ -143,6 +143,7 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_SIMD (UINT64_C(1) << 6)
 /* Addition, subtraction, multiplication and earlier immutable globals in constant expressions. */
 #define CATNAP_FEATURE_EXTENDED_CONST (UINT64_C(1) << 7)
+#define CATNAP_FEATURE_FUNCTION_REFERENCES (UINT64_C(1) << 11)
 #define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions */
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)

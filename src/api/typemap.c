@@ -25,8 +25,9 @@ valtype cn_valtype_of_kind(wasm_valkind_t kind) {
     }
 }
 
+/* A reference has the kind of the most general type of its hierarchy: wasm.h has no others. */
 wasm_valkind_t cn_kind_of_valtype(valtype type) {
-    switch (type) {
+    switch (vt_is_ref(type) ? (valtype)vt_kind(type) : type) {
 #define CASE(kind, type)                                                                           \
     case type:                                                                                     \
         return kind;

@@ -66,10 +66,10 @@ static const char *ref_to_slot(wasm_store_t *store, struct values values, size_t
     struct wasm_ref_t *ref = ref_at(values, i);
     if (ref && ref->store != store)
         return "is a reference of another store";
-    if (ref && type == VT_FUNCREF && ref->kind != OBJECT_FUNC)
-        return "is not a reference to a function";
-    *slot = object_slot(ref);
-    return NULL;
+    const char *fault = cn_ref_fault(&store->engine->types, ref, type);
+    if (!fault)
+        *slot = object_slot(ref);
+    return fault;
 }
 
 const char *cn_values_to_slots(wasm_store_t *store, struct values values, const valtype *types,

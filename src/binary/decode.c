@@ -184,7 +184,11 @@ struct module *cn_module_decode(struct alloc *alloc, struct type_registry *regis
     if (!m)
         return NULL;
     struct sections s = {
-        .d = {.r = {bytes, bytes + size}, .base = bytes, .features = features, .error = error},
+        .d = {.r = {bytes, bytes + size},
+              .base = bytes,
+              .features = features,
+              .error = error,
+              .module = m},
         .m = m,
         .watcher = watcher,
     };

@@ -16,6 +16,9 @@ struct decoder {
     const uint8_t *base; /* offset 0 */
     catnap_features_t features;
     struct error *error;
+    const struct module *module; /* whose types are meant by type indices; NULL: there are none */
+    /* Types from module->type_count on that are being decoded: members of one recursion group. */
+    uint32_t group_count;
 };
 
 static inline uint32_t cn_decode_offset(const struct decoder *d) {
@@ -44,8 +47,12 @@ bool cn_decode_count(struct decoder *, uint32_t *count, uint32_t item_bytes, uin
                      const char *what);
 /* A name (section 5.2.4). */
 bool cn_decode_name(struct decoder *, struct span *name, const char *what);
+/* References to defined types become those to canonical types of d->module; in a recursion group, those to
+ * members get VT_MEMBER (types/group.h). An index that is no type's is CATNAP_INVALID. */
 bool cn_decode_valtype(struct decoder *, valtype *);
 bool cn_decode_reftype(struct decoder *, valtype *);
+/* A heap type (section 5.3.4), as the nullable reference to it. */
+bool cn_decode_heaptype(struct decoder *, valtype *);
 bool cn_decode_tabletype(struct decoder *, struct tabletype *);
 bool cn_decode_memorytype(struct decoder *, struct memorytype *);
 bool cn_decode_globaltype(struct decoder *, struct globaltype *);

@@ -98,6 +98,72 @@ bool cn_decode_name(struct decoder *d, struct span *name, const char *what) {
 
 /* ---- Types ---- */
 
+/* The feature that brings an abstract heap type; 0: none that is known. */
+static catnap_features_t feature_of_heaptype(uint8_t code) {
+    switch (code) {
+    case VT_FUNCREF:
+    case VT_EXTERNREF:
+        return CATNAP_FEATURE_REFERENCE_TYPES;
+    case VT_NOFUNCREF:
+    case VT_NOEXTERNREF:
+        return CATNAP_FEATURE_FUNCTION_REFERENCES;
+    default:
+        return 0;
+    }
+}
+
+static bool decode_abstract(struct decoder *d, uint32_t offset, uint8_t code, const char *what,
+                            valtype *type) {
+    catnap_features_t feature = feature_of_heaptype(code);
+    *type = code;
+    return feature ? cn_decode_need(d, feature, offset, cn_valtype_name(code))
+                   : cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed", "%s 0x%02x",
+                                       what, code);
+}
+
+/* The nullable reference to the type with this index. */
+static bool defined_type(struct decoder *d, uint32_t offset, int64_t index, valtype *type) {
+    uint32_t count = d->module ? d->module->type_count : 0;
+    if (index < count)
+        *type = vt_of(d->module->types[index], true);
+    else if (index - count < d->group_count)
+        *type = VT_DEFINED | VT_MEMBER | (uint32_t)(index - count);
+    else
+        return cn_fail_at(d->error, CATNAP_INVALID, offset,
+                          "unknown type %lld: there are %u types before it", (long long)index,
+                          count + d->group_count);
+    return true;
+}
+
+bool cn_decode_heaptype(struct decoder *d, valtype *type) {
+    uint32_t offset = cn_decode_offset(d);
+    const uint8_t *at = d->r.at;
+    int64_t index;
+    if (at < d->r.end && *at < 0x80 && (*at & 0x40)) { /* negative: an abstract type */
+        d->r.at++;
+        return decode_abstract(d, offset, *at, "heap type", type);
+    }
+    if (!cn_decode_s33(d, &index, "heap type"))
+        return false;
+    if (index < 0)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed heap type");
+    return cn_decode_need(d, CATNAP_FEATURE_FUNCTION_REFERENCES, offset,
+                          "a type index as heap type") &&
+           defined_type(d, offset, index, type);
+}
+
+/* The rest of a reference type that begins with `code`. */
+static bool decode_reference(struct decoder *d, uint32_t offset, uint8_t code, const char *what,
+                             valtype *type) {
+    if (code != CODE_REF && code != CODE_REF_NULL)
+        return decode_abstract(d, offset, code, what, type);
+    if (!cn_decode_need(d, CATNAP_FEATURE_FUNCTION_REFERENCES, offset, "a typed reference") ||
+        !cn_decode_heaptype(d, type))
+        return false;
+    *type |= code == CODE_REF ? VT_NON_NULL : 0;
+    return true;
+}
+
 bool cn_decode_valtype(struct decoder *d, valtype *type) {
     uint32_t offset = cn_decode_offset(d);
     uint8_t code;
@@ -108,10 +174,7 @@ bool cn_decode_valtype(struct decoder *d, valtype *type) {
         return true;
     if (code == VT_V128)
         return cn_decode_need(d, CATNAP_FEATURE_SIMD, offset, "v128");
-    if (vt_is_basic(code))
-        return cn_decode_need(d, CATNAP_FEATURE_REFERENCE_TYPES, offset, cn_valtype_name(code));
-    return cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed", "value type 0x%02x",
-                             code);
+    return decode_reference(d, offset, code, "value type", type);
 }
 
 bool cn_decode_reftype(struct decoder *d, valtype *type) {
@@ -120,12 +183,8 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
     if (!cn_decode_byte(d, &code, "reference type"))
         return false;
     *type = code;
-    if (code == VT_FUNCREF) /* the element type of tables from the first version on */
-        return true;
-    if (code == VT_EXTERNREF)
-        return cn_decode_need(d, CATNAP_FEATURE_REFERENCE_TYPES, offset, "externref");
-    return cn_decode_unknown(d, offset, PLACE_VALUE_TYPE, code, "malformed",
-                             "reference type 0x%02x", code);
+    return code == VT_FUNCREF || /* the element type of tables from the first version on */
+           decode_reference(d, offset, code, "reference type", type);
 }
 
 static bool decode_limits(struct decoder *d, struct limits *limits, enum code_place place,

@@ -44,6 +44,11 @@ static bool check_total(struct sections *s, uint32_t count, uint32_t more, uint3
 
 /* ---- Types ---- */
 
+#define FORM_REC 0x4Eu
+#define FORM_SUB_FINAL 0x4Fu
+#define FORM_SUB 0x50u
+#define FORM_FUNC 0x60u
+
 static bool decode_types(struct sections *s, valtype *types, uint32_t *count, uint32_t limit,
                          const char *what) {
     if (!cn_decode_count(&s->d, count, 1, limit, what))
@@ -54,37 +59,169 @@ static bool decode_types(struct sections *s, valtype *types, uint32_t *count, ui
     return true;
 }
 
-static bool decode_functype(struct sections *s, const struct deftype **type) {
-    valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
-    uint32_t offset = cn_decode_offset(&s->d), params, results;
+/* A recursion group while it is decoded. The parts of its types follow one another, and move when they
+ * grow; so a declaration has where its parts begin as an index, until all are there. */
+struct group {
+    struct type_decl *decls;
+    uint32_t *parts, *firsts;
+    size_t decl_room, first_room, part_room;
+    uint32_t count, part_count;
+};
+
+static void drop_group(struct sections *s, struct group *g) {
+    cn_free(s->m->alloc, g->decls, g->decl_room * sizeof *g->decls);
+    cn_free(s->m->alloc, g->firsts, g->first_room * sizeof *g->firsts);
+    cn_free(s->m->alloc, g->parts, g->part_room * sizeof *g->parts);
+}
+
+/* A type's form and, behind it, its parameters and results. */
+static bool decode_composite(struct sections *s, struct type_decl *decl,
+                             valtype types[LIMIT_PARAMS + LIMIT_RESULTS]) {
+    uint32_t offset = cn_decode_offset(&s->d), results;
     uint8_t form;
     if (!cn_decode_byte(&s->d, &form, "type"))
         return false;
-    if (form != 0x60)
+    if (form != FORM_FUNC)
         return cn_decode_unknown(&s->d, offset, PLACE_TYPE_FORM, form, "malformed",
                                  "type form 0x%02x", form);
-    if (!decode_types(s, types, &params, LIMIT_PARAMS, "parameters") ||
-        !decode_types(s, types + params, &results, LIMIT_RESULTS, "results"))
+    if (!decode_types(s, types, &decl->param_count, LIMIT_PARAMS, "parameters") ||
+        !decode_types(s, types + decl->param_count, &results, LIMIT_RESULTS, "results"))
         return false;
-    const struct functype *func = cn_types_intern_func(s->m->registry, types, params, results);
-    if (!func)
-        return cn_fail_memory(s->d.error);
-    *type = &func->def;
+    decl->kind = TYPE_FUNC;
+    decl->count = decl->param_count + results;
+    decl->parts = types;
     return true;
+}
+
+/* The type that a subtype names: one before it. */
+static bool decode_supertype(struct sections *s, const struct group *g, struct type_decl *decl) {
+    uint32_t offset = cn_decode_offset(&s->d), count, index, depth;
+    const struct module *m = s->m;
+    if (!cn_decode_count(&s->d, &count, 1, UINT32_MAX, "supertypes"))
+        return false;
+    if (count == 0)
+        return true;
+    if (count > 1)
+        return cn_fail_at(s->d.error, CATNAP_INVALID, offset, "sub type with %u supertypes", count);
+    if (!cn_decode_u32(&s->d, &index, "supertype"))
+        return false;
+    if (index >= m->type_count + g->count)
+        return cn_fail_at(s->d.error, CATNAP_INVALID, offset,
+                          "unknown type %u as supertype: there are %u before it", index,
+                          m->type_count + g->count);
+    if (index < m->type_count) {
+        depth = m->types[index]->depth;
+        decl->supertype = m->types[index]->id;
+    } else {
+        depth = g->decls[index - m->type_count].depth;
+        decl->supertype = VT_MEMBER | (index - m->type_count);
+    }
+    if (depth >= LIMIT_SUPERTYPES)
+        return cn_fail_at(s->d.error, CATNAP_LIMIT, offset,
+                          "a type has more supertypes above it than the limit of %u",
+                          LIMIT_SUPERTYPES);
+    decl->depth = (uint8_t)(depth + 1);
+    return true;
+}
+
+/* The next type is not a recursion group of several. */
+static bool decode_subtype(struct sections *s, const struct group *g, struct type_decl *decl,
+                           valtype types[LIMIT_PARAMS + LIMIT_RESULTS]) {
+    uint8_t form = s->d.r.at < s->d.r.end ? *s->d.r.at : 0;
+    *decl = (struct type_decl){.final = form != FORM_SUB, .supertype = NO_SUPERTYPE};
+    if (form == FORM_SUB || form == FORM_SUB_FINAL) {
+        if (!cn_decode_need(&s->d, CATNAP_FEATURE_FUNCTION_REFERENCES, cn_decode_offset(&s->d),
+                            "a subtype"))
+            return false;
+        s->d.r.at++;
+        if (!decode_supertype(s, g, decl))
+            return false;
+    }
+    return decode_composite(s, decl, types);
+}
+
+static bool add_member(struct sections *s, struct group *g, const struct type_decl *decl) {
+    void *decls = g->decls, *firsts = g->firsts, *parts = g->parts;
+    struct alloc *alloc = s->m->alloc;
+    bool ok = cn_grow(alloc, &decls, &g->decl_room, (size_t)g->count + 1, sizeof *g->decls);
+    g->decls = decls;
+    ok = ok && cn_grow(alloc, &firsts, &g->first_room, (size_t)g->count + 1, sizeof *g->firsts);
+    g->firsts = firsts;
+    ok = ok && cn_grow(alloc, &parts, &g->part_room, (size_t)g->part_count + decl->count,
+                       sizeof *g->parts);
+    g->parts = parts;
+    if (!ok)
+        return cn_fail_memory(s->d.error);
+    if (decl->count)
+        memcpy(g->parts + g->part_count, decl->parts, decl->count * sizeof *g->parts);
+    g->firsts[g->count] = g->part_count;
+    g->decls[g->count++] = *decl;
+    g->part_count += decl->count;
+    return true;
+}
+
+/* Makes the declared types the module's next ones. */
+static bool intern_types(struct sections *s, const struct type_decl *decls, uint32_t count) {
+    struct module *m = s->m;
+    if (!check_total(s, m->type_count, count, LIMIT_TYPES, "types") ||
+        !reserve(s, (void **)&m->types, &s->type_room, m->type_count, count, sizeof *m->types))
+        return false;
+    if (count > 0 && !cn_types_intern(m->registry, decls, count, m->types + m->type_count))
+        return cn_fail_memory(s->d.error);
+    m->type_count += count;
+    return true;
+}
+
+static bool decode_members(struct sections *s, struct group *g, uint32_t count) {
+    valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
+    struct type_decl decl;
+    s->d.group_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        if (!decode_subtype(s, g, &decl, types) || !add_member(s, g, &decl))
+            return false;
+    s->d.group_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        g->decls[i].parts = g->parts + g->firsts[i];
+    return intern_types(s, g->decls, count);
+}
+
+static bool decode_group(struct sections *s) {
+    struct group group = {0};
+    uint32_t count;
+    if (!cn_decode_need(&s->d, CATNAP_FEATURE_FUNCTION_REFERENCES, cn_decode_offset(&s->d),
+                        "a recursion group"))
+        return false;
+    s->d.r.at++;
+    if (!cn_decode_count(&s->d, &count, 2, LIMIT_TYPES, "types of a recursion group"))
+        return false;
+    bool good = decode_members(s, &group, count);
+    drop_group(s, &group);
+    return good;
+}
+
+/* A type that is alone in its group; it may refer to itself. */
+static bool decode_single(struct sections *s) {
+    static const struct group none;
+    valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
+    struct type_decl decl;
+    s->d.group_count = 1;
+    bool good = decode_subtype(s, &none, &decl, types);
+    s->d.group_count = 0;
+    return good && intern_types(s, &decl, 1);
 }
 
 bool cn_decode_type_section(struct sections *s) {
     struct module *m = s->m;
-    uint32_t count;
+    uint32_t groups;
     /* Two bytes, as a structure without fields takes, so that its form is what gets named. */
-    if (!cn_decode_count(&s->d, &count, 2, LIMIT_TYPES, "types"))
+    if (!cn_decode_count(&s->d, &groups, 2, LIMIT_TYPES, "types") ||
+        !reserve(s, (void **)&m->types, &s->type_room, 0, groups, sizeof *m->types))
         return false;
-    m->types = cn_section_array(s, count, sizeof *m->types);
-    if (!m->types)
-        return false;
-    for (; m->type_count < count; m->type_count++)
-        if (!decode_functype(s, &m->types[m->type_count]))
+    for (; groups > 0; groups--) {
+        bool group = s->d.r.at < s->d.r.end && *s->d.r.at == FORM_REC;
+        if (!(group ? decode_group(s) : decode_single(s)))
             return false;
+    }
     return true;
 }
 

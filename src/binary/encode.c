@@ -82,7 +82,7 @@ void cn_encode_s64(struct encoder *e, int64_t value) {
 }
 
 void cn_encode_valtype(struct encoder *e, valtype type) {
-    CN_ASSERT(vt_is_basic(type));
+    CN_ASSERT(!(type & (VT_DEFINED | VT_NON_NULL)));
     cn_encode_byte(e, (uint8_t)type);
 }
 

@@ -38,7 +38,7 @@ static inline void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned s
     if (at)
         cn_put_le(at, value, size);
 }
-/* A value type, or the heap type of ref.null. */
+/* A value type of one byte, or the heap type of ref.null. */
 void cn_encode_valtype(struct encoder *, valtype);
 void cn_encode_limits(struct encoder *, const struct limits *);
 

@@ -73,7 +73,7 @@ static bool decode_block_type(struct decoder *d, struct instruction *in) {
     if (at < d->r.end && *at < 0x80 && (*at & 0x40)) { /* negative: a value type */
         if (!cn_decode_valtype(d, &type))
             return false;
-        in->value = (uint64_t)((int64_t)type - 128);
+        in->value = (uint64_t)block_of_valtype(type);
         return true;
     }
     if (!cn_decode_s33(d, &index, "block type"))
@@ -98,10 +98,9 @@ static bool decode_br_table(struct decoder *d, struct instruction *in) {
 static bool decode_select(struct decoder *d, struct instruction *in) {
     if (!cn_decode_count(d, &in->a, 1, UINT32_MAX, "select"))
         return false;
-    in->bytes = d->r.at;
-    valtype type;
+    in->b = VT_BOTTOM;
     for (uint32_t i = 0; i < in->a; i++)
-        if (!cn_decode_valtype(d, &type))
+        if (!cn_decode_valtype(d, &in->b))
             return false;
     return true;
 }
@@ -178,7 +177,7 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_SELECT:
         return decode_select(d, in);
     case IMM_HEAP_TYPE:
-        return cn_decode_reftype(d, &in->a);
+        return cn_decode_heaptype(d, &in->a);
     case IMM_MEMORY:
         in->a = 0;
         return decode_zero(d);

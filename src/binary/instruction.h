@@ -11,14 +11,11 @@ struct instruction {
     uint32_t opcode; /* enum opcode */
     uint32_t offset; /* in the module */
     uint32_t a, b;  /* indices in the order of the binary; counts; lane; log2 of the alignment in a,
-                     * the lane after it in b; the type of ref.null in a */
-    uint64_t value; /* constants (their bits); memory offset; block type as a signed 33-bit value:
-                     * a type index, or a value type's code - 128 */
-    const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels; select: a types */
+                     * the lane after it in b; the type of ref.null in a; of select the
+                     * number of types in a, the last one in b */
+    uint64_t value; /* constants (their bits); memory offset; block type (binary/walk.h) */
+    const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels */
 };
-
-/* An empty block type, in instruction.value. */
-#define BLOCK_EMPTY (-64)
 
 bool cn_decode_instruction(struct decoder *, struct instruction *);
 

@@ -21,16 +21,14 @@ static const struct later {
     const char *feature;
 } table[] = {
     {PLACE_SECTION, 13, 13, EXCEPTIONS}, /* tags */
-    {PLACE_TYPE_FORM, 0x4E, 0x50, GC},   /* rec, sub final, sub */
     {PLACE_TYPE_FORM, 0x5D, 0x5D, SWITCHING},
     {PLACE_TYPE_FORM, 0x5E, 0x5F, GC}, /* array, struct */
     {PLACE_TYPE_FORM, 0x65, 0x65, SHARED_ALL},
-    {PLACE_VALUE_TYPE, 0x63, 0x64, FUNCTIONS}, /* ref null, ref */
     {PLACE_VALUE_TYPE, 0x65, 0x65, SHARED_ALL},
     {PLACE_VALUE_TYPE, 0x68, 0x68, SWITCHING},  /* cont */
     {PLACE_VALUE_TYPE, 0x69, 0x69, EXCEPTIONS}, /* exn */
     {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},         /* array, struct, i31, eq, any */
-    {PLACE_VALUE_TYPE, 0x71, 0x73, GC},         /* none, noextern, nofunc */
+    {PLACE_VALUE_TYPE, 0x71, 0x71, GC},         /* none */
     {PLACE_VALUE_TYPE, 0x74, 0x74, EXCEPTIONS}, /* noexn */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING},  /* nocont */
     {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},       /* with an expression for its elements */

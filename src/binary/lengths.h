@@ -18,7 +18,8 @@
  * For each of `size` bytes the length of the instruction that begins there, if one does: a function of
  * that byte and the six behind it. 0 where these do not tell: for an opcode that is not known here, or a
  * number of more than 5 bytes, or one that is malformed. A length other than 0 is the one that the
- * binary format gives, whatever the value of a block type, an alignment or a reserved byte.
+ * binary format gives, whatever the value of an alignment or a reserved byte, and of a block type as if it took
+ * one byte.
  */
 typedef void (*find_lengths)(uint8_t *lengths, const uint8_t *at, size_t size);
 /* The fastest form for this processor. */

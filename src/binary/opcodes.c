@@ -37,6 +37,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "bulk-memory";
     case CATNAP_FEATURE_REFERENCE_TYPES:
         return "reference-types";
+    case CATNAP_FEATURE_FUNCTION_REFERENCES:
+        return "function-references";
     case CATNAP_FEATURE_SIMD:
         return "simd";
     case CATNAP_FEATURE_EXTENDED_CONST:

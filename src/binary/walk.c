@@ -1,18 +1,21 @@
 #include "binary/walk.h"
 
+#include "binary/module.h"
+
 #define NUMBERS(n) {.numbers = (n)}
 #define BYTES(n) {.bytes = (n)}
 #define MEMARG(n) {.numbers = 2, .bytes = (n)}
-#define COUNTED {.counted = true}
+#define TYPE {.types = 1}
+#define COUNTED_TYPES {.counted_types = true}
 
 const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_NONE] = {0},
-    [IMM_BLOCK] = NUMBERS(1),
+    [IMM_BLOCK] = TYPE,
     [IMM_LABEL] = NUMBERS(1),
     [IMM_BR_TABLE] = {.numbers = 1, .counted = true}, /* behind the others: the default label */
     [IMM_FUNC] = NUMBERS(1),
     [IMM_CALL_INDIRECT] = NUMBERS(2),
-    [IMM_SELECT] = COUNTED,
+    [IMM_SELECT] = COUNTED_TYPES,
     [IMM_HEAP_TYPE] = NUMBERS(1),
     [IMM_LOCAL] = NUMBERS(1),
     [IMM_GLOBAL] = NUMBERS(1),
@@ -49,3 +52,16 @@ const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_ATOMIC3] = MEMARG(0),
     [IMM_ZERO] = BYTES(1),
 };
+
+valtype cn_heaptype_valid(const struct module *m, const uint8_t **at) {
+    if ((**at & 0xC0) == 0x40)
+        return *(*at)++;
+    uint32_t index = (uint32_t)cn_s64_valid(at);
+    CN_ASSERT(index < m->type_count);
+    return vt_of(m->types[index], true);
+}
+
+valtype cn_long_reftype_valid(const struct module *m, const uint8_t **at) {
+    uint32_t non_null = *(*at)++ == CODE_REF ? VT_NON_NULL : 0;
+    return cn_heaptype_valid(m, at) | non_null;
+}

@@ -68,23 +68,52 @@ static inline enum opcode cn_opcode_valid(const uint8_t **at) {
 
 /* ---- Validated bodies ---- */
 
-/* A value type, or the heap type of ref.null. */
-static inline valtype cn_valtype_valid(const uint8_t **at) {
+struct module;
+
+/* A heap type, as the nullable reference to it. */
+valtype cn_heaptype_valid(const struct module *, const uint8_t **at);
+/* A reference type that begins with CODE_REF or CODE_REF_NULL. */
+valtype cn_long_reftype_valid(const struct module *, const uint8_t **at);
+
+static inline bool is_long_reftype(uint8_t code) {
+    return code == CODE_REF || code == CODE_REF_NULL;
+}
+
+static inline valtype cn_valtype_valid(const struct module *m, const uint8_t **at) {
+    if (unlikely(is_long_reftype(**at)))
+        return cn_long_reftype_valid(m, at);
     valtype type = *(*at)++;
-    CN_ASSERT(vt_is_basic(type));
+    CN_ASSERT(vt_is_num(type) || type == VT_V128 || vt_is_abstract(type));
     return type;
 }
 
-/* The result of a block of that type, which is neither an index nor BLOCK_EMPTY. */
+/* A block type that is a value type, as a number below zero: struct instruction has such numbers. The other ones
+ * are BLOCK_EMPTY, and type indices. */
+static inline int64_t block_of_valtype(valtype type) {
+    return (int64_t)type - (INT64_C(1) << 32);
+}
 static inline valtype block_valtype(int64_t block_type) {
-    CN_ASSERT(block_type < 0 && vt_is_basic((valtype)(block_type & 0x7F)));
-    return (valtype)(block_type & 0x7F);
+    CN_ASSERT(block_type < 0);
+    return (valtype)block_type;
+}
+/* An empty block type. No value type is that number. */
+#define BLOCK_EMPTY (-64)
+
+static inline int64_t cn_block_type_valid(const struct module *m, const uint8_t **at) {
+    if (**at == (BLOCK_EMPTY & 0x7F)) {
+        ++*at;
+        return BLOCK_EMPTY;
+    }
+    if ((**at & 0xC0) == 0x40)
+        return block_of_valtype(cn_valtype_valid(m, at));
+    return cn_s64_valid(at);
 }
 
-/* The immediates of an instruction: a counted vector of LEB128 numbers, numbers, bytes. */
+/* The immediates of an instruction: a counted vector of value types or of LEB128 numbers, block types, numbers,
+ * bytes. */
 struct immediate_shape {
-    bool counted;
-    uint8_t numbers, bytes;
+    bool counted_types, counted;
+    uint8_t types, numbers, bytes;
 };
 extern const struct immediate_shape cn_immediate_shapes[]; /* by enum immediate */
 
@@ -93,12 +122,23 @@ static inline void cn_skip_number(const uint8_t **at) {
     }
 }
 
+/* A value type or a block type. */
+static inline void cn_skip_type(const uint8_t **at) {
+    *at += is_long_reftype(**at);
+    cn_skip_number(at);
+}
+
 /* Moves past what follows an opcode. */
 static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
     const struct immediate_shape shape = cn_immediate_shapes[cn_op_info[opcode].immediate];
+    if (shape.counted_types)
+        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
+            cn_skip_type(at);
     if (shape.counted)
         for (uint32_t n = cn_u32_valid(at); n > 0; n--)
             cn_skip_number(at);
+    if (shape.types)
+        cn_skip_type(at);
     for (unsigned n = shape.numbers; n > 0; n--)
         cn_skip_number(at);
     *at += shape.bytes;
@@ -108,7 +148,7 @@ static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
 static inline void cn_skip_locals(const uint8_t **at) {
     for (uint32_t runs = cn_u32_valid(at); runs > 0; runs--) {
         cn_skip_number(at); /* how many */
-        cn_valtype_valid(at);
+        cn_skip_type(at);
     }
 }
 

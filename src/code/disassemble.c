@@ -37,15 +37,25 @@ static void add_bytes(struct line *line, const uint8_t **at, unsigned count) {
         add(line, " %u", *(*at)++);
 }
 
-static void add_immediates(struct line *line, const uint8_t **at, enum immediate immediate) {
+/* A heap type, given as the nullable reference to it. */
+static void add_heaptype(struct line *line, valtype type) {
+    const char *name = cn_valtype_name(type | VT_NON_NULL); /* "(ref func)" */
+    if (type & VT_DEFINED)
+        add(line, " $type");
+    else
+        add(line, " %.*s", (int)strlen(name) - 6, name + 5);
+}
+
+static void add_immediates(struct line *line, const struct module *m, const uint8_t **at,
+                           enum immediate immediate) {
     switch (immediate) {
     case IMM_NONE:
         break;
     case IMM_BLOCK: {
-        int64_t type = cn_s64_valid(at);
+        int64_t type = cn_block_type_valid(m, at);
         if (type >= 0)
             add(line, " type %" PRId64, type);
-        else if (type != -64)
+        else if (type != BLOCK_EMPTY)
             add(line, " %s", cn_valtype_name(block_valtype(type)));
         break;
     }
@@ -62,10 +72,10 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
     }
     case IMM_SELECT:
         for (uint32_t n = cn_u32_valid(at); n > 0; n--)
-            add(line, " %s", cn_valtype_name(cn_valtype_valid(at)));
+            add(line, " %s", cn_valtype_name(cn_valtype_valid(m, at)));
         break;
     case IMM_HEAP_TYPE:
-        add(line, " %s", cn_valtype_valid(at) == VT_FUNCREF ? "func" : "extern");
+        add_heaptype(line, cn_heaptype_valid(m, at));
         break;
     case IMM_CALL_INDIRECT:
     case IMM_MEMORY_INIT:
@@ -142,15 +152,15 @@ static void add_immediates(struct line *line, const uint8_t **at, enum immediate
 }
 
 /* One WebAssembly instruction; `depth` is the nesting and is kept up to date. */
-static void add_wasm(struct line *line, const uint8_t *bytes, const uint8_t **at,
+static void add_wasm(struct line *line, const struct module *m, const uint8_t **at,
                      uint32_t *depth) {
-    uint32_t offset = (uint32_t)(*at - bytes);
+    uint32_t offset = (uint32_t)(*at - m->bytes);
     const struct op_info *info = &cn_op_info[cn_opcode_valid(at)];
     if ((info->flags & OPF_CLOSES) && *depth > 0)
         --*depth;
     add(line, "%06x  %*s%s", offset, (int)(*depth < 12 ? *depth * 2 : 24), "",
         info->name);
-    add_immediates(line, at, (enum immediate)info->immediate);
+    add_immediates(line, m, at, (enum immediate)info->immediate);
     if (info->flags & OPF_OPENS)
         ++*depth;
 }
@@ -263,7 +273,7 @@ static void write_body(const struct module *module, const struct code *code,
     }
     while (at < end) {
         uint32_t offset = (uint32_t)(at - module->bytes);
-        add_wasm(&left, module->bytes, &at, &depth);
+        add_wasm(&left, module, &at, &depth);
         bool first = true;
         while (entry < map->count && map->entries[entry].offset == offset) {
             add_bytecode(&right, module, code, map->entries[entry].cell,

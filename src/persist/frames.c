@@ -326,8 +326,9 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     const struct asked *asked = &r->asking.frames[i];
     const struct probe *probe = asked->answer;
     bool innermost = i + 1 == r->snapshot->frame_count;
-    if (r->called &&
-        module_func_type(asked->instance->module, asked->code->func_index) != r->called)
+    const struct functype *type =
+        module_func_type(asked->instance->module, asked->code->func_index);
+    if (r->called && !dt_is_sub(&type->def, &r->called->def))
         return bad(r, "a called function of the wrong type");
     if (!check_answer(r, i))
         return false;

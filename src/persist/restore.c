@@ -71,11 +71,10 @@ bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *
 static bool typed_slot(struct restore *r, struct snap_ref ref, valtype type, uint64_t *slot) {
     if (!cn_snap_slot_of(r->snapshot, &r->made, ref, slot, r->error))
         return false;
-    if (*slot && type == VT_FUNCREF && slot_object(*slot)->kind != OBJECT_FUNC)
-        return cn_fail(r->error, CATNAP_MALFORMED,
-                       "object %u of the snapshot is used as a function and is not one",
-                       ref.object);
-    return true;
+    const char *fault = cn_ref_fault(&r->store->engine->types, slot_object(*slot), type);
+    return !fault || cn_fail(r->error, CATNAP_MALFORMED,
+                             "a reference to object %u of the snapshot %s: its place is of type %s",
+                             ref.object, fault, cn_valtype_name(type));
 }
 
 static bool restore_value(struct restore *r, const struct snap_value *value, valtype type,

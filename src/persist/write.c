@@ -78,8 +78,10 @@ static void put_modules(struct encoder *w, const catnap_snapshot_t *s, const str
     }
 }
 
-/* The binary code of the type. Ids of defined types mean nothing outside the engine. */
-static void put_type(struct encoder *w, valtype type) {
+/* The binary code of the type. Ids of defined types mean nothing outside the engine, but a part of an
+ * instance has the type that the module declares: its most general one stands for it. */
+static void put_type(struct encoder *w, const struct snap_object *object) {
+    valtype type = object->owner ? (valtype)vt_kind(object->type) : object->type;
     CN_ASSERT(vt_is_basic(type));
     put32(w, type);
 }
@@ -106,13 +108,13 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         break;
     case OBJECT_TABLE:
         put_limits(w, &object->limits);
-        put_type(w, object->type);
+        put_type(w, object);
         put64(w, object->size);
         for (uint64_t i = 0; i < object->size; i++)
             put_ref(w, object->elements[i]);
         break;
     case OBJECT_GLOBAL:
-        put_type(w, object->type);
+        put_type(w, object);
         cn_encode_byte(w, object->is_mutable);
         put_value(w, object->values);
         break;

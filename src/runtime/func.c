@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "runtime/instance.h"
 #include "runtime/store.h"
+#include "types/subtype.h"
 
 wasm_func_t *cn_func_new(wasm_store_t *store, const struct functype *type, host_callback callback,
                          void *user_callback, void *env, void (*finalizer)(void *),
@@ -43,4 +44,24 @@ wasm_func_t *cn_instance_func(wasm_instance_t *instance, uint32_t index) {
     instance->parts = &func->ref;
     instance->funcs[index] = func;
     return func;
+}
+
+static const char *func_fault(const struct type_registry *registry, const struct wasm_ref_t *ref,
+                              valtype type) {
+    if (ref->kind != OBJECT_FUNC)
+        return "is not a reference to a function";
+    const struct functype *own = ((const struct wasm_func_t *)ref)->type;
+    return cn_valtype_matches(registry, vt_of(&own->def, false), type)
+               ? NULL
+               : "is a function of another type";
+}
+
+const char *cn_ref_fault(const struct type_registry *registry, const struct wasm_ref_t *ref,
+                         valtype type) {
+    if (!ref)
+        return type & VT_NON_NULL ? "is null" : NULL;
+    if (vt_kind(type) == KIND_FUNC)
+        return type == VT_FUNCREF && ref->kind == OBJECT_FUNC ? NULL
+                                                              : func_fault(registry, ref, type);
+    return (type & ~VT_NON_NULL) == VT_EXTERNREF ? NULL : "is not null";
 }

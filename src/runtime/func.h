@@ -34,4 +34,9 @@ struct wasm_func_t {
 wasm_func_t *cn_func_new(wasm_store_t *, const struct functype *, host_callback,
                          void *user_callback, void *env, void (*finalizer)(void *), struct error *);
 
+struct type_registry;
+/* Checks a reference that comes from outside of validated code, and may be NULL, against the reference type of its
+ * place: NULL, or the fault as text ("is null", "is not a reference to a function" ...). */
+const char *cn_ref_fault(const struct type_registry *, const struct wasm_ref_t *ref, valtype type);
+
 #endif

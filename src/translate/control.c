@@ -57,7 +57,7 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
 
 void cn_translate_block(struct translator *t, enum construct construct) {
     struct condition condition = {0};
-    int64_t code = cn_s64_valid(&t->at);
+    int64_t code = cn_block_type_valid(t->module, &t->at);
     const struct functype *type = code >= 0 ? module_functype(t->module, (uint32_t)code) : NULL;
     if (construct == IF)
         condition = cn_pop_condition(t);
@@ -68,7 +68,7 @@ void cn_translate_block(struct translator *t, enum construct construct) {
     struct control *c = cn_push_control(t, construct, type);
     if (t->emit.exhausted)
         return;
-    if (code < 0 && code != -64) {
+    if (code < 0 && code != BLOCK_EMPTY) {
         c->single = vt_kind(block_valtype(code));
         c->result_count = 1;
     }

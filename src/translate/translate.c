@@ -86,7 +86,7 @@ static bool translate_constant(struct translator *t, enum opcode opcode) {
         cn_push_const(t, KIND_F64, read_fixed(t, 8));
         return true;
     case OP_ref_null:
-        cn_push_const(t, vt_kind(cn_valtype_valid(&t->at)), 0);
+        cn_push_const(t, vt_kind(cn_heaptype_valid(t->module, &t->at)), 0);
         return true;
     default:
         return translate_control(t, opcode);
@@ -280,7 +280,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     const uint8_t *groups_at = at;
     for (uint32_t i = 0; i < groups; i++) {
         declared += cn_u32_valid(&at);
-        cn_valtype_valid(&at);
+        cn_skip_type(&at);
     }
     t->local_count = type->param_count + (uint32_t)declared;
     t->locals = cn_calloc(t->emit.alloc, (size_t)t->local_count + 1, sizeof *t->locals);
@@ -301,7 +301,7 @@ static bool lay_out_locals(struct translator *t, struct error *error) {
     at = groups_at;
     for (uint32_t i = 0; i < groups; i++) {
         uint32_t count = cn_u32_valid(&at);
-        valtype vt = cn_valtype_valid(&at);
+        valtype vt = cn_valtype_valid(t->module, &at);
         enum slot_kind kind = vt_kind(vt);
         struct local local = {.readers = NO_LINK,
                               .kind = (uint8_t)kind,

@@ -32,6 +32,9 @@ typedef uint32_t valtype;
 #define VT_STRUCTREF 0x6Bu
 #define VT_ARRAYREF 0x6Au
 #define VT_EXNREF 0x69u
+/* The bytes before the heap type of any other reference type, in the binary format. */
+#define CODE_REF_NULL 0x63u
+#define CODE_REF 0x64u
 #define VT_BOTTOM 0u /* of unreachable code; only in the validator */
 
 #define VT_DEFINED (UINT32_C(1) << 31)

@@ -133,7 +133,8 @@ struct signature {
     uint64_t expected, mask;
     uint8_t pop, push; /* bits */
     uint8_t result;
-    bool fits; /* into the word; else the other members mean nothing */
+    bool fits;  /* into the word; else the members before mean nothing */
+    bool known; /* all of its types are */
 };
 
 /* An open block that is not simple. */
@@ -466,8 +467,10 @@ static bool drop(struct look *l) {
     return there;
 }
 
-static bool apply(struct look *l, const struct functype *type) {
-    if (type->result_count > 1)
+/* Calls a function of the module's type with this index. */
+static bool apply(struct look *l, uint32_t index) {
+    const struct functype *type = module_functype(l->q->m, index);
+    if (type->result_count > 1 || !l->q->signatures[index].known)
         return false;
     for (uint32_t i = type->param_count; i > 0; i--)
         if (!pop(l, type->types[i - 1]))
@@ -480,8 +483,7 @@ static bool call(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t func;
     l->at++;
-    return cn_u32_in_reach(&l->at, &func) && func < m->func_count &&
-           apply(l, module_func_type(m, func));
+    return cn_u32_in_reach(&l->at, &func) && func < m->func_count && apply(l, m->func_types[func]);
 }
 
 static bool call_indirect(struct look *l) {
@@ -493,7 +495,7 @@ static bool call_indirect(struct look *l) {
     bool read = m->features & CATNAP_FEATURE_REFERENCE_TYPES ? cn_u32_in_reach(&l->at, &table)
                                                              : *l->at++ == 0;
     return read && table < m->table_count && m->tables[table].element == VT_FUNCREF &&
-           apply(l, module_functype(m, type));
+           apply(l, type);
 }
 
 static bool global(struct look *l, uint8_t opcode) {
@@ -883,7 +885,8 @@ bool cn_fast_valid(struct fast *q, uint32_t func, struct span body, size_t known
     const struct functype *type = module_func_type(m, func);
     const uint8_t *at = m->bytes + body.offset, *end = at + body.length;
     if (known < (size_t)body.offset + body.length + REACH || type->param_count > MOST_LOCALS ||
-        type->result_count > 1 || !start_locals(q, type, &at, end))
+        type->result_count > 1 || !q->signatures[m->func_types[func]].known ||
+        !start_locals(q, type, &at, end))
         return false;
     uint8_t result = type->result_count ? byte_of(ft_results(type)[0]) : 0;
     q->limit = m->bytes + known - REACH;
@@ -897,8 +900,22 @@ bool cn_fast_valid(struct fast *q, uint32_t func, struct span body, size_t known
 
 /* ---- Making ---- */
 
-static struct signature signature_of(const struct functype *type) {
-    struct signature s = {.fits = type->param_count < 8 && type->result_count <= 1};
+static bool knows_type(const struct deftype *type) {
+    if (type->kind != TYPE_FUNC)
+        return false;
+    for (uint32_t i = 0; i < type->count; i++)
+        if (!is_known(dt_func(type)->types[i]))
+            return false;
+    return true;
+}
+
+/* A type that is not known refuses what uses it: a body of such a function, a call of one. */
+static struct signature signature_of(const struct deftype *def) {
+    struct signature s = {.known = knows_type(def)};
+    if (!s.known)
+        return s;
+    const struct functype *type = dt_func(def);
+    s.fits = type->param_count < 8 && type->result_count <= 1;
     for (uint32_t i = 0; i < type->param_count && s.fits; i++) {
         s.expected = s.expected << 8 | byte_of(type->types[i]);
         s.mask = s.mask << 8 | 0xFF;
@@ -912,15 +929,6 @@ static struct signature signature_of(const struct functype *type) {
 
 static size_t size_of(const struct module *m) {
     return sizeof(struct fast) + m->type_count * sizeof(struct signature);
-}
-
-static bool knows_type(const struct deftype *type) {
-    if (type->kind != TYPE_FUNC)
-        return false;
-    for (uint32_t i = 0; i < type->count; i++)
-        if (!is_known(dt_func(type)->types[i]))
-            return false;
-    return true;
 }
 
 /*
@@ -939,9 +947,6 @@ static bool knows_declarations(const struct module *m) {
     if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION) ||
         m->memory_count > 1)
         return false;
-    for (uint32_t i = 0; i < m->type_count; i++)
-        if (!knows_type(m->types[i]))
-            return false;
     for (uint32_t i = 0; i < m->global_count; i++)
         if (!is_known(m->globals[i].type.type))
             return false;
@@ -971,7 +976,7 @@ bool cn_fast_new(const struct module *m, struct fast **fast) {
     q->base = q->end = NULL;
     q->cleared = 0;
     for (uint32_t i = 0; i < m->type_count; i++)
-        q->signatures[i] = signature_of(module_functype(m, i));
+        q->signatures[i] = signature_of(m->types[i]);
     for (uint32_t i = 0; i < 256; i++)
         q->of_byte[i] = meaning_of(m, i);
     *fast = q;

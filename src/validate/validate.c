@@ -15,7 +15,7 @@ struct validator *cn_make_validator(const struct module *m, struct error *error)
     }
     v->alloc = m->alloc;
     v->m = m;
-    v->d = (struct decoder){.base = m->bytes, .features = m->features, .error = error};
+    v->d = (struct decoder){.base = m->bytes, .features = m->features, .error = error, .module = m};
     v->values = cn_calloc(v->alloc, FIRST_VALUES, sizeof *v->values);
     v->blocks = cn_calloc(v->alloc, FIRST_BLOCKS, sizeof *v->blocks);
     v->value_room = v->values ? FIRST_VALUES : 0;

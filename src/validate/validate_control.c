@@ -1,4 +1,5 @@
 /* Blocks and branches. */
+#include "binary/walk.h"
 #include "validate/validator.h"
 
 struct types cn_block_params(const struct validator *v, const struct block *block) {
@@ -56,7 +57,7 @@ static bool validate_block(struct validator *v, enum block_kind kind) {
     if (type == BLOCK_EMPTY)
         return cn_enter_block(v, kind, false, VT_BOTTOM);
     if (type < 0)
-        return cn_enter_block(v, kind, false, (uint32_t)(type + 128));
+        return cn_enter_block(v, kind, false, block_valtype(type));
     if (type >= v->m->type_count)
         return cn_invalid(v, "unknown type %lld: the module has %u", (long long)type,
                           v->m->type_count);

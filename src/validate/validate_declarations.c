@@ -34,13 +34,30 @@ static uint64_t offset_of(const struct module *m, enum extern_kind kind, uint32_
 
 /* ---- Types, functions, tables, memories ---- */
 
+/* Whether a type may stand below the supertype that it names. */
+static bool check_supertype(const struct module *m, uint32_t index, struct error *error) {
+    const struct deftype *type = m->types[index];
+    if (type->depth == 0)
+        return true;
+    const struct deftype *super = cn_types_get(m->registry, type->display[type->depth - 1]);
+    if (cn_deftype_may_extend(m->registry, type, super))
+        return true;
+    return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
+                      super->final ? "sub type %u: its supertype is final"
+                                   : "sub type %u does not match its supertype",
+                      index);
+}
+
 static bool check_types(const struct module *m, struct error *error) {
-    for (uint32_t i = 0; i < m->type_count; i++)
+    for (uint32_t i = 0; i < m->type_count; i++) {
+        if (!check_supertype(m, i, error))
+            return false;
         if (module_functype(m, i)->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
             return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
                               "invalid result arity: the %u results of type %u need the feature "
                               "multi-value, which is switched off",
                               module_functype(m, i)->result_count, i);
+    }
     return true;
 }
 
@@ -94,7 +111,8 @@ static struct decoder decoder_of(const struct module *m, struct span span, struc
     return (struct decoder){.r = {start, start + span.length},
                             .base = m->bytes,
                             .features = m->features,
-                            .error = error};
+                            .error = error,
+                            .module = m};
 }
 
 /* A constant expression that is being checked. */

@@ -185,7 +185,7 @@ static bool validate_select(struct validator *v) {
 static bool validate_select_t(struct validator *v) {
     if (v->in.a != 1)
         return cn_invalid(v, "invalid result arity: select with %u types", v->in.a);
-    valtype type = *v->in.bytes;
+    valtype type = v->in.b;
     return cn_pop(v, VT_I32) && cn_pop(v, type) && cn_pop(v, type) && cn_push(v, type);
 }
 

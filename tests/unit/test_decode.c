@@ -119,21 +119,16 @@ static void features_of_later_versions_are_named(void **state) {
     struct loader l;
     loader_init(&l);
 #define LATER(feature, ...) MODULE(&l, CATNAP_UNSUPPORTED, " belongs to " feature ", ", __VA_ARGS__)
-    LATER("garbage collection", 1, 3, 1, 0x5F, 0);                    /* an empty structure */
-    LATER("garbage collection", 1, 4, 1, 0x5E, 0x7F, 0);              /* an array */
-    LATER("garbage collection", 1, 3, 1, 0x4E, 0);                    /* an empty group */
-    LATER("garbage collection", 1, 6, 1, 0x50, 0, 0x60, 0, 0);        /* an open type */
-    LATER("garbage collection", 1, 6, 1, 0x4F, 0, 0x60, 0, 0);        /* a final one */
-    LATER("stack switching", 1, 3, 1, 0x5D, 0);                       /* a continuation */
-    LATER("typed function references", 1, 6, 1, 0x60, 1, 0x64, 0, 0); /* (ref 0) */
-    LATER("typed function references", 1, 6, 1, 0x60, 1, 0x63, 0, 0); /* (ref null 0) */
-    LATER("exception handling", 1, 5, 1, 0x60, 1, 0x69, 0);           /* exnref */
-    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x6E, 0);           /* anyref */
-    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x71, 0);           /* nullref */
-    LATER("garbage collection", 6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B);  /* a global of i31ref */
-    LATER("exception handling", 2, 7, 1, 0, 0, 4, 0, 0, 0);           /* an imported tag */
-    LATER("exception handling", 7, 4, 1, 0, 4, 0);                    /* an exported one */
-    LATER("exception handling", 13, 1, 0);                            /* the section of tags */
+    LATER("garbage collection", 1, 3, 1, 0x5F, 0);                   /* an empty structure */
+    LATER("garbage collection", 1, 4, 1, 0x5E, 0x7F, 0);             /* an array */
+    LATER("stack switching", 1, 3, 1, 0x5D, 0);                      /* a continuation */
+    LATER("exception handling", 1, 5, 1, 0x60, 1, 0x69, 0);          /* exnref */
+    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x6E, 0);          /* anyref */
+    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x71, 0);          /* nullref */
+    LATER("garbage collection", 6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B); /* a global of i31ref */
+    LATER("exception handling", 2, 7, 1, 0, 0, 4, 0, 0, 0);          /* an imported tag */
+    LATER("exception handling", 7, 4, 1, 0, 4, 0);                   /* an exported one */
+    LATER("exception handling", 13, 1, 0);                           /* the section of tags */
     LATER("threads", 5, 4, 1, 3, 1, 1);
     LATER("64-bit memories and tables", 5, 3, 1, 4, 0);
     LATER("64-bit memories and tables", 5, 4, 1, 5, 0, 1);
@@ -176,6 +171,11 @@ static void what_is_switched_off_is_named(void **state) {
     l.features = CATNAP_FEATURES_WASM1 & ~CATNAP_FEATURE_MUTABLE_GLOBALS;
     MODULE(&l, CATNAP_UNSUPPORTED, "v128 needs the feature simd", 1, 5, 1, 0x60, 1, 0x7B, 0);
     MODULE(&l, CATNAP_UNSUPPORTED, "reference-types", 1, 5, 1, 0x60, 1, 0x70, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", 1, 3, 1, 0x4E, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", 1, 6, 1, 0x50, 0, 0x60, 0, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", 1, 6, 1, 0x4F, 0, 0x60, 0, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", 1, 6, 1, 0x60, 1, 0x64, 0, 0);
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", 1, 5, 1, 0x60, 1, 0x73, 0);
     MODULE(&l, CATNAP_INVALID, "multi-value", 1, 6, 1, 0x60, 0, 2, 0x7F, 0x7F);
     MODULE(&l, CATNAP_UNSUPPORTED, "bulk-memory", 12, 1, 0);
     MODULE(&l, CATNAP_UNSUPPORTED, "bulk-memory", 11, 3, 1, 1, 0);

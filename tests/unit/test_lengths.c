@@ -29,14 +29,16 @@ static size_t decode(const uint8_t *bytes, size_t size) {
     return cn_decode_instruction(&d, &in) ? (size_t)(d.r.at - bytes) : 0;
 }
 
-/* The same whatever a block type, an alignment or a reserved byte is, which the length does not depend on. */
+/* The same whatever a block type of a byte, an alignment or a reserved byte is, which the length does not depend
+ * on. */
 static size_t decoded_length(const uint8_t *bytes, size_t size) {
     uint8_t copy[LENGTHS_WIDEST];
-    size_t length = decode(bytes, size);
+    bool opens = bytes[0] >= OP_block && bytes[0] <= OP_if_;
+    size_t length = opens && is_long_reftype(bytes[1]) ? 0 : decode(bytes, size);
     if (length != 0 || bytes[1] >= 0x80)
         return length;
     memcpy(copy, bytes, size < sizeof copy ? size : sizeof copy);
-    copy[1] = bytes[0] >= OP_block && bytes[0] <= OP_if_ ? 0x40 : 0;
+    copy[1] = opens ? 0x40 : 0;
     return decode(copy, size < sizeof copy ? size : sizeof copy);
 }
 
