@@ -1,5 +1,6 @@
 /* Configurations, engines and stores: the entry points of both headers. */
 #include "api/api.h"
+#include "exec/calls.h"
 
 /* ---- Configurations ---- */
 
@@ -56,13 +57,13 @@ void wasm_config_delete(wasm_config_t *config) {
 wasm_engine_t *wasm_engine_new(void) {
     struct wasm_config_t config;
     cn_config_init(&config);
-    return cn_engine_new(&config);
+    return cn_engine_new(&config, cn_handlers());
 }
 
 wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *config) {
     if (!config)
         return NULL;
-    wasm_engine_t *engine = cn_engine_new(config);
+    wasm_engine_t *engine = cn_engine_new(config, cn_handlers());
     wasm_config_delete(config);
     return engine;
 }

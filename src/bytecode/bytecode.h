@@ -39,9 +39,6 @@ unsigned cn_bytecode_flags(enum bytecode); /* enum instruction_flags */
  * from 16 or 32 bits. */
 int64_t cn_field_value(const uint64_t *pc, enum field_at);
 
-/* The handlers' addresses, indexed by enum bytecode. */
-const uint64_t *cn_handlers(void);
-
 /* Fields. */
 static inline int16_t bc_o(const uint64_t *pc, unsigned field) {
     return (int16_t)(uint16_t)(pc[1] >> (16 * field));

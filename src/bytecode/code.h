@@ -50,6 +50,7 @@ static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell)
 
 /* Translation depends on the module and on this, and on nothing else. */
 struct translation_config {
+    const uint64_t *handlers; /* their addresses by enum bytecode; the same in all of an engine */
     bool fuel;
     bool interruptible;
     bool explicit_checks;

@@ -19,7 +19,7 @@ struct handler {
 };
 static struct handler handlers[BC_COUNT];
 static size_t handler_count;
-static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t handlers_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static int compare_handlers(const void *a, const void *b) {
     uint64_t left = ((const struct handler *)a)->address;
@@ -27,17 +27,20 @@ static int compare_handlers(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static void sort_handlers(void) {
-    const uint64_t *addresses = cn_handlers();
-    for (unsigned i = BC_NONE + 1; i < BC_COUNT; i++)
-        handlers[handler_count++] = (struct handler){addresses[i], (enum bytecode)i};
-    qsort(handlers, handler_count, sizeof *handlers, compare_handlers);
+/* There is one table of addresses in a process: it is sorted once. */
+static void sort_handlers(const uint64_t *addresses) {
+    pthread_mutex_lock(&handlers_mutex);
+    if (handler_count == 0) {
+        for (unsigned i = BC_NONE + 1; i < BC_COUNT; i++)
+            handlers[handler_count++] = (struct handler){addresses[i], (enum bytecode)i};
+        qsort(handlers, handler_count, sizeof *handlers, compare_handlers);
+    }
+    pthread_mutex_unlock(&handlers_mutex);
 }
 
 /* BC_NONE: no instruction has this handler. */
 static enum bytecode bytecode_of(uint64_t address) {
     struct handler key = {.address = address};
-    pthread_once(&handlers_once, sort_handlers);
     const struct handler *found =
         bsearch(&key, handlers, handler_count, sizeof key, compare_handlers);
     return found ? found->bytecode : BC_NONE;
@@ -660,6 +663,7 @@ bool cn_verify_code(const struct module *module, const struct code *code,
                          .config = config,
                          .type = module_func_type(module, code->func_index),
                          .error = error};
+    sort_handlers(config->handlers);
     v.marks = calloc((size_t)code->cell_count + 1, sizeof *v.marks);
     v.labels = calloc((size_t)code->cell_count + 1, sizeof *v.labels);
     bool right = !v.marks || !v.labels || (find_starts(&v) && find_labels(&v) && check_values(&v));

@@ -9,6 +9,9 @@
 
 struct catnap_run_t;
 
+/* The handlers' addresses, indexed by enum bytecode: an engine gets them when it is made. */
+const uint64_t *cn_handlers(void);
+
 /* Calls a function of any kind. `slots` holds the arguments (type->param_slots) and receives the
  * results (type->result_slots); it has room for the greater of the two. Own trap or NULL. Fuel and
  * interrupt end in traps of their codes. */

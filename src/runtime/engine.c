@@ -29,7 +29,7 @@ static void deallocate(wasm_engine_t *engine) {
     engine->alloc.realloc(engine->alloc.env, engine, sizeof *engine, 0);
 }
 
-wasm_engine_t *cn_engine_new(const struct wasm_config_t *config) {
+wasm_engine_t *cn_engine_new(const struct wasm_config_t *config, const uint64_t *handlers) {
     wasm_engine_t *engine = allocate(config);
     if (!engine)
         return NULL;
@@ -37,6 +37,7 @@ wasm_engine_t *cn_engine_new(const struct wasm_config_t *config) {
         deallocate(engine);
         return NULL;
     }
+    engine->handlers = handlers;
     cn_spaces_init(&engine->spaces, &engine->alloc);
     return engine;
 }

@@ -28,6 +28,8 @@ struct wasm_config_t {
 struct wasm_engine_t {
     _Atomic uint32_t references;
     struct wasm_config_t config;
+    const uint64_t
+        *handlers; /* of bytecode instructions, by their numbers: what code consists of */
     struct alloc alloc;
     struct type_registry types;
     struct tracker *_Atomic tracker; /* opened by the first checkpoint of a process */
@@ -35,7 +37,8 @@ struct wasm_engine_t {
 };
 
 void cn_config_init(struct wasm_config_t *);
-wasm_engine_t *cn_engine_new(const struct wasm_config_t *); /* NULL when memory is exhausted */
+/* handlers: the executor's. NULL when memory is exhausted. */
+wasm_engine_t *cn_engine_new(const struct wasm_config_t *, const uint64_t *handlers);
 void cn_engine_retain(wasm_engine_t *);
 void cn_engine_release(wasm_engine_t *); /* NULL allowed */
 

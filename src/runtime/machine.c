@@ -10,7 +10,7 @@
 #include "runtime/store.h"
 
 void cn_machine_init(struct machine *vm, struct wasm_store_t *store, struct alloc *alloc) {
-    const uint64_t *handlers = cn_handlers();
+    const uint64_t *handlers = store->engine->handlers;
     const struct wasm_config_t *config = &store->engine->config;
     memset(vm, 0, sizeof *vm);
     vm->store = store;

@@ -23,6 +23,7 @@ static size_t valid_bytes(const struct module *module) {
 
 struct translation_config cn_engine_translation(const wasm_engine_t *engine, bool explicit_checks) {
     return (struct translation_config){
+        .handlers = engine->handlers,
         .fuel = engine->config.fuel,
         .interruptible = engine->config.interruptible,
         .explicit_checks = explicit_checks,

@@ -347,7 +347,7 @@ static void emit_prologue(struct translator *t) {
 /* Copies the cells and puts its handler in place of the number that each instruction begins with. When operations
  * are profiled, all get the handler that counts, which finds the number by the instruction's cell. */
 static void finish_cells(const struct translator *t, struct code *code) {
-    const uint64_t *handlers = cn_handlers();
+    const uint64_t *handlers = t->config->handlers;
     uint64_t *at = code->cells, *end = at + code->cell_count;
     uint16_t *ids = t->config->profile_ops ? (uint16_t *)end : NULL;
     memcpy(at, t->emit.cells + code->first_cell, code->cell_count * sizeof *at);

@@ -145,7 +145,7 @@ static void mutate_to_constant(struct subject *s, enum mutation mutation, uint64
                                int32_t slot) {
     uint64_t fields = at[1];
     at[1] = with_16_bits(fields, 0, slot);
-    mutate(s, mutation, &at[0], cn_handlers()[BC_const32]);
+    mutate(s, mutation, &at[0], s->config->handlers[BC_const32]);
     at[1] = fields;
 }
 
@@ -228,20 +228,21 @@ static void mutate_function(struct subject *s) {
 }
 
 /* Translates and verifies all functions of a module; where counts are given, with all mutations. */
-static void verify_module(const struct bytes *b, const struct translation_config *config,
+static void verify_module(const struct bytes *b, struct translation_config config,
                           struct counts *counts) {
     struct world w;
     open_world(&w, (struct form){0});
+    config.handlers = w.engine->handlers;
     wasm_module_t *object = load_module(w.store, b);
     struct module *module = object->shared->module;
     for (uint32_t f = module->imported_func_count; f < module->func_count; f++) {
         struct source_map map = {.alloc = module->alloc};
         struct error error;
         struct code *code =
-            cn_translate(module, f, cn_module_body(module, f), config, NULL, &map, &error);
+            cn_translate(module, f, cn_module_body(module, f), &config, NULL, &map, &error);
         assert_non_null(code);
-        struct subject s = {module, config, code, &map, counts};
-        if (!cn_verify_code(module, code, config, &error))
+        struct subject s = {module, &config, code, &map, counts};
+        if (!cn_verify_code(module, code, &config, &error))
             fail_msg("%s", error.message);
         if (counts)
             mutate_function(&s);
@@ -259,7 +260,7 @@ static void translated_code_verifies(void **state) {
         struct bytes b = i < shapes ? generate_shapes(i * SHAPES_APART, i % 8 == 7 ? 32760 : 0)
                                     : generate((struct generator_options){.seed = 1 + i - shapes});
         for (size_t c = 0; c < COUNT(configs); c++)
-            verify_module(&b, &configs[c], NULL);
+            verify_module(&b, configs[c], NULL);
         drop_bytes(&b);
     }
 }
@@ -269,7 +270,7 @@ static void count_mutations(struct counts *counts) {
     for (uint32_t i = 0; i < 2 * MUTATED_MODULES; i++) {
         struct bytes b = i < MUTATED_MODULES ? generate_shapes(i * (shapes / MUTATED_MODULES), 0)
                                              : generate((struct generator_options){.seed = i});
-        verify_module(&b, &configs[i], counts);
+        verify_module(&b, configs[i], counts);
         drop_bytes(&b);
     }
 }

@@ -15,6 +15,7 @@
 #include "bytecode/form.h"
 #include "base/access.h"
 #include "code/code.h"
+#include "exec/calls.h"
 
 #define MAX_FILE (1 << 26)
 #define REDUCED_FORM 77
@@ -33,7 +34,7 @@ static bool is_reduced_form(void) {
 }
 
 static struct translation_config read_options(int count, char **arguments) {
-    struct translation_config config = {0};
+    struct translation_config config = {.handlers = cn_handlers()};
     for (int i = 0; i < count; i++) {
         config.explicit_checks |= !strcmp(arguments[i], "--explicit-bounds");
         config.fuel |= !strcmp(arguments[i], "--fuel");
