@@ -8,7 +8,6 @@
 #define GC "garbage collection"
 #define MEMORY64 "64-bit memories and tables"
 #define MEMORIES "several memories"
-#define RELAXED "relaxed vector instructions"
 #define SHARED "threads"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
@@ -51,7 +50,6 @@ static const struct later {
     {PLACE_OPCODE, 0xFB, 0xFB, GC},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */
     {PLACE_OPCODE_FC, 19, 22, WIDE},
-    {PLACE_OPCODE_FD, 0x100, 0x12F, RELAXED},
 };
 
 const char *cn_later_feature(enum code_place place, uint32_t code) {

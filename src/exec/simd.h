@@ -161,6 +161,17 @@ static inline u32x4 i32x4_dot_i16x8_s(i16x8 a, i16x8 b) {
     return (u32x4)(even_i16x8(a) * even_i16x8(b)) + (u32x4)(odd_i16x8(a) * odd_i16x8(b));
 }
 
+/* The one sum of products that does not fit an i16, of four times -128, becomes the greatest. */
+static inline i16x8 i16x8_dot_i8x16_s(i8x16 a, i8x16 b) {
+    i16x8 sum = (i16x8)((u16x8)(even_i8x16(a) * even_i8x16(b)) +
+                        (u16x8)(odd_i8x16(a) * odd_i8x16(b)));
+    return sum ^ (sum == INT16_MIN);
+}
+static inline u32x4 i32x4_dot_i8x16_add_s(i8x16 a, i8x16 b, i8x16 c) {
+    i16x8 dot = i16x8_dot_i8x16_s(a, b);
+    return (u32x4)(even_i16x8(dot) + odd_i16x8(dot)) + (u32x4)c;
+}
+
 /* ---- floating point ---- */
 /* min and max: a NaN wins, and -0 is below +0, as in numeric.h. Rounding: adding the number from
  * which on all are whole leaves a whole one, to nearest; it never changes a sign. NaNs are made

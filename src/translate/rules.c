@@ -61,6 +61,22 @@ const struct rule cn_rules[OPCODE_LIMIT] = {
     VECTOR_GREATER(i32x4, _s, ORDERED) VECTOR_GREATER(i32x4, _u, ORDERED)
     VECTOR_GREATER(i64x2, _s, SLOTS) VECTOR_GREATER(f32x4, , ORDERED)
     VECTOR_GREATER(f64x2, , ORDERED)
+    /* Of the results that a relaxed instruction may have, that of the deterministic profile (4.3.5): the
+     * parameters R are all 0, on every machine and whatever the configuration. */
+    VECTOR(i8x16_relaxed_swizzle, SLOTS, false, i8x16_swizzle)
+    VECTOR(i32x4_relaxed_trunc_f32x4_s, SLOTS, false, i32x4_trunc_sat_f32x4_s)
+    VECTOR(i32x4_relaxed_trunc_f32x4_u, SLOTS, false, i32x4_trunc_sat_f32x4_u)
+    VECTOR(i32x4_relaxed_trunc_f64x2_s_zero, SLOTS, false, i32x4_trunc_sat_f64x2_s_zero)
+    VECTOR(i32x4_relaxed_trunc_f64x2_u_zero, SLOTS, false, i32x4_trunc_sat_f64x2_u_zero)
+    VECTOR(i8x16_relaxed_laneselect, TERN, false, v128_bitselect)
+    VECTOR(i16x8_relaxed_laneselect, TERN, false, v128_bitselect)
+    VECTOR(i32x4_relaxed_laneselect, TERN, false, v128_bitselect)
+    VECTOR(i64x2_relaxed_laneselect, TERN, false, v128_bitselect)
+    VECTOR(f32x4_relaxed_min, SLOTS, false, f32x4_min)
+    VECTOR(f32x4_relaxed_max, SLOTS, false, f32x4_max)
+    VECTOR(f64x2_relaxed_min, SLOTS, false, f64x2_min)
+    VECTOR(f64x2_relaxed_max, SLOTS, false, f64x2_max)
+    VECTOR(i16x8_relaxed_q15mulr_s, SLOTS, false, i16x8_q15mulr_sat_s)
 };
 
 #define BRANCHES(comparison, fails, exchanges)                                                     \

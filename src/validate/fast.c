@@ -939,7 +939,7 @@ static size_t size_of(const struct module *m) {
  */
 #define KNOWN_FEATURES                                                                             \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
-     CATNAP_FEATURE_THREADS)
+     CATNAP_FEATURE_THREADS | CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 

@@ -60,7 +60,7 @@ static int64_t global_of(const wasm_instance_t *instance, const char *name) {
     return value.kind == WASM_I32 ? value.of.i32 : value.of.i64;
 }
 
-/* What the expressions say, and that the passive segment's say the same later. */
+/* The values of all expressions, those of the passive segment last. */
 static void assert_initialised(const wasm_instance_t *instance) {
     assert_int_equal(global_of(instance, "a"), A);
     assert_int_equal(global_of(instance, "b"), INT64_C(-3) * 0x100000001);

@@ -38,4 +38,9 @@
   (func (param v128) (result i32)
     local.get 0 v128.any_true)
   (func (param v128 v128 i32) (result v128)
-    local.get 0 local.get 1 local.get 2 select))
+    local.get 0 local.get 1 local.get 2 select)
+  ;; relaxed: another operation by another name, and one of its own
+  (func (param v128 v128 v128) (result v128)
+    local.get 0 local.get 1 local.get 2 i16x8.relaxed_laneselect)
+  (func (param v128 v128 v128) (result v128)
+    local.get 0 local.get 1 local.get 2 f32x4.neg f32x4.relaxed_madd))

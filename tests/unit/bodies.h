@@ -51,7 +51,7 @@ static inline uint64_t random_bits(struct random *r) {
 /* The contents of a module for bodies, besides functions of every type below, twice over. */
 struct world {
     const char *name;
-    catnap_features_t without; /* of WebAssembly 2.0 */
+    catnap_features_t without; /* of CATNAP_FEATURES_DEFAULT */
     bool no_memory, no_data_count;
 };
 

@@ -423,19 +423,18 @@ static void features_of_later_versions_are_named(void **state) {
         uint8_t code[8], size;
         const char *feature;
     } cases[] = {
-        {{0x06, 0x40}, 2, "exception handling"},     /* try */
-        {{0x08, 0}, 2, "exception handling"},        /* throw */
-        {{0x0A}, 1, "exception handling"},           /* throw_ref */
-        {{0x1F, 0x40, 0}, 3, "exception handling"},  /* try_table */
-        {{0x12, 0}, 2, "tail calls"},                /* return_call */
-        {{0x13, 0, 0}, 3, "tail calls"},             /* return_call_indirect */
-        {{0x14, 0}, 2, "typed function references"}, /* call_ref */
-        {{0xD4}, 1, "typed function references"},    /* ref.as_non_null */
-        {{0xD0, 0x6E}, 2, "garbage collection"},     /* ref.null any */
-        {{0xD3}, 1, "garbage collection"},           /* ref.eq */
-        {{0xFB, 0, 0}, 3, "garbage collection"},     /* struct.new */
-        {{0xFC, 19}, 2, "wide arithmetic"},          /* i64.add128 */
-        {{0xFD, 0x80, 2}, 3, "relaxed vector instructions"},
+        {{0x06, 0x40}, 2, "exception handling"},              /* try */
+        {{0x08, 0}, 2, "exception handling"},                 /* throw */
+        {{0x0A}, 1, "exception handling"},                    /* throw_ref */
+        {{0x1F, 0x40, 0}, 3, "exception handling"},           /* try_table */
+        {{0x12, 0}, 2, "tail calls"},                         /* return_call */
+        {{0x13, 0, 0}, 3, "tail calls"},                      /* return_call_indirect */
+        {{0x14, 0}, 2, "typed function references"},          /* call_ref */
+        {{0xD4}, 1, "typed function references"},             /* ref.as_non_null */
+        {{0xD0, 0x6E}, 2, "garbage collection"},              /* ref.null any */
+        {{0xD3}, 1, "garbage collection"},                    /* ref.eq */
+        {{0xFB, 0, 0}, 3, "garbage collection"},              /* struct.new */
+        {{0xFC, 19}, 2, "wide arithmetic"},                   /* i64.add128 */
         {{0xE0, 0}, 2, "stack switching"},                    /* cont.new */
         {{0x41, 0, 0x28, 0x42, 1, 0}, 6, "several memories"}, /* i32.load of memory 1 */
     };
