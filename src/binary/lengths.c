@@ -5,6 +5,17 @@
 
 #include "binary/opcodes.h"
 
+/* Instructions of one byte that only compute have consecutive codes: those from i32.eqz on. */
+enum {
+    LAST_PLAIN = OP_i32_eqz - 1
+#define OP(code, id, name, immediates, flags, feature, result, ...)                                \
+    +(IMM_##immediates == IMM_NONE && OPT_##result != OPT_SPECIAL)
+#define OP_FC(...)
+#define OP_FD(...)
+#define OP_FE(...)
+#include "binary/opcodes.def"
+};
+
 #define JOIN(a, b) JOIN_(a, b)
 #define JOIN_(a, b) a##b
 

@@ -124,9 +124,11 @@ static uint32_t judge_one(struct place *p, uint32_t func, const struct bytes *bo
 /* The conditions on each row that the loop relies on; opcodes that need more than a row have none. */
 static void rows_are_whole(void **state) {
     (void)state;
-    uint32_t taken = 0;
+    uint32_t taken = 0, plain = 0;
     for (uint32_t opcode = 0; opcode < 256; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
+        plain += info->name && info->result != OPT_SPECIAL &&
+                 (info->feature & ~CATNAP_FEATURE_SIGN_EXTENSION) == 0;
         assert_true((rows[opcode].mask & EIGHTH) == EIGHTH);
         if (rows[opcode].blocks == NEVER)
             continue;
@@ -134,7 +136,7 @@ static void rows_are_whole(void **state) {
         assert_true((info->feature & ~CATNAP_FEATURE_SIGN_EXTENSION) == 0);
         taken++;
     }
-    assert_int_equal(taken, 0xC4 - 0x28 + 1 + 11); /* plain ones, and control, locals, nop */
+    assert_int_equal(taken, plain + 11); /* control, locals, nop */
 }
 
 /* ---- Enumerated bodies ---- */
