@@ -93,38 +93,28 @@ uint64_t cn_group_hash(const struct type_decl *decls, uint32_t count, uint64_t s
 
 /* ---- Making ---- */
 
-static uint32_t slots(const valtype *types, uint32_t count) {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++)
-        sum += vt_slots(types[i]);
-    return sum;
+/* Facts that follow from the parameters and results, in one pass over each. */
+static uint32_t describe_values(const valtype *types, uint32_t count, uint32_t *narrow,
+                                bool *numbers) {
+    uint32_t slot = 0;
+    *narrow = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (slot < 32 && (types[i] == VT_I32 || types[i] == VT_F32))
+            *narrow |= UINT32_C(1) << slot;
+        *numbers &= vt_is_num(types[i]);
+        slot += vt_slots(types[i]);
+    }
+    return slot;
 }
 
-static uint32_t narrow(const valtype *types, uint32_t count) {
-    uint32_t bits = 0;
-    for (uint32_t i = 0, slot = 0; i < count && slot < 32; slot += vt_slots(types[i++]))
-        if (types[i] == VT_I32 || types[i] == VT_F32)
-            bits |= UINT32_C(1) << slot;
-    return bits;
-}
-
-static bool are_numbers(const valtype *types, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (!vt_is_num(types[i]))
-            return false;
-    return true;
-}
-
-/* Facts that follow from the parameters and results. */
 static void describe(struct functype *type) {
-    const valtype *results = ft_results(type);
-    type->param_slots = slots(type->types, type->param_count);
-    type->result_slots = slots(results, type->result_count);
+    type->numbers = true;
+    type->param_slots =
+        describe_values(type->types, type->param_count, &type->narrow_params, &type->numbers);
+    type->result_slots = describe_values(ft_results(type), type->result_count,
+                                         &type->narrow_results, &type->numbers);
     type->value_slots =
         type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
-    type->narrow_params = narrow(type->types, type->param_count);
-    type->narrow_results = narrow(results, type->result_count);
-    type->numbers = are_numbers(type->types, type->def.count);
 }
 
 static void fill(struct deftype *type, struct type_group *group, uint32_t member,
@@ -152,6 +142,13 @@ static void fill(struct deftype *type, struct type_group *group, uint32_t member
     }
 }
 
+static bool has_mentions(const struct type_decl *decl) {
+    uint32_t parts = 0;
+    for (uint32_t i = 0; i < decl->count; i++)
+        parts |= decl->parts[i];
+    return decl->depth || (parts & VT_DEFINED);
+}
+
 struct type_group *cn_group_new(struct alloc *alloc, const struct type_decl *decls,
                                 uint32_t count) {
     size_t size = sizeof(struct type_group);
@@ -164,8 +161,10 @@ struct type_group *cn_group_new(struct alloc *alloc, const struct type_decl *dec
         return NULL;
     *group = (struct type_group){.size = size, .type_count = count};
     struct deftype *type = group_first(group);
-    for (uint32_t i = 0; i < count; i++, type = cn_group_next(type))
+    for (uint32_t i = 0; i < count; i++, type = cn_group_next(type)) {
         fill(type, group, i, &decls[i]);
+        group->mentions |= has_mentions(&decls[i]);
+    }
     return group;
 }
 
@@ -194,6 +193,8 @@ static void close_type(const struct type_registry *registry, struct deftype *typ
 void cn_group_close(const struct type_registry *registry, struct type_group *group,
                     const struct deftype *const *types) {
     struct deftype *type = group_first(group);
+    if (!group->mentions)
+        return;
     for (uint32_t i = 0; i < group->type_count; i++, type = cn_group_next(type)) {
         CN_ASSERT(type == types[i] && type->id != 0);
         close_type(registry, type, types);
@@ -212,6 +213,8 @@ static void mention(const struct type_registry *registry, const struct type_grou
 void cn_group_mentions(const struct type_registry *registry, const struct type_group *group,
                        struct mention_visitor visitor) {
     const struct deftype *type = group_first(group);
+    if (!group->mentions)
+        return;
     for (uint32_t n = group->type_count; n > 0; n--, type = cn_group_next(type)) {
         const uint32_t *parts = dt_parts(type);
         for (uint32_t i = 0; i < type->count; i++)

@@ -33,6 +33,8 @@ struct type_group {
     uint64_t hash;
     size_t size; /* bytes of the whole */
     uint32_t type_count;
+    bool
+        mentions; /* defined types, as part or supertype: most groups are one function of numbers */
     /* The types follow one after another, aligned to 8. */
 };
 
