@@ -15,25 +15,17 @@
  * With a body of `i32.const 7 end`, d is 43; `i32.add end` is invalid.
  */
 static inline struct bytes four_functions(const uint8_t *body, size_t size) {
-    struct bytes b = {0}, code = {0}, f = {0};
-    put_preamble(&b);
-    SECTION(&b, 1, 1, 0x60, 0, 1, 0x7F);
-    SECTION(&b, 3, 4, 0, 0, 0, 0);
-    SECTION(&b, 4, 1, 0x70, 0, 1);
-    SECTION(&b, 7, 4, 1, 'a', 0, 0, 1, 'b', 0, 1, 1, 'c', 0, 2, 1, 'd', 0, 3);
-    SECTION(&b, 9, 1, 0, 0x41, 0, 0x0B, 1, 0);
-    put(&code, 4);
-    PUT(&f, 0, 0x41, 42, 0x0B);
-    put_sized(&code, &f);
-    put(&f, 0);
-    put_bytes(&f, body, size);
-    put_sized(&code, &f);
-    PUT(&f, 0, 0x10, 1, 0x0B);
-    put_sized(&code, &f);
-    PUT(&f, 0, 0x41, 1, 0x41, 0, 0x11, 0, 0, 0x6A, 0x0B);
-    put_sized(&code, &f);
-    put_section(&b, 10, &code);
-    return b;
+    struct module_builder m = {0};
+    struct bytes b = {0};
+    uint32_t type = add_type(&m, "", "i"), a = ADD_FUNC(&m, "a", type, 0, I32_CONST, 42, END);
+    add_table(&m, FUNCREF, 1, NO_MAX);
+    add_elem(&m, 0, &a, 1);
+    put(&b, 0);
+    put_bytes(&b, body, size);
+    add_func(&m, "b", type, &b);
+    ADD_FUNC(&m, "c", type, 0, CALL, 1, END);
+    ADD_FUNC(&m, "d", type, 0, I32_CONST, 1, I32_CONST, 0, CALL_INDIRECT, 0, 0, I32_ADD, END);
+    return finish(&m);
 }
 #define FOUR_FUNCTIONS(...)                                                                        \
     four_functions((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
@@ -41,27 +33,22 @@ static inline struct bytes four_functions(const uint8_t *body, size_t size) {
 /* `count` functions () -> (i32), each of some kilobytes; that at `bad` and all from there
  * by 40 are invalid, that at `worse` is malformed (counted from 0; UINT32_MAX: none). */
 static inline struct bytes many_functions(uint32_t count, uint32_t bad, uint32_t worse) {
-    struct bytes b = {0}, types = {0}, code = {0}, f = {0};
-    put_preamble(&b);
-    SECTION(&b, 1, 1, 0x60, 0, 1, 0x7F);
-    put_u(&types, count);
-    put_u(&code, count);
+    struct module_builder m = {0};
+    uint32_t type = add_type(&m, "", "i");
+    add_memory(&m, 1, NO_MAX);
     for (uint32_t i = 0; i < count; i++) {
-        put_u(&types, 0);
-        PUT(&f, 1, 2, 0x7F, 0x41, 0);
+        struct bytes f = {0};
+        PUT(&f, 1, 2, I32, I32_CONST, 0);
         for (uint32_t k = 0; k < 500; k++)
-            PUT(&f, 0x22, 0, 0x20, 1, 0x41, 3, 0x6A, 0x6A);
+            PUT(&f, LOCAL_TEE, 0, LOCAL_GET, 1, I32_CONST, 3, I32_ADD, I32_ADD);
         if (i >= bad && (i - bad) % 40 == 0)
-            PUT(&f, 0x42, 1, 0x6A);
+            PUT(&f, I64_CONST, 1, I32_ADD);
         if (i == worse)
             put(&f, 0xFF);
-        put(&f, 0x0B);
-        put_sized(&code, &f);
+        put(&f, END);
+        add_func(&m, NULL, type, &f);
     }
-    put_section(&b, 3, &types);
-    SECTION(&b, 5, 1, 0, 1);
-    put_section(&b, 10, &code);
-    return b;
+    return finish(&m);
 }
 
 /* An allocator that refuses from allocation `fail_at` on, or only that one. */

@@ -10,33 +10,28 @@
  * would stay unseen, were the instructions there taken for longer ones.
  */
 static struct bytes module_of_tables(uint32_t bad) {
-    struct bytes b = {0}, types = {0}, code = {0}, f = {0};
-    put_preamble(&b);
-    SECTION(&b, 1, 1, 0x60, 0, 0);
-    put_u(&types, FUNCTIONS);
-    put_u(&code, FUNCTIONS);
+    struct module_builder m = {0};
+    uint32_t type = add_type(&m, "", "");
+    add_memory(&m, 1, NO_MAX);
+    ADD_GLOBAL(&m, I32, 1, I32_CONST, 0, END);
     for (uint32_t i = 0; i < FUNCTIONS; i++) {
         uint32_t labels = i % 2 ? i * 7919 % 40000 : 12541 + i * 70;
-        put_u(&types, 0);
+        struct bytes f = {0};
         PUT(&f, 0);
         for (uint32_t k = 0; k < 2000; k++)
-            PUT(&f, 0x02, 0x40);
-        PUT(&f, 0x41, 0, 0x0E);
+            PUT(&f, BLOCK, EMPTY);
+        PUT(&f, I32_CONST, 0, BR_TABLE);
         put_u(&f, labels);
         for (uint32_t k = 0; k <= labels; k++)
             put(&f, (uint8_t)(k % 100));
-        PUT(&f, 0x0B, 0x01, i == bad ? 0x42 : 0x41, 0, 0x24, 0);
+        PUT(&f, END, NOP, i == bad ? I64_CONST : I32_CONST, 0, GLOBAL_SET, 0);
         for (uint32_t k = 0; k < 4000; k++)
-            put(&f, 0x01);
+            put(&f, NOP);
         for (uint32_t k = 0; k < 2000; k++)
-            put(&f, 0x0B);
-        put_sized(&code, &f);
+            put(&f, END);
+        add_func(&m, NULL, type, &f);
     }
-    put_section(&b, 3, &types);
-    SECTION(&b, 5, 1, 0, 1);
-    SECTION(&b, 6, 1, 0x7F, 1, 0x41, 0, 0x0B);
-    put_section(&b, 10, &code);
-    return b;
+    return finish(&m);
 }
 
 static wasm_module_t *load_in_pieces(wasm_store_t *store, const struct bytes *b, size_t piece,

@@ -404,6 +404,7 @@ static inline struct bytes finish(struct module_builder *m) {
 /* Enumerators, so that tests may have macros with arguments of the same name. */
 enum {
     UNREACHABLE = 0x00,
+    NOP = 0x01,
     BLOCK = 0x02,
     LOOP = 0x03,
     IF = 0x04,
@@ -411,6 +412,7 @@ enum {
     END = 0x0B,
     BR = 0x0C,
     BR_IF = 0x0D,
+    BR_TABLE = 0x0E,
     RETURN = 0x0F,
     CALL = 0x10,
     CALL_INDIRECT = 0x11,

@@ -93,10 +93,10 @@ static inline uint8_t type_of_letter(const struct world *w, char letter) {
                                      : type_codes[strchr(type_letters, letter) - type_letters];
 }
 
-static inline void put_types(struct bytes *b, const struct world *w, const char *letters) {
-    put_u(b, strlen(letters));
-    for (; *letters; letters++)
-        put(b, type_of_letter(w, *letters));
+static inline size_t types_of_letters(const struct world *w, const char *letters, uint8_t *types) {
+    for (size_t i = 0; letters[i]; i++)
+        types[i] = type_of_letter(w, letters[i]);
+    return strlen(letters);
 }
 
 static inline void put_zero_of(struct bytes *b, uint8_t type) {
@@ -127,44 +127,35 @@ static inline uint8_t type_of_global(const struct world *w, uint32_t index) {
 }
 
 static inline struct bytes world_bytes(const struct world *w) {
-    struct bytes b = {0}, s = {0};
+    struct module_builder m = {0};
     bool references = !(w->without & CATNAP_FEATURE_REFERENCE_TYPES);
-    put_preamble(&b);
-    put_u(&s, SIGNATURES);
     for (size_t i = 0; i < SIGNATURES; i++) {
-        put(&s, 0x60);
-        put_types(&s, w, signature_letters[i][0]);
-        put_types(&s, w, signature_letters[i][1]);
+        uint8_t params[16], results[16];
+        size_t param_count = types_of_letters(w, signature_letters[i][0], params);
+        size_t result_count = types_of_letters(w, signature_letters[i][1], results);
+        add_type_n(&m, params, param_count, results, result_count);
     }
-    put_section(&b, 1, &s);
-    put_u(&s, 5 * SIGNATURES); /* so many that some indices have two bytes */
-    for (size_t i = 0; i < 5 * SIGNATURES; i++)
-        put_u(&s, i % SIGNATURES);
-    put_section(&b, 3, &s);
+    for (uint32_t i = 0; i < 5 * SIGNATURES; i++) /* so many that some indices have two bytes */
+        ADD_FUNC(&m, NULL, i % SIGNATURES, 0, UNREACHABLE, END);
+    add_table(&m, FUNCREF, 1, NO_MAX);
     if (references)
-        SECTION(&b, 4, 2, 0x70, 0, 1, 0x6F, 0, 1);
-    else
-        SECTION(&b, 4, 1, 0x70, 0, 1);
+        add_table(&m, EXTERNREF, 1, NO_MAX);
     if (!w->no_memory)
-        SECTION(&b, 5, 1, 0, 1);
-    put_u(&s, BODY_GLOBALS);
+        add_memory(&m, 1, NO_MAX);
     for (uint32_t i = 0; i < BODY_GLOBALS; i++) {
-        PUT(&s, type_of_global(w, i), i & 1);
-        put_zero_of(&s, type_of_global(w, i));
-        put(&s, 0x0B);
+        struct bytes zero = {0};
+        put_zero_of(&zero, type_of_global(w, i));
+        put(&zero, END);
+        add_global_bytes(&m, type_of_global(w, i), i & 1, zero.data, zero.size);
+        drop_bytes(&zero);
     }
-    put_section(&b, 6, &s);
     if (references)
-        SECTION(&b, 9, 1, 3, 0, 3, 0, 1, 2); /* functions that ref.func may name */
+        PUT(add_item(&m, ELEMS), 3, 0, 3, 0, 1, 2); /* functions that ref.func may name */
+    for (uint32_t i = 0; !w->no_data_count && i < 2; i++)
+        add_passive_data(&m, "", 0);
     if (!w->no_data_count)
-        SECTION(&b, 12, 2);
-    put_u(&s, 5 * SIGNATURES);
-    for (size_t i = 0; i < 5 * SIGNATURES; i++)
-        PUT(&s, 3, 0, 0x00, 0x0B);
-    put_section(&b, 10, &s);
-    if (!w->no_data_count)
-        SECTION(&b, 11, 2, 1, 0, 1, 0);
-    return b;
+        add_data_count(&m, 2);
+    return finish(&m);
 }
 
 /* ---- The generator ---- */

@@ -21,23 +21,18 @@ static void need_the_fast_validator(void) {
  * with a memory, a table of functions, a mutable global i32, an immutable one i64 and a data
  * segment. */
 static struct bytes module_of(const uint8_t *code, size_t size) {
-    struct bytes b = {0}, s = {0}, f = {0};
-    put_preamble(&b);
-    PUT(&s, 4, 0x60, 2, 0x7F, 0x7E, 1, 0x7F, 0x60, 0, 1, 0x7F, 0x60, 4, 0x7C, 0x7D, 0x7E, 0x7F, 0);
-    PUT(&s, 0x60, 9, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 0x7F, 1, 0x7E);
-    put_section(&b, 1, &s);
-    SECTION(&b, 3, 4, 0, 1, 2, 3);
-    SECTION(&b, 4, 1, 0x70, 0, 1);
-    SECTION(&b, 5, 1, 0, 1);
-    SECTION(&b, 6, 2, 0x7F, 1, 0x41, 0, 0x0B, 0x7E, 0, 0x42, 0, 0x0B);
-    SECTION(&b, 12, 1);
-    put(&s, 4);
-    put_bytes(&f, code, size);
-    put_sized(&s, &f);
-    PUT(&s, 3, 0, 0x00, 0x0B, 3, 0, 0x00, 0x0B, 3, 0, 0x00, 0x0B);
-    put_section(&b, 10, &s);
-    SECTION(&b, 11, 1, 1, 0);
-    return b;
+    struct module_builder m = {0};
+    add_table(&m, FUNCREF, 1, NO_MAX);
+    add_memory(&m, 1, NO_MAX);
+    ADD_GLOBAL(&m, I32, 1, I32_CONST, 0, END);
+    ADD_GLOBAL(&m, I64, 0, I64_CONST, 0, END);
+    add_func_bytes(&m, NULL, add_type(&m, "iI", "i"), code, size);
+    ADD_FUNC(&m, NULL, add_type(&m, "", "i"), 0, UNREACHABLE, END);
+    ADD_FUNC(&m, NULL, add_type(&m, "FfIi", ""), 0, UNREACHABLE, END);
+    ADD_FUNC(&m, NULL, add_type(&m, "iiiiiiiii", "I"), 0, UNREACHABLE, END);
+    add_data_count(&m, 1);
+    add_passive_data(&m, "", 0);
+    return finish(&m);
 }
 
 /* Bit 0: what the fast validator says of function 0, bit 1: what the full one says. 4 when the module

@@ -59,7 +59,7 @@ static void call_export(struct run *run, wasm_store_t *store, const wasm_module_
 
 /* A module whose exported function executes the opcode. */
 static void load_and_call(struct run *run) {
-    struct bytes b = {0}, code = {0}, body = {0};
+    struct module_builder m = {0};
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_translation(config, run->translation);
     if (run->fuel)
@@ -68,14 +68,8 @@ static void load_and_call(struct run *run) {
     wasm_store_t *store = wasm_store_new(engine);
     catnap_error_t *error = run->fuel ? catnap_store_set_fuel(store, 1000) : NULL;
     assert_null(error);
-    put_preamble(&b);
-    SECTION(&b, 1, 1, 0x60, 0, 0);
-    SECTION(&b, 3, 1, 0);
-    SECTION(&b, 7, 1, 1, 'f', 0, 0);
-    PUT(&body, 0, OP_i32_const, 1, run->opcode, OP_drop, OP_end);
-    put(&code, 1);
-    put_sized(&code, &body);
-    put_section(&b, 10, &code);
+    ADD_FUNC(&m, "f", add_type(&m, "", ""), 0, I32_CONST, 1, run->opcode, DROP, END);
+    struct bytes b = finish(&m);
     wasm_module_t *module = catnap_module_new(store, b.data, b.size, NULL, &error);
     run->status = module ? CATNAP_OK : catnap_error_status(error);
     if (module)

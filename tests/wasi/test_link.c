@@ -16,26 +16,9 @@ struct program {
     uint64_t call_id; /* of the call to interrupt */
 };
 
-static void put_import(struct bytes *b, const char *module, const char *name, uint8_t type) {
-    put_name(b, module);
-    put_name(b, name);
-    PUT(b, 0, type);
-}
-
-static void put_body(struct bytes *code, const uint8_t *bytes, size_t size) {
-    struct bytes body = {0};
-    put(&body, 0); /* no locals */
-    put_bytes(&body, bytes, size);
-    put_sized(code, &body);
-}
-
-#define BODY(code, ...)                                                                            \
-    put_body(code, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-
 /* At 0 an iovec of "hello\n" at 16, and another of 6 bytes in the next page; at 32 a subscription to a very late monotonic time. */
-static void put_data(struct bytes *module) {
+static void put_data(struct module_builder *m) {
     uint8_t data[96] = {0};
-    struct bytes content = {0};
 
     cn_put_u32(data, 16);
     cn_put_u32(data + 4, 6);
@@ -44,51 +27,36 @@ static void put_data(struct bytes *module) {
     memcpy(data + 16, "hello\n", 6);
     cn_put_u32(data + 48, WASI_CLOCK_MONOTONIC);
     cn_put_u64(data + 56, UINT64_MAX / 2);
-    PUT(&content, 1, 0, 0x41, 0, 0x0b);
-    put_u(&content, sizeof data);
-    put_bytes(&content, data, sizeof data);
-    put_section(module, 11, &content);
+    add_data(m, 0, data, sizeof data);
 }
 
 /* Functions: exit ends with 7, hello prints, sleep never wakes, seek uses the older module name.
  * The others add a page first, which they write from, or where the result is to be. */
 static struct bytes make_module(void) {
-    static const char *const names[] = {"exit", "hello",     "sleep",    "seek",
-                                        "read", "write_one", "write_two"};
-    struct bytes module = {0}, imports = {0}, exports = {0}, code = {0};
+    static const char wasi[] = "wasi_snapshot_preview1";
+    struct module_builder m = {0};
+    uint32_t exit_type = add_type(&m, "i", ""), io = add_type(&m, "iiii", "i");
+    uint32_t type = add_type(&m, "", "i"), seek = add_type(&m, "iIii", "i");
 
-    put_preamble(&module);
-    SECTION(&module, 1, 4, 0x60, 1, I32, 0, 0x60, 4, I32, I32, I32, I32, 1, I32, 0x60, 0, 1, I32,
-            0x60, 4, I32, I64, I32, I32, 1, I32);
-    put(&imports, 5);
-    put_import(&imports, "wasi_snapshot_preview1", "proc_exit", 0);
-    put_import(&imports, "wasi_snapshot_preview1", "fd_write", 1);
-    put_import(&imports, "wasi_snapshot_preview1", "poll_oneoff", 1);
-    put_import(&imports, "wasi_unstable", "fd_seek", 3);
-    put_import(&imports, "wasi_snapshot_preview1", "fd_read", 1);
-    put_section(&module, 2, &imports);
-    SECTION(&module, 3, 7, 2, 2, 2, 2, 2, 2, 2);
-    SECTION(&module, 5, 1, 0, 1);
-    put(&exports, 7);
-    for (uint8_t i = 0; i < 7; i++) {
-        put_name(&exports, names[i]);
-        PUT(&exports, 0, (uint8_t)(5 + i));
-    }
-    put_section(&module, 7, &exports);
-    put(&code, 7);
-    BODY(&code, 0x41, 7, 0x10, 0, 0x00, 0x0b);
-    BODY(&code, 0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, 0x10, 1, 0x0b);
-    BODY(&code, 0x41, 32, 0x41, 0x80, 1, 0x41, 1, 0x41, 8, 0x10, 2, 0x0b);
-    BODY(&code, 0x41, 1, 0x42, 0, 0x41, 2, 0x41, 8, 0x10, 3, 0x0b);
+    import_func(&m, wasi, "proc_exit", exit_type);
+    import_func(&m, wasi, "fd_write", io);
+    import_func(&m, wasi, "poll_oneoff", io);
+    import_func(&m, "wasi_unstable", "fd_seek", seek);
+    import_func(&m, wasi, "fd_read", io);
+    add_memory(&m, 1, NO_MAX);
+    ADD_FUNC(&m, "exit", type, 0, 0x41, 7, CALL, 0, UNREACHABLE, END);
+    ADD_FUNC(&m, "hello", type, 0, 0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, CALL, 1, END);
+    ADD_FUNC(&m, "sleep", type, 0, 0x41, 32, 0x41, 0x80, 1, 0x41, 1, 0x41, 8, CALL, 2, END);
+    ADD_FUNC(&m, "seek", type, 0, 0x41, 1, 0x42, 0, 0x41, 2, 0x41, 8, CALL, 3, END);
     /* memory.grow by one page, drop; then the call, with its result at the start of that page */
-    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 0, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 4, 0x10, 4,
-         0x0b);
-    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 2, 0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 4, 0x10, 1,
-         0x0b);
-    BODY(&code, 0x41, 1, 0x40, 0, 0x1a, 0x41, 2, 0x41, 0, 0x41, 2, 0x41, 24, 0x10, 1, 0x0b);
-    put_section(&module, 10, &code);
-    put_data(&module);
-    return module;
+    ADD_FUNC(&m, "read", type, 0, 0x41, 1, 0x40, 0, DROP, 0x41, 0, 0x41, 0, 0x41, 1, 0x41, 0x80,
+             0x80, 4, CALL, 4, END);
+    ADD_FUNC(&m, "write_one", type, 0, 0x41, 1, 0x40, 0, DROP, 0x41, 2, 0x41, 0, 0x41, 1, 0x41,
+             0x80, 0x80, 4, CALL, 1, END);
+    ADD_FUNC(&m, "write_two", type, 0, 0x41, 1, 0x40, 0, DROP, 0x41, 2, 0x41, 0, 0x41, 2, 0x41, 24,
+             CALL, 1, END);
+    put_data(&m);
+    return finish(&m);
 }
 
 static wasm_module_t *load(struct program *p, struct bytes *bytes) {
@@ -280,15 +248,12 @@ static void all_are_defined(void **state) {
 
 static void types_are_checked(void **state) {
     struct program *p = *state;
-    struct bytes bytes = {0}, imports = {0};
+    struct module_builder m = {0};
     catnap_error_t *error;
     wasm_trap_t *trap;
 
-    put_preamble(&bytes);
-    SECTION(&bytes, 1, 1, 0x60, 1, I32, 1, I32);
-    put(&imports, 1);
-    put_import(&imports, "wasi_snapshot_preview1", "fd_write", 0);
-    put_section(&bytes, 2, &imports);
+    import_func(&m, "wasi_snapshot_preview1", "fd_write", add_type(&m, "i", "i"));
+    struct bytes bytes = finish(&m);
     wasm_module_t *module = load(p, &bytes);
     assert_null(catnap_linker_instantiate(p->linker, module, &error, &trap));
     assert_status(CATNAP_LINK, error);
