@@ -14,8 +14,8 @@
 #include <xxhash.h>
 
 #include "../hostile/stubs.h"
+#include "../support/snapshot.h"
 #include "catnap.h"
-#include "persist/format.h"
 
 #define FUEL 5000
 
@@ -29,33 +29,6 @@ static void require(bool condition) {
 }
 
 /* ---- Making things right ---- */
-
-static uint64_t get64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-static void put64(uint8_t *at, uint64_t value) {
-    memcpy(at, &value, sizeof value);
-}
-
-/* Where a part's contents are; false when there is no such part. */
-static bool find_part(const uint8_t *bytes, size_t size, unsigned part, size_t *at,
-                      size_t *length) {
-    size_t next = HEAD_SIZE;
-    for (unsigned i = 0; i <= part; i++) {
-        if (next > size || size - next < PART_HEAD)
-            return false;
-        *at = next + PART_HEAD;
-        uint64_t stated = get64(bytes + next + PART_LENGTH);
-        if (stated > size - *at)
-            return false;
-        *length = (size_t)stated;
-        next = *at + *length;
-    }
-    return true;
-}
 
 /* Of the pages part: object, first page, count, checksum, offset and length in the area. */
 enum { RUN_COUNT = 12, RUN_CHECKSUM = 20, RUN_OFFSET = 28, RUN_STORED = 36, RUN_SIZE = 44 };
@@ -121,15 +94,11 @@ static void mend_contents(uint8_t *bytes, size_t size) {
 }
 
 static void mend(uint8_t *bytes, size_t size) {
-    size_t at, length;
     if (size < HEAD_SIZE)
         return;
     mend_contents(bytes, size);
     memcpy(bytes, FORMAT_MAGIC, 8);
-    put64(bytes + HEAD_LENGTH, size);
-    put64(bytes + HEAD_CHECKSUM, XXH3_64bits(bytes, HEAD_CHECKSUM));
-    for (unsigned part = 0; part < PARTS && find_part(bytes, size, part, &at, &length); part++)
-        put64(bytes + at - PART_HEAD + PART_CHECKSUM, XXH3_64bits(bytes + at, length));
+    mend_structure(bytes, size);
 }
 
 /* Changes the contents of one part; what follows moves. */

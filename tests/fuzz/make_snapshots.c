@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "../snapshot/modules.h"
+#include "../support/snapshot.h"
 #include "catnap.h"
-#include "persist/format.h"
 
 static const char *directory;
 
@@ -18,12 +18,6 @@ static void check(bool condition, const char *what) {
 }
 
 /* ---- Files ---- */
-
-static uint64_t get64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
 
 /* Without the gap before the area, which readers do not insist on: the target mends the
  * checksum. */

@@ -1,23 +1,13 @@
 /* Snapshots whose checksums are right and whose numbers no writer produces: they are refused, and what
  * they cost is in proportion to their length. */
+#include "../support/snapshot.h"
 #include "modules.h"
-#include "persist/format.h"
 #include "persist/snapshot.h"
 #include "world.h"
 
 #include <unistd.h>
-#include <xxhash.h>
 
 /* ---- Snapshots as bytes ---- */
-
-static uint64_t get64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-static void put64(uint8_t *at, uint64_t value) {
-    memcpy(at, &value, sizeof value);
-}
 
 struct file {
     uint8_t *bytes;
@@ -26,22 +16,9 @@ struct file {
 
 /* Where the contents of a part are, and their length. */
 static uint8_t *part_of(struct file *file, enum part_index part, size_t *length) {
-    uint8_t *at = file->bytes + HEAD_SIZE;
-    for (int i = 0; i < (int)part; i++)
-        at += PART_HEAD + get64(at + PART_LENGTH);
-    *length = (size_t)get64(at + PART_LENGTH);
-    return at + PART_HEAD;
-}
-
-/* Corrects all checksums of the structure, as a hostile writer would. */
-static void mend(struct file *file) {
-    for (int part = 0; part < PARTS; part++) {
-        size_t length;
-        uint8_t *at = part_of(file, (enum part_index)part, &length);
-        put64(at - PART_HEAD + PART_CHECKSUM, XXH3_64bits(at, length));
-    }
-    put64(file->bytes + HEAD_LENGTH, file->size);
-    put64(file->bytes + HEAD_CHECKSUM, XXH3_64bits(file->bytes, HEAD_CHECKSUM));
+    size_t at;
+    assert_true(find_part(file->bytes, file->size, part, &at, length));
+    return file->bytes + at;
 }
 
 static struct file file_of(const catnap_snapshot_t *snapshot, const catnap_snapshot_t *base) {
@@ -74,7 +51,7 @@ static void replace_part(struct file *file, enum part_index part, const uint8_t 
 static catnap_snapshot_t *read_file(struct world *world, struct file *file,
                                     const catnap_snapshot_t *base, catnap_error_t **error) {
     catnap_open_options_t options = {.base = base};
-    mend(file);
+    mend_structure(file->bytes, file->size);
     return catnap_snapshot_read(world->engine, file->bytes, file->size, &options, error);
 }
 

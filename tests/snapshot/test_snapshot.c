@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "../temporary.h"
+#include "../support/snapshot.h"
 #include "modules.h"
-#include "persist/format.h"
 #include "persist/snapshot.h"
 #include "world.h"
 
@@ -354,9 +353,7 @@ static void compression_needs_the_library(void **state) {
     assert_int_equal(none.size, 0);
     bytes = to_bytes(snapshot, NULL);
     bytes.data[HEAD_FLAGS] = FLAG_COMPRESSED;
-    uint64_t checksum = XXH3_64bits(bytes.data, HEAD_CHECKSUM);
-    for (int i = 0; i < 8; i++)
-        bytes.data[HEAD_CHECKSUM + i] = (char)(checksum >> 8 * i);
+    mend_structure((uint8_t *)bytes.data, bytes.size);
     assert_null(
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error));
     assert_error(error, CATNAP_UNSUPPORTED, "compressed");
@@ -467,20 +464,6 @@ static void damage_is_noticed(void **state) {
     close_world(&world);
 }
 
-/* Corrects all checksums, as a hostile writer would. */
-static void mend(wasm_byte_vec_t *bytes) {
-    size_t at = HEAD_SIZE;
-    for (int part = 0; part < PARTS; part++) {
-        uint64_t length, checksum;
-        memcpy(&length, bytes->data + at + PART_LENGTH, sizeof length);
-        checksum = XXH3_64bits(bytes->data + at + PART_HEAD, (size_t)length);
-        memcpy(bytes->data + at + PART_CHECKSUM, &checksum, sizeof checksum);
-        at += PART_HEAD + (size_t)length;
-    }
-    uint64_t checksum = XXH3_64bits(bytes->data, HEAD_CHECKSUM);
-    memcpy(bytes->data + HEAD_CHECKSUM, &checksum, sizeof checksum);
-}
-
 static void a_base_without_identity_is_refused(void **state) {
     (void)state;
     struct world world;
@@ -490,7 +473,7 @@ static void a_base_without_identity_is_refused(void **state) {
     catnap_snapshot_t *snapshot = take(&world, NULL);
     wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
     memset(bytes.data + HEAD_IDENTITY, 0, 16);
-    mend(&bytes);
+    mend_structure((uint8_t *)bytes.data, bytes.size);
     catnap_snapshot_t *base =
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     if (base) {
@@ -524,7 +507,7 @@ static void a_part_that_is_there_twice_is_refused(void **state) {
     char *found = memmem(bytes.data, bytes.size, first, sizeof first);
     assert_non_null(found);
     memcpy(found, second, sizeof second);
-    mend(&bytes);
+    mend_structure((uint8_t *)bytes.data, bytes.size);
     snapshot =
         catnap_snapshot_read(world.engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     assert_no_error(error);
