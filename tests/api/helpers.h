@@ -15,6 +15,8 @@
 
 #include "catnap.h"
 
+#include "../support/sanitized.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* An engine and a store of its own for each test. */

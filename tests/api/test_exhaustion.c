@@ -38,12 +38,8 @@ static void *injected_realloc(void *env, void *pointer, size_t old_size, size_t 
  * The same for what lives outside of engines (types, vectors, errors): it comes from calloc(),
  * which this program replaces. Sanitizers want that for themselves.
  */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SANITIZED
 #define REPLACE_CALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define REPLACE_CALLOC 0
-#endif
 #endif
 /* The verifier of bytecode takes memory from the host, and does without where there is none. */
 #if defined(CATNAP_ASSERT) && !defined(REPLACE_CALLOC)

@@ -34,19 +34,6 @@ static const uint8_t small_module[] = {
     0x0b, 0x03, 0x00, 0x00, 0x0b,
 };
 
-/* A sanitizer needs address space of its own. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LIMITS_ADDRESS_SPACE 0
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define LIMITS_ADDRESS_SPACE 0
-#endif
-#ifndef LIMITS_ADDRESS_SPACE
-#define LIMITS_ADDRESS_SPACE 1
-#endif
-
 static wasm_trap_t *do_nothing(void *env, const wasm_val_vec_t *arguments,
                                wasm_val_vec_t *results) {
     (void)env;
@@ -246,7 +233,7 @@ static void limits_count_what_can_be_reached(void **state) {
 /* Where address space is short, what is left of others goes before memories do without guard pages. */
 static void address_space_is_used_again(void **state) {
     (void)state;
-    if (!LIMITS_ADDRESS_SPACE)
+    if (SANITIZED)
         skip();
     pid_t child = fork();
     assert_true(child >= 0);

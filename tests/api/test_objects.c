@@ -367,17 +367,6 @@ static void use_memory(const wasm_instance_t *instance) {
     assert_trap(CALL_TRAP(instance, "load", -1), CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS, "0xffffffff");
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LIMITS_ADDRESS_SPACE 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LIMITS_ADDRESS_SPACE 0
-#endif
-#endif
-#ifndef LIMITS_ADDRESS_SPACE
-#define LIMITS_ADDRESS_SPACE 1
-#endif
-
 #define CANNOT_LIMIT 77
 
 /* In a process of its own: what the limit takes cannot be given back. */
@@ -408,7 +397,7 @@ static void use_little_address_space(wasm_store_t *store) {
 }
 
 static void little_address_space_suffices(void **state) {
-    if (!LIMITS_ADDRESS_SPACE)
+    if (SANITIZED)
         skip();
     int status;
     pid_t child = fork();

@@ -366,13 +366,7 @@ static void a_second_thread_is_refused(void **state) {
 }
 
 /* Only what is built for debugging notices two threads that come at the same moment. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if (defined(SANITIZED) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)) &&             \
-    !defined(NDEBUG)
+#if (SANITIZED || !defined(__OPTIMIZE__)) && !defined(NDEBUG)
 #define DETECTS_ALL
 
 #define RIVAL_CALLS 20000

@@ -20,30 +20,8 @@
 #include <cmocka.h>
 
 #include "catnap.h"
+#include "../support/sanitized.h"
 #include "guest.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define SANITIZED_THREADS 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SANITIZED_THREADS 1
-#endif
-#endif
-#ifndef SANITIZED_THREADS
-#define SANITIZED_THREADS 0
-#endif
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

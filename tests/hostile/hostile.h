@@ -22,6 +22,7 @@
 
 #include "catnap.h"
 #include "../support/module.h"
+#include "../support/sanitized.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -244,18 +245,6 @@ static inline uint64_t next_random(uint64_t *state) {
 }
 
 /* ---- A small C stack ---- */
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* Starts the program again with `ulimit -s 256`; the sanitizers' own frames need more. */
 static inline void begin_with_small_stack(char **argv) {

@@ -194,14 +194,7 @@ ssize_t getrandom(void *bytes, size_t size, unsigned flags) {
     return fails_with(ENOSYS) ? -1 : next(bytes, size, flags);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define REPLACE_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define REPLACE_MALLOC 0
-#endif
-#endif
-#if !defined(REPLACE_MALLOC) && defined(__GLIBC__)
+#if !SANITIZED && defined(__GLIBC__)
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 void *malloc(size_t size) {

@@ -891,12 +891,7 @@ static size_t resident_pages(void) {
         resident = 0;
     if (file)
         fclose(file);
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return 0;
-#endif
-#endif
-    return resident;
+    return SANITIZED ? 0 : resident;
 }
 
 /* A deep call's stack goes back, so that many slots do not keep one each. */

@@ -2,18 +2,10 @@
  * Exhausted memory: every allocation of configuring and running fails in turn, once and from then
  * on. Each failure must be told, nothing may leak, and the state must go on working.
  */
+#include "../support/sanitized.h"
 #include "guest.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
-    __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#if defined(SANITIZED) || !defined(__GLIBC__)
+#if SANITIZED || !defined(__GLIBC__)
 
 /* A sanitizer brings its own malloc(), and only glibc has the names below. */
 int main(void) {
