@@ -144,7 +144,7 @@ typedef uint64_t catnap_features_t;
 /* Addition, subtraction, multiplication and earlier immutable globals in constant expressions. */
 #define CATNAP_FEATURE_EXTENDED_CONST (UINT64_C(1) << 7)
 #define CATNAP_FEATURE_FUNCTION_REFERENCES (UINT64_C(1) << 11)
-#define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions */
+#define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions, shared memories */
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
 #define CATNAP_FEATURE_RELAXED_SIMD (UINT64_C(1) << 14)
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
@@ -743,6 +743,45 @@ catnap_prelinked_instantiate(catnap_prelinked_t *, catnap_error_t **error, wasm_
 WASM_API_EXTERN own catnap_error_t *catnap_instance_recycle(own wasm_instance_t *instance);
 /* Frees it; before its store is deleted or after. Instances stay and can still be given back. */
 WASM_API_EXTERN void catnap_prelinked_delete(own catnap_prelinked_t *);
+
+/* ---- Shared memories ---------------------------------------------------------------------------- */
+
+/* The type of a shared memory, whose limits have a maximum; NULL when they have none. */
+WASM_API_EXTERN own wasm_memorytype_t *catnap_memorytype_new_shared(const wasm_limits_t *);
+WASM_API_EXTERN bool catnap_memorytype_is_shared(const wasm_memorytype_t *);
+
+/* A memory that stores of one engine share, each in a thread of its own. It belongs to the engine and lives as long as a
+ * handle or a store's view of it. A view is a wasm_memory_t of that store: what its modules import. A module that
+ * defines a shared memory, and wasm_memory_new() with a shared type, make one and a view of it.
+ *
+ * The memory never moves. Guests in several threads access it at the same time, the host should use atomic accesses
+ * then. Each store with a view counts the whole memory against its limits, as large as it was when the store looked
+ * last; a guest grows it within the limits of its own store. A wait (memory.atomic.wait32) costs one unit of fuel,
+ * however long it takes; catnap_store_interrupt() ends it, and a resumed run waits for the time that was left.
+ *
+ * No checkpoint and no snapshot can be made of a store with a view, nor a module from an instance, since other threads
+ * may be writing: CATNAP_UNSUPPORTED. So pools and stores with checkpoints cannot have one, and a module that defines
+ * one cannot be pre-linked. After fork() parent and child have a memory each. */
+typedef struct catnap_shared_memory_t catnap_shared_memory_t;
+/* NULL and *error: not a shared type (CATNAP_INVALID), or no address space for the maximum (CATNAP_NO_MEMORY). Handles
+ * may be used by any thread. */
+WASM_API_EXTERN own catnap_shared_memory_t *
+catnap_shared_memory_new(wasm_engine_t *, const wasm_memorytype_t *, own catnap_error_t **error);
+/* Another handle on it. */
+WASM_API_EXTERN own catnap_shared_memory_t *catnap_shared_memory_copy(catnap_shared_memory_t *);
+WASM_API_EXTERN void catnap_shared_memory_delete(own catnap_shared_memory_t *);
+/* Its first byte, and its size in bytes now, which never shrinks. */
+WASM_API_EXTERN uint8_t *catnap_shared_memory_data(catnap_shared_memory_t *);
+WASM_API_EXTERN uint64_t catnap_shared_memory_size(const catnap_shared_memory_t *);
+/* Wakes at most `count` threads that wait at the address, as memory.atomic.notify does; returns how many. */
+WASM_API_EXTERN uint32_t catnap_shared_memory_notify(catnap_shared_memory_t *, uint64_t address,
+                                                     uint32_t count);
+/* A view for a store of the same engine. NULL and *error: CATNAP_LIMIT, CATNAP_UNSUPPORTED, CATNAP_MISUSE (another
+ * engine). */
+WASM_API_EXTERN own wasm_memory_t *
+catnap_shared_memory_view(catnap_shared_memory_t *, wasm_store_t *, own catnap_error_t **error);
+/* The shared memory that a memory is a view of; NULL: it is no view. */
+WASM_API_EXTERN own catnap_shared_memory_t *catnap_memory_shared(const wasm_memory_t *);
 
 /* ---- WASI preview 1 ---------------------------------------------------------------------------- */
 

@@ -20,7 +20,7 @@ bool catnap_caller_memory(const catnap_caller_t *caller, uint32_t index, uint8_t
     if (base)
         *base = found ? instance->memories[index]->base : NULL;
     if (size)
-        *size = found ? instance->memories[index]->size : 0;
+        *size = found ? cn_memory_size(instance->memories[index]) : 0;
     return found;
 }
 
@@ -57,27 +57,9 @@ void catnap_store_interrupt(wasm_store_t *store, uint64_t call_id) {
 }
 
 bool catnap_caller_interrupted(const catnap_caller_t *caller) {
-    if (!caller)
-        return false;
-    const struct machine *machine = caller->machine;
-    return atomic_load(&machine->interrupt.request) == machine->interrupt.call_id;
+    return caller && cn_machine_interrupted(caller->machine);
 }
 
-/* Signals of earlier calls are cleared; a request that came in between is signalled again. */
 int catnap_caller_interrupt_fd(catnap_caller_t *caller) {
-    if (!caller)
-        return -1;
-    struct machine *machine = caller->machine;
-    if (!cn_has_interrupt_event(machine)) {
-        cn_os_event_delete(machine->interrupt_event); /* the parent has its own descriptor of it */
-        machine->interrupt_event = -1;
-        machine->event_process = cn_os_process();
-        machine->interrupt_event = cn_os_event_new();
-    }
-    if (machine->interrupt_event < 0)
-        return -1;
-    cn_os_event_clear(machine->interrupt_event);
-    if (catnap_caller_interrupted(caller))
-        cn_os_event_signal(machine->interrupt_event);
-    return machine->interrupt_event;
+    return caller ? cn_machine_event(caller->machine) : -1;
 }

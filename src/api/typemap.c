@@ -99,6 +99,7 @@ bool cn_tabletype_of(const wasm_tabletype_t *from, struct tabletype *to, struct 
 }
 
 bool cn_memorytype_of(const wasm_memorytype_t *from, struct memorytype *to, struct error *error) {
+    to->is_shared = from->shared;
     if (!convert_limits(&from->limits, &to->limits, error))
         return false;
     if (to->limits.min > LIMIT_MEMORY_PAGES ||
@@ -147,7 +148,10 @@ wasm_tabletype_t *cn_tabletype_describe(const struct tabletype *type) {
 
 wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *type) {
     wasm_limits_t limits = describe_limits(&type->limits);
-    return wasm_memorytype_new(&limits);
+    wasm_memorytype_t *described = wasm_memorytype_new(&limits);
+    if (described)
+        described->shared = type->is_shared;
+    return described;
 }
 
 wasm_externtype_t *cn_externtype_describe(const struct module *module, enum extern_kind kind,
@@ -179,7 +183,7 @@ wasm_externtype_t *cn_object_type(const struct wasm_ref_t *ref) {
     }
     case OBJECT_MEMORY: {
         struct memorytype type = ((const wasm_memory_t *)ref)->type;
-        type.limits.min = ((const wasm_memory_t *)ref)->size / WASM_PAGE_BYTES;
+        type.limits.min = cn_memory_size((wasm_memory_t *)(uintptr_t)ref) / WASM_PAGE_BYTES;
         return wasm_memorytype_as_externtype(cn_memorytype_describe(&type));
     }
     default:

@@ -220,11 +220,11 @@ byte_t *wasm_memory_data(wasm_memory_t *memory) {
 }
 
 size_t wasm_memory_data_size(const wasm_memory_t *memory) {
-    return memory ? (size_t)memory->size : 0;
+    return memory ? (size_t)cn_memory_size((wasm_memory_t *)(uintptr_t)memory) : 0;
 }
 
 wasm_memory_pages_t wasm_memory_size(const wasm_memory_t *memory) {
-    return memory ? (wasm_memory_pages_t)(memory->size / WASM_PAGE_BYTES) : 0;
+    return (wasm_memory_pages_t)(wasm_memory_data_size(memory) / WASM_PAGE_BYTES);
 }
 
 bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta) {

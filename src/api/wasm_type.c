@@ -126,12 +126,27 @@ const wasm_limits_t *wasm_tabletype_limits(const wasm_tabletype_t *type) {
 wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits) {
     wasm_memorytype_t *type = limits ? cn_host_alloc(sizeof *type) : NULL;
     if (type)
-        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, *limits};
+        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, *limits, false};
     return type;
 }
 
 wasm_memorytype_t *wasm_memorytype_copy(const wasm_memorytype_t *type) {
-    return type ? wasm_memorytype_new(&type->limits) : NULL;
+    wasm_memorytype_t *copy = type ? wasm_memorytype_new(&type->limits) : NULL;
+    if (copy)
+        copy->shared = type->shared;
+    return copy;
+}
+
+wasm_memorytype_t *catnap_memorytype_new_shared(const wasm_limits_t *limits) {
+    bool bounded = limits && limits->max != wasm_limits_max_default;
+    wasm_memorytype_t *type = bounded ? wasm_memorytype_new(limits) : NULL;
+    if (type)
+        type->shared = true;
+    return type;
+}
+
+bool catnap_memorytype_is_shared(const wasm_memorytype_t *type) {
+    return type && type->shared;
 }
 
 const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *type) {

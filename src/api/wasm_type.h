@@ -32,6 +32,7 @@ struct wasm_tabletype_t {
 struct wasm_memorytype_t {
     struct wasm_externtype_t head;
     wasm_limits_t limits;
+    bool shared;
 };
 
 struct wasm_tagtype_t {

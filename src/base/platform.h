@@ -38,6 +38,8 @@ uint64_t cn_os_monotonic_ns(void);
 int cn_os_event_new(void);
 void cn_os_event_signal(int event); /* async-signal-safe */
 void cn_os_event_clear(int event);
+/* Waits until it is signalled, at most so long (UINT64_MAX: for ever); it may return earlier. */
+void cn_os_event_wait(int event, uint64_t nanoseconds);
 void cn_os_event_delete(int event);
 
 /* ---- Files ---- */

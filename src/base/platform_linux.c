@@ -1,7 +1,11 @@
 /* Linux: pages, clocks, events. Address space is in space_linux.c, faults are in fault_linux.c. */
 #include "base/platform.h"
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* ppoll */
+#endif
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +33,12 @@ void cn_os_event_clear(int event) {
     uint64_t count;
     if (read(event, &count, sizeof count) < 0)
         return; /* was not signalled */
+}
+void cn_os_event_wait(int event, uint64_t nanoseconds) {
+    struct pollfd item = {.fd = event, .events = POLLIN};
+    struct timespec limit = {.tv_sec = (time_t)(nanoseconds / UINT64_C(1000000000)),
+                             .tv_nsec = (long)(nanoseconds % UINT64_C(1000000000))};
+    ppoll(&item, 1, nanoseconds == UINT64_MAX ? NULL : &limit, NULL);
 }
 void cn_os_event_delete(int event) {
     if (event >= 0)

@@ -187,19 +187,28 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
            decode_reference(d, offset, code, "reference type", type);
 }
 
-static bool decode_limits(struct decoder *d, struct limits *limits, enum code_place place,
-                          const char *what) {
+/* The flags of limits; a memory may also be shared. */
+enum { LIMITS_MAX = 1, LIMITS_SHARED = 2 };
+
+static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_shared,
+                          enum code_place place, const char *what) {
     uint32_t offset = cn_decode_offset(d);
     uint8_t flags;
     uint32_t bound;
     if (!cn_decode_byte(d, &flags, what))
         return false;
-    if (flags > 1)
+    if (is_shared) {
+        *is_shared = flags & LIMITS_SHARED;
+        if (*is_shared && !cn_decode_need(d, CATNAP_FEATURE_THREADS, offset, "a shared memory"))
+            return false;
+        flags &= (uint8_t)~LIMITS_SHARED;
+    }
+    if (flags > LIMITS_MAX)
         return cn_decode_unknown(d, offset, place, flags, "malformed", "%s flags 0x%02x", what,
                                  flags);
     if (!cn_decode_u32(d, &bound, what))
         return false;
-    *limits = (struct limits){.min = bound, .has_max = flags & 1};
+    *limits = (struct limits){.min = bound, .has_max = flags & LIMITS_MAX};
     if (limits->has_max) {
         if (!cn_decode_u32(d, &bound, what))
             return false;
@@ -215,11 +224,11 @@ bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {
         return cn_fail_later(d->error, cn_decode_offset(d), "a table with an initial value",
                              feature);
     return cn_decode_reftype(d, &type->element) &&
-           decode_limits(d, &type->limits, PLACE_TABLE_LIMITS, "table limits");
+           decode_limits(d, &type->limits, NULL, PLACE_TABLE_LIMITS, "table limits");
 }
 
 bool cn_decode_memorytype(struct decoder *d, struct memorytype *type) {
-    return decode_limits(d, &type->limits, PLACE_MEMORY_LIMITS, "memory limits");
+    return decode_limits(d, &type->limits, &type->is_shared, PLACE_MEMORY_LIMITS, "memory limits");
 }
 
 bool cn_decode_globaltype(struct decoder *d, struct globaltype *type) {

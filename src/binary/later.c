@@ -8,7 +8,6 @@
 #define GC "garbage collection"
 #define MEMORY64 "64-bit memories and tables"
 #define MEMORIES "several memories"
-#define SHARED "threads"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
 #define TAIL_CALLS "tail calls"
@@ -31,7 +30,6 @@ static const struct later {
     {PLACE_VALUE_TYPE, 0x74, 0x74, EXCEPTIONS}, /* noexn */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING},  /* nocont */
     {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},       /* with an expression for its elements */
-    {PLACE_MEMORY_LIMITS, 0x02, 0x03, SHARED},
     {PLACE_MEMORY_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},

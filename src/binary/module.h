@@ -57,6 +57,7 @@ struct tabletype {
 };
 struct memorytype {
     struct limits limits;
+    bool is_shared;
 };
 struct globaltype {
     valtype type;

@@ -78,7 +78,10 @@ void print_externtype(FILE *out, const wasm_externtype_t *type) {
     case WASM_EXTERN_MEMORY:
         fputs("memory ", out);
         print_wasm_limits(out, wasm_memorytype_limits(wasm_externtype_as_memorytype_const(type)));
-        fputs(" pages", out);
+        fputs(catnap_memorytype_is_shared(wasm_externtype_as_memorytype_const(type))
+                  ? " pages shared"
+                  : " pages",
+              out);
         return;
     }
     fputs("unknown", out);

@@ -15,6 +15,7 @@
 #include "exec/operands.h"
 #include "exec/simd.h"
 #include "runtime/profile.h"
+#include "runtime/shared_memory.h"
 #include "code/steps.h"
 
 /* In one function of all handlers this analysis takes clang minutes; where each is a function, and
@@ -31,6 +32,7 @@ DECLARE_HANDLER(first_call_indirect)
 DECLARE_HANDLER(call_outside)
 DECLARE_HANDLER(last_block)
 DECLARE_HANDLER(atomic_fault)
+DECLARE_HANDLER(memory_fault)
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

@@ -103,12 +103,12 @@ typedef double vacc64 __attribute__((vector_size(16)));
 #define WIDTH_v16 2
 #define WIDTH_v8 1
 
-/* The trap reports the first byte that is out of bounds, as a fault at a guard page does. */
+/* Out of bounds at this address, before the instruction has done anything: memory_fault traps, or begins the
+ * instruction again when another thread has let the memory grow. */
 #define MEMORY_TRAP(address)                                                                       \
     do {                                                                                           \
-        uint64_t start_ = (address), end_ = inst->memories[0]->size;                               \
-        vm->trap_operand[0] = start_ > end_ ? start_ : end_;                                       \
-        TRAP(CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS);                                                    \
+        vm->trap_operand[0] = (address);                                                           \
+        GO(memory_fault);                                                                          \
     } while (0)
 #define CHECK_ACCESS(address, width)                                                               \
     do {                                                                                           \

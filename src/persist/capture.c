@@ -497,6 +497,11 @@ catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t 
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
         return NULL;
     }
+    if (store->shared_memories > 0) {
+        cn_fail(error, CATNAP_UNSUPPORTED,
+                "no snapshot can be made of a store with a shared memory");
+        return NULL;
+    }
     cn_hold_collections(store); /* `name` may drop handles */
     catnap_snapshot_t *snapshot = capture(store, run, naming, error);
     cn_resume_collections(store);

@@ -273,6 +273,9 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
         cn_collect(store); /* what it lists would stay */
     if (store->deleted)
         return cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
+    if (store->shared_memories > 0)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "a store with a shared memory cannot have checkpoints");
     struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);

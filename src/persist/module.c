@@ -156,6 +156,10 @@ static uint32_t rule_of(uint8_t id) {
 
 /* Whether each kind of state has a section that is written. */
 static bool check_kinds(struct conversion *c) {
+    for (uint32_t i = 0; i < c->module->memory_count; i++)
+        if (c->instance->memories[i]->shared)
+            return cn_fail(c->error, CATNAP_UNSUPPORTED,
+                           "a module cannot contain the state of a shared memory");
     FOR_EACH_STATE (kind)
         if (kind->section && cn_state_end(kind, c->module) > 0 &&
             (rule_of(kind->section) == RULES || !rules[rule_of(kind->section)].write))

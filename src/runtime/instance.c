@@ -214,3 +214,12 @@ struct wasm_ref_t *cn_instance_extern(wasm_instance_t *instance, enum extern_kin
     }
     return NULL;
 }
+
+bool cn_instance_look(wasm_instance_t *instance) {
+    bool grown = false;
+    for (uint32_t i = 0; i < instance->module->memory_count; i++) {
+        uint64_t size = instance->memories[i]->size;
+        grown |= cn_memory_size(instance->memories[i]) > size;
+    }
+    return grown;
+}

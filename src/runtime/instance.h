@@ -71,6 +71,9 @@ wasm_global_t *cn_instance_global(wasm_instance_t *, uint32_t index);
 /* Likewise of whatever is exported. */
 struct wasm_ref_t *cn_instance_extern(wasm_instance_t *, enum extern_kind, uint32_t index);
 
+/* Looks at the sizes of its shared memories: whether one has grown since. */
+bool cn_instance_look(wasm_instance_t *);
+
 /* ---- prelink.c ---- */
 void cn_slot_free(struct slot *);
 /* Whether its instance will be given out again. */

@@ -34,7 +34,7 @@ static void format_table(const struct tabletype *type, char text[TYPE_TEXT]) {
 static void format_memory(const struct memorytype *type, char text[TYPE_TEXT]) {
     char limits[32];
     format_limits(&type->limits, limits, sizeof limits);
-    snprintf(text, TYPE_TEXT, "memory %s", limits);
+    snprintf(text, TYPE_TEXT, "memory %s%s", limits, type->is_shared ? " shared" : "");
 }
 
 static void format_global(const struct globaltype *type, char text[TYPE_TEXT]) {
@@ -70,7 +70,7 @@ static struct tabletype table_type_now(const wasm_table_t *table) {
 
 static struct memorytype memory_type_now(const wasm_memory_t *memory) {
     struct memorytype type = memory->type;
-    type.limits.min = memory->size / WASM_PAGE_BYTES;
+    type.limits.min = cn_memory_size((wasm_memory_t *)(uintptr_t)memory) / WASM_PAGE_BYTES;
     return type;
 }
 
@@ -120,7 +120,8 @@ static bool table_matches(const struct wasm_ref_t *ref, const struct module *mod
 static bool memory_matches(const struct wasm_ref_t *ref, const struct module *module,
                            uint32_t index) {
     struct memorytype found = memory_type_now((const wasm_memory_t *)ref);
-    return limits_match(&found.limits, &module->memories[index].limits);
+    const struct memorytype *wanted = &module->memories[index];
+    return found.is_shared == wanted->is_shared && limits_match(&found.limits, &wanted->limits);
 }
 
 static bool global_matches(const struct wasm_ref_t *ref, const struct module *module,

@@ -33,6 +33,22 @@ void cn_machine_set_limits(struct machine *vm, const catnap_limits_t *limits) {
         vm->depth_left = vm->depth_limit;
 }
 
+/* A request that came in between is signalled again. */
+int cn_machine_event(struct machine *vm) {
+    if (!cn_has_interrupt_event(vm)) {
+        cn_os_event_delete(vm->interrupt_event); /* the parent has its own descriptor of it */
+        vm->interrupt_event = -1;
+        vm->event_process = cn_os_process();
+        vm->interrupt_event = cn_os_event_new();
+    }
+    if (vm->interrupt_event < 0)
+        return -1;
+    cn_os_event_clear(vm->interrupt_event);
+    if (cn_machine_interrupted(vm))
+        cn_os_event_signal(vm->interrupt_event);
+    return vm->interrupt_event;
+}
+
 /* ---- value stacks ---- */
 
 /* The table of counts is made with the first value stack, without which nothing runs. */

@@ -86,6 +86,14 @@ static inline bool cn_has_interrupt_event(const struct machine *vm) {
     return atomic_load(&vm->interrupt_event) >= 0 && vm->event_process == cn_os_process();
 }
 
+/* Whether the outermost call has been asked to stop, also where code does not check for that by itself. */
+static inline bool cn_machine_interrupted(const struct machine *vm) {
+    return atomic_load(&vm->interrupt.request) == vm->interrupt.call_id;
+}
+/* A descriptor that polls readable from the moment on in which the outermost call is asked to stop; -1: there is
+ * none to be had. Signals of earlier calls are cleared. */
+int cn_machine_event(struct machine *);
+
 /* A host function that is called: nothing else may refer to it any more. */
 struct called {
     struct wasm_func_t *func;

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/platform.h"
 #include "runtime/collect.h"
+#include "runtime/shared_memory.h"
 
 /* Address below 2^32, offset below 2^32, access of at most 16 bytes. */
 #define GUARDED_RESERVATION ((UINT64_C(1) << 33) + WASM_PAGE_BYTES)
@@ -82,10 +83,85 @@ static bool reserve_some(wasm_memory_t *memory, const wasm_store_t *store) {
     return memory->base != NULL;
 }
 
+/* ---- Shared memories ---- */
+
+uint8_t *cn_memory_reserve(const struct memorytype *type, bool guards, size_t *reserved,
+                           bool *guarded) {
+    uint64_t most = type->limits.max * WASM_PAGE_BYTES;
+    *reserved = (size_t)GUARDED_RESERVATION;
+    *guarded = guards && GUARDED_RESERVATION <= SIZE_MAX && cn_os_guard_install();
+    uint8_t *base = *guarded ? cn_os_reserve_all(*reserved, SPARE_MUCH) : NULL;
+    if (base)
+        return base;
+    *guarded = false;
+    if (most > SIZE_MAX)
+        return NULL;
+    *reserved = most > 0 ? (size_t)most : 1; /* an empty one has a base */
+    return cn_os_reserve_all(*reserved, SPARE_MUCH);
+}
+
+uint64_t cn_memory_look(wasm_memory_t *memory) {
+    uint64_t size = atomic_load(&memory->shared->size);
+    CN_ASSERT(size >= memory->size);
+    memory->ref.store->memory_bytes += size - memory->size;
+    return memory->size = size;
+}
+
+wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t *shared,
+                              struct error *error) {
+    uint64_t size = atomic_load(&shared->size);
+    if (store->checkpoints || store->budget) {
+        cn_fail(error, CATNAP_UNSUPPORTED,
+                "a store with checkpoints, or of a pool, cannot have a shared memory");
+        return NULL;
+    }
+    if (size > cn_store_room(store)) {
+        cn_store_refuse_bytes(store, size, error);
+        return NULL;
+    }
+    wasm_memory_t *memory = cn_calloc(store->alloc, 1, sizeof *memory);
+    if (!memory) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    memory->shared = shared;
+    memory->type = shared->type;
+    memory->base = shared->base;
+    memory->reserved = shared->reserved;
+    memory->max_pages = shared->max_pages;
+    memory->guarded = shared->guarded && store->machine.guarded;
+    memory->size = size;
+    cn_shared_memory_retain(shared);
+    cn_object_init(&memory->ref, OBJECT_MEMORY, store);
+    store->memory_bytes += size;
+    store->reserved_bytes += memory->reserved;
+    store->shared_memories++;
+    return memory;
+}
+
+static wasm_memory_t *new_shared(wasm_store_t *store, const struct memorytype *type,
+                                 struct error *error) {
+    struct catnap_shared_memory_t *shared =
+        cn_shared_memory_new(store->engine, type, store->machine.guarded, error);
+    wasm_memory_t *view = shared ? cn_memory_view(store, shared, error) : NULL;
+    cn_shared_memory_release(shared);
+    return view;
+}
+
+static int64_t grow_shared(wasm_memory_t *memory, uint64_t pages) {
+    int64_t old = cn_shared_memory_grow(memory->shared, pages);
+    cn_memory_look(memory);
+    return old;
+}
+
+/* ---- Any memory ---- */
+
 wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
                              struct error *error) {
     if (!check_limits(store, type, error))
         return NULL;
+    if (type->is_shared)
+        return new_shared(store, type, error);
     wasm_memory_t *memory = cn_calloc(store->alloc, 1, sizeof *memory);
     if (!memory) {
         cn_fail_memory(error);
@@ -119,7 +195,8 @@ fail:
 }
 
 uint64_t cn_memory_room(const wasm_memory_t *memory) {
-    uint64_t room = memory->max_pages - memory->size / WASM_PAGE_BYTES;
+    uint64_t size = memory->shared ? atomic_load(&memory->shared->size) : memory->size;
+    uint64_t room = memory->max_pages - size / WASM_PAGE_BYTES;
     uint64_t bytes = cn_store_room(memory->ref.store),
              left = cn_store_budget_left(memory->ref.store);
     uint64_t allowed = (bytes < left ? bytes : left) / WASM_PAGE_BYTES;
@@ -131,6 +208,8 @@ int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
     uint64_t old = memory->size / WASM_PAGE_BYTES;
     if (pages > cn_memory_room(memory))
         return -1;
+    if (memory->shared)
+        return grow_shared(memory, pages);
     uint64_t bytes = pages * WASM_PAGE_BYTES;
     if (!cn_store_take_memory(store, bytes))
         return -1;

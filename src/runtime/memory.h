@@ -5,23 +5,36 @@
 #define CN_RUNTIME_MEMORY_H
 
 #include "base/error.h"
+#include "base/likely.h"
 #include "binary/module.h"
 #include "runtime/object.h"
 
 struct wasm_memory_t {
     struct wasm_ref_t ref;
-    uint8_t *base;          /* never moves */
-    uint64_t size;          /* bytes now */
+    uint8_t *base; /* never moves */
+    uint64_t size; /* bytes now; of a view, when its thread looked last: cn_memory_size() */
     struct memorytype type; /* min is as declared */
     uint64_t max_pages;     /* it can grow to, by type and reservation */
     size_t reserved;        /* bytes of address space */
-    bool guarded;           /* every 32-bit address + 32-bit offset is inside the reservation */
+    struct catnap_shared_memory_t
+        *shared;   /* what it is a view of, or NULL: it is a memory of its own */
+    bool guarded;  /* every 32-bit address + 32-bit offset is inside the reservation */
     bool imaged;   /* a mapped image is behind its pages: untouched ones need not be zero */
     bool remapped; /* a checkpoint may have mapped pages of its own since the image was laid */
     struct memory_backing
         *backing; /* what persist/ keeps beside the memory (persist_hooks), or NULL */
 };
 
+/* The size in bytes, by the latest growth of a shared memory. */
+uint64_t cn_memory_look(wasm_memory_t *);
+static inline uint64_t cn_memory_size(wasm_memory_t *memory) {
+    return unlikely(memory->shared != NULL) ? cn_memory_look(memory) : memory->size;
+}
+/* Reserves address space for a shared memory of the type: with guard pages where that is wanted and can be had, else
+ * by its maximum. NULL: the system does not allow it. */
+uint8_t *cn_memory_reserve(const struct memorytype *, bool guards, size_t *reserved, bool *guarded);
+/* A view of a shared memory, without a handle. NULL and *error when a limit of the store does not allow it. */
+wasm_memory_t *cn_memory_view(wasm_store_t *, struct catnap_shared_memory_t *, struct error *);
 /* A memory of the type's minimum size, zeroed, without a handle. NULL and *error when a limit or the system does not
  * allow it. */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);

@@ -5,6 +5,7 @@
 #include "base/platform.h"
 #include "runtime/collect.h"
 #include "runtime/instance.h"
+#include "runtime/shared_memory.h"
 #include "runtime/trap.h"
 
 void cn_object_init_part(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t *store) {
@@ -88,6 +89,12 @@ static void free_memory(struct wasm_ref_t *ref) {
     CN_ASSERT(memory->size <= memory->reserved && ref->store->reserved_bytes >= memory->reserved);
     ref->store->reserved_bytes -= memory->reserved;
     ref->store->short_of_space = false;
+    if (memory->shared) {
+        ref->store->shared_memories--;
+        cn_shared_memory_release(memory->shared);
+        cn_free(ref->store->alloc, memory, sizeof *memory);
+        return;
+    }
     bool taken = memory->backing && ref->store->persist->release(memory);
     if (memory->base && !taken)
         cn_os_release(memory->base, memory->reserved);

@@ -319,10 +319,20 @@ static bool make_first(struct catnap_prelinked_t *prelinked, struct error *error
     return slot && cn_slot_take_back(slot, error);
 }
 
+/* A waiting instance is reset with its memories, which others may not see meanwhile. */
+static bool has_plain_memories(const struct module *module, struct error *error) {
+    for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
+        if (module->memories[i].is_shared)
+            return cn_fail(error, CATNAP_UNSUPPORTED,
+                           "a module that defines a shared memory cannot be pre-linked");
+    return true;
+}
+
 struct catnap_prelinked_t *cn_prelinked_new(wasm_store_t *store, struct shared_module *shared,
                                             struct wasm_ref_t *const *imports, size_t count,
                                             struct error *error) {
-    if (!cn_link_check(store, shared->module, imports, count, error))
+    if (!cn_link_check(store, shared->module, imports, count, error) ||
+        !has_plain_memories(shared->module, error))
         return NULL;
     struct catnap_prelinked_t *prelinked = allocate(store, shared, imports);
     if (!prelinked) {

@@ -228,12 +228,12 @@ static bool init_elem(wasm_instance_t *instance, const struct elem_segment *elem
 
 static bool init_data(wasm_instance_t *instance, const struct data_segment *data,
                       wasm_trap_t **trap) {
-    const wasm_memory_t *memory = instance->memories[data->memory];
+    wasm_memory_t *memory = instance->memories[data->memory];
     const uint8_t *bytes = instance->module->bytes + data->bytes.offset;
     uint64_t to[2], length = data->bytes.length;
     if (!segment_offset(instance, &data->offset, to))
         return trap_with(instance, CATNAP_TRAP_NO_MEMORY, trap);
-    if (!in_bounds(to[0], length, memory->size))
+    if (!in_bounds(to[0], length, cn_memory_size(memory)))
         return trap_with(instance, CATNAP_TRAP_MEMORY_OUT_OF_BOUNDS, trap);
     if (cn_bulk_copy(instance->machine, memory->base + to[0], bytes, length, true) < length)
         return trap_with(instance, CATNAP_TRAP_INTERRUPTED, trap);

@@ -39,8 +39,9 @@ struct wasm_store_t {
     uint64_t memory_bytes, table_elements, instance_count; /* in use, against the limits */
     struct wasm_ref_t objects;                             /* head of the ring */
     uint64_t object_count;                                 /* in the ring */
-    uint64_t block_bytes;    /* of instances, with what they have beside memories and tables */
-    uint64_t reserved_bytes; /* address space of memories */
+    uint64_t block_bytes;     /* of instances, with what they have beside memories and tables */
+    uint64_t reserved_bytes;  /* address space of memories */
+    uint64_t shared_memories; /* views of these */
     struct {
         uint64_t objects, bytes, reserved;
     } collect_at;              /* a collection is due when one of these is reached */

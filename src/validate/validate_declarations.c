@@ -101,6 +101,9 @@ static bool check_memories(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->memory_count; i++)
         if (!check_limits(m, &m->memories[i].limits, LIMIT_MEMORY_PAGES, EXTERN_MEMORY, i, error))
             return false;
+        else if (m->memories[i].is_shared && !m->memories[i].limits.has_max)
+            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_MEMORY, i),
+                              "memory %u: shared memory must have maximum", i);
     return true;
 }
 

@@ -129,7 +129,6 @@ static void features_of_later_versions_are_named(void **state) {
     LATER("exception handling", 2, 7, 1, 0, 0, 4, 0, 0, 0);          /* an imported tag */
     LATER("exception handling", 7, 4, 1, 0, 4, 0);                   /* an exported one */
     LATER("exception handling", 13, 1, 0);                           /* the section of tags */
-    LATER("threads", 5, 4, 1, 3, 1, 1);
     LATER("64-bit memories and tables", 5, 3, 1, 4, 0);
     LATER("64-bit memories and tables", 5, 4, 1, 5, 0, 1);
     LATER("64-bit memories and tables", 4, 4, 1, 0x70, 4, 0);
