@@ -147,12 +147,13 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions, shared memories */
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
 #define CATNAP_FEATURE_RELAXED_SIMD (UINT64_C(1) << 14)
+#define CATNAP_FEATURE_WIDE_ARITHMETIC (UINT64_C(1) << 16) /* 128-bit sums and products */
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 /* All that this version has. */
 #define CATNAP_FEATURES_DEFAULT                                                                    \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_RELAXED_SIMD |         \
-     CATNAP_FEATURE_THREADS)
+     CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
 
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,

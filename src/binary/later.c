@@ -11,7 +11,6 @@
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
 #define TAIL_CALLS "tail calls"
-#define WIDE "wide arithmetic"
 
 static const struct later {
     uint8_t place;
@@ -47,7 +46,6 @@ static const struct later {
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
     {PLACE_OPCODE, 0xFB, 0xFB, GC},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */
-    {PLACE_OPCODE_FC, 19, 22, WIDE},
 };
 
 const char *cn_later_feature(enum code_place place, uint32_t code) {

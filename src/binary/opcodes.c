@@ -45,6 +45,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "extended-const";
     case CATNAP_FEATURE_THREADS:
         return "threads";
+    case CATNAP_FEATURE_WIDE_ARITHMETIC:
+        return "wide-arithmetic";
     case CATNAP_FEATURE_RELAXED_SIMD:
         return "relaxed-simd";
     default:

@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes. */
-enum { OPCODE_FC = 0x100, OPCODE_FD = 0x200, OPCODE_FE = 0x400, OPCODE_LIMIT = 0x450 };
+/* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes: tables that opcodes
+ * index have little room that is not used. */
+enum { OPCODE_FC = 0x100, OPCODE_FD = 0x120, OPCODE_FE = 0x240, OPCODE_LIMIT = 0x290 };
 
 /* Every prefix byte: PREFIX(byte, its first opcode, the limit of its opcodes). */
 #define OPCODE_PREFIXES(PREFIX)                                                                    \
@@ -103,6 +104,13 @@ struct op_info {
     uint8_t operands[3]; /* deepest first; OPT__ past the last */
     uint8_t operand_count;
 };
+
+/* How many operands of type i64 an instruction of wide arithmetic has; its results are two of the same. 0 for others. */
+static inline uint32_t cn_wide_operands(uint32_t opcode) {
+    if (opcode < OP_i64_add128 || opcode > OP_i64_mul_wide_u)
+        return 0;
+    return opcode <= OP_i64_sub128 ? 4 : 2;
+}
 
 /* Indexed by enum opcode. */
 extern const struct op_info cn_op_info[OPCODE_LIMIT];

@@ -37,6 +37,7 @@ DECLARE_HANDLER(memory_fault)
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
 #include "exec/handlers_atomic.inc"
+#include "exec/handlers_wide.inc"
 #include "exec/handlers_pairs.inc"
 
 static const uint64_t *handler_table(void) {
@@ -73,6 +74,7 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"
 #include "exec/handlers_atomic.inc"
+#include "exec/handlers_wide.inc"
 #include "exec/handlers_pairs.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }

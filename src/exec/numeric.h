@@ -9,6 +9,9 @@
 
 #include "base/likely.h"
 
+typedef unsigned __int128 u128;
+typedef __int128 s128;
+
 static inline float f32_of_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

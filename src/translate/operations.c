@@ -178,12 +178,37 @@ static unsigned count_indices(enum opcode opcode) {
     }
 }
 
+/* Wide arithmetic. The results are in two slots one behind the other, as a vector is. */
+static bool translate_wide(struct translator *t, enum opcode opcode) {
+    static const uint16_t bytecodes[] = {BC_i64_add128, BC_i64_sub128, BC_i64_mul_wide_s,
+                                         BC_i64_mul_wide_u};
+    uint32_t operands = cn_wide_operands(opcode);
+    struct value values[4];
+    int32_t fields[5] = {0};
+    if (operands == 0)
+        return false;
+    for (uint32_t i = operands; i-- > 0;)
+        values[i] = *cn_pop_value(t);
+    for (uint32_t i = 0; i < operands; i++)
+        fields[1 + i] = cn_in_narrow_slot(t, &values[i], i);
+    fields[0] = cn_to_begin(&t->emit, next_home(t), true);
+    uint64_t *at =
+        cn_emit_plain(t, (enum bytecode)bytecodes[opcode - OP_i64_add128], operands == 4 ? 3 : 2);
+    at[1] = cn_fields(fields[0], fields[1], fields[2], fields[3]);
+    if (operands == 4)
+        at[2] = (uint16_t)fields[4];
+    cn_to_end(&t->emit);
+    cn_push_temp(t, KIND_I64);
+    cn_push_temp(t, KIND_I64);
+    return true;
+}
+
 bool cn_translate_state(struct translator *t, enum opcode opcode) {
     const struct plain *plain = find_plain(opcode);
     unsigned flags = cn_op_info[opcode].flags;
     uint32_t indices[2] = {0};
     if (!plain)
-        return cn_translate_atomic(t, opcode);
+        return cn_translate_atomic(t, opcode) || translate_wide(t, opcode);
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
     bool divisible = false;

@@ -646,7 +646,17 @@ static bool skip_immediates(struct look *l, enum immediate immediate) {
     return false;
 }
 
-/* An instruction that the opcode table describes whole. */
+/* An instruction of wide arithmetic. There is room for two results in place of at least two operands. */
+static bool wide(struct look *l, uint32_t operands) {
+    for (uint32_t i = 0; i < operands; i++)
+        if (!pop(l, VT_I64))
+            return false;
+    push(l, VT_I64);
+    push(l, VT_I64);
+    return true;
+}
+
+/* An instruction that the opcode table describes whole, or one of wide arithmetic. */
 static bool plain(struct look *l) {
     struct reader r = {l->at, l->at + LONGEST_READ};
     uint32_t opcode;
@@ -654,8 +664,11 @@ static bool plain(struct look *l) {
         return false;
     const struct op_info *info = &cn_op_info[opcode];
     l->at = r.at;
-    if (info->result == OPT_SPECIAL || (l->q->m->features & info->feature) != info->feature ||
-        !skip_immediates(l, (enum immediate)info->immediate))
+    if ((l->q->m->features & info->feature) != info->feature)
+        return false;
+    if (cn_wide_operands(opcode))
+        return wide(l, cn_wide_operands(opcode));
+    if (info->result == OPT_SPECIAL || !skip_immediates(l, (enum immediate)info->immediate))
         return false;
     for (uint32_t i = info->operand_count; i > 0; i--)
         if (!pop(l, info->operands[i - 1]))
@@ -939,7 +952,9 @@ static size_t size_of(const struct module *m) {
  */
 #define KNOWN_FEATURES                                                                             \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
-     CATNAP_FEATURE_THREADS | CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */)
+     CATNAP_FEATURE_THREADS |                                                                      \
+     CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
+     CATNAP_FEATURE_WIDE_ARITHMETIC)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 

@@ -204,6 +204,12 @@ static bool validate_ref_is_null(struct validator *v) {
     return cn_push(v, VT_I32);
 }
 
+static bool validate_wide(struct validator *v) {
+    static const valtype i64s[4] = {VT_I64, VT_I64, VT_I64, VT_I64};
+    return cn_pop_types(v, (struct types){i64s, cn_wide_operands(v->in.opcode)}) &&
+           cn_push_types(v, (struct types){i64s, 2});
+}
+
 static bool validate_ref_func(struct validator *v) {
     uint32_t func = v->in.a;
     if (!check_index(v, func, v->m->func_count, "function"))
@@ -276,6 +282,11 @@ bool cn_validate_instruction(struct validator *v) {
         return validate_ref_is_null(v);
     case OP_ref_func:
         return validate_ref_func(v);
+    case OP_i64_add128:
+    case OP_i64_sub128:
+    case OP_i64_mul_wide_s:
+    case OP_i64_mul_wide_u:
+        return validate_wide(v);
     case OP_local_get:
     case OP_local_set:
     case OP_local_tee:

@@ -275,6 +275,17 @@ static bool may_trap_often(uint32_t opcode) {
            !(opcode >= OP_i64_extend_i32_s && opcode <= OP_i64_extend_i32_u);
 }
 
+/* Wide arithmetic: two results. */
+static void wide(struct generator *g) {
+    static const uint8_t i64s[4] = {I64, I64, I64, I64};
+    uint32_t opcode = OP_i64_add128 + below(g, 4);
+    need(g, i64s, cn_wide_operands(opcode));
+    put_opcode(&g->body, opcode);
+    popped(g, cn_wide_operands(opcode));
+    pushed(g, I64);
+    pushed(g, I64);
+}
+
 static void plain(struct generator *g, uint8_t result) {
     uint32_t opcode = any_plain(g, result);
     const struct op_info *info = &cn_op_info[opcode];
@@ -1031,7 +1042,7 @@ static void step(struct generator *g, uint32_t *steps) {
     case S_VALUE:
         return push_value(g, any_type(g));
     case S_PLAIN:
-        return plain(g, 0);
+        return chance(g, 3) ? wide(g) : plain(g, 0);
     case S_ACCESS:
         return load_or_store(g);
     case S_VARIABLE:

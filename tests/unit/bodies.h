@@ -354,8 +354,8 @@ static inline void make_immediates(struct maker *g, uint32_t immediate) {
 static inline void make_plain(struct maker *g) {
     static const uint32_t ranges[][2] = {{OP_i32_load, OP_memory_grow},
                                          {OP_i32_const, 0xC4},
-                                         {0x100, 0x111},
-                                         {0x200, 0x2FF},
+                                         {OPCODE_FC, OPCODE_FC + 0x11},
+                                         {OPCODE_FD, OPCODE_FE - 1},
                                          {OPCODE_FE, OPCODE_LIMIT - 1}};
     static const uint8_t chances[] = {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 4};
     const uint32_t *range = ranges[chances[random_below(g->r, sizeof chances)]];

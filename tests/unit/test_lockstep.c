@@ -290,6 +290,33 @@ static void plain_instructions_agree(void **state) {
     }
 }
 
+/* Wide arithmetic with up to five operands, of which one may be wrong, above any number of others. */
+static void wide_arithmetic_agrees(void **state) {
+    (void)state;
+    struct place p;
+    open_place(&p, &worlds[0]);
+    for (uint32_t opcode = OP_i64_add128; opcode <= OP_i64_mul_wide_u; opcode++)
+        for (uint32_t variant = 0; variant < 14 * 6 * 6; variant++) {
+            uint32_t below = variant % 14, count = variant / 14 % 6, wrong = variant / 84;
+            struct bytes body = {0};
+            at_hand.seed = variant;
+            put(&body, 0);
+            for (uint32_t i = 0; i < below; i++)
+                PUT(&body, 0x41, 0);
+            for (uint32_t i = 0; i < count; i++)
+                put_zero_of(&body, i == wrong ? 0x7F : 0x7E);
+            put_opcode(&body, opcode);
+            put_opcode(&body, OP_i64_add); /* of both results */
+            for (uint32_t i = cn_wide_operands(opcode); i < below + count + 1; i++)
+                put(&body, OP_drop);
+            PUT(&body, 0x41, 0, 0x0B);
+            judge_one(&p, 0, &body);
+            drop_bytes(&body);
+        }
+    assert_true(p.verdicts[0] > 100 && p.verdicts[3] > 100);
+    close_place(&p);
+}
+
 /* Tables, locals and numbers that claim to go on behind the body, where nothing is that contradicts them. */
 static void nothing_behind_is_read(void **state) {
     (void)state;
@@ -507,8 +534,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_whole),           cmocka_unit_test(short_bodies_agree),
         cmocka_unit_test(all_pairs_of_bytes_agree), cmocka_unit_test(plain_instructions_agree),
-        cmocka_unit_test(nothing_behind_is_read),   cmocka_unit_test(made_bodies_agree),
-        cmocka_unit_test(long_tables_agree),
+        cmocka_unit_test(wide_arithmetic_agrees),   cmocka_unit_test(nothing_behind_is_read),
+        cmocka_unit_test(made_bodies_agree),        cmocka_unit_test(long_tables_agree),
     };
     files = argv + 1;
     file_count = argc - 1;

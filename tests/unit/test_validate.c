@@ -434,7 +434,6 @@ static void features_of_later_versions_are_named(void **state) {
         {{0xD0, 0x6E}, 2, "garbage collection"},              /* ref.null any */
         {{0xD3}, 1, "garbage collection"},                    /* ref.eq */
         {{0xFB, 0, 0}, 3, "garbage collection"},              /* struct.new */
-        {{0xFC, 19}, 2, "wide arithmetic"},                   /* i64.add128 */
         {{0xE0, 0}, 2, "stack switching"},                    /* cont.new */
         {{0x41, 0, 0x28, 0x42, 1, 0}, 6, "several memories"}, /* i32.load of memory 1 */
     };
