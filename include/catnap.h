@@ -192,6 +192,13 @@ WASM_API_EXTERN void catnap_config_set_fuel(wasm_config_t *, bool enabled);
 /* Whether running code can be interrupted. Off: no cost; only host calls notice an interrupt. */
 WASM_API_EXTERN void catnap_config_set_interruptible(wasm_config_t *, bool enabled);
 
+/* Whether code computes the same on every machine (specification, deterministic profile): a NaN that an
+ * instruction computes is the canonical one, positive and without payload. Relaxed vector instructions always have
+ * the results of that profile. Off: no cost, and such a NaN is the processor's. Results of host functions, a failure
+ * of memory.grow for want of memory and the number of frames that a value stack has room for depend on the host
+ * in any case. */
+WASM_API_EXTERN void catnap_config_set_deterministic(wasm_config_t *, bool enabled);
+
 /* Whether executions of bytecode instructions are counted, see catnap_store_profile_ops(). Code is
  * then many times slower; for those who improve the bytecode. */
 WASM_API_EXTERN void catnap_config_set_profile_ops(wasm_config_t *, bool enabled);

@@ -359,6 +359,7 @@ static const char usage[] =
     "  --eager             functions are translated when their module is loaded\n"
     "  --deferred          functions are validated at their first call\n"
     "  --explicit-bounds   memory accesses are checked by comparison\n"
+    "  --deterministic     NaNs are canonical\n"
     "  --interruptible     code can be interrupted\n"
     "  --fuel-slice N      code counts fuel; each call is stopped and resumed after N units\n"
     "  --round-trip        before each command all instances become a snapshot in bytes, and are\n"
@@ -383,6 +384,7 @@ static int read_options(int argc, char **argv, settings_t *settings) {
         {"in-process", no_argument, NULL, 'p'},
         {"eager", no_argument, NULL, 'e'},
         {"explicit-bounds", no_argument, NULL, 'b'},
+        {"deterministic", no_argument, NULL, 'N'},
         {"interruptible", no_argument, NULL, 'i'},
         {"fuel-slice", required_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
@@ -419,6 +421,9 @@ static int read_options(int argc, char **argv, settings_t *settings) {
             break;
         case 'b':
             settings->options.explicit_bounds = true;
+            break;
+        case 'N':
+            settings->options.deterministic = true;
             break;
         case 'i':
             settings->options.interruptible = true;

@@ -26,6 +26,7 @@ typedef struct spec_options {
     bool eager;           /* functions are translated when their module is loaded */
     bool deferred;        /* functions are validated at their first call, and translated whole
                            * where a module is to be refused */
+    bool deterministic;   /* NaNs are canonical */
     bool explicit_bounds; /* memory accesses are compared, not caught by guard pages */
     bool interruptible;   /* code can be interrupted */
     uint64_t fuel_slice;  /* not 0: code counts fuel, and each call runs in slices of so much */

@@ -28,6 +28,7 @@ DEFINE_SETTER(memory_limit, uint64_t)
 DEFINE_SETTER(fuel, bool)
 DEFINE_SETTER(interruptible, bool)
 DEFINE_SETTER(profile_ops, bool)
+DEFINE_SETTER(deterministic, bool)
 
 void catnap_engine_memory(const wasm_engine_t *engine, uint64_t *now, uint64_t *peak) {
     uint64_t held = 0, most = 0;

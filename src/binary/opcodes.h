@@ -84,7 +84,10 @@ enum op_flags {
     OPF_EXTENDED = 1 << 9, /* allowed there with the feature extended-const: a sum or product */
     /* Waits for another thread and can be interrupted meanwhile: three operands, the last of which is the time
      * that is left. */
-    OPF_WAITS = 1 << 12
+    OPF_WAITS = 1 << 12,
+    /* May give a NaN whose sign and payload the specification leaves open (section 4.3.3), and takes any NaN
+     * as any other. */
+    OPF_NAN = 1 << 13
 };
 
 /* Type column: value types by their binary code, and two marks. */

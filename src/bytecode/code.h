@@ -55,15 +55,16 @@ struct translation_config {
     bool interruptible;
     bool explicit_checks;
     bool profile_ops;
-    bool steps;   /* stepping code, with fuel only */
-    bool scratch; /* of that: with scratch slots, as the usual code has */
+    bool deterministic; /* NaNs that are computed are canonical */
+    bool steps;         /* stepping code, with fuel only */
+    bool scratch;       /* of that: with scratch slots, as the usual code has */
 };
 
 static inline bool cn_same_config(const struct translation_config *a,
                                   const struct translation_config *b) {
     return a->fuel == b->fuel && a->interruptible == b->interruptible &&
            a->explicit_checks == b->explicit_checks && a->profile_ops == b->profile_ops &&
-           a->steps == b->steps && a->scratch == b->scratch;
+           a->deterministic == b->deterministic && a->steps == b->steps && a->scratch == b->scratch;
 }
 
 /* The same for this code, which may be stepping code. */

@@ -46,6 +46,9 @@
     .name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",                    \
     .words = "auto explicit", .complete = COMPLETE_WORDS,                                          \
     .help = "how memory accesses are checked: by guard pages where possible, or by comparison"
+#define ROW_DETERMINISTIC                                                                          \
+    .name = "deterministic", .kind = OPTION_FLAG,                                                  \
+    .help = "compute the same on every machine: NaNs are canonical"
 #define ROW_SNAPSHOT_ON .name = "snapshot-on", .kind = OPTION_STRING, .metavar = "EVENT"
 #define ROW_SNAPSHOT_EVERY .name = "snapshot-every", .kind = OPTION_DURATION, .metavar = "TIME"
 #define ROW_OUTPUT                                                                                 \

@@ -31,6 +31,7 @@ struct run_settings {
     bool same_checks, checks_fuel, checks_interruption; /* of a snapshot that is resumed */
     int stats;                                          /* 1: text, 2: json */
     bool profile_ops;
+    bool deterministic;
 };
 
 void run_settings_free(struct run_settings *);

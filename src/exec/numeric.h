@@ -90,6 +90,12 @@ static inline double f64_floor(double a) { return a != a ? a + a : floor(a); }
 static inline double f64_trunc(double a) { return a != a ? a + a : trunc(a); }
 static inline double f64_nearest(double a) { return a != a ? a + a : rint(a); }
 
+/* Of NaNs the one that is positive and has no payload but the quiet bit. */
+static inline float f32_canonical(float a) { return a != a ? f32_of_bits(0x7FC00000u) : a; }
+static inline double f64_canonical(double a) {
+    return a != a ? f64_of_bits(UINT64_C(0x7FF8) << 48) : a;
+}
+
 /* Bounds of the float to integer conversions (section 4.3.3, trunc): the value is in range when
  * it is above LOW (or at least, where LOW itself is exact) and below HIGH. */
 #define F32_FITS_I32(a) ((a) >= -2147483648.0f && (a) < 2147483648.0f)

@@ -187,6 +187,10 @@ static inline u32x4 i32x4_dot_i8x16_add_s(i8x16 a, i8x16 b, i8x16 c) {
         return (F)(((U)a & greater) | ((U)b & less) | ((U)a & (U)b & equal) |                      \
                    ((U)(a + b) & ~(less | greater | equal)));                                      \
     }                                                                                              \
+    static inline F F##_canonical(F a) {                                                           \
+        U number = (U)(a == a);                                                                    \
+        return (F)(((U)a & number) | (~number & ((sign) - (quiet_bit))));          \
+    }                                                                                              \
     static inline F F##_abs(F a) { return (F)((U)a & ~(sign)); }                                   \
     static inline F F##_neg(F a) { return (F)((U)a ^ (sign)); }                                    \
     static inline F F##_copysign(F a, F b) { return (F)((U)F##_abs(a) | ((U)b & (sign))); }        \

@@ -22,6 +22,7 @@ struct wasm_config_t {
     bool fuel;
     bool interruptible;
     bool profile_ops;
+    bool deterministic;
 };
 
 /* Alive as long as a handle, a store or a module refers to it. */

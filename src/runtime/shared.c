@@ -28,6 +28,7 @@ struct translation_config cn_engine_translation(const wasm_engine_t *engine, boo
         .interruptible = engine->config.interruptible,
         .explicit_checks = explicit_checks,
         .profile_ops = engine->config.profile_ops,
+        .deterministic = engine->config.deterministic,
     };
 }
 

@@ -32,6 +32,8 @@ const struct rule cn_rules[OPCODE_LIMIT] = {
 #define VSTORE(name) ROW(name, RULE_STORE, name)
 #define VLOAD_LANE(name, T) VECTOR(name, SLOTS, false, name)
 #define VSTORE_LANE(name, lane) VECTOR(name, SLOTS, false, name)
+#define CANONICAL(name, T, ...)
+#define VCANONICAL(name, T, ...)
 #define LISTED(name)
 #define OP(name, fields)
 #define PAIR_OP(name, fields)

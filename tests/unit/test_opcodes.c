@@ -170,6 +170,9 @@ static void flags_fit(void **state) {
             assert_true(info->operand_count == 3 && info->result == OPT_I32);
             assert_true(flags & OPF_ENDS);
         }
+        if (flags & OPF_NAN)
+            assert_true(info->result == OPT_F32 || info->result == OPT_F64 ||
+                        info->result == OPT_V128);
         if (flags & OPF_CONSTANT)
             assert_int_equal(info->operand_count, 0);
         if (info->immediate == IMM_BLOCK)

@@ -65,10 +65,10 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --snapshot-on --snapshot-every --output --compress --json --help'
+            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --deterministic --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
             options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --max-memory --max-table-elements --max-engine-memory --json --help'

@@ -49,6 +49,8 @@ const struct operation cn_operations[] = {
 #define VSTORE(name) ROW(name, STORE_, .type = "V128", .access = "v128")
 #define VLOAD_LANE(name, T) ROW(name, VLOAD_LANE_, .result = "V128", .type = #T)
 #define VSTORE_LANE(name, lane) ROW(name, VSTORE_LANE_, .type = "V128", .access = #lane)
+#define CANONICAL(name, T, ...) UN(name, T, T, __VA_ARGS__)
+#define VCANONICAL(name, T, ...) VUN(name, T, ANY, __VA_ARGS__)
 #define LISTED(name) ROW(name, LISTED_, .type = "I64")
 #include "bytecode/operations.def"
 };
