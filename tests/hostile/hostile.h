@@ -160,6 +160,26 @@ static inline wasm_instance_t *instantiate(wasm_store_t *store, const struct byt
     return instance;
 }
 
+static inline wasm_trap_t *do_nothing_on_host(void *env, catnap_caller_t *caller,
+                                              const catnap_val_t *arguments,
+                                              catnap_val_t *results) {
+    (void)env;
+    (void)caller;
+    (void)arguments;
+    (void)results;
+    return NULL;
+}
+
+/* A function of the host without parameters and results. */
+static inline wasm_func_t *new_host_func(wasm_store_t *store, catnap_callback_t callback,
+                                         void *env) {
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = catnap_func_new(store, type, callback, env, NULL, NULL);
+    wasm_functype_delete(type);
+    assert_non_null(func);
+    return func;
+}
+
 /* Loads a module, frees its bytes, and makes it the world's instance. */
 static inline void enter_module(struct world *w, struct module_builder *m) {
     struct bytes b = finish(m);

@@ -326,14 +326,6 @@ static wasm_trap_t *ask(void *env, catnap_caller_t *caller, const catnap_val_t *
     return NULL;
 }
 
-static wasm_func_t *new_ask(wasm_store_t *store) {
-    wasm_functype_t *type = wasm_functype_new_0_0();
-    wasm_func_t *func = catnap_func_new(store, type, ask, store, NULL, NULL);
-    wasm_functype_delete(type);
-    assert_non_null(func);
-    return func;
-}
-
 /* Each function asks, executes its instruction, and stores 1 where there was 0. */
 static void enter_short_ones(struct world *w) {
     struct module_builder m = {0};
@@ -357,7 +349,7 @@ static void enter_short_ones(struct world *w) {
     open_world(w, (struct form){.interruptible = true, .fuel = true});
     assert_null(catnap_store_set_fuel(w->store, FUEL));
     struct bytes bytes = finish(&m);
-    wasm_func_t *func = new_ask(w->store);
+    wasm_func_t *func = new_host_func(w->store, ask, w->store);
     wasm_extern_t *imports[] = {wasm_func_as_extern(func)};
     w->instance = instantiate(w->store, &bytes, imports, 1);
     wasm_func_delete(func);

@@ -470,13 +470,10 @@ static void enter_host_module(struct world *w, struct host *h) {
     BODY(&f, 0x41, 1, DROP, 0x41, 2, DROP);
     add_func(&m, "four", none, &f);
     struct bytes b = finish(&m);
-    wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-    wasm_functype_t *type = wasm_functype_new(&params, &results);
-    wasm_func_t *func = catnap_func_new(w->store, type, work_on_host, h, NULL, NULL);
+    wasm_func_t *func = new_host_func(w->store, work_on_host, h);
     wasm_extern_t *import = wasm_func_as_extern(func);
     w->instance = instantiate(w->store, &b, &import, 1);
     wasm_func_delete(func);
-    wasm_functype_delete(type);
     drop_bytes(&b);
 }
 

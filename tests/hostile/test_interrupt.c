@@ -171,13 +171,10 @@ static void late_requests_wake_nobody(void **state) {
     (void)state;
     struct world w;
     open_world(&w, form);
-    wasm_functype_t *type = wasm_functype_new_0_0();
-    wasm_func_t *func = catnap_func_new(w.store, type, wait_for_interrupts, w.store, NULL, NULL);
-    assert_non_null(func);
+    wasm_func_t *func = new_host_func(w.store, wait_for_interrupts, w.store);
     for (unsigned round = 0; round < 3; round++)
         assert_null(catnap_func_call(func, NULL, 0, NULL, 0));
     wasm_func_delete(func);
-    wasm_functype_delete(type);
     close_world(&w);
 }
 
@@ -418,10 +415,8 @@ static void interrupted_in_the_host(void **state) {
     PUT(&f, 0, CALL, 0, LOOP, EMPTY, BR, 0, END, END);
     add_func(&m, "f", none, &f);
     struct bytes b = finish(&m);
-    wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-    wasm_functype_t *type = wasm_functype_new(&params, &results);
     open_world(&w, form);
-    wasm_func_t *func = catnap_func_new(w.store, type, interrupt_myself, &h, NULL, NULL);
+    wasm_func_t *func = new_host_func(w.store, interrupt_myself, &h);
     wasm_extern_t *import = wasm_func_as_extern(func);
     w.instance = instantiate(w.store, &b, &import, 1);
     for (unsigned round = 0; round < 5; round++) {
@@ -430,7 +425,6 @@ static void interrupted_in_the_host(void **state) {
         assert_true(h.saw_it);
     }
     wasm_func_delete(func);
-    wasm_functype_delete(type);
     drop_bytes(&b);
     close_world(&w);
 }

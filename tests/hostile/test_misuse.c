@@ -242,24 +242,6 @@ static void parts_of_nothing(void **state) {
 
 /* ---- Other stores ---- */
 
-static wasm_trap_t *do_nothing(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                               catnap_val_t *results) {
-    (void)env;
-    (void)caller;
-    (void)arguments;
-    (void)results;
-    return NULL;
-}
-
-static wasm_func_t *nothing_func(wasm_store_t *store) {
-    wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-    wasm_functype_t *type = wasm_functype_new(&params, &results);
-    wasm_func_t *func = catnap_func_new(store, type, do_nothing, NULL, NULL, NULL);
-    wasm_functype_delete(type);
-    assert_non_null(func);
-    return func;
-}
-
 static void objects_of_another_store(void **state) {
     (void)state;
     struct world w, other;
@@ -275,7 +257,8 @@ static void objects_of_another_store(void **state) {
     add_table(&m, FUNCREF, 1, 10);
     export_item(&m, "table", 1, 0);
     struct bytes b = finish(&m);
-    wasm_func_t *func = nothing_func(w.store), *foreign = nothing_func(other.store);
+    wasm_func_t *func = new_host_func(w.store, do_nothing_on_host, NULL),
+                *foreign = new_host_func(other.store, do_nothing_on_host, NULL);
     wasm_module_t *module = load_module(w.store, &b);
     wasm_extern_t *import = wasm_func_as_extern(foreign);
     wasm_extern_vec_t imports = {1, &import};
@@ -542,9 +525,7 @@ static void deeds_of_callbacks(void **state) {
             struct bytes b = finish(&m);
             open_world(&w, form);
             struct inside inside = {.w = &w, .deed = deed};
-            wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-            wasm_functype_t *type = wasm_functype_new(&params, &results);
-            inside.func = catnap_func_new(w.store, type, misbehave, &inside, NULL, NULL);
+            inside.func = new_host_func(w.store, misbehave, &inside);
             inside.module = load_module(w.store, &b);
             wasm_extern_t *import = wasm_func_as_extern(inside.func);
             wasm_extern_vec_t imports = {1, &import};
@@ -566,7 +547,6 @@ static void deeds_of_callbacks(void **state) {
             wasm_func_delete(func);
             wasm_func_delete(inside.func);
             wasm_module_delete(inside.module);
-            wasm_functype_delete(type);
             drop_bytes(&b);
             close_world(&w);
         }

@@ -286,10 +286,8 @@ static struct bytes bouncing_module(bool starts) {
 static void check_bouncing(struct world *w, enum way way, uint32_t host_depth, bool catches) {
     struct bytes b = bouncing_module(way == BY_INSTANCE);
     struct host h = {.world = w, .way = way, .catches = catches};
-    wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-    wasm_functype_t *type = wasm_functype_new(&params, &results);
     limit(w->store, 1 << 20, 200000, host_depth);
-    h.func = catnap_func_new(w->store, type, from_host, &h, NULL, NULL);
+    h.func = new_host_func(w->store, from_host, &h);
     h.module = load_module(w->store, &b);
     wasm_extern_t *import = wasm_func_as_extern(h.func);
     wasm_extern_vec_t imports = {1, &import};
@@ -311,7 +309,6 @@ static void check_bouncing(struct world *w, enum way way, uint32_t host_depth, b
     }
     wasm_module_delete(h.module);
     wasm_func_delete(h.func);
-    wasm_functype_delete(type);
     drop_bytes(&b);
 }
 

@@ -228,13 +228,10 @@ static void enter_long(struct world *w) {
     PUT(&f, 0x41, 7, END);
     add_func(&m, "f", type, &f);
     struct bytes b = finish(&m);
-    wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
-    wasm_functype_t *host_type = wasm_functype_new(&params, &results);
-    wasm_func_t *host = catnap_func_new(w->store, host_type, interrupt_caller, NULL, NULL, NULL);
+    wasm_func_t *host = new_host_func(w->store, interrupt_caller, NULL);
     wasm_extern_t *import = wasm_func_as_extern(host);
     w->instance = instantiate(w->store, &b, &import, 1);
     wasm_func_delete(host);
-    wasm_functype_delete(host_type);
     drop_bytes(&b);
 }
 

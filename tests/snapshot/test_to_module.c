@@ -287,22 +287,6 @@ static void changed_programs_go_on(void **state) {
 
 /* ---- Imports ---- */
 
-static wasm_trap_t *nothing(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
-                            catnap_val_t *results) {
-    (void)env;
-    (void)caller;
-    (void)arguments;
-    (void)results;
-    return NULL;
-}
-
-static wasm_func_t *host_func(struct world *w) {
-    wasm_functype_t *type = wasm_functype_new_0_0();
-    wasm_func_t *func = catnap_func_new(w->store, type, nothing, NULL, NULL, NULL);
-    wasm_functype_delete(type);
-    return func;
-}
-
 #define SOMEWHERE "from \"here\"\n"
 
 static wasm_extern_t *make_memory(struct world *w) {
@@ -395,7 +379,8 @@ static void names_what_it_imports(void **state) {
     struct world w;
     struct bytes b = references_module();
     open_world(&w, (struct form){0});
-    wasm_func_t *func = host_func(&w), *other = host_func(&w);
+    wasm_func_t *func = new_host_func(w.store, do_nothing_on_host, NULL),
+                *other = new_host_func(w.store, do_nothing_on_host, NULL);
     wasm_foreign_t *foreign = wasm_foreign_new(w.store), *stranger = wasm_foreign_new(w.store);
     catnap_val_t values[2] = {{.kind = WASM_FUNCREF, .of.ref = wasm_func_as_ref(other)},
                               {.kind = WASM_EXTERNREF, .of.ref = wasm_foreign_as_ref(foreign)}};
@@ -471,8 +456,7 @@ static void refuses_calls_under_way(void **state) {
     PUT(&body, 0, CALL, 0, END);
     add_func(&m, "run", none, &body);
     struct bytes b = finish(&m);
-    wasm_functype_t *type = wasm_functype_new_0_0();
-    wasm_func_t *func = catnap_func_new(w.store, type, convert_inside, NULL, NULL, NULL);
+    wasm_func_t *func = new_host_func(w.store, convert_inside, NULL);
     wasm_extern_t *import = wasm_func_as_extern(func);
     w.instance = instantiate(w.store, &b, &import, 1);
     assert_null(call_values(w.instance, "run", NULL, NULL));
@@ -483,7 +467,6 @@ static void refuses_calls_under_way(void **state) {
     error = catnap_instance_to_module(w.instance, NULL, NULL);
     assert_int_equal(catnap_error_status(error), CATNAP_MISUSE);
     catnap_error_delete(error);
-    wasm_functype_delete(type);
     wasm_func_delete(func);
     drop_bytes(&b);
     close_world(&w);
