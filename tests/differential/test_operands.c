@@ -24,7 +24,7 @@ enum consumer {
     BR_IF_,
     BR_UNLESS,
     SELECTED,
-    BR_TABLE,
+    BR_TABLE_,
     CONSUMERS
 };
 
@@ -272,7 +272,7 @@ static void put_consumer(struct bytes *f, const struct context *c, enum consumer
 
 /* Blocks that are open around the instruction. */
 static void put_opening(struct bytes *f, enum consumer consumer) {
-    for (int i = consumer == BR_TABLE ? 3 : consumer == BR_IF_ || consumer == BR_UNLESS; i > 0; i--)
+    for (int i = consumer == BR_TABLE_ ? 3 : consumer == BR_IF_ || consumer == BR_UNLESS; i > 0; i--)
         PUT(f, BLOCK, EMPTY);
     if (consumer == SELECTED)
         PUT(f, 0x41, 1, 0x41, 0);
@@ -424,7 +424,7 @@ static bool same(uint8_t type, enum consumer consumer, const struct outcome *a,
     if (a->trap != CATNAP_TRAP_HOST || !type)
         return true;
     uint32_t number = (uint32_t)plain->result.of.i32;
-    if (consumer == BR_TABLE)
+    if (consumer == BR_TABLE_)
         return (uint32_t)a->result.of.i32 == (number < 2 ? number : 2);
     if (consumer >= IF_)
         return a->result.of.i32 == (number != 0);
