@@ -272,7 +272,8 @@ static void put_consumer(struct bytes *f, const struct context *c, enum consumer
 
 /* Blocks that are open around the instruction. */
 static void put_opening(struct bytes *f, enum consumer consumer) {
-    for (int i = consumer == BR_TABLE_ ? 3 : consumer == BR_IF_ || consumer == BR_UNLESS; i > 0; i--)
+    for (int i = consumer == BR_TABLE_ ? 3 : consumer == BR_IF_ || consumer == BR_UNLESS; i > 0;
+         i--)
         PUT(f, BLOCK, EMPTY);
     if (consumer == SELECTED)
         PUT(f, 0x41, 1, 0x41, 0);
