@@ -150,10 +150,12 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_WIDE_ARITHMETIC (UINT64_C(1) << 16) /* 128-bit sums and products */
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
+/* Exceptions with references to them: tags, throw, throw_ref, try_table. */
+#define CATNAP_FEATURE_EXCEPTIONS (UINT64_C(1) << 9)
 /* All that this version has. */
 #define CATNAP_FEATURES_DEFAULT                                                                    \
-    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_RELAXED_SIMD |         \
-     CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
+    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
+     CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
 
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,
@@ -231,7 +233,7 @@ WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 
 /* ---- Fuel ------------------------------------------------------------------------------------ */
 
-/* One unit is one WebAssembly instruction (`block`, `loop`, `end`, `else`, `nop` are free; bulk
+/* One unit is one WebAssembly instruction (`block`, `loop`, `try_table`, `end`, `else`, `nop` are free; bulk
  * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page; entering a
  * function costs one for each 8 locals that it declares, where a v128 counts twice). N units execute the
  * instructions that N pay for, and stop before the next. The same run always costs the same, whole or in
@@ -348,6 +350,54 @@ WASM_API_EXTERN bool catnap_caller_interrupted(const catnap_caller_t *);
  * descriptor again clears it. */
 WASM_API_EXTERN int catnap_caller_interrupt_fd(catnap_caller_t *);
 
+/* ---- Exceptions (of WebAssembly 3.0) ----------------------------------------------------------- */
+
+/* The kind of references to exceptions: for wasm_valtype_new(), and of values. Such a value is a
+ * catnap_exception_t as wasm_ref_t, or NULL. */
+#define CATNAP_EXNREF ((wasm_valkind_t)130)
+
+/* A tag, which tells kinds of exceptions apart: it is the same as no other one of the same type. Can be
+ * imported and exported: WASM_EXTERN_TAG. */
+typedef struct catnap_tag_t catnap_tag_t;
+/* A new tag of that type, which has no results. NULL on failure, with *error set. */
+WASM_API_EXTERN own catnap_tag_t *catnap_tag_new(wasm_store_t *, const wasm_tagtype_t *,
+                                                 catnap_error_t **error);
+/* Drops a handle; NULL is allowed. */
+WASM_API_EXTERN void catnap_tag_delete(own catnap_tag_t *);
+/* Another handle on the same tag. */
+WASM_API_EXTERN own catnap_tag_t *catnap_tag_copy(const catnap_tag_t *);
+/* Its type. NULL when memory is exhausted. */
+WASM_API_EXTERN own wasm_tagtype_t *catnap_tag_type(const catnap_tag_t *);
+/* The same object, borrowed: as an extern, and back; NULL when the extern is no tag. */
+WASM_API_EXTERN wasm_extern_t *catnap_tag_as_extern(catnap_tag_t *);
+WASM_API_EXTERN catnap_tag_t *catnap_extern_as_tag(wasm_extern_t *);
+
+/* An exception: a tag and the values that it carries. */
+typedef struct catnap_exception_t catnap_exception_t;
+/* An exception of that tag; values are borrowed and of its type's lengths. It counts against the store's
+ * limit of memory_bytes. NULL on failure, with *error set. */
+WASM_API_EXTERN own catnap_exception_t *catnap_exception_new(const catnap_tag_t *,
+                                                             const catnap_val_t *values,
+                                                             size_t count, catnap_error_t **error);
+/* Drops a handle; NULL is allowed. */
+WASM_API_EXTERN void catnap_exception_delete(own catnap_exception_t *);
+/* Its tag. */
+WASM_API_EXTERN own catnap_tag_t *catnap_exception_tag(const catnap_exception_t *);
+/* Fills in up to `capacity` values, references own, and returns how many there are. */
+WASM_API_EXTERN size_t catnap_exception_values(const catnap_exception_t *, own catnap_val_t *out,
+                                               size_t capacity);
+/* The same object, borrowed: as a reference, and back; NULL when the reference is to none. */
+WASM_API_EXTERN wasm_ref_t *catnap_exception_as_ref(catnap_exception_t *);
+WASM_API_EXTERN catnap_exception_t *catnap_ref_as_exception(wasm_ref_t *);
+
+/* Throws: a trap that carries the exception, for a host function to return. WebAssembly that called the
+ * function may catch the exception; other traps are never caught. Never NULL. */
+WASM_API_EXTERN own wasm_trap_t *catnap_trap_new_exception(const catnap_exception_t *);
+/* The exception of a trap of code CATNAP_TRAP_EXCEPTION, which a call gives when nothing in it has caught one; else
+ * NULL. A host function that returns such a trap lets the exception pass; one that deletes it has
+ * caught it. */
+WASM_API_EXTERN own catnap_exception_t *catnap_trap_exception(const wasm_trap_t *);
+
 /* ---- Traps and backtraces -------------------------------------------------------------------- */
 
 typedef enum catnap_trap_code {
@@ -371,7 +421,8 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_NULL_REFERENCE = 17,
     CATNAP_TRAP_INVALID = 18,          /* a body that was validated at its call, and is invalid */
     CATNAP_TRAP_UNALIGNED_ATOMIC = 19, /* an address that is no multiple of the access */
-    CATNAP_TRAP_EXPECTED_SHARED_MEMORY = 20 /* memory.atomic.wait on a memory that is not shared */
+    CATNAP_TRAP_EXPECTED_SHARED_MEMORY = 20, /* memory.atomic.wait on a memory that is not shared */
+    CATNAP_TRAP_EXCEPTION = 21 /* nothing caught an exception: catnap_trap_exception() */
 } catnap_trap_code_t;
 
 /* Why it trapped. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wasm.h"
+#include "catnap.h"
 
 /* Everything that a script consists of is allocated in blocks that are freed together. */
 struct spec_block {
@@ -89,18 +89,12 @@ static const struct ref_type {
     uint8_t kind;
     spec_ref_rule_t bare; /* what the type stands for when no value is given */
 } ref_types[] = {
-    {"externref", WASM_EXTERNREF, SPEC_REF_SOME},
-    {"funcref", WASM_FUNCREF, SPEC_REF_SOME},
-    {"anyref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"eqref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"i31ref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"structref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"arrayref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"exnref", SPEC_KIND_OTHER, SPEC_REF_SOME},
-    {"nullexternref", WASM_EXTERNREF, SPEC_REF_NULL},
-    {"nullfuncref", WASM_FUNCREF, SPEC_REF_NULL},
-    {"nullref", SPEC_KIND_OTHER, SPEC_REF_NULL},
-    {"nullexnref", SPEC_KIND_OTHER, SPEC_REF_NULL},
+    {"externref", WASM_EXTERNREF, SPEC_REF_SOME},     {"funcref", WASM_FUNCREF, SPEC_REF_SOME},
+    {"anyref", SPEC_KIND_OTHER, SPEC_REF_SOME},       {"eqref", SPEC_KIND_OTHER, SPEC_REF_SOME},
+    {"i31ref", SPEC_KIND_OTHER, SPEC_REF_SOME},       {"structref", SPEC_KIND_OTHER, SPEC_REF_SOME},
+    {"arrayref", SPEC_KIND_OTHER, SPEC_REF_SOME},     {"exnref", CATNAP_EXNREF, SPEC_REF_SOME},
+    {"nullexternref", WASM_EXTERNREF, SPEC_REF_NULL}, {"nullfuncref", WASM_FUNCREF, SPEC_REF_NULL},
+    {"nullref", SPEC_KIND_OTHER, SPEC_REF_NULL},      {"nullexnref", CATNAP_EXNREF, SPEC_REF_NULL},
     {"refnull", SPEC_KIND_OTHER, SPEC_REF_NULL},
 };
 

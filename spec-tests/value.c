@@ -203,7 +203,10 @@ static void add_result(spec_message_t *message, const catnap_val_t *value) {
         break;
     default:
         foreign = foreign_of(value);
-        spec_message_add(message, "%s", value->kind == WASM_FUNCREF ? "funcref" : "externref");
+        spec_message_add(message, "%s",
+                         value->kind == WASM_FUNCREF    ? "funcref"
+                         : value->kind == CATNAP_EXNREF ? "exnref"
+                                                        : "externref");
         if (foreign) {
             spec_message_add(message, " %" PRIuPTR, host_number(foreign));
         } else if (!value->of.ref) {

@@ -45,6 +45,7 @@ wasm_functype_t *cn_functype_describe(const struct functype *);
 wasm_globaltype_t *cn_globaltype_describe(const struct globaltype *);
 wasm_tabletype_t *cn_tabletype_describe(const struct tabletype *);
 wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *);
+wasm_tagtype_t *cn_tagtype_describe(const struct functype *);
 /* Of something in a module's index spaces. */
 wasm_externtype_t *cn_externtype_describe(const struct module *, enum extern_kind, uint32_t index);
 /* The type of an object now. */
@@ -121,6 +122,10 @@ wasm_module_t *cn_give_module(wasm_store_t *, struct shared_module *, const stru
 struct wasm_ref_t *cn_linker_function(catnap_linker_t *, const char *module, size_t module_length,
                                       const char *name, size_t name_length, const struct functype *,
                                       struct error *);
+
+/* The object that a tag import would be given, without a handle; NULL when there is nothing. */
+struct wasm_ref_t *cn_linker_tag(const catnap_linker_t *, const char *module, size_t module_length,
+                                 const char *name, size_t name_length);
 
 /* ---- catnap_trap.c ---- */
 void cn_frame_resolve(const struct trap_frame *, catnap_frame_t *out);

@@ -283,6 +283,13 @@ struct wasm_ref_t *cn_linker_function(catnap_linker_t *linker, const char *modul
     return ref;
 }
 
+struct wasm_ref_t *cn_linker_tag(const catnap_linker_t *linker, const char *module,
+                                 size_t module_length, const char *name, size_t name_length) {
+    struct names names = make_names(module, module_length, name, name_length);
+    const struct definition *definition = find(linker, &names);
+    return definition ? definition->ref : NULL;
+}
+
 /* ---- Instantiation ---- */
 
 /* Fills the array with handles; what is not defined stays NULL and is told by the link check. */

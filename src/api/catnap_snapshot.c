@@ -204,6 +204,11 @@ static wasm_func_t *find_import(void *env, struct snap_text module, struct snap_
     return ref && ref->kind == OBJECT_FUNC ? (wasm_func_t *)ref : NULL;
 }
 
+static struct wasm_ref_t *find_tag(void *env, struct snap_text module, struct snap_text name) {
+    const struct resolving *r = env;
+    return cn_linker_tag(r->linker, module.bytes, module.length, name.bytes, name.length);
+}
+
 static struct wasm_ref_t *find_host(void *env, struct snap_text name) {
     const struct resolving *r = env;
     if (!r->options || !r->options->resolve)
@@ -287,7 +292,7 @@ catnap_error_t *catnap_snapshot_restore(const catnap_snapshot_t *s, catnap_linke
     wasm_instance_t **made = cn_calloc(store->alloc, count, sizeof *made);
     struct resolving resolving = {linker, options,
                                   cn_calloc(store->alloc, modules, sizeof(XXH128_hash_t))};
-    struct snap_resolver resolver = {find_import, find_host, find_module, &resolving};
+    struct snap_resolver resolver = {find_import, find_tag, find_host, find_module, &resolving};
     catnap_run_t *made_run = NULL;
     uint64_t id = cn_begin_work(&store->machine);
     bool ok = made && resolving.hashes ? restore((catnap_snapshot_t *)(uintptr_t)s, store,

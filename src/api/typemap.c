@@ -11,7 +11,8 @@
     X(WASM_F64, VT_F64)                                                                            \
     X(WASM_V128, VT_V128)                                                                          \
     X(WASM_FUNCREF, VT_FUNCREF)                                                                    \
-    X(WASM_EXTERNREF, VT_EXTERNREF)
+    X(WASM_EXTERNREF, VT_EXTERNREF)                                                                \
+    X(CATNAP_EXNREF, VT_EXNREF)
 
 valtype cn_valtype_of_kind(wasm_valkind_t kind) {
     switch (kind) {
@@ -33,6 +34,8 @@ wasm_valkind_t cn_kind_of_valtype(valtype type) {
         return kind;
         VALUE_KINDS(CASE)
 #undef CASE
+    case VT_NOEXNREF:
+        return CATNAP_EXNREF;
     default:
         return WASM_I32;
     }
@@ -154,6 +157,10 @@ wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *type) {
     return described;
 }
 
+wasm_tagtype_t *cn_tagtype_describe(const struct functype *type) {
+    return wasm_tagtype_new(cn_functype_describe(type));
+}
+
 wasm_externtype_t *cn_externtype_describe(const struct module *module, enum extern_kind kind,
                                           uint32_t index) {
     switch (kind) {
@@ -165,6 +172,8 @@ wasm_externtype_t *cn_externtype_describe(const struct module *module, enum exte
         return wasm_memorytype_as_externtype(cn_memorytype_describe(&module->memories[index]));
     case EXTERN_GLOBAL:
         return wasm_globaltype_as_externtype(cn_globaltype_describe(&module->globals[index].type));
+    case EXTERN_TAG:
+        return wasm_tagtype_as_externtype(cn_tagtype_describe(module_tag_type(module, index)));
     }
     return NULL;
 }
@@ -186,6 +195,9 @@ wasm_externtype_t *cn_object_type(const struct wasm_ref_t *ref) {
         type.limits.min = cn_memory_size((wasm_memory_t *)(uintptr_t)ref) / WASM_PAGE_BYTES;
         return wasm_memorytype_as_externtype(cn_memorytype_describe(&type));
     }
+    case OBJECT_TAG:
+        return wasm_tagtype_as_externtype(
+            cn_tagtype_describe(((const struct catnap_tag_t *)ref)->type));
     default:
         return NULL;
     }

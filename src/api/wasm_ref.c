@@ -31,7 +31,8 @@
 /* The kinds that a cast accepts, as bits. */
 #define KIND(kind) (1u << (kind))
 #define EXTERN_KINDS                                                                               \
-    (KIND(OBJECT_FUNC) | KIND(OBJECT_TABLE) | KIND(OBJECT_MEMORY) | KIND(OBJECT_GLOBAL))
+    (KIND(OBJECT_FUNC) | KIND(OBJECT_TABLE) | KIND(OBJECT_MEMORY) | KIND(OBJECT_GLOBAL) |          \
+     KIND(OBJECT_TAG))
 
 static void *cast(const void *object, unsigned kinds) {
     struct wasm_ref_t *ref = REF(object);
@@ -85,10 +86,9 @@ DEFINE_EXTERN(memory, OBJECT_MEMORY)
 
 wasm_externkind_t wasm_extern_kind(const wasm_extern_t *object) {
     static const wasm_externkind_t kinds[] = {
-        [OBJECT_FUNC] = WASM_EXTERN_FUNC,
-        [OBJECT_TABLE] = WASM_EXTERN_TABLE,
-        [OBJECT_MEMORY] = WASM_EXTERN_MEMORY,
-        [OBJECT_GLOBAL] = WASM_EXTERN_GLOBAL,
+        [OBJECT_FUNC] = WASM_EXTERN_FUNC,     [OBJECT_TABLE] = WASM_EXTERN_TABLE,
+        [OBJECT_MEMORY] = WASM_EXTERN_MEMORY, [OBJECT_GLOBAL] = WASM_EXTERN_GLOBAL,
+        [OBJECT_TAG] = WASM_EXTERN_TAG,
     };
     const struct wasm_ref_t *ref = cast(object, EXTERN_KINDS);
     return ref ? kinds[ref->kind] : (wasm_externkind_t)WASM_EXTERN_FUNC;

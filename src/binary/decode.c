@@ -18,13 +18,14 @@ static const struct section_kind {
     [SECTION_FUNCTION] = {3, "function section", cn_decode_function_section},
     [SECTION_TABLE] = {4, "table section", cn_decode_table_section},
     [SECTION_MEMORY] = {5, "memory section", cn_decode_memory_section},
-    [SECTION_GLOBAL] = {6, "global section", cn_decode_global_section},
-    [SECTION_EXPORT] = {7, "export section", cn_decode_export_section},
-    [SECTION_START] = {8, "start section", cn_decode_start_section},
-    [SECTION_ELEMENT] = {9, "element section", cn_decode_element_section},
-    [SECTION_DATA_COUNT] = {10, "data count section", cn_decode_data_count_section},
-    [SECTION_CODE] = {11, "code section", cn_decode_code_section},
-    [SECTION_DATA] = {12, "data section", cn_decode_data_section},
+    [SECTION_TAG] = {6, "tag section", cn_decode_tag_section},
+    [SECTION_GLOBAL] = {7, "global section", cn_decode_global_section},
+    [SECTION_EXPORT] = {8, "export section", cn_decode_export_section},
+    [SECTION_START] = {9, "start section", cn_decode_start_section},
+    [SECTION_ELEMENT] = {10, "element section", cn_decode_element_section},
+    [SECTION_DATA_COUNT] = {11, "data count section", cn_decode_data_count_section},
+    [SECTION_CODE] = {12, "code section", cn_decode_code_section},
+    [SECTION_DATA] = {13, "data section", cn_decode_data_section},
 };
 
 bool cn_decode_preamble(struct decoder *d) {
@@ -128,6 +129,7 @@ bool cn_decode_agreement(struct sections *s) {
     CN_ASSERT(m->table_count >= m->imported_table_count);
     CN_ASSERT(m->memory_count >= m->imported_memory_count);
     CN_ASSERT(m->global_count >= m->imported_global_count);
+    CN_ASSERT(m->tag_count >= m->imported_tag_count);
     uint32_t defined = m->func_count - m->imported_func_count;
     if (!s->has_code && defined > 0)
         return cn_decode_fail(

@@ -107,6 +107,9 @@ static catnap_features_t feature_of_heaptype(uint8_t code) {
     case VT_NOFUNCREF:
     case VT_NOEXTERNREF:
         return CATNAP_FEATURE_FUNCTION_REFERENCES;
+    case VT_EXNREF:
+    case VT_NOEXNREF:
+        return CATNAP_FEATURE_EXCEPTIONS;
     default:
         return 0;
     }
@@ -253,9 +256,10 @@ bool cn_decode_expr(struct decoder *d, struct const_expr *expr) {
     while (depth > 0) {
         if (!cn_decode_instruction(d, &in))
             return false;
-        if (in.opcode == OP_end)
+        unsigned flags = cn_op_info[in.opcode].flags;
+        if (flags & OPF_CLOSES)
             depth--;
-        else if (cn_op_info[in.opcode].immediate == IMM_BLOCK)
+        if (flags & OPF_OPENS)
             depth++;
     }
     expr->span = (struct span){start, cn_decode_offset(d) - start};

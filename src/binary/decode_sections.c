@@ -284,6 +284,27 @@ static bool add_globals(struct sections *s, uint32_t count, bool imported) {
     return true;
 }
 
+static bool add_tags(struct sections *s, uint32_t count) {
+    struct module *m = s->m;
+    if (!check_total(s, m->tag_count, count, LIMIT_TAGS, "tags") ||
+        !reserve(s, (void **)&m->tag_types, &s->tag_room, m->tag_count, count,
+                 sizeof *m->tag_types))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t offset = cn_decode_offset(&s->d);
+        uint8_t attribute;
+        if (!cn_decode_byte(&s->d, &attribute, "tag attribute"))
+            return false;
+        if (attribute != 0)
+            return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset,
+                              "malformed tag attribute 0x%02x", attribute);
+        if (!cn_decode_u32(&s->d, &m->tag_types[m->tag_count], "type index"))
+            return false;
+        m->tag_count++;
+    }
+    return true;
+}
+
 static bool decode_import(struct sections *s, struct import *import) {
     struct module *m = s->m;
     uint8_t kind;
@@ -307,6 +328,9 @@ static bool decode_import(struct sections *s, struct import *import) {
     case EXTERN_GLOBAL:
         import->index = m->imported_global_count++;
         return add_globals(s, 1, true);
+    case EXTERN_TAG:
+        import->index = m->imported_tag_count++;
+        return cn_decode_need(&s->d, CATNAP_FEATURE_EXCEPTIONS, offset, "a tag") && add_tags(s, 1);
     default:
         return cn_decode_unknown(&s->d, offset, PLACE_IMPORT_KIND, kind, "malformed",
                                  "import kind 0x%02x", kind);
@@ -343,6 +367,12 @@ bool cn_decode_memory_section(struct sections *s) {
     return cn_decode_count(&s->d, &count, 2, LIMIT_MEMORIES, "memories") && add_memories(s, count);
 }
 
+bool cn_decode_tag_section(struct sections *s) {
+    uint32_t count, offset = cn_decode_offset(&s->d);
+    return cn_decode_need(&s->d, CATNAP_FEATURE_EXCEPTIONS, offset, "a tag section") &&
+           cn_decode_count(&s->d, &count, 2, LIMIT_TAGS, "tags") && add_tags(s, count);
+}
+
 bool cn_decode_global_section(struct sections *s) {
     uint32_t count;
     return cn_decode_count(&s->d, &count, 3, LIMIT_GLOBALS, "globals") &&
@@ -358,7 +388,7 @@ static bool decode_export(struct sections *s, struct export_ *export_) {
     uint32_t offset = cn_decode_offset(&s->d);
     if (!cn_decode_byte(&s->d, &kind, "export kind"))
         return false;
-    if (kind > EXTERN_GLOBAL)
+    if (kind > EXTERN_TAG)
         return cn_decode_unknown(&s->d, offset, PLACE_EXPORT_KIND, kind, "malformed",
                                  "export kind 0x%02x", kind);
     export_->kind = (enum extern_kind)kind;

@@ -95,6 +95,28 @@ static bool decode_br_table(struct decoder *d, struct instruction *in) {
     return true;
 }
 
+static bool decode_catch(struct decoder *d) {
+    uint32_t offset = cn_decode_offset(d), index;
+    uint8_t kind;
+    if (!cn_decode_byte(d, &kind, "catch clause"))
+        return false;
+    if (kind >= CATCH_KINDS)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed catch clause 0x%02x",
+                          kind);
+    return ((kind & CATCH_ALL) || cn_decode_u32(d, &index, "tag index")) &&
+           cn_decode_u32(d, &index, "label");
+}
+
+static bool decode_try_table(struct decoder *d, struct instruction *in) {
+    if (!decode_block_type(d, in) || !cn_decode_count(d, &in->a, 2, UINT32_MAX, "catch clauses"))
+        return false;
+    in->bytes = d->r.at;
+    for (uint32_t i = 0; i < in->a; i++)
+        if (!decode_catch(d))
+            return false;
+    return true;
+}
+
 static bool decode_select(struct decoder *d, struct instruction *in) {
     if (!cn_decode_count(d, &in->a, 1, UINT32_MAX, "select"))
         return false;
@@ -158,6 +180,10 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
         return decode_block_type(d, in);
     case IMM_BR_TABLE:
         return decode_br_table(d, in);
+    case IMM_TRY_TABLE:
+        return decode_try_table(d, in);
+    case IMM_TAG:
+        return cn_decode_u32(d, &in->a, "tag index");
     case IMM_LABEL:
         return cn_decode_u32(d, &in->a, "label");
     case IMM_FUNC:

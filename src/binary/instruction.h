@@ -14,7 +14,8 @@ struct instruction {
                      * the lane after it in b; the type of ref.null in a; of select the
                      * number of types in a, the last one in b */
     uint64_t value; /* constants (their bits); memory offset; block type (binary/walk.h) */
-    const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels */
+    const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels;
+                           * try_table: a catch clauses */
 };
 
 bool cn_decode_instruction(struct decoder *, struct instruction *);

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define EXCEPTIONS "exception handling"
+#define EXCEPTIONS "the older form of exceptions"
 #define FUNCTIONS "typed function references"
 #define GC "garbage collection"
 #define MEMORY64 "64-bit memories and tables"
@@ -17,30 +17,25 @@ static const struct later {
     uint16_t first, last;
     const char *feature;
 } table[] = {
-    {PLACE_SECTION, 13, 13, EXCEPTIONS}, /* tags */
     {PLACE_TYPE_FORM, 0x5D, 0x5D, SWITCHING},
     {PLACE_TYPE_FORM, 0x5E, 0x5F, GC}, /* array, struct */
     {PLACE_TYPE_FORM, 0x65, 0x65, SHARED_ALL},
     {PLACE_VALUE_TYPE, 0x65, 0x65, SHARED_ALL},
-    {PLACE_VALUE_TYPE, 0x68, 0x68, SWITCHING},  /* cont */
-    {PLACE_VALUE_TYPE, 0x69, 0x69, EXCEPTIONS}, /* exn */
-    {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},         /* array, struct, i31, eq, any */
-    {PLACE_VALUE_TYPE, 0x71, 0x71, GC},         /* none */
-    {PLACE_VALUE_TYPE, 0x74, 0x74, EXCEPTIONS}, /* noexn */
-    {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING},  /* nocont */
-    {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},       /* with an expression for its elements */
+    {PLACE_VALUE_TYPE, 0x68, 0x68, SWITCHING}, /* cont */
+    {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},        /* array, struct, i31, eq, any */
+    {PLACE_VALUE_TYPE, 0x71, 0x71, GC},        /* none */
+    {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING}, /* nocont */
+    {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},      /* with an expression for its elements */
     {PLACE_MEMORY_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
     {PLACE_TABLE_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_FLAGS, 0x40, 0x7F, MEMORIES},
-    {PLACE_IMPORT_KIND, 0x04, 0x04, EXCEPTIONS}, /* tag */
-    {PLACE_EXPORT_KIND, 0x04, 0x04, EXCEPTIONS},
-    {PLACE_OPCODE, 0x06, 0x0A, EXCEPTIONS}, /* try, catch, throw, rethrow, throw_ref */
+    {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS}, /* try, catch */
+    {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS}, /* rethrow */
     {PLACE_OPCODE, 0x12, 0x13, TAIL_CALLS},
     {PLACE_OPCODE, 0x14, 0x15, FUNCTIONS},  /* call_ref, return_call_ref */
     {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS}, /* delegate, catch_all */
-    {PLACE_OPCODE, 0x1F, 0x1F, EXCEPTIONS}, /* try_table */
     {PLACE_OPCODE, 0xD3, 0xD3, GC},         /* ref.eq */
     {PLACE_OPCODE, 0xD4, 0xD6, FUNCTIONS},  /* ref.as_non_null, br_on_null, br_on_non_null */
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},

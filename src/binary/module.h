@@ -23,6 +23,7 @@
 #define LIMIT_IMPORTS 1000000u
 #define LIMIT_EXPORTS 1000000u
 #define LIMIT_GLOBALS 1000000u
+#define LIMIT_TAGS 1000000u
 #define LIMIT_DATA_SEGMENTS 100000u
 #define LIMIT_ELEM_SEGMENTS 10000000u
 #define LIMIT_TABLES 100000u
@@ -45,7 +46,13 @@ struct span { /* of the binary */
     uint32_t offset, length;
 };
 
-enum extern_kind { EXTERN_FUNC = 0, EXTERN_TABLE = 1, EXTERN_MEMORY = 2, EXTERN_GLOBAL = 3 };
+enum extern_kind {
+    EXTERN_FUNC = 0,
+    EXTERN_TABLE = 1,
+    EXTERN_MEMORY = 2,
+    EXTERN_GLOBAL = 3,
+    EXTERN_TAG = 4
+};
 
 struct limits {
     uint64_t min, max; /* pages or elements; max is meaningful when has_max */
@@ -117,6 +124,7 @@ enum section_id {
     SECTION_CODE,
     SECTION_DATA,
     SECTION_DATA_COUNT,
+    SECTION_TAG,
     SECTION_IDS
 };
 
@@ -154,6 +162,8 @@ struct module {
     struct memorytype *memories;
     uint32_t global_count, imported_global_count;
     struct global_def *globals;
+    uint32_t tag_count, imported_tag_count;
+    uint32_t *tag_types; /* type index of each tag */
 
     uint32_t export_count;
     struct export_ *exports;
@@ -188,6 +198,11 @@ static inline const struct functype *module_functype(const struct module *m, uin
 /* The type of a function of the module's index space. */
 static inline const struct functype *module_func_type(const struct module *m, uint32_t func) {
     return module_functype(m, m->func_types[func]);
+}
+
+/* The type of a tag: what an exception of it carries are the parameters. */
+static inline const struct functype *module_tag_type(const struct module *m, uint32_t tag) {
+    return module_functype(m, m->tag_types[tag]);
 }
 
 /* The body of a defined function (index in the whole index space): its locals declaration, code and

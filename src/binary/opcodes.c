@@ -49,6 +49,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "wide-arithmetic";
     case CATNAP_FEATURE_RELAXED_SIMD:
         return "relaxed-simd";
+    case CATNAP_FEATURE_EXCEPTIONS:
+        return "exceptions";
     default:
         return "an unknown feature";
     }

@@ -24,6 +24,9 @@ enum immediate {
     IMM_NONE,
     IMM_BLOCK,         /* block type: s33 */
     IMM_LABEL,         /* u32 */
+    IMM_TAG,           /* u32 */
+    IMM_TRY_TABLE,     /* block type s33, vector of catch clauses: a byte, tag u32 but for
+                        * catch_all, label u32 */
     IMM_BR_TABLE,      /* vector of u32, u32 */
     IMM_FUNC,          /* u32 */
     IMM_CALL_INDIRECT, /* type u32, table u32 */

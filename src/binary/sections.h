@@ -9,7 +9,7 @@ struct sections {
     struct decoder d;
     struct module *m;
     /* Room in the module's arrays of types and of what can be both imported and defined. */
-    size_t type_room, func_room, table_room, memory_room, global_room;
+    size_t type_room, func_room, table_room, memory_room, global_room, tag_room;
     const struct body_watcher *watcher; /* or NULL */
     uint32_t next_body;                 /* the first function whose body was not found yet */
     bool has_code;
@@ -21,6 +21,7 @@ bool cn_decode_import_section(struct sections *);
 bool cn_decode_function_section(struct sections *);
 bool cn_decode_table_section(struct sections *);
 bool cn_decode_memory_section(struct sections *);
+bool cn_decode_tag_section(struct sections *);
 bool cn_decode_global_section(struct sections *);
 bool cn_decode_export_section(struct sections *);
 bool cn_decode_start_section(struct sections *);

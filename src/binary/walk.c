@@ -12,6 +12,8 @@ const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_NONE] = {0},
     [IMM_BLOCK] = TYPE,
     [IMM_LABEL] = NUMBERS(1),
+    [IMM_TAG] = NUMBERS(1),
+    [IMM_TRY_TABLE] = {.types = 1, .catches = true},
     [IMM_BR_TABLE] = {.numbers = 1, .counted = true}, /* behind the others: the default label */
     [IMM_FUNC] = NUMBERS(1),
     [IMM_CALL_INDIRECT] = NUMBERS(2),

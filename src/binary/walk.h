@@ -5,6 +5,7 @@
 #ifndef CN_BINARY_WALK_H
 #define CN_BINARY_WALK_H
 
+#include "base/likely.h"
 #include "binary/opcodes.h"
 #include "binary/reader.h"
 #include "types/deftype.h"
@@ -110,9 +111,9 @@ static inline int64_t cn_block_type_valid(const struct module *m, const uint8_t 
 }
 
 /* The immediates of an instruction: a counted vector of value types or of LEB128 numbers, block types, numbers,
- * bytes. */
+ * bytes, a counted vector of catch clauses. */
 struct immediate_shape {
-    bool counted_types, counted;
+    bool counted_types, counted, catches;
     uint8_t types, numbers, bytes;
 };
 extern const struct immediate_shape cn_immediate_shapes[]; /* by enum immediate */
@@ -126,6 +127,22 @@ static inline void cn_skip_number(const uint8_t **at) {
 static inline void cn_skip_type(const uint8_t **at) {
     *at += is_long_reftype(**at);
     cn_skip_number(at);
+}
+
+/* A catch clause of try_table. */
+enum catch_flags { CATCH_REF = 1, CATCH_ALL = 2, CATCH_KINDS = 4 };
+struct catch_clause {
+    uint8_t kind; /* enum catch_flags: with the exception's reference, of any tag */
+    uint32_t tag, label;
+};
+
+static inline struct catch_clause cn_catch_valid(const uint8_t **at) {
+    struct catch_clause clause = {.kind = *(*at)++};
+    CN_ASSERT(clause.kind < CATCH_KINDS);
+    if (!(clause.kind & CATCH_ALL))
+        clause.tag = cn_u32_valid(at);
+    clause.label = cn_u32_valid(at);
+    return clause;
 }
 
 /* Moves past what follows an opcode. */
@@ -142,6 +159,9 @@ static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
     for (unsigned n = shape.numbers; n > 0; n--)
         cn_skip_number(at);
     *at += shape.bytes;
+    if (unlikely(shape.catches))
+        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
+            cn_catch_valid(at);
 }
 
 /* Moves from the start of a body past the declarations of its locals. */

@@ -9,6 +9,38 @@
 
 #include "binary/module.h"
 
+/*
+ * Where exceptions are caught, searched when one is thrown: nothing is executed on entry to a try block. The scope of
+ * an instruction is that of the last mark at or before its cell. A scope has catch clauses, tried in order, and
+ * is within another one. Cells are counted from code->cells.
+ *
+ *     marks     [cell, scope] ...                     ascending
+ *     scopes    [parent, clauses from, to] ...
+ *     clauses   [tag, kind, target cell, slot] ...
+ */
+struct unwind_mark {
+    uint32_t cell;
+    uint32_t scope; /* number + 1; 0: in none */
+};
+struct unwind_scope {
+    uint32_t parent; /* number + 1, or 0 */
+    uint32_t first, end;
+};
+enum unwind_flags { UNWIND_REF = 1, UNWIND_ALL = 2 }; /* with the reference, of any tag */
+struct unwind_clause {
+    uint32_t kind; /* enum unwind_flags */
+    uint32_t tag;  /* index in the module */
+    uint32_t target;
+    int32_t
+        slot; /* where the values of the exception go, upwards; then, with UNWIND_REF, the reference */
+};
+struct unwind {
+    uint32_t mark_count, scope_count, clause_count;
+    const struct unwind_mark *marks;
+    const struct unwind_scope *scopes;
+    const struct unwind_clause *clauses;
+};
+
 struct code_map;
 struct code {
     struct code *next;            /* in the list of its module: struct module_code */
@@ -34,7 +66,8 @@ struct code {
     bool explicit_checks; /* translated for memories without guard pages */
     /* Bytecode by cell when operations are profiled: behind the cells. */
     const uint16_t *profile_ids;
-    uint64_t cells[]; /* a call goes to the first */
+    struct unwind unwind; /* behind these */
+    uint64_t cells[];     /* a call goes to the first */
 };
 
 static inline uint32_t cn_cell_of(const struct code *code, const uint64_t *pc) {
@@ -42,6 +75,19 @@ static inline uint32_t cn_cell_of(const struct code *code, const uint64_t *pc) {
 }
 static inline const uint64_t *cn_cell_at(const struct code *code, uint32_t cell) {
     return code->cells + cell - code->first_cell;
+}
+
+/* The scope, a number + 1, of the instruction that has this cell. */
+static inline uint32_t cn_unwind_scope(const struct unwind *unwind, uint32_t cell) {
+    uint32_t low = 0, high = unwind->mark_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (unwind->marks[middle].cell <= cell)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 ? unwind->marks[low - 1].scope : 0;
 }
 
 /* Cell 2 of a call holds twice the function's number, counted without the imported ones, and this bit;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bytecode/fields.h"
+#include "binary/walk.h"
 #include "bytecode/form.h"
 #include "bytecode/lookup.h"
 
@@ -85,6 +86,7 @@ struct verifier {
         *states;   /* of each label: `words` words, all bits set until control was seen to come */
     bool *reached; /* of each label */
     uint64_t *now; /* what holds at the instruction under way */
+    uint64_t *before; /* the same, while its catch clauses are looked at */
     size_t words;
     bool live;          /* control comes to it */
     bool acc, facc;     /* these hold a value that was not read yet */
@@ -104,6 +106,10 @@ static const struct bytecode_field *find_field(const struct instruction *i, enum
     while (field->kind != FIELD_END && field->kind != kind)
         field++;
     return field->kind == kind ? field : NULL;
+}
+
+static bool is_throw(enum bytecode bytecode) {
+    return bytecode == BC_throw || bytecode == BC_throw_ref;
 }
 
 static enum flow flow_of(const struct instruction *i) {
@@ -248,6 +254,8 @@ static bool has_indices(const struct verifier *v, const struct instruction *i) {
     case BC_global_set_add64:
 #endif
         return w < m->global_count;
+    case BC_throw:
+        return y < m->tag_count && module_tag_type(m, (uint32_t)y)->param_slots == w;
     case BC_ref_func:
         return w < m->func_count;
     case BC_memory_size:
@@ -513,6 +521,45 @@ static bool leave_for_targets(struct verifier *v, const struct instruction *i) {
     return true;
 }
 
+/* ---- exceptions ---- */
+
+/* Slots that an exception's values take, and its reference. */
+static uint32_t caught_slots(const struct verifier *v, const struct unwind_clause *clause) {
+    uint32_t values =
+        clause->kind & UNWIND_ALL ? 0 : module_tag_type(v->module, clause->tag)->param_slots;
+    return values + (clause->kind & UNWIND_REF ? 1 : 0);
+}
+
+static bool wrong_table(const struct verifier *v, const char *what) {
+    return cn_fail(v->error, CATNAP_INVALID, "function %" PRIu32 ", its catch clauses: %s",
+                   v->code->func_index, what);
+}
+
+/* The frame that catches has its slots as they are, what is caught, and pins as their slots. */
+static void enter_clause(struct verifier *v, const struct instruction *i,
+                         const struct unwind_clause *clause) {
+    set_slots(v, clause->slot, caught_slots(v, clause), true);
+    if (v->has_pins) {
+        set(v, HAS_P, has(v, bit_of(v, FRAME_PIN_P)));
+        set(v, HAS_Q, has(v, bit_of(v, FRAME_PIN_Q)));
+    }
+    meet(v, clause->target, clause->target <= i->cell);
+}
+
+/* Before an instruction that throws, or calls what may throw: all clauses around it. */
+static void leave_for_clauses(struct verifier *v, const struct instruction *i) {
+    const struct unwind *unwind = &v->code->unwind;
+    uint32_t scope = cn_unwind_scope(unwind, i->cell);
+    if (!scope || !v->before || !(is_call(i) || is_throw(i->bytecode)))
+        return;
+    memcpy(v->before, v->now, v->words * sizeof *v->now);
+    for (; scope; scope = unwind->scopes[scope - 1].parent)
+        for (uint32_t c = unwind->scopes[scope - 1].first; c < unwind->scopes[scope - 1].end; c++) {
+            enter_clause(v, i, &unwind->clauses[c]);
+            memcpy(v->now, v->before, v->words * sizeof *v->now);
+        }
+}
+
 static bool walk(struct verifier *v) {
     struct instruction i = {0};
     memset(v->now, 0, v->words * sizeof *v->now);
@@ -525,6 +572,7 @@ static bool walk(struct verifier *v) {
         if (!v->live)
             continue;
         enum flow flow = flow_of(&i);
+        leave_for_clauses(v, &i);
         if (!do_instruction(v, &i) || (targets_of(&i) && !leave_for_targets(v, &i)))
             return false;
         if (v->checks && flow == FLOW_END && (v->acc || v->facc))
@@ -631,6 +679,43 @@ static bool find_labels(struct verifier *v) {
     return true;
 }
 
+/* Whether the tables are in order and clauses go to instructions that pay for their block, or return. */
+static bool check_clause(struct verifier *v, const struct unwind_clause *clause) {
+    struct instruction target = {0};
+    if (clause->kind >= CATCH_KINDS ||
+        (!(clause->kind & UNWIND_ALL) && clause->tag >= v->module->tag_count))
+        return wrong_table(v, "a clause of no kind or tag");
+    if (clause->target >= v->code->cell_count || !(v->marks[clause->target] & IS_START) ||
+        !read_instruction(v, clause->target, &target))
+        return wrong_table(v, "one goes to no instruction");
+    if (!pays(v, behind_check(v, clause->target)) && !(target.flags & INSTRUCTION_RETURNS))
+        return wrong_table(v, "the target of one does not pay for its block");
+    uint32_t slots = caught_slots(v, clause);
+    return slots == 0 || is_in_frame(v, &target, clause->slot, slots) ||
+           wrong_table(v, "a slot is not of this frame");
+}
+
+static bool check_clauses(struct verifier *v) {
+    const struct unwind *unwind = &v->code->unwind;
+    for (uint32_t i = 0; i < unwind->mark_count; i++)
+        if (unwind->marks[i].scope > unwind->scope_count ||
+            (i > 0 && unwind->marks[i].cell < unwind->marks[i - 1].cell))
+            return wrong_table(v, "marks are not in order");
+    for (uint32_t i = 0; i < unwind->scope_count; i++)
+        if (unwind->scopes[i].parent > i || unwind->scopes[i].first > unwind->scopes[i].end ||
+            unwind->scopes[i].end > unwind->clause_count)
+            return wrong_table(v, "a scope is not in order");
+    for (uint32_t i = 0; i < unwind->clause_count; i++) {
+        if (!check_clause(v, &unwind->clauses[i]))
+            return false;
+        uint32_t target = unwind->clauses[i].target;
+        if (!(v->marks[target] & IS_LABEL))
+            v->labels[target] = v->label_count++;
+        v->marks[target] |= IS_LABEL;
+    }
+    return true;
+}
+
 /* Values on every way to an instruction: the code is walked until nothing changes any more. */
 static bool check_values(struct verifier *v) {
     v->words = (SLOT_BITS + (size_t)v->type->param_slots + v->code->frame_slots) / 64 + 1;
@@ -639,6 +724,7 @@ static bool check_values(struct verifier *v) {
         return true;
     v->states = malloc(bytes);
     v->now = malloc(v->words * sizeof *v->now);
+    v->before = malloc(v->words * sizeof *v->now);
     v->reached = calloc((size_t)v->label_count + 1, sizeof *v->reached);
     bool right = true;
     if (v->states && v->now && v->reached) {
@@ -652,6 +738,7 @@ static bool check_values(struct verifier *v) {
     }
     free(v->states);
     free(v->now);
+    free(v->before);
     free(v->reached);
     return right;
 }
@@ -666,7 +753,8 @@ bool cn_verify_code(const struct module *module, const struct code *code,
     sort_handlers(config->handlers);
     v.marks = calloc((size_t)code->cell_count + 1, sizeof *v.marks);
     v.labels = calloc((size_t)code->cell_count + 1, sizeof *v.labels);
-    bool right = !v.marks || !v.labels || (find_starts(&v) && find_labels(&v) && check_values(&v));
+    bool right = !v.marks || !v.labels ||
+                 (find_starts(&v) && find_labels(&v) && check_clauses(&v) && check_values(&v));
     free(v.marks);
     free(v.labels);
     return right;

@@ -46,19 +46,30 @@ static void add_heaptype(struct line *line, valtype type) {
         add(line, " %.*s", (int)strlen(name) - 6, name + 5);
 }
 
+static void add_block_type(struct line *line, const struct module *m, const uint8_t **at) {
+    int64_t type = cn_block_type_valid(m, at);
+    if (type >= 0)
+        add(line, " type %" PRId64, type);
+    else if (type != BLOCK_EMPTY)
+        add(line, " %s", cn_valtype_name(block_valtype(type)));
+}
+
+static void add_catch(struct line *line, struct catch_clause clause) {
+    static const char *const names[] = {"catch", "catch_ref", "catch_all", "catch_all_ref"};
+    add(line, " (%s", names[clause.kind]);
+    if (!(clause.kind & CATCH_ALL))
+        add(line, " %u", clause.tag);
+    add(line, " %u)", clause.label);
+}
+
 static void add_immediates(struct line *line, const struct module *m, const uint8_t **at,
                            enum immediate immediate) {
     switch (immediate) {
     case IMM_NONE:
         break;
-    case IMM_BLOCK: {
-        int64_t type = cn_block_type_valid(m, at);
-        if (type >= 0)
-            add(line, " type %" PRId64, type);
-        else if (type != BLOCK_EMPTY)
-            add(line, " %s", cn_valtype_name(block_valtype(type)));
+    case IMM_BLOCK:
+        add_block_type(line, m, at);
         break;
-    }
     case IMM_BR_TABLE: {
         uint64_t count = (uint64_t)cn_u32_valid(at) + 1;
         for (uint64_t i = 0; i < count; i++) {
@@ -138,7 +149,13 @@ static void add_immediates(struct line *line, const struct module *m, const uint
             add_bytes(line, at, 1);
         break;
     }
+    case IMM_TRY_TABLE:
+        add_block_type(line, m, at);
+        for (uint32_t n = cn_u32_valid(at); n > 0; n--)
+            add_catch(line, cn_catch_valid(at));
+        break;
     case IMM_LABEL:
+    case IMM_TAG:
     case IMM_FUNC:
     case IMM_LOCAL:
     case IMM_GLOBAL:

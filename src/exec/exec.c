@@ -33,6 +33,8 @@ DECLARE_HANDLER(call_outside)
 DECLARE_HANDLER(last_block)
 DECLARE_HANDLER(atomic_fault)
 DECLARE_HANDLER(memory_fault)
+DECLARE_HANDLER(caught)
+DECLARE_HANDLER(host_stopped)
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

@@ -27,6 +27,17 @@ bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct w
 bool cn_call_held_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,
                        uint64_t *slots, uint32_t cells);
 
+/* ---- unwind.c ---- */
+
+/* Throws an exception of a tag of the instance, with the values in these slots; vm->pc and vm->fp say where. The frame
+ * that catches it is then at vm->pc and vm->fp; or the event is set, and false. */
+bool cn_throw(struct machine *, struct wasm_instance_t *, uint32_t tag, const uint64_t *slots);
+/* The same for an exception that is there already; NULL traps. */
+bool cn_throw_again(struct machine *, struct catnap_exception_t *);
+/* When a host function has returned a trap that carries an exception: throws it. False, with the event as it is,
+ * when there is no such trap or nothing catches it here. */
+bool cn_catch_trap(struct machine *);
+
 struct outer_call { /* what a call from the host puts aside */
     const uint64_t *pc;
     uint64_t *fp;

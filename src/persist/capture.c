@@ -166,16 +166,19 @@ static struct wasm_ref_t *imported(const wasm_instance_t *instance, const struct
         return &instance->memories[import->index]->ref;
     case EXTERN_GLOBAL:
         return &instance->global_objects[import->index]->ref;
+    case EXTERN_TAG:
+        return &instance->tags[import->index]->ref;
     }
     return NULL;
 }
 
-/* Names a function of the host by the first import that it fills. */
+/* Names a function or a tag of the host by the first import that it fills. */
 static bool note_import(catnap_snapshot_t *snapshot, const struct module *module,
                         const struct import *import, const struct snap_ref *ref) {
     bool ok = true;
     struct snap_object *object = &snapshot->objects[ref->object];
-    if (ref->tag != SNAP_OBJECT || object->kind != OBJECT_FUNC || object->import_name.bytes)
+    bool is_named = object->kind == OBJECT_FUNC || object->kind == OBJECT_TAG;
+    if (ref->tag != SNAP_OBJECT || !is_named || object->import_name.bytes)
         return true;
     const char *bytes = (const char *)module->bytes;
     object->import_module =
@@ -299,6 +302,8 @@ static bool capture_items(struct capture *c, uint32_t number, const struct state
     case STATE_FLAGS:
         capture_flags(&c->snapshot->objects[number], items);
         return true;
+    case STATE_NOTHING:
+        return true;
     default: /* pages follow when all objects are known */
         c->snapshot->objects[number].size = items->count;
         return true;
@@ -341,6 +346,8 @@ static void capture_type(struct snap_object *object) {
         object->limits = ((const wasm_table_t *)object->source)->type.limits;
         object->type = ((const wasm_table_t *)object->source)->type.element;
         break;
+    case OBJECT_TAG:
+        break;
     default:
         object->type = ((const wasm_global_t *)object->source)->type.type;
         object->is_mutable = ((const wasm_global_t *)object->source)->type.is_mutable;
@@ -365,11 +372,31 @@ static bool capture_host(struct capture *c, struct snap_object *object) {
     return ok ? true : cn_fail_memory(c->error);
 }
 
+/* The tag of an exception is kept as the one that it imports. */
+static bool capture_exception(struct capture *c, uint32_t number) {
+    const struct wasm_ref_t *ref = c->snapshot->objects[number].source;
+    struct wasm_ref_t *tag = &((const struct catnap_exception_t *)ref)->tag->ref;
+    struct snap_ref *imports = cn_arena_calloc(&c->snapshot->arena, 1, sizeof *imports);
+    if (!imports)
+        return cn_fail_memory(c->error);
+    if (!cn_snap_ref_of(c->snapshot, (uint64_t)(uintptr_t)tag, imports, c->error))
+        return false;
+    c->snapshot->objects[number].imports = imports;
+    c->snapshot->objects[number].import_count = 1;
+    return capture_state(c, number);
+}
+
+static bool is_tag_of_host(const struct wasm_ref_t *ref) {
+    return ref->kind == OBJECT_TAG && !((const struct catnap_tag_t *)ref)->defined;
+}
+
 static bool capture_object(struct capture *c, uint32_t number) {
     struct wasm_ref_t *ref = c->snapshot->objects[number].source;
     if (ref->kind == OBJECT_INSTANCE)
         return capture_instance(c, number, (wasm_instance_t *)ref) && capture_state(c, number);
-    if (!cn_state_of(ref->kind))
+    if (ref->kind == OBJECT_EXCEPTION)
+        return capture_exception(c, number);
+    if (!cn_state_of(ref->kind) || is_tag_of_host(ref))
         return capture_host(c, &c->snapshot->objects[number]);
     capture_type(&c->snapshot->objects[number]);
     return capture_state(c, number);
@@ -381,13 +408,13 @@ static void leave_out(wasm_instance_t *instance) {
         walk.ref->number = LEFT_OUT;
 }
 
-/* Whether the object is in each snapshot: an instance, or a memory or table within reach of one. Others
- * are added when an object refers to them. */
+/* Whether the object is in each snapshot: an instance, a memory or table within reach of one, a tag that one
+ * defines. Others are added when an object refers to them. */
 static bool is_listed(const struct wasm_ref_t *ref) {
     if (ref->kind == OBJECT_INSTANCE)
         return true;
     const struct state_kind *kind = ref->escaped ? cn_state_of(ref->kind) : NULL;
-    return kind && cn_state_is_part(kind);
+    return kind && cn_state_is_part(kind) && !is_tag_of_host(ref);
 }
 
 static bool list_objects(struct capture *c) {

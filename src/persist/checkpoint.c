@@ -94,7 +94,7 @@ static void count_state(struct counts *counts, const struct state_kind *kind,
                         const struct wasm_ref_t *ref) {
     counts->memories += kind->form == STATE_PAGES;
     counts->tables += kind->form == STATE_REFS;
-    if (kind->form == STATE_PAGES || kind->form == STATE_REFS)
+    if (kind->form != STATE_VALUES && kind->form != STATE_FLAGS)
         return;
     counts->bytes++;
     counts->words += words_of(cn_state_items(kind, ref).bytes);
@@ -125,6 +125,8 @@ static struct level *allocate_level(wasm_store_t *store, const struct counts *co
 
 static void list_state(struct level *level, const struct state_kind *kind, struct wasm_ref_t *ref,
                        uint64_t **copy) {
+    if (kind->form == STATE_NOTHING)
+        return;
     ref->escaped = true; /* its last handle does not free it any more: mark() keeps it */
     switch (kind->form) {
     case STATE_PAGES:

@@ -236,6 +236,8 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
             return false;
         if (*cell && to->kind == KIND_FUNC && slot_object(*cell)->kind != OBJECT_FUNC)
             return bad(r, "an object that is not a function");
+        if (*cell && to->kind == KIND_EXN && slot_object(*cell)->kind != OBJECT_EXCEPTION)
+            return bad(r, "an object that is not an exception");
         return true;
     }
     bool narrow = to->kind == KIND_I32 || to->kind == KIND_F32;

@@ -29,7 +29,7 @@ static bool check_imports(struct conversion *c) {
         const struct import *import = &c->module->imports[i];
         bool constant =
             import->kind == EXTERN_GLOBAL && !c->module->globals[import->index].type.is_mutable;
-        if (import->kind != EXTERN_FUNC && !constant)
+        if (import->kind != EXTERN_FUNC && import->kind != EXTERN_TAG && !constant)
             return refuse_import(c, import);
     }
     return true;
@@ -137,6 +137,7 @@ static const struct rule {
     {SECTION_FUNCTION, NULL, NULL, false},
     {SECTION_TABLE, state_changed, write_tables, false},
     {SECTION_MEMORY, state_changed, write_memories, false},
+    {SECTION_TAG, NULL, NULL, false},
     {SECTION_GLOBAL, state_changed, write_globals, false},
     {SECTION_EXPORT, exports_changed, write_exports, false},
     {SECTION_START, always, NULL, false},
@@ -161,7 +162,7 @@ static bool check_kinds(struct conversion *c) {
             return cn_fail(c->error, CATNAP_UNSUPPORTED,
                            "a module cannot contain the state of a shared memory");
     FOR_EACH_STATE (kind)
-        if (kind->section && cn_state_end(kind, c->module) > 0 &&
+        if (kind->section && cn_state_end(kind, c->module) > 0 && kind->form != STATE_NOTHING &&
             (rule_of(kind->section) == RULES || !rules[rule_of(kind->section)].write))
             return cn_fail(c->error, CATNAP_UNSUPPORTED, "a module cannot contain the state of %s",
                            kind->name);

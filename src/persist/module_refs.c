@@ -81,8 +81,8 @@ static bool write_reference(struct conversion *c, valtype type, uint64_t slot, c
     }
     if (!cn_find_place(c, slot, type, &place))
         return cn_fail(c->error, CATNAP_UNSUPPORTED,
-                       "%s %u refers to an object of the host or of another instance, which a "
-                       "module cannot contain",
+                       "%s %u refers to an exception or an object of the host or of another "
+                       "instance, which a module cannot contain",
                        what, index);
     cn_write_place(c, &place);
     return true;

@@ -173,6 +173,20 @@ static void read_modules(struct reader *r) {
     r->s->module_count = r->failed ? 0 : (uint32_t)count;
 }
 
+static void read_values(struct reader *r, struct snap_object *object) {
+    object->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES);
+    object->values = room(r, object->value_count, sizeof *object->values);
+    get_values(r, object->values, object->value_count);
+}
+
+static void read_exception(struct reader *r, struct snap_object *object) {
+    object->import_count = 1;
+    object->imports = room(r, 1, sizeof *object->imports);
+    if (!r->failed)
+        object->imports[0] = get_ref(r);
+    read_values(r, object);
+}
+
 static void read_instance(struct reader *r, struct snap_object *object) {
     object->module = get32(r);
     if (object->module >= r->s->module_count)
@@ -181,9 +195,7 @@ static void read_instance(struct reader *r, struct snap_object *object) {
     object->imports = room(r, object->import_count, sizeof *object->imports);
     for (uint32_t i = 0; i < object->import_count && !r->failed; i++)
         object->imports[i] = get_ref(r);
-    object->value_count = (uint32_t)get_count(r, 4, VALUE_BYTES);
-    object->values = room(r, object->value_count, sizeof *object->values);
-    get_values(r, object->values, object->value_count);
+    read_values(r, object);
     object->flag_count = (uint32_t)get_count(r, 4, 1);
     object->flags = (uint8_t *)(uintptr_t)take(r, object->flag_count);
 }
@@ -228,7 +240,11 @@ static void read_object(struct reader *r, struct snap_object *object) {
         object->value_count = 1;
         get_values(r, object->values, 1);
         break;
+    case OBJECT_EXCEPTION:
+        read_exception(r, object);
+        break;
     case OBJECT_FUNC:
+    case OBJECT_TAG:
     case OBJECT_FOREIGN:
     case OBJECT_TRAP:
     case OBJECT_MODULE:

@@ -93,14 +93,19 @@ static const struct module *module_of(const struct restore *r, const struct snap
     return r->snapshot->modules[instance->module].shared->module;
 }
 
-/* Functions come from the linker by the name of the import; the first import tells the type. */
+/* Functions and tags come from the linker by the name of the import; the first import tells the type of a
+ * function. */
 static bool resolve_imports_of(struct restore *r, const struct snap_object *instance) {
     const struct module *module = module_of(r, instance);
     for (uint32_t i = 0; i < instance->import_count; i++) {
         const struct snap_ref *ref = &instance->imports[i];
         const struct snap_object *object = &r->snapshot->objects[ref->object];
-        if (ref->tag != SNAP_OBJECT || object->kind != OBJECT_FUNC ||
-            r->made.objects[ref->object] || module->imports[i].kind != EXTERN_FUNC)
+        if (ref->tag != SNAP_OBJECT || r->made.objects[ref->object])
+            continue;
+        if (object->kind == OBJECT_TAG && object->owner == 0 && object->import_name.bytes)
+            r->made.objects[ref->object] =
+                r->resolver->tag(r->resolver->env, object->import_module, object->import_name);
+        if (object->kind != OBJECT_FUNC || module->imports[i].kind != EXTERN_FUNC)
             continue;
         r->error->status = CATNAP_OK;
         wasm_func_t *func =
@@ -119,15 +124,21 @@ static bool resolve_imports_of(struct restore *r, const struct snap_object *inst
 
 static bool resolve_host(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
+    bool is_tag = object->kind == OBJECT_TAG && object->owner == 0;
     bool has_state = object->kind == OBJECT_INSTANCE || cn_state_of((enum object_kind)object->kind);
-    if (has_state || r->made.objects[number])
+    if ((has_state && !is_tag) || r->made.objects[number])
         return true;
     struct wasm_ref_t *ref = NULL;
     if (r->resolver->host)
         ref = r->resolver->host(r->resolver->env, object->host_name);
-    if (!ref || ref->store != r->store)
-        return cn_fail(r->error, CATNAP_LINK, "the host did not resolve \"%.*s\"",
-                       (int)object->host_name.length, object->host_name.bytes);
+    if (!ref || ref->store != r->store || (is_tag && ref->kind != OBJECT_TAG))
+        return is_tag && object->import_name.bytes
+                   ? cn_fail(r->error, CATNAP_LINK, "unknown import \"%.*s\" \"%.*s\": a tag",
+                             (int)object->import_module.length, object->import_module.bytes,
+                             (int)object->import_name.length, object->import_name.bytes)
+                   : cn_fail(r->error, CATNAP_LINK, "the host did not resolve \"%.*s\"",
+                             (int)object->host_name.length,
+                             object->host_name.bytes ? object->host_name.bytes : "");
     object_slot(ref);
     r->made.objects[number] = ref;
     return true;
@@ -326,6 +337,22 @@ static bool make_global(struct restore *r, uint32_t number) {
     return true;
 }
 
+static bool make_exception(struct restore *r, uint32_t number) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    uint64_t slot;
+    if (!cn_snap_slot_of(r->snapshot, &r->made, object->imports[0], &slot, r->error))
+        return false;
+    struct catnap_tag_t *tag = (struct catnap_tag_t *)slot_object(slot);
+    if (!tag || tag->ref.kind != OBJECT_TAG || tag->type->param_count != object->value_count)
+        return bad(r, number, "an exception that does not match its tag");
+    struct catnap_exception_t *exception = cn_exception_new(tag, r->error);
+    if (!exception)
+        return false;
+    exception->ref.escaped = true;
+    r->made.objects[number] = &exception->ref;
+    return true;
+}
+
 static bool make_object(struct restore *r, uint32_t number) {
     if (r->made.objects[number])
         return true;
@@ -336,6 +363,10 @@ static bool make_object(struct restore *r, uint32_t number) {
         return make_memory(r, number);
     case OBJECT_TABLE:
         return make_table(r, number);
+    case OBJECT_EXCEPTION:
+        return make_exception(r, number);
+    case OBJECT_TAG:
+        return bad(r, number, "a tag that nothing defines");
     default:
         return make_global(r, number);
     }

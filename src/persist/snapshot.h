@@ -42,7 +42,7 @@ struct snap_object {
     uint32_t owner_index;
     /* Instances: */
     uint32_t module, import_count;
-    struct snap_ref *imports;
+    struct snap_ref *imports; /* of an exception: its tag */
     /* State that the object holds itself, by its form (runtime/state.h). The items of several kinds with the
      * same form are in the order of cn_state_kinds[]. */
     uint32_t value_count, flag_count;
@@ -146,6 +146,8 @@ struct snap_resolver {
     /* A function for an import, or NULL; *error may be set. */
     struct wasm_func_t *(*import)(void *env, struct snap_text module, struct snap_text name,
                                   const struct functype *, struct error *);
+    /* A tag for an import, or NULL. */
+    struct wasm_ref_t *(*tag)(void *env, struct snap_text module, struct snap_text name);
     /* The host's object of that name, or NULL. */
     struct wasm_ref_t *(*host)(void *env, struct snap_text name);
     /* A module with this identity, held for the caller, or NULL. */

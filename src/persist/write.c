@@ -86,6 +86,12 @@ static void put_type(struct encoder *w, const struct snap_object *object) {
     put32(w, type);
 }
 
+static void put_values(struct encoder *w, const struct snap_object *object) {
+    put32(w, object->value_count);
+    for (uint32_t i = 0; i < object->value_count; i++)
+        put_value(w, &object->values[i]);
+}
+
 static void put_object(struct encoder *w, const struct snap_object *object) {
     put32(w, object->kind);
     put32(w, object->owner);
@@ -96,9 +102,7 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         put32(w, object->import_count);
         for (uint32_t i = 0; i < object->import_count; i++)
             put_ref(w, object->imports[i]);
-        put32(w, object->value_count);
-        for (uint32_t i = 0; i < object->value_count; i++)
-            put_value(w, &object->values[i]);
+        put_values(w, object);
         put32(w, object->flag_count);
         cn_encode_bytes(w, object->flags, object->flag_count);
         break;
@@ -118,7 +122,11 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         cn_encode_byte(w, object->is_mutable);
         put_value(w, object->values);
         break;
-    default:
+    case OBJECT_EXCEPTION:
+        put_ref(w, object->imports[0]);
+        put_values(w, object);
+        break;
+    default: /* a tag that an instance defines has no names */
         put_text(w, object->import_module);
         put_text(w, object->import_name);
         put_text(w, object->host_name);

@@ -147,6 +147,8 @@ static void mark_trap(struct marking *marking, const wasm_trap_t *trap) {
     for (size_t i = 0; i < trap->frame_count; i++)
         if (trap->frames[i].instance)
             cn_mark_object(marking, &trap->frames[i].instance->ref);
+    if (trap->exception)
+        cn_mark_object(marking, &trap->exception->ref);
 }
 
 /* Marks what the object refers to. */
@@ -155,6 +157,8 @@ static void mark_from(struct marking *marking, const struct wasm_ref_t *ref) {
         mark_instance(marking, (const wasm_instance_t *)ref);
     if (ref->kind == OBJECT_TRAP)
         mark_trap(marking, (const wasm_trap_t *)ref);
+    if (ref->kind == OBJECT_EXCEPTION)
+        cn_mark_object(marking, &((const struct catnap_exception_t *)ref)->tag->ref);
     mark_state(marking, ref);
 }
 

@@ -63,5 +63,7 @@ const char *cn_ref_fault(const struct type_registry *registry, const struct wasm
     if (vt_kind(type) == KIND_FUNC)
         return type == VT_FUNCREF && ref->kind == OBJECT_FUNC ? NULL
                                                               : func_fault(registry, ref, type);
+    if ((type & ~VT_NON_NULL) == VT_EXNREF)
+        return ref->kind == OBJECT_EXCEPTION ? NULL : "is not a reference to an exception";
     return (type & ~VT_NON_NULL) == VT_EXTERNREF ? NULL : "is not null";
 }

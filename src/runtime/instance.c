@@ -81,6 +81,9 @@ static void take_imports(wasm_instance_t *instance, struct wasm_ref_t *const *im
         case EXTERN_MEMORY:
             instance->memories[index] = (wasm_memory_t *)ref;
             break;
+        case EXTERN_TAG:
+            instance->tags[index] = (struct catnap_tag_t *)ref;
+            break;
         case EXTERN_GLOBAL:
             instance->global_objects[index] = (wasm_global_t *)ref;
             instance->globals[index] = ((wasm_global_t *)ref)->cell;
@@ -211,6 +214,8 @@ struct wasm_ref_t *cn_instance_extern(wasm_instance_t *instance, enum extern_kin
         return &instance->tables[index]->ref;
     case EXTERN_MEMORY:
         return &instance->memories[index]->ref;
+    case EXTERN_TAG:
+        return &instance->tags[index]->ref;
     }
     return NULL;
 }

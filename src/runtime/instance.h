@@ -4,6 +4,7 @@
 #ifndef CN_RUNTIME_INSTANCE_H
 #define CN_RUNTIME_INSTANCE_H
 
+#include "runtime/exception.h"
 #include "runtime/func.h"
 #include "runtime/global.h"
 #include "runtime/memory.h"
@@ -26,6 +27,7 @@ struct wasm_instance_t {
     _Atomic uint64_t *code;
     wasm_memory_t **memories;
     wasm_table_t **tables;
+    struct catnap_tag_t **tags;
     uint64_t **globals;  /* the cells */
     wasm_func_t **funcs; /* NULL until a reference is needed; always set for imported functions */
     uint64_t *cells;     /* of the globals defined here, two slots each */

@@ -42,6 +42,15 @@ static void format_global(const struct globaltype *type, char text[TYPE_TEXT]) {
              cn_valtype_name(type->type));
 }
 
+static void format_tag(const struct functype *type, char text[TYPE_TEXT]) {
+    static const char word[] = "tag ";
+    memcpy(text, word, sizeof word);
+    cn_functype_format(type, text + sizeof word - 1, TYPE_TEXT - (sizeof word - 1));
+    char *arrow = strstr(text, " ->");
+    if (arrow)
+        *arrow = '\0';
+}
+
 /* Writes the type that the module asks for. */
 static void format_wanted(const struct module *module, const struct import *import,
                           char text[TYPE_TEXT]) {
@@ -57,6 +66,9 @@ static void format_wanted(const struct module *module, const struct import *impo
         break;
     case EXTERN_GLOBAL:
         format_global(&module->globals[import->index].type, text);
+        break;
+    case EXTERN_TAG:
+        format_tag(module_tag_type(module, import->index), text);
         break;
     }
 }
@@ -91,6 +103,9 @@ static void format_found(const struct wasm_ref_t *ref, char text[TYPE_TEXT]) {
     }
     case OBJECT_GLOBAL:
         format_global(&((const wasm_global_t *)ref)->type, text);
+        break;
+    case OBJECT_TAG:
+        format_tag(((const struct catnap_tag_t *)ref)->type, text);
         break;
     default:
         snprintf(text, TYPE_TEXT, "something that cannot be imported");
@@ -133,6 +148,10 @@ static bool global_matches(const struct wasm_ref_t *ref, const struct module *mo
                                : cn_valtype_matches(module->registry, found->type, wanted->type));
 }
 
+static bool tag_matches(const struct wasm_ref_t *ref, const struct module *module, uint32_t index) {
+    return ((const struct catnap_tag_t *)ref)->type == module_tag_type(module, index);
+}
+
 static bool import_matches(const struct module *module, const struct import *import,
                            const struct wasm_ref_t *ref) {
     static const struct {
@@ -143,6 +162,7 @@ static bool import_matches(const struct module *module, const struct import *imp
         [EXTERN_TABLE] = {OBJECT_TABLE, table_matches},
         [EXTERN_MEMORY] = {OBJECT_MEMORY, memory_matches},
         [EXTERN_GLOBAL] = {OBJECT_GLOBAL, global_matches},
+        [EXTERN_TAG] = {OBJECT_TAG, tag_matches},
     };
     return ref->kind == by_kind[import->kind].kind &&
            by_kind[import->kind].matches(ref, module, import->index);

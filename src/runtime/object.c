@@ -147,6 +147,18 @@ static void free_trap(struct wasm_ref_t *ref) {
     cn_free(alloc, trap, sizeof *trap);
 }
 
+static void free_tag(struct wasm_ref_t *ref) {
+    cn_types_release(&ref->store->engine->types, &((struct catnap_tag_t *)ref)->type->def);
+    cn_free(ref->store->alloc, ref, sizeof(struct catnap_tag_t));
+}
+
+/* Its tag may be gone before it. */
+static void free_exception(struct wasm_ref_t *ref) {
+    size_t bytes = ((struct catnap_exception_t *)ref)->bytes;
+    cn_store_give_memory(ref->store, bytes);
+    cn_free(ref->store->alloc, ref, bytes);
+}
+
 static void free_foreign(struct wasm_ref_t *ref) {
     cn_free(ref->store->alloc, ref, sizeof(struct wasm_foreign_t));
 }
@@ -157,6 +169,7 @@ void cn_object_free(struct wasm_ref_t *ref) {
         [OBJECT_MEMORY] = free_memory,     [OBJECT_GLOBAL] = free_global,
         [OBJECT_INSTANCE] = free_instance, [OBJECT_MODULE] = free_module,
         [OBJECT_TRAP] = free_trap,         [OBJECT_FOREIGN] = free_foreign,
+        [OBJECT_TAG] = free_tag,           [OBJECT_EXCEPTION] = free_exception,
     };
     CN_ASSERT(ref->kind < sizeof by_kind / sizeof *by_kind);
     by_kind[ref->kind](ref);

@@ -29,6 +29,8 @@ enum object_kind {
     OBJECT_MODULE,
     OBJECT_TRAP,
     OBJECT_FOREIGN,
+    OBJECT_TAG,
+    OBJECT_EXCEPTION,
     OBJECT_KINDS
 };
 

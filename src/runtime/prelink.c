@@ -19,6 +19,7 @@
  *     pages                 the image of the memory, mapped copy-on-write (image.h)
  *     references, values,   copies in the slot (`initial`), one kind after the other
  *     flags
+ *     nothing               none
  *
  * A slot that waits is empty: its memories and tables have size 0 and count against no limit, while their
  * address space and the mapped images stay. Waking gives it room again, which may be refused.
@@ -97,14 +98,16 @@ static void copy_initial(struct slot *slot, bool save) {
 static uint32_t count_parts(const wasm_instance_t *instance) {
     uint32_t count = 0;
     for (struct state_walk walk = {0}; cn_state_next(instance, &walk);)
-        count++;
+        count += walk.kind->form != STATE_NOTHING;
     return count;
 }
 
 static void list_parts(struct slot *slot) {
     for (struct state_walk walk = {0}; cn_state_next(slot->instance, &walk);)
-        slot->parts[slot->part_count++] = (struct slot_part){
-            walk.kind, walk.ref, walk.kind->first(slot->instance->module, walk.index), walk.index};
+        if (walk.kind->form != STATE_NOTHING)
+            slot->parts[slot->part_count++] = (struct slot_part){
+                walk.kind, walk.ref, walk.kind->first(slot->instance->module, walk.index),
+                walk.index};
 }
 
 /* A slot for an instance that was made just now. NULL when memory is exhausted. */

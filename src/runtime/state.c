@@ -74,6 +74,36 @@ static valtype host_global_type(const struct wasm_ref_t *ref, uint32_t item) {
     return ((const wasm_global_t *)ref)->type.type;
 }
 
+/* ---- Tags and exceptions ---- */
+
+static struct state_items tag_items(const struct wasm_ref_t *ref) {
+    return (struct state_items){(void *)(uintptr_t)ref, 0, 0};
+}
+
+static uint64_t tag_first(const struct module *module, uint32_t index) {
+    (void)module;
+    (void)index;
+    return 0;
+}
+
+static struct wasm_ref_t *make_tag(wasm_store_t *store, const struct module *module, uint32_t index,
+                                   struct error *error) {
+    struct catnap_tag_t *tag = cn_tag_new(store, module_tag_type(module, index), error);
+    if (tag)
+        tag->defined = true;
+    return (struct wasm_ref_t *)tag;
+}
+
+static struct state_items exception_items(const struct wasm_ref_t *ref) {
+    struct catnap_exception_t *exception = (struct catnap_exception_t *)(uintptr_t)ref;
+    uint32_t count = exception->tag->type->param_count;
+    return (struct state_items){exception->cells, count, count * VALUE_BYTES};
+}
+
+static valtype exception_type(const struct wasm_ref_t *ref, uint32_t item) {
+    return ft_params(((const struct catnap_exception_t *)ref)->tag->type)[item];
+}
+
 /* ---- The table ---- */
 
 #define MODULE(field) offsetof(struct module, field)
@@ -83,10 +113,12 @@ static valtype host_global_type(const struct wasm_ref_t *ref, uint32_t item) {
 enum row {
     ROW_MEMORIES,
     ROW_TABLES,
+    ROW_TAGS,
     ROW_GLOBALS,
     ROW_DROPPED_ELEMS,
     ROW_DROPPED_DATAS,
     ROW_HOST_GLOBALS,
+    ROW_EXCEPTIONS,
     ROWS
 };
 
@@ -131,6 +163,21 @@ const struct state_kind cn_state_kinds[] = {
         .grow = grow_table,
     },
     {
+        .name = "tags",
+        .holder = OBJECT_TAG,
+        .form = STATE_NOTHING,
+        .section = SECTION_TAG,
+        .count = MODULE(tag_count),
+        .imported = MODULE(imported_tag_count),
+        .array = INSTANCE(tags),
+        .items = tag_items,
+        .noun = "tag",
+        .items_noun = "items",
+        .unit = 1,
+        .first = tag_first,
+        .make = make_tag,
+    },
+    {
         .name = "globals",
         .holder = OBJECT_INSTANCE,
         .form = STATE_VALUES,
@@ -167,6 +214,14 @@ const struct state_kind cn_state_kinds[] = {
         .items = host_global_items,
         .type = host_global_type,
     },
+    {
+        .name = "exceptions",
+        .holder = OBJECT_EXCEPTION,
+        .form = STATE_VALUES,
+        .item_bytes = VALUE_BYTES,
+        .items = exception_items,
+        .type = exception_type,
+    },
 };
 
 _Static_assert(sizeof cn_state_kinds / sizeof *cn_state_kinds == ROWS, "each row has its number");
@@ -175,9 +230,11 @@ const struct state_kind *const cn_state_kinds_end = cn_state_kinds + ROWS;
 
 const struct state_range cn_state_ranges[OBJECT_KINDS] = {
     [OBJECT_MEMORY] = {cn_state_kinds + ROW_MEMORIES, cn_state_kinds + ROW_TABLES},
-    [OBJECT_TABLE] = {cn_state_kinds + ROW_TABLES, cn_state_kinds + ROW_GLOBALS},
+    [OBJECT_TABLE] = {cn_state_kinds + ROW_TABLES, cn_state_kinds + ROW_TAGS},
+    [OBJECT_TAG] = {cn_state_kinds + ROW_TAGS, cn_state_kinds + ROW_GLOBALS},
     [OBJECT_INSTANCE] = {cn_state_kinds + ROW_GLOBALS, cn_state_kinds + ROW_HOST_GLOBALS},
-    [OBJECT_GLOBAL] = {cn_state_kinds + ROW_HOST_GLOBALS, cn_state_kinds + ROWS},
+    [OBJECT_GLOBAL] = {cn_state_kinds + ROW_HOST_GLOBALS, cn_state_kinds + ROW_EXCEPTIONS},
+    [OBJECT_EXCEPTION] = {cn_state_kinds + ROW_EXCEPTIONS, cn_state_kinds + ROWS},
 };
 
 /* ---- Reading it ---- */

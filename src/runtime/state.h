@@ -41,6 +41,7 @@ enum state_form {
     STATE_REFS,   /* slots of a wasm_table_t: addresses of objects, or 0 */
     STATE_VALUES, /* two slots each: a number, a vector or a reference, by the type of the global */
     STATE_FLAGS,  /* one bool each */
+    STATE_NOTHING, /* none: the object is only itself, as a tag is */
     STATE_FORMS
 };
 

@@ -24,7 +24,8 @@ struct wasm_trap_t {
     struct wasm_ref_t ref;
     catnap_trap_code_t code;
     int32_t exit_status;
-    bool immortal; /* one of the store's spare ones */
+    struct catnap_exception_t *exception; /* that nothing caught, or NULL */
+    bool immortal;                        /* one of the store's spare ones */
     size_t message_length;
     char *message; /* NUL-terminated; message_length + 1 bytes of store->alloc */
     size_t frame_count;
@@ -37,6 +38,9 @@ wasm_trap_t *cn_trap_new(wasm_store_t *, catnap_trap_code_t, const char *format,
     __attribute__((format(printf, 3, 4)));
 /* The same with a message of any length. */
 wasm_trap_t *cn_trap_new_text(wasm_store_t *, catnap_trap_code_t, const char *text, size_t length);
+/* A trap that carries an exception, which nothing has caught, or which a host function throws by it. Its message has
+ * the tag as the instance (or NULL) names it, and the values. */
+wasm_trap_t *cn_trap_new_exception(struct catnap_exception_t *, const wasm_instance_t *);
 /* A spare trap for a new store: no handles, never freed by release. NULL when memory is exhausted. */
 wasm_trap_t *cn_trap_new_spare(wasm_store_t *, catnap_trap_code_t, const char *text);
 /* For calls that name no store: it belongs to none, and handles on it are not counted. */

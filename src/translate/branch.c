@@ -40,7 +40,7 @@ void cn_bind_label(struct translator *t, struct control *control) {
         link = next;
     }
     control->fixups = 0;
-    cn_emit_label(&t->emit);
+    cn_bind_catches(t, control);
 }
 
 /* Points the displacement at `site` to a label. */

@@ -7,7 +7,7 @@
 /* Values of the construct that ends, which stay on the stack, belong to the one around it. */
 static void leave_control(struct translator *t, const struct control *c) {
     CN_ASSERT(c == top_control(t) && c->construct != FUNCTION);
-    CN_ASSERT(c->fixups == 0 && c->else_fixup == 0);
+    CN_ASSERT(c->fixups == 0 && c->else_fixup == 0 && c->catches == 0);
     if (c->spilled_outside < c->height)
         t->spilled_below = c->spilled_outside;
     t->depth--;
@@ -102,18 +102,33 @@ void cn_translate_else(struct translator *t) {
     t->live = true;
 }
 
+/* Catch clauses may go to the function's own label: with its results where they are at first. */
+static void end_function(struct translator *t, struct control *c) {
+    if (t->live)
+        cn_emit_return(t);
+    cn_end_fuel_block(t);
+    if (c->catches) {
+        cn_bind_catches(t, c);
+        t->live = true;
+        cn_pop_to_height(t, 0);
+        t->no_locals_below = t->spilled_below = 0;
+        push_results(t, c);
+        t->no_locals_below = t->spilled_below = t->height;
+        cn_emit_return(t);
+    }
+    t->depth--;
+}
+
 void cn_translate_end(struct translator *t) {
     struct control *c = top_control(t);
     CN_ASSERT(!t->live || t->height == c->height + c->result_count || t->emit.exhausted);
+    cn_end_scope(t, c);
     if (c->construct == FUNCTION) {
-        if (t->live)
-            cn_emit_return(t);
-        cn_end_fuel_block(t);
-        t->depth--;
+        end_function(t, c);
         return;
     }
     cn_bind_as_returns(t, c);
-    bool merged = c->fixups != 0 || c->else_fixup != 0;
+    bool merged = c->fixups != 0 || c->else_fixup != 0 || c->catches != 0;
     if (t->live && merged)
         cn_spill(t, c->result_count);
     if (c->else_fixup) { /* an if without else: its parameters are its results, at home */

@@ -73,6 +73,8 @@ struct control {
     uint32_t loop_cell;    /* where a loop's label is */
     uint32_t fixups;       /* chain of branches to the end: site + 1, or 0 */
     uint32_t else_fixup;   /* of an if: site, or 0 */
+    uint32_t catches;      /* chain of catch clauses that go to the end: number + 1, or 0 */
+    uint32_t scope;        /* of a try block: what catches in it, a number + 1; or 0 */
     uint32_t table, table_detour; /* the detour of the br_table at cell `table`, or NO_CELL */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
@@ -112,6 +114,13 @@ struct translator {
     int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
     struct value spare_value; /* written to, and of no meaning, once memory is exhausted */
     struct control spare_control;
+    /* For struct unwind: grown as scopes are opened. */
+    struct unwind_mark *marks;
+    struct unwind_scope *scopes;
+    struct unwind_clause *clauses; /* `target` of one in a chain: the next one's number + 1 */
+    uint32_t mark_count, scope_count, clause_count;
+    size_t mark_capacity, scope_capacity, clause_capacity;
+    uint32_t scope;     /* at the instruction under way: number + 1, or 0 */
     uint32_t serials;   /* given to constructs so far */
     bool live;          /* the instruction under way can be reached */
     bool entering;      /* at the checks of a function that costs fuel to enter */
@@ -329,6 +338,20 @@ void cn_go_dead(struct translator *);
 bool cn_skip_dead(struct translator *, enum opcode);
 void cn_translate_call(struct translator *);
 void cn_translate_call_indirect(struct translator *);
+
+/* ---- exceptions.c ---- */
+
+void cn_translate_throw(struct translator *);
+void cn_translate_throw_ref(struct translator *);
+void cn_translate_try_table(struct translator *);
+/* Ends the scope of a construct, if it has one: at its `end`. */
+void cn_end_scope(struct translator *, struct control *);
+/* The catch clauses that go to the construct go to the next cell. */
+void cn_bind_catches(struct translator *, struct control *);
+/* Bytes of the tables, and what copies them into room of that size behind the code. */
+size_t cn_unwind_bytes(const struct translator *);
+void cn_unwind_copy(const struct translator *, struct code *, void *room);
+void cn_unwind_free(struct translator *);
 
 /* ---- variables.c ---- */
 

@@ -28,6 +28,15 @@ static bool translate_branch(struct translator *t, enum opcode opcode) {
     case OP_return_:
         cn_emit_return(t);
         return true;
+    case OP_throw_:
+        cn_translate_throw(t);
+        return true;
+    case OP_throw_ref:
+        cn_translate_throw_ref(t);
+        return true;
+    case OP_try_table:
+        cn_translate_try_table(t);
+        return true;
     case OP_unreachable:
         cn_emit_plain(t, BC_unreachable, 1);
         return true;
@@ -454,8 +463,8 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
     CN_ASSERT(t->emit.max_slot >= FRAME_HEADER_SLOTS);
     cn_finish_probes(t);
     size_t count = t->emit.count - first;
-    size_t size = sizeof(struct code) + count * sizeof(uint64_t) +
-                  (t->config->profile_ops ? count * sizeof(uint16_t) : 0);
+    size_t ids = t->config->profile_ops ? (count + 1) / 2 * 2 * sizeof(uint16_t) : 0;
+    size_t size = sizeof(struct code) + count * sizeof(uint64_t) + ids + cn_unwind_bytes(t);
     struct code *code = cn_alloc(t->emit.alloc, size);
     if (!code) {
         cn_fail_memory(error);
@@ -476,6 +485,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
         .explicit_checks = t->config->explicit_checks,
     };
     finish_cells(t, code);
+    cn_unwind_copy(t, code, (char *)(code->cells + count) + ids);
     return code;
 }
 
@@ -531,6 +541,7 @@ done:
     cn_free(t.emit.alloc, t.emit.cells, t.emit.capacity * sizeof *t.emit.cells);
     cn_free(t.emit.alloc, t.stack, t.stack_capacity * sizeof *t.stack);
     cn_free(t.emit.alloc, t.groups, t.group_capacity * sizeof *t.groups);
+    cn_unwind_free(&t);
     cn_free(t.emit.alloc, t.controls, t.control_capacity * sizeof *t.controls);
     cn_free(t.emit.alloc, t.locals, ((size_t)t.local_count + 1) * sizeof *t.locals);
     return code;

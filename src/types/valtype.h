@@ -62,10 +62,11 @@ static inline bool vt_is_abstract(valtype t) {
 static inline bool vt_is_ref(valtype t) {
     return (t & VT_DEFINED) || vt_is_abstract(t);
 }
-/* Numbers, vectors and the references of WebAssembly 2.0: a type is one of these as long as no feature is
- * on that adds others. */
+/* Numbers, vectors, the references of WebAssembly 2.0 and those to exceptions: a type is one of these as
+ * long as no feature is on that adds others. */
 static inline bool vt_is_basic(valtype t) {
-    return (t >= VT_V128 && t <= VT_I32) || t == VT_FUNCREF || t == VT_EXTERNREF;
+    return (t >= VT_V128 && t <= VT_I32) || t == VT_FUNCREF || t == VT_EXTERNREF ||
+           t == VT_EXNREF || t == VT_NOEXNREF;
 }
 /* Slots of the value stack that a value takes. */
 static inline uint32_t vt_slots(valtype t) {

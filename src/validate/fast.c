@@ -152,10 +152,11 @@ struct frame {
  */
 #define NOTE_TYPE(note) ((note) > OP_else_ ? (note) : 0)
 static_assert(OP_block < OP_else_ && OP_loop < OP_else_ && OP_if_ < OP_else_ &&
-                  OP_else_ < VT_EXTERNREF,
+                  OP_else_ < VT_EXNREF,
               "notes tell types from opcodes");
-static_assert(SPILLED < VT_EXTERNREF && VT_EXTERNREF < VT_FUNCREF && VT_FUNCREF < VT_V128 &&
-                  VT_V128 < VT_F64 && VT_I32 < 0x80,
+static_assert(SPILLED < VT_EXNREF && VT_EXNREF < VT_EXTERNREF && VT_EXTERNREF < VT_FUNCREF &&
+                  VT_FUNCREF < VT_NOEXNREF && VT_NOEXNREF < VT_V128 && VT_V128 < VT_F64 &&
+                  VT_I32 < 0x80,
               "a known type is a byte, and not the mark");
 
 struct fast {
@@ -630,6 +631,8 @@ static bool skip_immediates(struct look *l, enum immediate immediate) {
         return skip_data_index(l) && skip_memory(l);
     case IMM_BLOCK: /* instructions that are not plain, or of tables and element segments */
     case IMM_LABEL:
+    case IMM_TAG:
+    case IMM_TRY_TABLE:
     case IMM_BR_TABLE:
     case IMM_FUNC:
     case IMM_CALL_INDIRECT:
@@ -952,7 +955,7 @@ static size_t size_of(const struct module *m) {
  */
 #define KNOWN_FEATURES                                                                             \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
-     CATNAP_FEATURE_THREADS |                                                                      \
+     CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_THREADS |                                          \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,

@@ -50,6 +50,16 @@ bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, u
     return cn_push_block(v, block) && cn_push(v, VT_BASE) && cn_push_types(v, params);
 }
 
+/* Whether values of types `a` may stand where those of types `b` are expected. */
+static bool types_match(const struct validator *v, struct types a, struct types b) {
+    if (a.count != b.count)
+        return false;
+    for (uint32_t i = 0; i < a.count; i++)
+        if (!cn_valtype_matches(v->m->registry, a.types[i], b.types[i]))
+            return false;
+    return true;
+}
+
 static bool validate_block(struct validator *v, enum block_kind kind) {
     int64_t type = (int64_t)v->in.value;
     if (kind == BLOCK_IF && !cn_pop(v, VT_I32))
@@ -62,6 +72,67 @@ static bool validate_block(struct validator *v, enum block_kind kind) {
         return cn_invalid(v, "unknown type %lld: the module has %u", (long long)type,
                           v->m->type_count);
     return cn_enter_block(v, kind, true, (uint32_t)type);
+}
+
+static bool find_label(struct validator *v, uint32_t label, struct types *types) {
+    if (label >= v->block_count)
+        return cn_invalid(v, "unknown label %u: %zu blocks are open", label, v->block_count);
+    *types = label_types(v, cn_block(v, label));
+    return true;
+}
+
+/* ---- exceptions ---- */
+
+static bool check_tag(struct validator *v, uint32_t tag) {
+    return tag < v->m->tag_count ||
+           cn_invalid(v, "unknown tag %u: the module has %u", tag, v->m->tag_count);
+}
+
+/* Whether the label, from outside of the try_table, takes what an exception carries, and the reference. */
+static bool check_catch(struct validator *v, struct catch_clause clause) {
+    struct types label = {NULL, 0}, payload = {NULL, 0};
+    if (!(clause.kind & CATCH_ALL)) {
+        if (!check_tag(v, clause.tag))
+            return false;
+        const struct functype *type = module_tag_type(v->m, clause.tag);
+        payload = (struct types){ft_params(type), type->param_count};
+    }
+    if (!find_label(v, clause.label, &label))
+        return false;
+    bool fits = true;
+    if ((clause.kind & CATCH_REF) && label.count > 0)
+        fits =
+            cn_valtype_matches(v->m->registry, VT_EXNREF | VT_NON_NULL, label.types[--label.count]);
+    else
+        fits = !(clause.kind & CATCH_REF);
+    return (fits && types_match(v, payload, label)) ||
+           cn_invalid(v, "type mismatch: the label %u of a catch clause takes other values",
+                      clause.label);
+}
+
+static bool validate_try_table(struct validator *v) {
+    const uint8_t *at = v->in.bytes;
+    for (uint32_t i = 0; i < v->in.a; i++)
+        if (!check_catch(v, cn_catch_valid(&at)))
+            return false;
+    return validate_block(v, BLOCK_PLAIN);
+}
+
+static bool validate_throw(struct validator *v) {
+    if (!check_tag(v, v->in.a))
+        return false;
+    const struct functype *type = module_tag_type(v->m, v->in.a);
+    if (!cn_pop_types(v, (struct types){ft_params(type), type->param_count}))
+        return false;
+    cn_set_unreachable(v);
+    return true;
+}
+
+static bool validate_throw_ref(struct validator *v) {
+    if (!cn_pop(v, VT_EXNREF))
+        return false;
+    cn_set_unreachable(v);
+    return true;
 }
 
 /* The operands of the innermost block must be its results, and no more. */
@@ -87,16 +158,6 @@ static bool validate_else(struct validator *v) {
     return cn_push_types(v, cn_block_params(v, block));
 }
 
-/* Whether values of types `a` may stand where those of types `b` are expected. */
-static bool types_match(const struct validator *v, struct types a, struct types b) {
-    if (a.count != b.count)
-        return false;
-    for (uint32_t i = 0; i < a.count; i++)
-        if (!cn_valtype_matches(v->m->registry, a.types[i], b.types[i]))
-            return false;
-    return true;
-}
-
 static bool validate_end(struct validator *v) {
     if (!check_block_end(v))
         return false;
@@ -109,13 +170,6 @@ static bool validate_end(struct validator *v) {
     v->top--; /* the mark */
     v->block_count--;
     return v->block_count == 0 || cn_push_types(v, results);
-}
-
-static bool find_label(struct validator *v, uint32_t label, struct types *types) {
-    if (label >= v->block_count)
-        return cn_invalid(v, "unknown label %u: %zu blocks are open", label, v->block_count);
-    *types = label_types(v, cn_block(v, label));
-    return true;
 }
 
 static bool validate_br(struct validator *v) {
@@ -180,6 +234,12 @@ bool cn_validate_control(struct validator *v) {
         return validate_br_table(v);
     case OP_return_:
         return validate_return(v);
+    case OP_try_table:
+        return validate_try_table(v);
+    case OP_throw_:
+        return validate_throw(v);
+    case OP_throw_ref:
+        return validate_throw_ref(v);
     case OP_unreachable:
         cn_set_unreachable(v);
         return true;

@@ -25,7 +25,7 @@ static uint64_t section_offset(const struct module *m, enum section_id id) {
 /* The import's name, or the section that defines what is not imported. */
 static uint64_t offset_of(const struct module *m, enum extern_kind kind, uint32_t index) {
     static const enum section_id sections[] = {SECTION_FUNCTION, SECTION_TABLE, SECTION_MEMORY,
-                                               SECTION_GLOBAL};
+                                               SECTION_GLOBAL, SECTION_TAG};
     for (uint32_t i = 0; i < m->import_count; i++)
         if (m->imports[i].kind == kind && m->imports[i].index == index)
             return m->imports[i].name.offset;
@@ -318,6 +318,19 @@ static bool check_mutable(const struct module *m, uint32_t global, struct span n
                       what);
 }
 
+static bool check_tags(const struct module *m, struct error *error) {
+    for (uint32_t i = 0; i < m->tag_count; i++) {
+        if (m->tag_types[i] >= m->type_count)
+            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TAG, i),
+                              "unknown type %u of tag %u: the module has %u", m->tag_types[i], i,
+                              m->type_count);
+        if (module_tag_type(m, i)->result_count > 0)
+            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TAG, i),
+                              "non-empty tag result type: tag %u", i);
+    }
+    return true;
+}
+
 static bool check_imports(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->import_count; i++)
         if (m->imports[i].kind == EXTERN_GLOBAL &&
@@ -327,8 +340,9 @@ static bool check_imports(const struct module *m, struct error *error) {
 }
 
 static bool check_export(struct module *m, const struct export_ *export_, struct error *error) {
-    static const char *const kinds[] = {"function", "table", "memory", "global"};
-    const uint32_t counts[] = {m->func_count, m->table_count, m->memory_count, m->global_count};
+    static const char *const kinds[] = {"function", "table", "memory", "global", "tag"};
+    const uint32_t counts[] = {m->func_count, m->table_count, m->memory_count, m->global_count,
+                               m->tag_count};
     if (export_->index >= counts[export_->kind])
         return invalid_index(error, export_->name.offset, kinds[export_->kind], export_->index,
                              counts[export_->kind]);
@@ -396,8 +410,9 @@ static bool check_start(const struct module *m, struct error *error) {
 
 static bool check_declarations(struct module *m, struct error *error) {
     return check_types(m, error) && check_func_types(m, error) && check_tables(m, error) &&
-           check_memories(m, error) && check_imports(m, error) && check_exports(m, error) &&
-           check_start(m, error) && check_globals(m, error) && check_elems(m, error);
+           check_memories(m, error) && check_tags(m, error) && check_imports(m, error) &&
+           check_exports(m, error) && check_start(m, error) && check_globals(m, error) &&
+           check_elems(m, error);
 }
 
 bool cn_validate_before_code(struct module *m, struct error *error) {

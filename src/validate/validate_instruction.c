@@ -124,6 +124,8 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
         return check_table_copy(v, in->a, in->b);
     case IMM_BLOCK: /* these belong to instructions that are not plain */
     case IMM_LABEL:
+    case IMM_TAG:
+    case IMM_TRY_TABLE:
     case IMM_BR_TABLE:
     case IMM_FUNC:
     case IMM_CALL_INDIRECT:

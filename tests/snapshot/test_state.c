@@ -284,7 +284,7 @@ static void each_kind_is_preserved_and_reset(void **state) {
     (void)state;
     assert_true(cn_state_kinds_end - cn_state_kinds <= MOST_KINDS);
     FOR_EACH_STATE (kind)
-        for (size_t i = 0; kind->section && i < COUNT(ways); i++)
+        for (size_t i = 0; kind->section && kind->form != STATE_NOTHING && i < COUNT(ways); i++)
             ways[i](kind);
 }
 
@@ -324,7 +324,7 @@ static void objects_of_the_host_are_preserved_and_reset(void **state) {
     FOR_EACH_STATE (kind) {
         struct world world, other;
         uint32_t level;
-        if (kind->section)
+        if (kind->section || kind->holder == OBJECT_EXCEPTION) /* which never changes */
             continue;
         open_world(&world, false);
         wasm_global_t *global = define_global(&world);

@@ -122,13 +122,9 @@ static void features_of_later_versions_are_named(void **state) {
     LATER("garbage collection", 1, 3, 1, 0x5F, 0);                   /* an empty structure */
     LATER("garbage collection", 1, 4, 1, 0x5E, 0x7F, 0);             /* an array */
     LATER("stack switching", 1, 3, 1, 0x5D, 0);                      /* a continuation */
-    LATER("exception handling", 1, 5, 1, 0x60, 1, 0x69, 0);          /* exnref */
     LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x6E, 0);          /* anyref */
     LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x71, 0);          /* nullref */
     LATER("garbage collection", 6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B); /* a global of i31ref */
-    LATER("exception handling", 2, 7, 1, 0, 0, 4, 0, 0, 0);          /* an imported tag */
-    LATER("exception handling", 7, 4, 1, 0, 4, 0);                   /* an exported one */
-    LATER("exception handling", 13, 1, 0);                           /* the section of tags */
     LATER("64-bit memories and tables", 5, 3, 1, 4, 0);
     LATER("64-bit memories and tables", 5, 4, 1, 5, 0, 1);
     LATER("64-bit memories and tables", 4, 4, 1, 0x70, 4, 0);

@@ -78,7 +78,7 @@ static void lengths_are_those_of_the_decoder(void **state) {
 static bool is_found(enum opcode opcode) {
     switch ((enum immediate)cn_op_info[opcode].immediate) {
     case IMM_NONE:
-        return opcode != OP_else_ && opcode != OP_ref_is_null;
+        return opcode != OP_else_ && opcode != OP_ref_is_null && opcode != OP_throw_ref;
     case IMM_FUNC:
         return opcode == OP_call;
     case IMM_BLOCK:
