@@ -10,7 +10,6 @@
 #define MEMORIES "several memories"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
-#define TAIL_CALLS "tail calls"
 
 static const struct later {
     uint8_t place;
@@ -33,7 +32,6 @@ static const struct later {
     {PLACE_MEMORY_FLAGS, 0x40, 0x7F, MEMORIES},
     {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS}, /* try, catch */
     {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS}, /* rethrow */
-    {PLACE_OPCODE, 0x12, 0x13, TAIL_CALLS},
     {PLACE_OPCODE, 0x14, 0x15, FUNCTIONS},  /* call_ref, return_call_ref */
     {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS}, /* delegate, catch_all */
     {PLACE_OPCODE, 0xD3, 0xD3, GC},         /* ref.eq */

@@ -71,9 +71,12 @@ enum instruction_flags {
         8, /* the pins' slots get the values of o1 and o2, and the pins get these */
     INSTRUCTION_IN_ORDER =
         16, /* it writes the first of its destinations before it reads more sources */
-    INSTRUCTION_GUARDED = 32, /* accesses memory without a check: beyond it must be guard pages */
-    INSTRUCTION_CHECKED = 64, /* accesses memory and checks the bounds itself */
-    INSTRUCTION_OUTSIDE = 128 /* only the engine uses it, no function contains it */
+    INSTRUCTION_GUARDED = 32,  /* accesses memory without a check: beyond it must be guard pages */
+    INSTRUCTION_CHECKED = 64,  /* accesses memory and checks the bounds itself */
+    INSTRUCTION_OUTSIDE = 128, /* only the engine uses it, no function contains it */
+    INSTRUCTION_TAIL =
+        256, /* a tail call; after one that may be of a host function there is a return */
+    INSTRUCTION_IN_PLACE = 512 /* of which the arguments lie where the frame's parameters are */
 };
 
 #endif

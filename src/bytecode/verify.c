@@ -124,7 +124,7 @@ static enum flow flow_of(const struct instruction *i) {
 }
 
 static bool is_call(const struct instruction *i) {
-    return find_field(i, FIELD_FRAME) != NULL;
+    return find_field(i, FIELD_FRAME) || find_field(i, FIELD_FUNC);
 }
 
 /* The instruction at a cell; false when there is none that ends within the code. */
@@ -231,7 +231,7 @@ static const struct functype *callee_type(const struct verifier *v, const struct
     uint64_t x = i->at[2];
     if (find_field(i, FIELD_TYPE))
         return i->at[3] < m->table_count ? type_of_id(m, x) : NULL;
-    if (i->bytecode == BC_call_import)
+    if (i->bytecode == BC_call_import || i->bytecode == BC_tail_call_import)
         return x < m->imported_func_count ? module_func_type(m, (uint32_t)x) : NULL;
     uint64_t func = (x >> 1) + m->imported_func_count;
     return (x & CALL_UNBOUND) && func < m->func_count ? module_func_type(m, (uint32_t)func) : NULL;
@@ -413,19 +413,36 @@ static bool write_field(struct verifier *v, const struct instruction *i,
     }
 }
 
+/* A callee that takes the frame's place finds its parameters where the frame's begin, and its results go where the
+ * frame's go. */
+static bool check_tail_call(struct verifier *v, const struct instruction *i,
+                            const struct functype *type) {
+    bool in_place = i->flags & INSTRUCTION_IN_PLACE;
+    if (find_field(i, FIELD_FRAME) && bc_o(i->at, 0) != -(int64_t)v->type->param_slots)
+        return wrong(v, i, "the arguments go elsewhere");
+    if (type->result_slots != v->type->result_slots ||
+        (in_place && type->param_slots != v->type->param_slots))
+        return wrong(v, i, "its callee does not fit in the frame's place");
+    return !in_place || read_slots(v, i, -(int64_t)type->param_slots, type->param_slots);
+}
+
 /* The arguments lie below the callee's frame, the results from where they began on; the call uses all that
  * lies above. */
 static bool do_call(struct verifier *v, const struct instruction *i,
                     const struct bytecode_field *frame) {
     const struct functype *type = callee_type(v, i);
+    if ((i->flags & INSTRUCTION_TAIL) && !check_tail_call(v, i, type))
+        return false;
+    if (v->checks && (v->acc || v->facc))
+        return wrong(v, i, "an accumulator holds a value during a call");
+    if (!frame)
+        return true;
     int64_t bytes = value_of(i, frame), callee = bytes / 8, start = callee - type->param_slots;
     int64_t end = v->code->frame_slots;
     if (bytes % 8 || start < FRAME_HEADER_SLOTS || callee > end || start + type->result_slots > end)
         return wrong(v, i, "its callee's frame does not begin within this one");
-    if (!read_slots(v, i, start, type->param_slots))
+    if (!(i->flags & INSTRUCTION_IN_PLACE) && !read_slots(v, i, start, type->param_slots))
         return false;
-    if (v->checks && (v->acc || v->facc))
-        return wrong(v, i, "an accumulator holds a value during a call");
     set_slots(v, start, (uint64_t)(end - start), false);
     set_slots(v, start, type->result_slots, true);
     return true;
@@ -482,7 +499,7 @@ static bool do_instruction(struct verifier *v, const struct instruction *i) {
             return false;
         return do_enter(v, i);
     }
-    return do_fields(v, i) && (!frame || do_call(v, i, frame));
+    return do_fields(v, i) && (!is_call(i) || do_call(v, i, frame));
 }
 
 /* ---- blocks ---- */
@@ -593,6 +610,14 @@ static uint32_t behind_check(const struct verifier *v, uint32_t cell) {
     return cell + (v->config->interruptible && begins(v, cell, BC_interrupt_check));
 }
 
+/* Behind the prologue, where this is a function's first cell. */
+static uint32_t behind_prologue(const struct verifier *v, uint32_t cell) {
+    struct instruction i = {0};
+    bool begins_function =
+        cell == 0 && read_instruction(v, cell, &i) && (i.flags & INSTRUCTION_BEGINS);
+    return begins_function ? i.cells : cell;
+}
+
 static bool pays(const struct verifier *v, uint32_t cell) {
     return !v->config->fuel || begins(v, cell, v->config->steps ? BC_fuel_block : BC_fuel);
 }
@@ -601,13 +626,13 @@ static bool pays(const struct verifier *v, uint32_t cell) {
 static bool check_payment(const struct verifier *v, const struct instruction *i) {
     const struct bytecode_field *branch = find_field(i, FIELD_BRANCH);
     if (branch) {
-        uint32_t target = (uint32_t)target_of(v, i, branch, 0);
+        uint32_t target = behind_prologue(v, (uint32_t)target_of(v, i, branch, 0));
         if (!pays(v, behind_check(v, target)))
             return wrong(v, i, "its target does not pay for its block");
         if (v->config->interruptible && target <= i->cell && !begins(v, target, BC_interrupt_check))
             return wrong(v, i, "it goes back to where no interrupt is looked for");
     }
-    if (is_call(i) && !pays(v, i->cell + i->cells))
+    if (is_call(i) && !(i->flags & INSTRUCTION_TAIL) && !pays(v, i->cell + i->cells))
         return wrong(v, i, "what follows the call is not paid for");
     if (i->cell > 0 && !(i->flags & INSTRUCTION_BEGINS))
         return true;

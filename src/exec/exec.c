@@ -30,6 +30,8 @@
 DECLARE_HANDLER(first_call)
 DECLARE_HANDLER(first_call_indirect)
 DECLARE_HANDLER(call_outside)
+DECLARE_HANDLER(tail_enter)
+DECLARE_HANDLER(tail_outside)
 DECLARE_HANDLER(last_block)
 DECLARE_HANDLER(atomic_fault)
 DECLARE_HANDLER(memory_fault)

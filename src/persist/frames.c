@@ -14,6 +14,7 @@
 #include "runtime/frames.h"
 #include "code/steps.h"
 #include "translate/translate.h"
+#include "types/subtype.h"
 
 /* ---- Asking the translator ---- */
 
@@ -204,9 +205,10 @@ struct rebuild {
     struct machine *vm;
     struct value_stack *stack;
     struct error *error;
+    uint64_t *values;              /* where the parameters of the next frame begin */
     uint64_t *fp;                  /* of the frame under way */
     const uint64_t *pc;            /* where it goes on */
-    const struct functype *called; /* by the frame before; NULL: by the host */
+    const struct functype *called; /* the type of what the frame before, or the host, has called */
     uint64_t fuel_paid;
     struct asking asking;
 };
@@ -322,20 +324,33 @@ static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
     return true;
 }
 
-/* Builds frame `i` at r->fp, which becomes that of its callee. */
+/* A call that waits has called a function of its type; or that one, or one after it, has put another in its place by a
+ * tail call, which has results of the same types and its own parameters. */
+static bool is_called(const struct rebuild *r, const struct functype *called) {
+    const struct type_registry *registry = &r->vm->store->engine->types;
+    const valtype *results = ft_results(called), *expected = ft_results(r->called);
+    if (called->result_count != r->called->result_count)
+        return false;
+    for (uint32_t i = 0; i < called->result_count; i++)
+        if (!cn_valtype_matches(registry, results[i], expected[i]))
+            return false;
+    return true;
+}
+
+/* Builds frame `i`, whose parameters begin at r->values. */
 static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const uint64_t *back) {
     const struct snap_frame *frame = &r->snapshot->frames[i];
     const struct asked *asked = &r->asking.frames[i];
     const struct probe *probe = asked->answer;
     bool innermost = i + 1 == r->snapshot->frame_count;
-    const struct functype *type =
-        module_func_type(asked->instance->module, asked->code->func_index);
-    if (r->called && !dt_is_sub(&type->def, &r->called->def))
+    if (!is_called(r, module_func_type(asked->instance->module, asked->code->func_index)))
         return bad(r, "a called function of the wrong type");
     if (!check_answer(r, i))
         return false;
-    if ((size_t)(r->stack->limit - r->fp) < asked->code->frame_slots)
+    if ((size_t)(r->stack->limit - r->values) <
+        (size_t)asked->code->param_slots + asked->code->frame_slots)
         return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
+    r->fp = r->values + asked->code->param_slots;
     write_header(r, asked->instance, asked->code, caller, back, i == 0);
     if (!write_values(r, probe, frame, innermost))
         return false;
@@ -344,7 +359,7 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
     r->pc = cn_cell_at(asked->code, probe->cell);
     r->called = probe->callee_type;
     if (!innermost)
-        r->fp += probe->callee;
+        r->values = r->fp + probe->callee - r->called->param_slots;
     return true;
 }
 
@@ -393,15 +408,14 @@ static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
     uint64_t *record = r->stack->base, *caller = record;
     const uint64_t *back = NULL;
     wasm_func_t *entry = cn_run_func(run);
-    r->fp = record + ENTRY_RECORD_SLOTS + entry->type->param_slots;
+    r->values = record + ENTRY_RECORD_SLOTS;
     r->called = entry->type;
     if (!find_safepoints(r))
         return false;
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
-        uint64_t *fp = r->fp;
         if (!build_frame(r, i, caller, back))
             return false;
-        caller = fp;
+        caller = r->fp;
         back = r->pc;
     }
     return true;

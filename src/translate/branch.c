@@ -22,24 +22,31 @@ void cn_patch_branch(struct translator *t, uint32_t site, uint32_t target) {
         fill(t, site, target * 8 - from);
 }
 
-void cn_chain_branch(struct translator *t, struct control *target, uint32_t site) {
+void cn_chain_site(struct translator *t, uint32_t *chain, uint32_t site) {
     if (t->emit.exhausted)
         return;
+    fill(t, site, *chain);
+    *chain = site + 1;
+}
+
+void cn_chain_branch(struct translator *t, struct control *target, uint32_t site) {
     CN_ASSERT(target->construct != LOOP); /* whose label is known */
-    fill(t, site, target->fixups);
-    target->fixups = site + 1;
+    cn_chain_site(t, &target->fixups, site);
+}
+
+void cn_bind_chain(struct translator *t, uint32_t *chain, uint32_t target) {
+    for (uint32_t link = *chain; link && !t->emit.exhausted;) {
+        uint32_t site = link - 1;
+        CN_ASSERT(site / 4 < t->emit.count);
+        uint32_t next = (uint32_t)(t->emit.cells[site / 4] >> (site / 2 % 2 * 32));
+        cn_patch_branch(t, site, target);
+        link = next;
+    }
+    *chain = 0;
 }
 
 void cn_bind_label(struct translator *t, struct control *control) {
-    uint32_t here = (uint32_t)t->emit.count;
-    for (uint32_t link = control->fixups; link && !t->emit.exhausted;) {
-        uint32_t site = link - 1;
-        CN_ASSERT(site / 4 < here);
-        uint32_t next = (uint32_t)(t->emit.cells[site / 4] >> (site / 2 % 2 * 32));
-        cn_patch_branch(t, site, here);
-        link = next;
-    }
-    control->fixups = 0;
+    cn_bind_chain(t, &control->fixups, (uint32_t)t->emit.count);
     cn_bind_catches(t, control);
 }
 

@@ -191,26 +191,45 @@ static struct probe *note_call(struct translator *t, bool indirect, int32_t inde
     return probe;
 }
 
-static void emit_call(struct translator *t, enum bytecode bytecode, const struct functype *type,
-                      int32_t index_slot, uint64_t x, uint64_t y) {
-    cn_spill(t, type->param_count);
-    CN_ASSERT(t->live && (t->height >= type->param_count || t->emit.exhausted));
-    struct probe *stopped = note_call(t, bytecode == BC_call_indirect, index_slot);
-    cn_pop_to_height(t, t->height - type->param_count);
-    int32_t start = next_home(t);
+/* A call of one of the four kinds, as an ordinary or a tail call. */
+struct call {
+    enum bytecode bytecode;
+    const struct functype *type;
+    uint64_t x, y;
+    int32_t index_slot; /* of an indirect call */
+    bool is_indirect, is_tail;
+    bool in_place; /* the arguments are where the function's parameters are: tail.c */
+};
+
+#if CN_PAIRS
+static const enum bytecode tail_jump = BC_tail_jump, tail_jump_indirect = BC_tail_jump_indirect;
+#else
+static const enum bytecode tail_jump = BC_NONE, tail_jump_indirect = BC_NONE;
+#endif
+
+static bool is_in_place(const struct translator *t, const struct functype *type, bool is_tail) {
+    return CN_PAIRS && is_tail && cn_may_move_arguments(t, type);
+}
+
+/* Room for arguments and results from `start` on, where the values on the stack end. */
+static void reserve_callee(struct translator *t, const struct functype *type, int32_t start) {
     CN_ASSERT(start >= FRAME_HEADER_SLOTS);
     uint32_t most = type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
     if ((uint32_t)start + most > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)start + most;
-    uint64_t *at = bytecode == BC_call ? cn_fuse_call(&t->emit, start, type->param_slots) : NULL;
-    if (!at)
-        at = cn_emit_plain(t, bytecode, bytecode == BC_call_indirect ? 4 : 3);
-    if (stopped && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
-        stopped->cell = (uint32_t)(at - t->emit.cells);
-    at[1] |= cn_fields_w(index_slot, 0, ((uint32_t)start + type->param_slots) * 8);
-    at[2] = x;
-    if (bytecode == BC_call_indirect)
-        at[3] = y;
+}
+
+static void write_call(struct translator *t, uint64_t *at, const struct call *call, int32_t start) {
+    uint32_t frame = ((uint32_t)start + call->type->param_slots) * 8;
+    at[1] |= call->is_tail ? cn_fields_w(param_base(t), call->index_slot, frame)
+                           : cn_fields_w(call->index_slot, 0, frame);
+    at[2] = call->x;
+    if (call->is_indirect)
+        at[3] = call->y;
+}
+
+/* The values that a call leaves; for one that goes on behind it. */
+static void push_call_results(struct translator *t, const struct functype *type, int32_t start) {
     cn_push_temps(t, ft_results(type), type->result_count, type->result_slots);
     struct probe *called = cn_note_safepoint(t, SAFEPOINT_CALL, next_offset(t));
     if (called) {
@@ -219,24 +238,90 @@ static void emit_call(struct translator *t, enum bytecode bytecode, const struct
     }
 }
 
-void cn_translate_call(struct translator *t) {
-    uint32_t func = cn_u32_valid(&t->at);
-    CN_ASSERT(func < t->module->func_count);
-    bool imported = func < t->module->imported_func_count;
-    uint64_t defined = func - t->module->imported_func_count;
-    emit_call(t, imported ? BC_call_import : BC_call, module_func_type(t->module, func), 0,
-              imported ? func : defined << 1 | CALL_UNBOUND, 0);
+static void emit_call(struct translator *t, const struct call *call) {
+    const struct functype *type = call->type;
+    uint32_t scope = 0;
+    if (!call->in_place)
+        cn_spill(t, type->param_count);
+    CN_ASSERT(t->live && (t->height >= type->param_count || t->emit.exhausted));
+    struct probe *stopped = note_call(t, call->is_indirect, call->index_slot);
+    if (CN_PAIRS && stopped && call->in_place)
+        cn_correct_probe(t, stopped, call->is_indirect);
+    cn_pop_to_height(t, t->height - type->param_count);
+    int32_t start = next_home(t);
+    reserve_callee(t, type, start);
+    uint64_t *at =
+        call->bytecode == BC_call ? cn_fuse_call(&t->emit, start, type->param_slots) : NULL;
+    bool last = call->bytecode == BC_tail_call || call->bytecode == tail_jump;
+    if (call->is_tail && !last)
+        scope = cn_leave_scopes(t);
+    if (!at)
+        at = cn_emit_plain(t, call->bytecode, call->is_indirect ? 4 : 3);
+    if (stopped && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
+        stopped->cell = (uint32_t)(at - t->emit.cells);
+    write_call(t, at, call, start);
+    if (last)
+        return;
+    push_call_results(t, type, start);
+    if (call->is_tail) { /* of a host function */
+        cn_emit_return(t);
+        cn_enter_scopes(t, scope);
+    }
 }
 
-void cn_translate_call_indirect(struct translator *t) {
-    const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
-    uint32_t table = cn_u32_valid(&t->at);
-    CN_ASSERT(table < t->module->table_count);
+/* Where the index of an indirect call is, after the arguments were brought to where they go: their copies may take
+ * the scratch slot that the index needs. */
+static int32_t take_index(struct translator *t, const struct functype *type, bool in_place) {
+    if (CN_PAIRS && in_place)
+        cn_move_arguments(t, 1);
     struct value index = *cn_pop_value(t);
-    /* The arguments go home first, as their copies may take the scratch slot that the index needs. */
-    cn_spill(t, type->param_count);
+    if (!in_place)
+        cn_spill(t, type->param_count);
     int32_t slot = cn_in_narrow_slot(t, &index, 0);
     if (slot > 0 && (uint32_t)slot + 1 > t->emit.max_slot)
         t->emit.max_slot = (uint32_t)slot + 1;
-    emit_call(t, BC_call_indirect, type, slot, type->def.id, table);
+    return slot;
+}
+
+/* [imported][is_tail] */
+static const uint16_t direct_calls[2][2] = {{BC_call, BC_tail_call},
+                                            {BC_call_import, BC_tail_call_import}};
+
+void cn_translate_call(struct translator *t, bool is_tail) {
+    uint32_t func = cn_u32_valid(&t->at);
+    CN_ASSERT(func < t->module->func_count);
+    const struct functype *type = module_func_type(t->module, func);
+    bool imported = func < t->module->imported_func_count;
+    bool in_place = !imported && is_in_place(t, type, is_tail);
+    if (in_place && func == t->func) {
+        cn_translate_self_call(t);
+        return;
+    }
+    if (CN_PAIRS && in_place)
+        cn_move_arguments(t, 0);
+    uint64_t defined = func - t->module->imported_func_count;
+    emit_call(t, &(struct call){.bytecode = (enum bytecode)(
+                                    in_place ? tail_jump : direct_calls[imported][is_tail]),
+                                .type = type,
+                                .x = imported ? func : defined << 1 | CALL_UNBOUND,
+                                .is_tail = is_tail,
+                                .in_place = in_place});
+}
+
+void cn_translate_call_indirect(struct translator *t, bool is_tail) {
+    const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
+    uint32_t table = cn_u32_valid(&t->at);
+    CN_ASSERT(table < t->module->table_count);
+    bool in_place = is_in_place(t, type, is_tail);
+    int32_t slot = take_index(t, type, in_place);
+    emit_call(t, &(struct call){.bytecode = in_place  ? tail_jump_indirect
+                                            : is_tail ? BC_tail_call_indirect
+                                                      : BC_call_indirect,
+                                .type = type,
+                                .x = type->def.id,
+                                .y = table,
+                                .index_slot = slot,
+                                .is_indirect = true,
+                                .is_tail = is_tail,
+                                .in_place = in_place});
 }

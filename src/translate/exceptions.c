@@ -113,6 +113,18 @@ void cn_end_scope(struct translator *t, struct control *c) {
     c->scope = 0;
 }
 
+uint32_t cn_leave_scopes(struct translator *t) {
+    uint32_t scope = t->scope;
+    if (scope != 0)
+        change_scope(t, 0);
+    return scope;
+}
+
+void cn_enter_scopes(struct translator *t, uint32_t scope) {
+    if (scope != t->scope)
+        change_scope(t, scope);
+}
+
 void cn_bind_catches(struct translator *t, struct control *c) {
     uint32_t here = (uint32_t)t->emit.count;
     for (uint32_t link = c->catches; link && !t->emit.exhausted;) {

@@ -114,6 +114,8 @@ struct translator {
     int32_t pinned_params[2]; /* where the parameter comes from that is pinned; not below 0: none */
     struct value spare_value; /* written to, and of no meaning, once memory is exhausted */
     struct control spare_control;
+    uint32_t func;
+    uint32_t self_calls; /* chain of jumps to where the function begins */
     /* For struct unwind: grown as scopes are opened. */
     struct unwind_mark *marks;
     struct unwind_scope *scopes;
@@ -311,6 +313,9 @@ static inline uint32_t cn_branch_site(uint32_t cell) {
 void cn_patch_branch(struct translator *, uint32_t site, uint32_t target);
 /* Links a forward branch into the chain of its target; binding patches them all. */
 void cn_chain_branch(struct translator *, struct control *target, uint32_t site);
+void cn_chain_site(struct translator *, uint32_t *chain, uint32_t site);
+/* Points all branches of a chain, which is then empty, to a cell. */
+void cn_bind_chain(struct translator *, uint32_t *chain, uint32_t target);
 void cn_bind_label(struct translator *, struct control *);
 /* At the end of a construct behind which the function ends: jumps to that label become returns. */
 void cn_bind_as_returns(struct translator *, struct control *);
@@ -336,8 +341,20 @@ void cn_go_dead(struct translator *);
 /* Skips an instruction that cannot be reached, its immediates too. False for the one that ends the
  * unreachable code: it is to be translated. */
 bool cn_skip_dead(struct translator *, enum opcode);
-void cn_translate_call(struct translator *);
-void cn_translate_call_indirect(struct translator *);
+void cn_translate_call(struct translator *, bool is_tail);
+void cn_translate_call_indirect(struct translator *, bool is_tail);
+
+/* ---- tail.c ---- */
+
+/* Whether the arguments of a function of this type may be moved to where the function's own parameters are, which are
+ * of the same kinds. */
+bool cn_may_move_arguments(const struct translator *, const struct functype *);
+/* Moves them, which stay operands; `above`: how many operands are above them. */
+void cn_move_arguments(struct translator *, uint32_t above);
+/* Notes in a value map where they are. */
+void cn_correct_probe(const struct translator *, struct probe *, uint32_t above);
+/* A tail call of the function itself: a jump to where it begins. */
+void cn_translate_self_call(struct translator *);
 
 /* ---- exceptions.c ---- */
 
@@ -346,6 +363,9 @@ void cn_translate_throw_ref(struct translator *);
 void cn_translate_try_table(struct translator *);
 /* Ends the scope of a construct, if it has one: at its `end`. */
 void cn_end_scope(struct translator *, struct control *);
+/* Between these nothing is caught: a tail call leaves the function before its callee throws. */
+uint32_t cn_leave_scopes(struct translator *);
+void cn_enter_scopes(struct translator *, uint32_t scope);
 /* The catch clauses that go to the construct go to the next cell. */
 void cn_bind_catches(struct translator *, struct control *);
 /* Bytes of the tables, and what copies them into room of that size behind the code. */

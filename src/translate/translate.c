@@ -65,10 +65,12 @@ static bool translate_control(struct translator *t, enum opcode opcode) {
         cn_translate_end(t);
         return true;
     case OP_call:
-        cn_translate_call(t);
+    case OP_return_call:
+        cn_translate_call(t, opcode == OP_return_call);
         return true;
     case OP_call_indirect:
-        cn_translate_call_indirect(t);
+    case OP_return_call_indirect:
+        cn_translate_call_indirect(t, opcode == OP_return_call_indirect);
         return true;
     default:
         return translate_branch(t, opcode);
@@ -459,6 +461,7 @@ static struct code *make_code(struct translator *t, uint32_t func, struct span b
     CN_ASSERT(t->depth == 0 && t->at == t->end);
     CN_ASSERT(t->emit.fuel_cell == NO_CELL && t->emit.wide_to == 0);
     uint32_t first = end_prologue(t);
+    cn_bind_chain(t, &t->self_calls, first);
     CN_ASSERT(first < t->emit.count && t->emit.count <= t->emit.capacity);
     CN_ASSERT(t->emit.max_slot >= FRAME_HEADER_SLOTS);
     cn_finish_probes(t);
@@ -511,6 +514,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
                  .map = map},
         .module = module,
         .config = config,
+        .func = func,
         .type = module_func_type(module, func),
         .at = module->bytes + body.offset,
         .end = module->bytes + body.offset + body.length,

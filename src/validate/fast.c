@@ -468,35 +468,44 @@ static bool drop(struct look *l) {
     return there;
 }
 
-/* Calls a function of the module's type with this index. */
-static bool apply(struct look *l, uint32_t index) {
+/* Calls a function of the module's type with this index; in a tail call its result must be the function's own. */
+static bool apply(struct look *l, uint32_t index, bool is_tail) {
     const struct functype *type = module_functype(l->q->m, index);
     if (type->result_count > 1 || !l->q->signatures[index].known)
         return false;
     for (uint32_t i = type->param_count; i > 0; i--)
         if (!pop(l, type->types[i - 1]))
             return false;
-    push(l, type->result_count ? ft_results(type)[0] : 0);
+    valtype result = type->result_count ? ft_results(type)[0] : 0;
+    if (is_tail)
+        return result == l->q->frames[1].type && leave(l);
+    push(l, result);
     return true;
+}
+
+static bool allows_tail_calls(const struct look *l) {
+    return l->q->m->features & CATNAP_FEATURE_TAIL_CALLS;
 }
 
 static bool call(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t func;
-    l->at++;
-    return cn_u32_in_reach(&l->at, &func) && func < m->func_count && apply(l, m->func_types[func]);
+    bool is_tail = *l->at++ == OP_return_call;
+    return (!is_tail || allows_tail_calls(l)) && cn_u32_in_reach(&l->at, &func) &&
+           func < m->func_count && apply(l, m->func_types[func], is_tail);
 }
 
 static bool call_indirect(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t type, table = 0;
-    l->at++;
-    if (!pop(l, VT_I32) || !cn_u32_in_reach(&l->at, &type) || type >= m->type_count)
+    bool is_tail = *l->at++ == OP_return_call_indirect;
+    if ((is_tail && !allows_tail_calls(l)) || !pop(l, VT_I32) || !cn_u32_in_reach(&l->at, &type) ||
+        type >= m->type_count)
         return false;
     bool read = m->features & CATNAP_FEATURE_REFERENCE_TYPES ? cn_u32_in_reach(&l->at, &table)
                                                              : *l->at++ == 0;
     return read && table < m->table_count && m->tables[table].element == VT_FUNCREF &&
-           apply(l, type);
+           apply(l, type, is_tail);
 }
 
 static bool global(struct look *l, uint8_t opcode) {
@@ -705,8 +714,10 @@ static bool take_any(struct look *l) {
     case OP_return_:
         return return_(l);
     case OP_call:
+    case OP_return_call:
         return call(l);
     case OP_call_indirect:
+    case OP_return_call_indirect:
         return call_indirect(l);
     case OP_drop:
         return drop(l);
@@ -957,7 +968,7 @@ static size_t size_of(const struct module *m) {
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
      CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_THREADS |                                          \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
-     CATNAP_FEATURE_WIDE_ARITHMETIC)
+     CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 

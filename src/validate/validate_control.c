@@ -214,6 +214,14 @@ static bool validate_return(struct validator *v) {
     return true;
 }
 
+bool cn_validate_tail_call(struct validator *v, struct types results) {
+    if (!types_match(v, results, cn_block_results(v, &v->blocks[0])))
+        return cn_invalid(v, "type mismatch: %s of a function whose results are not the caller's",
+                          cn_op_info[v->in.opcode].name);
+    cn_set_unreachable(v);
+    return true;
+}
+
 bool cn_validate_control(struct validator *v) {
     switch (v->in.opcode) {
     case OP_block:

@@ -149,10 +149,18 @@ static bool validate_plain(struct validator *v, const struct op_info *info) {
 
 /* ---- Calls ---- */
 
+/* Whether the opcode of a call is that of its form as a tail call. */
+static bool is_tail_call(uint32_t opcode) {
+    return opcode == OP_return_call || opcode == OP_return_call_indirect;
+}
+
 static bool call_type(struct validator *v, const struct functype *type) {
     struct types params = {ft_params(type), type->param_count};
     struct types results = {ft_results(type), type->result_count};
-    return cn_pop_types(v, params) && cn_push_types(v, results);
+    if (!cn_pop_types(v, params))
+        return false;
+    return is_tail_call(v->in.opcode) ? cn_validate_tail_call(v, results)
+                                      : cn_push_types(v, results);
 }
 
 static bool validate_call(struct validator *v) {
@@ -165,7 +173,8 @@ static bool validate_call_indirect(struct validator *v) {
     if (!check_table(v, table) || !check_index(v, type, v->m->type_count, "type"))
         return false;
     if (v->m->tables[table].element != VT_FUNCREF)
-        return cn_invalid(v, "type mismatch: call_indirect through a table of %s",
+        return cn_invalid(v, "type mismatch: %s through a table of %s",
+                          cn_op_info[v->in.opcode].name,
                           cn_valtype_name(v->m->tables[table].element));
     return cn_pop(v, VT_I32) && call_type(v, module_functype(v->m, type));
 }
@@ -269,8 +278,10 @@ bool cn_validate_instruction(struct validator *v) {
         return validate_plain(v, info);
     switch (v->in.opcode) {
     case OP_call:
+    case OP_return_call:
         return validate_call(v);
     case OP_call_indirect:
+    case OP_return_call_indirect:
         return validate_call_indirect(v);
     case OP_drop:
         return validate_drop(v);

@@ -91,6 +91,8 @@ bool cn_local_type(struct validator *, uint32_t index, valtype *);
 bool cn_push_block(struct validator *, struct block);
 bool cn_enter_block(struct validator *, enum block_kind, bool has_index, uint32_t type);
 bool cn_validate_control(struct validator *);
+/* The end of a tail call, whose callee has these results. */
+bool cn_validate_tail_call(struct validator *, struct types results);
 struct types cn_block_params(const struct validator *, const struct block *);
 struct types cn_block_results(const struct validator *, const struct block *);
 

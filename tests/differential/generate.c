@@ -89,7 +89,7 @@ struct generator {
     const struct profile *profile;
     struct module_builder module;
     uint32_t padding;
-    bool no_growth;
+    bool no_growth, ordinary;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
@@ -741,24 +741,46 @@ static void block(struct generator *g, uint32_t steps) {
         g->loops--;
 }
 
-static void call(struct generator *g) {
-    bool leaf = g->func_count < g->leaf_count;
-    bool indirect = !leaf && chance(g, 40);
-    if (g->func_count == 0)
-        return;
-    const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
+/* The arguments, and the call: of the opcode, or, through the table, of that behind it. */
+static void put_call(struct generator *g, const struct signature *s, bool indirect,
+                     uint8_t opcode) {
     need(g, s->params, s->param_count);
     if (indirect) {
         push_value(g, I32);
         if (chance(g, 70)) /* most often one that fits */
             PUT(&g->body, DROP, 0x41, (uint8_t)(s - g->funcs));
-        op_u(&g->body, 0x11, s->type);
+        op_u(&g->body, opcode + 1, s->type);
         put(&g->body, 0);
         popped(g, 1);
     } else {
-        op_u(&g->body, CALL, (uint32_t)(s - g->funcs));
+        op_u(&g->body, opcode, (uint32_t)(s - g->funcs));
     }
     popped(g, s->param_count);
+}
+
+/* Of a function with the same results, perhaps the one under way. */
+static void tail_call(struct generator *g) {
+    bool indirect = g->func_count >= g->leaf_count && chance(g, 40);
+    const struct signature *s =
+        &g->funcs[indirect ? below(g, g->leaf_count) : below(g, g->func_count + 1)];
+    if (s->result_count != g->signature->result_count ||
+        memcmp(s->results, g->signature->results, s->result_count) != 0)
+        s = g->signature;
+    put_call(g, s, indirect && s != g->signature, g->ordinary ? OP_call : OP_return_call);
+    if (g->ordinary)
+        put(&g->body, RETURN);
+    go_dead(g);
+}
+
+static void call(struct generator *g) {
+    bool leaf = g->func_count < g->leaf_count;
+    bool indirect = !leaf && chance(g, 40);
+    if (chance(g, 10))
+        return tail_call(g);
+    if (g->func_count == 0)
+        return;
+    const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
+    put_call(g, s, indirect, OP_call);
     for (uint32_t i = 0; i < s->result_count; i++)
         pushed(g, s->results[i]);
 }
@@ -1108,6 +1130,15 @@ static void function(struct generator *g, uint32_t steps) {
     do
         s->result_count = any_types(g, s->results, ARITY);
     while (s->result_count == 0 && chance(g, 80));
+    if (g->func_count > 0 && chance(g, 50)) { /* for tail calls, often of as many parameters */
+        const struct signature *like = &g->funcs[below(g, g->func_count)];
+        s->result_count = like->result_count;
+        memcpy(s->results, like->results, sizeof s->results);
+        if (chance(g, 50)) {
+            s->param_count = like->param_count;
+            memcpy(s->params, like->params, sizeof s->params);
+        }
+    }
     s->type = add_type_n(&g->module, s->params, s->param_count, s->results, s->result_count);
     g->signature = s;
     g->height = g->base = g->loops = 0;
@@ -1249,6 +1280,7 @@ struct bytes generate(struct generator_options options) {
     struct generator g = {.random = options.seed * 0x2545F4914F6CDD1D + 1,
                           .padding = options.padding,
                           .no_growth = options.no_growth,
+                          .ordinary = options.ordinary,
                           .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);

@@ -12,6 +12,7 @@ struct generator_options {
     uint32_t
         padding;    /* unused locals in front of the others; changes nothing that can be observed */
     bool no_growth; /* no table.grow, whose outcome depends on memory */
+    bool ordinary;  /* a call and a return in place of each tail call: results are the same */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is

@@ -22,6 +22,7 @@
 
 enum manner {
     PLAIN,
+    ORDINARY,     /* plainly, of a module with an ordinary call in place of each tail call */
     RELAYED,      /* through another instance */
     WHOLE_RUN,    /* as a run that is resumed once */
     SLICED,       /* as a run with little fuel at a time */
@@ -40,6 +41,7 @@ static const struct variant {
     {"through another instance", {0}, RELAYED, 0},
     {"explicit", {.explicit_checks = true}, PLAIN, 0},
     {"eager", {.eager = true}, PLAIN, 0},
+    {"with ordinary calls", {0}, ORDINARY, 0},
     {"deferred", {.deferred = true}, PLAIN, 0},
     {"interruptible", {.interruptible = true}, PLAIN, 0},
     {"wide", {0}, PLAIN, 33000},
@@ -93,12 +95,12 @@ static struct bytes read_module(const char *directory, uint64_t number) {
     return b;
 }
 
-static struct bytes build(struct program p, uint32_t padding) {
+static struct bytes build(struct program p, uint32_t padding, bool ordinary) {
     if (p.kind == FILES)
         return read_module(p.directory, p.seed);
-    return p.kind == SHAPES
-               ? generate_shapes((uint32_t)p.seed, padding)
-               : generate((struct generator_options){.seed = p.seed, .padding = padding});
+    return p.kind == SHAPES ? generate_shapes((uint32_t)p.seed, padding)
+                            : generate((struct generator_options){
+                                  .seed = p.seed, .padding = padding, .ordinary = ordinary});
 }
 
 /* The name of an export of a generated module. */
@@ -411,7 +413,7 @@ static void run_instance(const struct bytes *b, const struct variant *v, uint32_
  * uses up the counter by which wasm-tools ends loops would end all that follow. */
 static struct history run_module(struct program p, const struct variant *v) {
     struct history h = {0};
-    struct bytes b = build(p, v->padding);
+    struct bytes b = build(p, v->padding, v->manner == ORDINARY);
     run_instance(&b, v, 0, MOST_RUNS, &h);
     for (uint32_t i = 0, all = h.count; p.kind == FILES && i < all; i++)
         run_instance(&b, v, i, 1, &h);
@@ -440,7 +442,15 @@ static void print_history(const char *name, const struct history *h) {
 
 /* Some variants are for generated modules alone. */
 static bool applies(const struct variant *v, struct program p) {
+    if (v->manner == ORDINARY)
+        return p.kind == RANDOM;
     return p.kind != FILES || (v->manner != RELAYED && v->padding == 0);
+}
+
+/* Calls that wait are not compared where they are ordinary. */
+static void forget_frames(struct history *h) {
+    for (uint32_t i = 0; i < h->count; i++)
+        h->runs[i].frames = h->runs[i].places = 0;
 }
 
 /* The plain variant is what all others are compared with, and the first with fuel those with fuel. */
@@ -459,7 +469,13 @@ static bool check_program(struct program p, struct history *plain) {
             have_fuel = true;
         }
         bool same_fuel = v->form.fuel && v->padding == 0; /* to clear locals costs fuel */
-        if (same_history(&h, plain, false) && (!same_fuel || same_history(&h, &with_fuel, true)))
+        struct history expected = *plain;
+        if (v->manner == ORDINARY) {
+            forget_frames(&h);
+            forget_frames(&expected);
+        }
+        if (same_history(&h, &expected, false) &&
+            (!same_fuel || same_history(&h, &with_fuel, true)))
             continue;
         print_message("module %llu:\n", (unsigned long long)p.seed);
         print_history(v->name, &h);
@@ -541,7 +557,7 @@ static const char *directory;
 
 static bool write_module(struct program p) {
     char path[4096];
-    struct bytes b = build(p, 0);
+    struct bytes b = build(p, 0, false);
     snprintf(path, sizeof path, "%s/%llu.wasm", directory, (unsigned long long)p.seed);
     FILE *file = fopen(path, "wb");
     if (!file || fwrite(b.data, 1, b.size, file) != b.size || fclose(file) != 0) {

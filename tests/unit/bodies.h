@@ -63,6 +63,7 @@ static const struct world worlds[] = {
     {"no references", CATNAP_FEATURE_REFERENCE_TYPES, false, false},
     {"no bulk memory", CATNAP_FEATURE_BULK_MEMORY | CATNAP_FEATURE_REFERENCE_TYPES, false, true},
     {"no saturation", CATNAP_FEATURE_SATURATING_CONVERSIONS, false, false},
+    {"no tail calls", CATNAP_FEATURE_TAIL_CALLS, false, false},
 };
 #define WORLDS (sizeof worlds / sizeof *worlds)
 
@@ -395,6 +396,15 @@ static inline void make_global(struct maker *g) {
     make_u(g, index, 5);
 }
 
+/* Operands after an unconditional branch: none, or the results, and seldom any operand. */
+static inline void make_unreached(struct maker *g) {
+    g->operand_count = innermost(g)->height;
+    if (random_percent(g->r, 60))
+        made(g, innermost(g)->result);
+    else if (random_percent(g->r, 10))
+        made(g, random_type(g));
+}
+
 static inline void make_call(struct maker *g) {
     uint32_t func = random_below(g->r, g->m->func_count);
     const struct functype *type = module_func_type(g->m, func);
@@ -403,11 +413,18 @@ static inline void make_call(struct maker *g) {
     for (uint32_t i = 0; i < type->param_count; i++)
         params[i] = (uint8_t)type->types[i];
     params[type->param_count] = 0x7F;
+    uint8_t result = type->result_count == 1 ? (uint8_t)ft_results(type)[0] : 0;
+    bool is_tail = type->result_count < 2 && result == g->blocks[0].result &&
+                   !(g->w->without & CATNAP_FEATURE_TAIL_CALLS) && random_percent(g->r, 30);
     make_operands(g, params, type->param_count + !direct);
-    put(g->out, direct ? OP_call : OP_call_indirect);
+    put(g->out, (direct ? OP_call : OP_call_indirect) + (is_tail ? OP_return_call - OP_call : 0));
     make_u(g, direct ? func : g->m->func_types[func], 5);
     if (!direct)
         put(g->out, 0);
+    if (is_tail) {
+        make_unreached(g);
+        return;
+    }
     for (uint32_t i = 0; i < type->result_count; i++)
         made(g, (uint8_t)ft_results(type)[i]);
 }
@@ -483,15 +500,6 @@ static inline void make_end(struct maker *g) {
 static inline uint8_t carried_by(const struct maker *g, uint32_t label) {
     const struct made_block *block = &g->blocks[g->block_count - 1 - label];
     return block->opcode == OP_loop ? 0 : block->result;
-}
-
-/* Operands after an unconditional branch: none, or the results, and seldom any operand. */
-static inline void make_unreached(struct maker *g) {
-    g->operand_count = innermost(g)->height;
-    if (random_percent(g->r, 60))
-        made(g, innermost(g)->result);
-    else if (random_percent(g->r, 10))
-        made(g, random_type(g));
 }
 
 static inline void make_table(struct maker *g, uint32_t label) {

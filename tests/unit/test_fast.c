@@ -158,9 +158,9 @@ static void features_are_heeded(void **state) {
     loader_init(&l);
     struct bytes b = module_of(fill, sizeof fill);
     assert_int_equal(verdicts(&l, &b), 3);
-    l.features = CATNAP_FEATURES_WASM2 & ~CATNAP_FEATURE_BULK_MEMORY;
+    l.features = CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_BULK_MEMORY;
     assert_int_equal(verdicts(&l, &b), 4); /* the data count section needs it too */
-    l.features = CATNAP_FEATURES_WASM2 & ~CATNAP_FEATURE_SIGN_EXTENSION;
+    l.features = CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_SIGN_EXTENSION;
     assert_int_equal(verdicts(&l, &b), 2);
     drop_bytes(&b);
     loader_destroy(&l);

@@ -293,6 +293,19 @@ static void calls(void **state) {
     BAD("unknown table 2", 0x41, 0, 0x11, 0, 2, 0x0B);
     BAD("call_indirect through a table of externref", 0x41, 0, 0x11, 0, 1, 0x0B);
     BAD("call_indirect expects i32, but", 0x11, 0, 0, 0x0B);
+    GOOD(0x12, 3, 0x0B);
+    GOOD(0x12, 3, 0x6A, 0x1A, 0x0B); /* what follows is not reached */
+    GOOD(0x42, 0, 0x12, 1, 0x0B);
+    GOOD(0x41, 0, 0x13, 0, 0, 0x0B);
+    BAD("return_call of a function whose results are not the caller's", 0x41, 0, 0x42, 0, 0x12, 0,
+        0x0B);
+    BAD("return_call expects i64, found i32", 0x42, 0, 0x41, 0, 0x12, 0, 0x0B);
+    BAD("unknown function 4", 0x12, 4, 0x0B);
+    BAD("return_call_indirect expects i32, but", 0x13, 0, 0, 0x0B);
+    BAD("return_call_indirect of a function whose results", 0x41, 0, 0x13, 1, 0, 0x0B);
+    BAD("return_call_indirect through a table of externref", 0x41, 0, 0x13, 0, 1, 0x0B);
+    BAD("unknown type 9", 0x41, 0, 0x13, 9, 0, 0x0B);
+    BAD("unknown table 2", 0x41, 0, 0x13, 0, 2, 0x0B);
     loader_destroy(&l);
 }
 
@@ -424,8 +437,6 @@ static void features_of_later_versions_are_named(void **state) {
         const char *feature;
     } cases[] = {
         {{0x06, 0x40}, 2, "the older form of exceptions"},    /* try */
-        {{0x12, 0}, 2, "tail calls"},                         /* return_call */
-        {{0x13, 0, 0}, 3, "tail calls"},                      /* return_call_indirect */
         {{0x14, 0}, 2, "typed function references"},          /* call_ref */
         {{0xD4}, 1, "typed function references"},             /* ref.as_non_null */
         {{0xD0, 0x6E}, 2, "garbage collection"},              /* ref.null any */

@@ -936,7 +936,8 @@ static unsigned flag_named(const char *name, size_t length, const char *all) {
         {"ends", INSTRUCTION_ENDS},         {"returns", INSTRUCTION_RETURNS},
         {"begins", INSTRUCTION_BEGINS},     {"loads-pins", INSTRUCTION_LOADS_PINS},
         {"in-order", INSTRUCTION_IN_ORDER}, {"guarded", INSTRUCTION_GUARDED},
-        {"outside", INSTRUCTION_OUTSIDE},
+        {"outside", INSTRUCTION_OUTSIDE},   {"tail", INSTRUCTION_TAIL},
+        {"in-place", INSTRUCTION_IN_PLACE},
     };
     for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
         if (is_word(name, length, flags[k].name))

@@ -284,7 +284,7 @@ void write_info(FILE *out, const struct bytecode *b) {
         fprintf(out, "    {%zu, %zu},\n", name, starts[n]);
         name += strlen(b->instructions[n].name) + 1;
     }
-    fprintf(out, "};\n\n#ifdef CATNAP_ASSERT\nstatic const uint8_t flags[BC_COUNT] = {\n");
+    fprintf(out, "};\n\n#ifdef CATNAP_ASSERT\nstatic const uint16_t flags[BC_COUNT] = {\n");
     for (size_t n = 1; n < b->instruction_count; n++)
         if (b->instructions[n].flags)
             fprintf(out, "    [BC_%s] = %u,\n", b->instructions[n].name, b->instructions[n].flags);

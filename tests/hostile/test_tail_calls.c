@@ -1,0 +1,575 @@
+/* Tail calls: chains of a million on a small value stack and a C stack of 256 KiB, within an instance, through
+ * tables, across instances and into the host. Each module also exists with ordinary calls in place of the tail
+ * calls, and short chains have the same results in both. */
+#include "hostile.h"
+
+#include <sys/time.h>
+
+#define MILLION 1000000
+#define SHORT 50 /* a chain that ordinary calls can make, too */
+#define DEPTH 120
+
+enum { RETURN_CALL = 0x12, RETURN_CALL_INDIRECT = 0x13 };
+
+static const struct form forms[] = {
+    {0},
+    {.explicit_checks = true, .fuel = true, .interruptible = true},
+    {.eager = true, .interruptible = true},
+    {.deferred = true, .fuel = true},
+};
+#define FOR_EACH_FORM(w)                                                                           \
+    for (size_t form_ = 0; form_ < COUNT(forms) && (open_form(&w, forms[form_]), true);            \
+         form_++, close_world(&w))
+
+static void open_form(struct world *w, struct form form) {
+    catnap_limits_t limits;
+    open_world(w, form);
+    catnap_limits_default(&limits);
+    limits.value_stack_bytes = 64 << 10;
+    limits.call_depth = DEPTH;
+    catnap_store_set_limits(w->store, &limits);
+    if (form.fuel)
+        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
+}
+
+/* The call of a function, as a tail call or as a call and a return. */
+static void put_call(struct bytes *f, bool tail, uint32_t func) {
+    op_u(f, tail ? RETURN_CALL : CALL, func);
+    if (!tail)
+        put(f, RETURN);
+}
+static void put_indirect(struct bytes *f, bool tail, uint32_t type) {
+    op_u(f, tail ? RETURN_CALL_INDIRECT : CALL_INDIRECT, type);
+    put(f, 0);
+    if (!tail)
+        put(f, RETURN);
+}
+/* if local 0 is 0: the instructions that follow, up to end_chain(), give the result */
+static void begin_chain(struct bytes *f) {
+    PUT(f, LOCAL_GET, 0, 0x45, IF, EMPTY);
+}
+static void end_chain(struct bytes *f) {
+    PUT(f, RETURN, END);
+}
+static void put_next(struct bytes *f) {
+    PUT(f, LOCAL_GET, 0, I32_CONST, 1, I32_SUB);
+}
+
+/* ---- Within one instance ---- */
+
+/* count(n, sum) = count(n - 1, sum + n); even and odd call each other. */
+static void add_counting(struct module_builder *m, bool tail) {
+    uint32_t type = add_type(m, "ii", "i"), one = add_type(m, "i", "i");
+    struct bytes f = {0};
+    put(&f, 0);
+    begin_chain(&f);
+    PUT(&f, LOCAL_GET, 1);
+    end_chain(&f);
+    put_next(&f);
+    PUT(&f, LOCAL_GET, 1, LOCAL_GET, 0, I32_ADD);
+    put_call(&f, tail, m->funcs);
+    put(&f, END);
+    add_func(m, "count", type, &f);
+    uint32_t even = m->funcs;
+    for (uint32_t i = 0; i < 2; i++) {
+        put(&f, 0);
+        begin_chain(&f);
+        i32_const(&f, i == 0);
+        end_chain(&f);
+        put_next(&f);
+        put_call(&f, tail, even + 1 - i);
+        put(&f, END);
+        add_func(m, i ? "odd" : "even", one, &f);
+    }
+}
+
+/* Arguments that are the parameters in another order, some of them twice, directly and through the table. */
+static void add_moving(struct module_builder *m, bool tail, bool indirect) {
+    uint32_t type = add_type(m, "iiii", "i");
+    struct bytes f = {0};
+    PUT(&f, 1, 2, V128);
+    begin_chain(&f);
+    PUT(&f, LOCAL_GET, 1, I32_CONST, 0xE4, 0, I32_MUL, LOCAL_GET, 2, I32_ADD, I32_CONST, 10,
+        I32_MUL, LOCAL_GET, 3, I32_ADD);
+    end_chain(&f);
+    put_next(&f);
+    PUT(&f, LOCAL_GET, 2, LOCAL_GET, 3, LOCAL_GET, 1, LOCAL_GET, 2, I32_CONST, 5, 0x74, I32_ADD);
+    PUT(&f, I32_CONST, 7, 0x6A);
+    if (indirect) {
+        uint32_t functions[] = {m->funcs, m->funcs};
+        add_table(m, FUNCREF, 2, 2);
+        add_elem(m, 0, functions, 2);
+        PUT(&f, LOCAL_GET, 0, I32_CONST, 1, 0x71);
+        put_indirect(&f, tail, type);
+    } else {
+        put_call(&f, tail, m->funcs);
+    }
+    put(&f, END);
+    add_func(m, indirect ? "move_indirect" : "move", type, &f);
+}
+
+/* Functions of one, two and four parameters, of 1 to 5 slots, which call each other in turn. */
+static void add_shapes(struct module_builder *m, bool tail) {
+    uint32_t one = add_type(m, "i", "I"), two = add_type(m, "iI", "I"),
+             four = add_type(m, "ivIf", "I");
+    uint32_t first = m->funcs;
+    struct bytes f = {0};
+    ADD_GLOBAL(m, I64, 1, I64_CONST, 0, END);
+    put(&f, 0);
+    begin_chain(&f);
+    PUT(&f, GLOBAL_GET, 0);
+    end_chain(&f);
+    PUT(&f, LOCAL_GET, 0, LOCAL_GET, 0, 0xAC);
+    put_call(&f, tail, first + 1);
+    put(&f, END);
+    add_func(m, "shapes", one, &f);
+    PUT(&f, 1, 3, I64);
+    PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, 0xFD, 18, LOCAL_GET, 1, I64_CONST, 3, 0x7E, 0x43, 0, 0,
+        0x80, 0x3F);
+    put_call(&f, tail, first + 2);
+    put(&f, END);
+    add_func(m, NULL, two, &f);
+    put(&f, 0);
+    PUT(&f, GLOBAL_GET, 0, LOCAL_GET, 1, 0xFD, 29, 1, I64_ADD, LOCAL_GET, 2, I64_ADD, LOCAL_GET, 3,
+        0xAE, I64_ADD, GLOBAL_SET, 0);
+    put_next(&f);
+    put_call(&f, tail, first);
+    put(&f, END);
+    add_func(m, NULL, four, &f);
+}
+
+/* More results than parameters, and 300 parameters in turn with one. */
+static void add_wide(struct module_builder *m, bool tail) {
+    uint8_t codes[300];
+    struct bytes f = {0};
+    memset(codes, I32, sizeof codes);
+    uint32_t narrow = add_type_n(m, codes, 1, codes, 3), wide = add_type_n(m, codes, 300, codes, 3);
+    uint32_t first = m->funcs;
+    put(&f, 0);
+    begin_chain(&f);
+    PUT(&f, I32_CONST, 1, I32_CONST, 2, I32_CONST, 3);
+    end_chain(&f);
+    for (uint32_t i = 0; i < 300; i++)
+        PUT(&f, LOCAL_GET, 0);
+    put_call(&f, tail, first + 1);
+    put(&f, END);
+    add_func(m, NULL, narrow, &f);
+    put(&f, 0);
+    op_u(&f, LOCAL_GET, 299);
+    PUT(&f, I32_CONST, 1, I32_SUB);
+    put_call(&f, tail, first);
+    put(&f, END);
+    add_func(m, NULL, wide, &f);
+    PUT(&f, 0, LOCAL_GET, 0, CALL, (uint8_t)first, I32_MUL, I32_ADD, END);
+    add_func(m, "wide", add_type(m, "i", "i"), &f);
+}
+
+static void enter_chains(struct world *w, bool tail) {
+    struct module_builder m = {0};
+    add_counting(&m, tail);
+    add_moving(&m, tail, false);
+    add_moving(&m, tail, true);
+    add_shapes(&m, tail);
+    add_wide(&m, tail);
+    enter_module(w, &m);
+}
+
+static uint64_t shapes_sum(uint64_t n) {
+    uint64_t sum = 0;
+    for (; n > 0; n--)
+        sum += n + 3 * n + 1;
+    return sum;
+}
+
+static uint32_t moved(uint32_t n, uint32_t a, uint32_t b, uint32_t c) {
+    for (; n > 0; n--) {
+        uint32_t first = a;
+        a = b;
+        b = c;
+        c = (first + (a << 5)) + 7;
+    }
+    return (a * 100 + b) * 10 + c;
+}
+
+static void a_million_within_an_instance(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        enter_chains(&w, true);
+        for (unsigned round = 0; round < 2; round++) {
+            assert_int_equal(CALL_EXPORT(w.instance, "count", MILLION, 7),
+                             (uint32_t)(7 + UINT64_C(1000000) * 1000001 / 2));
+            assert_int_equal(CALL_EXPORT(w.instance, "even", MILLION), 1);
+            assert_int_equal(CALL_EXPORT(w.instance, "odd", MILLION), 0);
+            assert_int_equal(CALL_EXPORT(w.instance, "wide", 2000), 7);
+        }
+        assert_int_equal(CALL_EXPORT(w.instance, "move", MILLION, 3, 4, 5),
+                         moved(MILLION, 3, 4, 5));
+        assert_int_equal(CALL_EXPORT(w.instance, "move_indirect", MILLION, 3, 4, 5),
+                         moved(MILLION, 3, 4, 5));
+        assert_int_equal(CALL_EXPORT(w.instance, "shapes", MILLION), shapes_sum(MILLION));
+    }
+}
+
+static void ordinary_calls_give_the_same(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        uint64_t results[2][6];
+        for (unsigned tail = 0; tail < 2; tail++) {
+            enter_chains(&w, tail);
+            results[tail][0] = CALL_EXPORT(w.instance, "count", SHORT, 7);
+            results[tail][1] = CALL_EXPORT(w.instance, "odd", SHORT);
+            results[tail][2] = CALL_EXPORT(w.instance, "wide", 5);
+            results[tail][3] = CALL_EXPORT(w.instance, "move", SHORT, 3, 4, 5);
+            results[tail][4] = CALL_EXPORT(w.instance, "move_indirect", SHORT, 3, 4, 5);
+            results[tail][5] = CALL_EXPORT(w.instance, "shapes", SHORT / 2);
+        }
+        for (unsigned i = 0; i < COUNT(results[0]); i++)
+            assert_int_equal(results[0][i], results[1][i]);
+        enter_chains(&w, false);
+        assert_int_equal(CALL_TRAP(w.instance, "count", 2 * DEPTH, 7), CATNAP_TRAP_STACK_OVERFLOW);
+    }
+}
+
+/* ---- Across instances ---- */
+
+/* Each has a function that counts in its own memory and calls the other's through their table: A's at 0, B's at 1.
+ * "start" calls the chain and then reads its own memory. */
+static struct bytes half_of_a_pair(uint32_t self, bool tail) {
+    struct module_builder m = {0};
+    struct bytes f = {0};
+    uint32_t chain = add_type(&m, "i", "i");
+    if (self)
+        import_table(&m, "a", "table", FUNCREF, 2, 2);
+    else
+        add_table(&m, FUNCREF, 2, 2);
+    add_memory(&m, 1, 1);
+    uint32_t func = m.funcs;
+    put(&f, 0);
+    PUT(&f, I32_CONST, 0, I32_CONST, 0, 0x28, 2, 0, I32_CONST, 1, I32_ADD, 0x36, 2, 0);
+    begin_chain(&f);
+    PUT(&f, I32_CONST, (uint8_t)(10 + self));
+    end_chain(&f);
+    put_next(&f);
+    i32_const(&f, 1 - (int32_t)self);
+    put_indirect(&f, tail, chain);
+    put(&f, END);
+    add_func(&m, "link", chain, &f);
+    PUT(&f, 0, LOCAL_GET, 0, CALL, (uint8_t)func, I32_CONST, 0xE4, 0, I32_MUL, I32_CONST, 0, 0x28,
+        2, 0, I32_ADD, END);
+    add_func(&m, "start", chain, &f);
+    /* A frame of another instance between the host and the chain. */
+    PUT(&f, 0, LOCAL_GET, 0);
+    i32_const(&f, 1 - (int32_t)self);
+    put_indirect(&f, tail, chain);
+    put(&f, END);
+    add_func(&m, "other", chain, &f);
+    add_elem(&m, (int32_t)self, &func, 1);
+    if (!self)
+        export_item(&m, "table", AS_TABLE, 0);
+    return finish(&m);
+}
+
+static void open_pair(struct world *w, bool tail, wasm_instance_t *pair[2]) {
+    struct bytes a = half_of_a_pair(0, tail), b = half_of_a_pair(1, tail);
+    pair[0] = instantiate(w->store, &a, NULL, 0);
+    wasm_extern_t *table = catnap_instance_export(pair[0], "table", 5);
+    pair[1] = instantiate(w->store, &b, &table, 1);
+    wasm_extern_delete(table);
+    drop_bytes(&a);
+    drop_bytes(&b);
+}
+
+static uint64_t across(struct world *w, bool tail, uint32_t n, const char *name) {
+    wasm_instance_t *pair[2];
+    open_pair(w, tail, pair);
+    uint64_t result = CALL_EXPORT(pair[0], name, n);
+    result = result << 32 | CALL_EXPORT(pair[1], name, n + 1);
+    wasm_instance_delete(pair[0]);
+    wasm_instance_delete(pair[1]);
+    return result;
+}
+
+static void a_million_across_instances(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        assert_int_equal(across(&w, true, MILLION, "start"),
+                         UINT64_C(501001) << 32 | (1000 + MILLION + 1));
+        assert_int_equal(across(&w, true, SHORT, "start"), across(&w, false, SHORT, "start"));
+        assert_int_equal(across(&w, true, SHORT, "link"), across(&w, false, SHORT, "link"));
+        assert_int_equal(across(&w, true, SHORT, "other"), across(&w, false, SHORT, "other"));
+        assert_int_equal(across(&w, true, MILLION, "other"), UINT64_C(11) << 32 | 11);
+    }
+}
+
+/* ---- Into the host ---- */
+
+struct host {
+    uint32_t calls;
+    size_t frames;
+    bool traps;
+};
+
+static wasm_trap_t *from_host(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
+                              catnap_val_t *results) {
+    struct host *h = env;
+    catnap_frame_t frames[8];
+    h->calls++;
+    h->frames = catnap_caller_backtrace(caller, frames, COUNT(frames));
+    for (int i = 0; i < 3; i++)
+        results[i] = VAL_I32(arguments[0].of.i32 + i);
+    return h->traps ? catnap_trap_new(catnap_caller_store(caller), CATNAP_TRAP_HOST, "no") : NULL;
+}
+
+/* "direct" and "indirect" end in a call of the host's function, of one parameter and three results; "outer" calls one
+ * of them and goes on. */
+static struct bytes host_module(bool tail) {
+    struct module_builder m = {0};
+    struct bytes f = {0};
+    uint32_t three = add_type(&m, "i", "iii"), one = add_type(&m, "i", "i");
+    uint32_t host = import_func(&m, "m", "f", three);
+    add_table(&m, FUNCREF, 1, 1);
+    add_elem(&m, 0, &host, 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        put(&f, 0);
+        PUT(&f, LOCAL_GET, 0, I32_CONST, 1, I32_ADD);
+        if (i == 0) {
+            put_call(&f, tail, host);
+        } else {
+            i32_const(&f, 0);
+            put_indirect(&f, tail, three);
+        }
+        put(&f, END);
+        uint32_t func = add_func(&m, NULL, three, &f);
+        PUT(&f, 0, I32_CONST, 0xE8, 7, LOCAL_GET, 0, CALL, (uint8_t)func, I32_MUL, I32_ADD, I32_MUL,
+            END);
+        add_func(&m, i ? "indirect" : "direct", one, &f);
+    }
+    return finish(&m);
+}
+
+static void host_functions_are_called_last(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        for (unsigned tail = 0; tail < 2; tail++) {
+            struct bytes b = host_module(tail);
+            struct host h = {0};
+            wasm_valtype_t *ps[1] = {wasm_valtype_new_i32()}, *rs[3];
+            for (int i = 0; i < 3; i++)
+                rs[i] = wasm_valtype_new_i32();
+            wasm_valtype_vec_t params, results;
+            wasm_valtype_vec_new(&params, 1, ps);
+            wasm_valtype_vec_new(&results, 3, rs);
+            wasm_functype_t *type = wasm_functype_new(&params, &results);
+            wasm_func_t *func = catnap_func_new(w.store, type, from_host, &h, NULL, NULL);
+            wasm_extern_t *import = wasm_func_as_extern(func);
+            wasm_instance_delete(w.instance);
+            w.instance = instantiate(w.store, &b, &import, 1);
+            for (unsigned i = 0; i < 2; i++) {
+                const char *name = i ? "indirect" : "direct";
+                h.traps = false;
+                assert_int_equal(CALL_EXPORT(w.instance, name, 5), 1000 * (6 + 7 * 8));
+                assert_int_equal(h.frames, 2);
+                h.traps = true;
+                assert_int_equal(CALL_TRAP(w.instance, name, 5), CATNAP_TRAP_HOST);
+            }
+            assert_int_equal(h.calls, 4);
+            wasm_func_delete(func);
+            wasm_functype_delete(type);
+            drop_bytes(&b);
+        }
+    }
+}
+
+/* ---- Exceptions ---- */
+
+enum { THROW = 0x08, TRY_TABLE = 0x1F, CATCH_ALL = 2 };
+
+/* Calls the exported "thrower" and throws what that threw. */
+static wasm_trap_t *throw_from_host(void *env, catnap_caller_t *caller,
+                                    const catnap_val_t *arguments, catnap_val_t *results) {
+    (void)env;
+    (void)arguments;
+    (void)results;
+    return call_values(catnap_caller_instance(caller), "thrower", NULL, NULL);
+}
+
+/* Function i of 4 has a handler around a tail call of something that throws: a function of the module, directly and
+ * through the table, and the host's likewise. "caught" with the number of one of them: 1 when the exception came through
+ * it, and 0 when its own handler caught it. */
+static struct bytes throwing_module(void) {
+    struct module_builder m = {0};
+    struct bytes f = {0};
+    uint32_t none = add_type(&m, "", ""), one = add_type(&m, "i", "i");
+    uint32_t host = import_func(&m, "m", "f", none), tag = add_tag(&m, none);
+    uint32_t thrower = ADD_FUNC(&m, "thrower", none, 0, THROW, (uint8_t)tag, END);
+    uint32_t first = m.funcs, callees[6] = {thrower, host};
+    add_table(&m, FUNCREF, 6, 6);
+    for (uint32_t i = 0; i < 4; i++) {
+        put(&f, 0);
+        PUT(&f, BLOCK, EMPTY, TRY_TABLE, EMPTY, 1, CATCH_ALL, 0);
+        if (i >= 2) {
+            PUT(&f, I32_CONST, (uint8_t)(i % 2));
+            put_indirect(&f, true, none);
+        } else {
+            put_call(&f, true, callees[i]);
+        }
+        PUT(&f, END, END, END);
+        callees[2 + i] = add_func(&m, NULL, none, &f);
+    }
+    assert_int_equal(callees[2], first);
+    add_elem(&m, 0, callees, 6);
+    PUT(&f, 0, BLOCK, EMPTY, TRY_TABLE, EMPTY, 1, CATCH_ALL, 0, LOCAL_GET, 0, CALL_INDIRECT,
+        (uint8_t)none, 0, I32_CONST, 0, RETURN, END, END, I32_CONST, 1, END);
+    add_func(&m, "caught", one, &f);
+    return finish(&m);
+}
+
+static void replaced_frames_catch_nothing(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct bytes b = throwing_module();
+        wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
+        wasm_functype_t *type = wasm_functype_new(&params, &results);
+        wasm_func_t *func = catnap_func_new(w.store, type, throw_from_host, NULL, NULL, NULL);
+        wasm_extern_t *import = wasm_func_as_extern(func);
+        w.instance = instantiate(w.store, &b, &import, 1);
+        for (unsigned i = 0; i < 6; i++)
+            assert_int_equal(CALL_EXPORT(w.instance, "caught", i), 1);
+        wasm_func_delete(func);
+        wasm_functype_delete(type);
+        drop_bytes(&b);
+    }
+}
+
+/* ---- Stops ---- */
+
+/* "forever" calls itself and "around" another that calls it, through the table. */
+static void add_endless(struct module_builder *m) {
+    uint32_t none = add_type(m, "", "");
+    uint32_t first = m->funcs;
+    ADD_FUNC(m, "forever", none, 0, RETURN_CALL, (uint8_t)first, END);
+    ADD_FUNC(m, "around", none, 0, I32_CONST, 0, RETURN_CALL_INDIRECT, (uint8_t)none, 0, END);
+    ADD_FUNC(m, NULL, none, 0, RETURN_CALL, (uint8_t)(first + 1), END);
+    uint32_t third = first + 2;
+    add_table(m, FUNCREF, 1, 1);
+    add_elem(m, 0, &third, 1);
+}
+
+static wasm_store_t *signalled_store;
+static uint64_t signalled_call;
+static void interrupt_now(int number) {
+    (void)number;
+    catnap_store_interrupt(signalled_store, signalled_call);
+}
+static void interrupt_soon(wasm_store_t *store) {
+    struct itimerval timer = {.it_value.tv_usec = 10000};
+    signalled_store = store;
+    signalled_call = catnap_store_call_id(store);
+    signal(SIGALRM, interrupt_now);
+    assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+static void endless_chains_end(void **state) {
+    (void)state;
+    struct world w;
+    static const char *const names[] = {"forever", "around"};
+    FOR_EACH_FORM(w) {
+        struct module_builder m = {0};
+        add_endless(&m);
+        enter_module(&w, &m);
+        for (size_t i = 0; i < COUNT(names) && forms[form_].fuel; i++) {
+            assert_null(catnap_store_set_fuel(w.store, MILLION));
+            assert_int_equal(CALL_TRAP(w.instance, names[i]), CATNAP_TRAP_OUT_OF_FUEL);
+        }
+        for (size_t i = 0; i < COUNT(names) && forms[form_].interruptible; i++) {
+            if (forms[form_].fuel)
+                assert_null(catnap_store_set_fuel(w.store, UINT64_MAX));
+            interrupt_soon(w.store);
+            assert_int_equal(CALL_TRAP(w.instance, names[i]), CATNAP_TRAP_INTERRUPTED);
+        }
+    }
+}
+
+/* A callee whose frame does not fit, though the caller's did: directly, and in the place of one of as many
+ * parameters. */
+static void frames_that_do_not_fit(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct module_builder m = {0};
+        struct bytes f = {0};
+        uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
+        put(&f, 1);
+        put_u(&f, 20000);
+        PUT(&f, I64, LOCAL_GET, 0);
+        op_u(&f, LOCAL_TEE, 0);
+        put(&f, END);
+        uint32_t large = add_func(&m, NULL, one, &f);
+        ADD_FUNC(&m, "same", one, 0, LOCAL_GET, 0, RETURN_CALL, (uint8_t)large, END);
+        ADD_FUNC(&m, "less", two, 0, LOCAL_GET, 0, RETURN_CALL, (uint8_t)large, END);
+        ADD_FUNC(&m, "table", one, 0, LOCAL_GET, 0, I32_CONST, 0, RETURN_CALL_INDIRECT,
+                 (uint8_t)one, 0, END);
+        add_table(&m, FUNCREF, 1, 1);
+        add_elem(&m, 0, &large, 1);
+        enter_module(&w, &m);
+        for (unsigned round = 0; round < 2; round++) {
+            assert_int_equal(CALL_TRAP(w.instance, "same", 1), CATNAP_TRAP_STACK_OVERFLOW);
+            assert_int_equal(CALL_TRAP(w.instance, "less", 1, 2), CATNAP_TRAP_STACK_OVERFLOW);
+            assert_int_equal(CALL_TRAP(w.instance, "table", 1), CATNAP_TRAP_STACK_OVERFLOW);
+        }
+    }
+}
+
+/* The traps of an indirect call: their frames are those of the caller, since no call was made. */
+static void indirect_calls_are_checked(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct module_builder m = {0};
+        uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
+        ADD_FUNC(&m, "same", one, 0, LOCAL_GET, 0, LOCAL_GET, 0, RETURN_CALL_INDIRECT, (uint8_t)one,
+                 0, END);
+        ADD_FUNC(&m, "less", two, 0, LOCAL_GET, 0, LOCAL_GET, 0, RETURN_CALL_INDIRECT, (uint8_t)one,
+                 0, END);
+        add_table(&m, FUNCREF, 3, 3);
+        add_elem(&m, 1, (const uint32_t[]){1}, 1);
+        enter_module(&w, &m);
+        static const char *const names[] = {"same", "less"};
+        static const catnap_trap_code_t codes[] = {
+            CATNAP_TRAP_UNINITIALIZED_ELEMENT, CATNAP_TRAP_INDIRECT_CALL_TYPE_MISMATCH,
+            CATNAP_TRAP_UNINITIALIZED_ELEMENT, CATNAP_TRAP_UNDEFINED_ELEMENT};
+        for (unsigned i = 0; i < COUNT(names); i++)
+            for (unsigned index = 0; index < COUNT(codes); index++) {
+                uint64_t bits;
+                catnap_frame_t frame;
+                wasm_trap_t *trap =
+                    call_bits(w.instance, names[i], (const int64_t[]){index, 0}, &bits);
+                assert_int_equal(catnap_trap_code(trap), codes[index]);
+                assert_int_equal(catnap_trap_frame_count(trap), 1);
+                assert_true(catnap_trap_frame(trap, 0, &frame));
+                assert_int_equal(frame.func_index, i);
+                wasm_trap_delete(trap);
+            }
+    }
+}
+
+int main(int argc, char **argv) {
+    (void)argc;
+    begin_with_small_stack(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_million_within_an_instance),
+        cmocka_unit_test(ordinary_calls_give_the_same),
+        cmocka_unit_test(a_million_across_instances),
+        cmocka_unit_test(host_functions_are_called_last),
+        cmocka_unit_test(replaced_frames_catch_nothing),
+        cmocka_unit_test(endless_chains_end),
+        cmocka_unit_test(frames_that_do_not_fit),
+        cmocka_unit_test(indirect_calls_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
