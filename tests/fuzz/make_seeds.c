@@ -41,6 +41,13 @@ int main(int argc, char **argv) {
     failed |= write_seed(argv[1], "relaxed", &b);
     MODULE_OF_BODY(&b, 0x42, 1, 0x42, 2, 0x42, 3, 0x42, 4, 0xFC, 19, 0xFC, 21, 0x7C, 0x1A, 0x0B);
     failed |= write_seed(argv[1], "wide", &b);
+    struct module_builder m = {0};
+    add_tag(&m, add_type(&m, "i", ""));
+    ADD_FUNC(&m, NULL, add_type(&m, "", ""), 1, 1, EXNREF, BLOCK, I32, BLOCK, EXNREF, 0x1F, EMPTY,
+             2, 0, 0, 1, 3, 0, I32_CONST, 5, 0x08, 0, END, UNREACHABLE, END, LOCAL_TEE, 0, 0x0A,
+             END, DROP, END);
+    b = finish(&m);
+    failed |= write_seed(argv[1], "exceptions", &b);
     put_preamble(&b);
     SECTION(&b, 6, 2, 0x7F, 0, 0x41, 1, 0x0B, 0x7F, 0, 0x23, 0, 0x41, 2, 0x6C, 0x0B);
     failed |= write_seed(argv[1], "constants", &b);
