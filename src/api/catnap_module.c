@@ -80,9 +80,9 @@ size_t catnap_module_section_count(const wasm_module_t *module) {
 }
 
 bool catnap_module_section(const wasm_module_t *object, size_t index, catnap_section_t *out) {
-    static const char *const names[] = {"custom", "type",   "import",    "function", "table",
-                                        "memory", "global", "export",    "start",    "element",
-                                        "code",   "data",   "data count"};
+    static const char *const names[] = {"custom", "type",   "import",     "function", "table",
+                                        "memory", "global", "export",     "start",    "element",
+                                        "code",   "data",   "data count", "tag"};
     const struct module *module = object ? object->shared->module : NULL;
     bool found = module && index < module->section_count;
     if (!out)
