@@ -1,5 +1,6 @@
 #include "runner.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ typedef struct entry {
     void *object;
 } entry_t;
 
+struct thread;
+
 typedef struct runner {
     const spec_input_t *input;
     const spec_options_t *options;
@@ -34,7 +37,26 @@ typedef struct runner {
     entry_t *foreigns;    /* wasm_foreign_t */
     bool by_wast2json;
     wasm_instance_t *current;
+    struct thread *threads;      /* that were started and not waited for, the latest first */
+    const struct thread *thread; /* the runner is of this thread; NULL: of the script */
 } runner_t;
+
+/* A shared memory that an instance exports. */
+typedef struct shared {
+    catnap_shared_memory_t *memory;
+    wasm_name_t name;
+} shared_t;
+
+/* A thread with commands, which have a store of their own. */
+typedef struct thread {
+    struct thread *next;
+    const spec_command_t *command;
+    pthread_t id;
+    runner_t runner;
+    shared_t *shared; /* what its modules can import of the instance that it knows */
+    size_t shared_count;
+    bool passed;
+} thread_t;
 
 /* The outcome of an action, a module or an instantiation: one of the pointers, or none. */
 typedef struct outcome {
@@ -312,7 +334,13 @@ static bool run_module_instance(runner_t *r, const spec_command_t *command) {
     return make_current(r, module, command->instance);
 }
 
+static bool define_shared(runner_t *r, const spec_command_t *command);
+
 static bool run_register(runner_t *r, const spec_command_t *command) {
+    if (r->thread && command->name.data &&
+        spec_text_equal(command->name, r->thread->command->shared_module)) {
+        return define_shared(r, command);
+    }
     wasm_instance_t *instance = find_instance(r, command->name);
     if (!instance) {
         return false;
@@ -587,6 +615,128 @@ static bool run_unknown(runner_t *r, const spec_command_t *command) {
     return fail(r, "a command that this runner does not know");
 }
 
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Views of the shared memories that the thread knows, under the name of a module. */
+static bool define_shared(runner_t *r, const spec_command_t *command) {
+    bool done = true;
+    for (size_t i = 0; done && i < r->thread->shared_count; i++) {
+        const shared_t *shared = &r->thread->shared[i];
+        catnap_error_t *error;
+        wasm_memory_t *view = catnap_shared_memory_view(shared->memory, r->store, &error);
+        done = succeeded(r, error) &&
+               succeeded(r, catnap_linker_define(r->linker, command->as.data, command->as.size,
+                                                 shared->name.data, shared->name.size,
+                                                 wasm_memory_as_extern(view)));
+        wasm_memory_delete(view);
+    }
+    return done;
+}
+
+/* Notes the shared memories that an instance exports. */
+static bool list_shared(thread_t *t, const wasm_module_t *module, const wasm_instance_t *instance) {
+    wasm_exporttype_vec_t types;
+    wasm_extern_vec_t externs;
+    wasm_module_exports(module, &types);
+    wasm_instance_exports(instance, &externs);
+    t->shared = calloc(types.size + 1, sizeof *t->shared);
+    for (size_t i = 0; t->shared && i < types.size && i < externs.size; i++) {
+        const wasm_memory_t *memory = wasm_extern_as_memory_const(externs.data[i]);
+        catnap_shared_memory_t *shared = catnap_memory_shared(memory);
+        if (shared) {
+            shared_t *added = &t->shared[t->shared_count++];
+            added->memory = shared;
+            wasm_name_copy(&added->name, wasm_exporttype_name(types.data[i]));
+        }
+    }
+    wasm_exporttype_vec_delete(&types);
+    wasm_extern_vec_delete(&externs);
+    return t->shared != NULL;
+}
+
+static bool run_once(runner_t *r, const spec_command_t *command, const spec_change_t *change);
+static void start_message(runner_t *r, const spec_command_t *command);
+static bool start_store(runner_t *r);
+static void stop_store(runner_t *r);
+
+static void *run_commands_of(void *argument) {
+    thread_t *t = argument;
+    runner_t *r = &t->runner;
+    spec_message_clear(&r->message);
+    t->passed = start_store(r);
+    for (size_t i = 0; t->passed && i < t->command->command_count; i++) {
+        start_message(r, &t->command->commands[i]);
+        t->passed = run_once(r, &t->command->commands[i], NULL);
+    }
+    stop_store(r);
+    return NULL;
+}
+
+static void free_thread(thread_t *t) {
+    for (size_t i = 0; i < t->shared_count; i++) {
+        catnap_shared_memory_delete(t->shared[i].memory);
+        wasm_name_delete(&t->shared[i].name);
+    }
+    free(t->shared);
+    free(t);
+}
+
+static bool run_thread(runner_t *r, const spec_command_t *command) {
+    wasm_instance_t *instance = recall(r->instances, command->shared_module);
+    const wasm_module_t *module = recall(r->definitions, command->shared_module);
+    thread_t *t = calloc(1, sizeof *t);
+    if (!t || !instance || !module || !command->shared_module.data) {
+        free(t);
+        return fail(r, "there is no instance that the thread can know");
+    }
+    t->command = command;
+    t->runner = (runner_t){.input = r->input,
+                           .options = r->options,
+                           .engine = r->engine,
+                           .by_wast2json = r->by_wast2json,
+                           .thread = t};
+    if (!list_shared(t, module, instance) ||
+        pthread_create(&t->id, NULL, run_commands_of, t) != 0) {
+        free_thread(t);
+        return fail(r, "no thread can be made");
+    }
+    t->next = r->threads;
+    r->threads = t;
+    return true;
+}
+
+/* A name that a thread gives the instance it knows is the script's, too: the reference interpreter has one
+ * table of names. */
+static bool adopt_names(runner_t *r, const spec_command_t *thread) {
+    bool done = true;
+    for (size_t i = 0; done && i < thread->command_count; i++) {
+        const spec_command_t *command = &thread->commands[i];
+        if (command->type == SPEC_REGISTER && command->name.data &&
+            spec_text_equal(command->name, thread->shared_module) &&
+            !recall(r->registered, command->as)) {
+            done = run_register(r, command);
+        }
+    }
+    return done;
+}
+
+/* Passes when all commands of the thread have passed. */
+static bool run_wait(runner_t *r, const spec_command_t *command) {
+    thread_t **link = &r->threads;
+    while (*link && !spec_text_equal((*link)->command->name, command->thread)) {
+        link = &(*link)->next;
+    }
+    thread_t *t = *link;
+    if (!t) {
+        return fail(r, "there is no such thread");
+    }
+    *link = t->next;
+    pthread_join(t->id, NULL);
+    bool passed = t->passed ? adopt_names(r, t->command) : fail(r, t->runner.message.text);
+    free_thread(t);
+    return passed;
+}
+
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 static bool (*const run_by_type[SPEC_COMMAND_TYPES])(runner_t *, const spec_command_t *) = {
@@ -603,6 +753,8 @@ static bool (*const run_by_type[SPEC_COMMAND_TYPES])(runner_t *, const spec_comm
     [SPEC_ASSERT_MALFORMED] = run_assert_malformed,
     [SPEC_ASSERT_UNLINKABLE] = run_assert_unlinkable,
     [SPEC_ASSERT_UNINSTANTIABLE] = run_assert_uninstantiable,
+    [SPEC_THREAD] = run_thread,
+    [SPEC_WAIT] = run_wait,
     [SPEC_UNKNOWN] = run_unknown,
 };
 
@@ -893,13 +1045,23 @@ static void release_nothing(void *object) {
     (void)object;
 }
 
-static void stop(runner_t *r) {
+static void stop_store(runner_t *r) {
     forget(r->registered, release_nothing);
     forget(r->instances, release_instance);
     forget(r->definitions, release_module);
     forget(r->foreigns, release_foreign);
     catnap_linker_delete(r->linker);
     wasm_store_delete(r->store);
+}
+
+static void stop(runner_t *r) {
+    while (r->threads) {
+        thread_t *t = r->threads;
+        r->threads = t->next;
+        pthread_join(t->id, NULL);
+        free_thread(t);
+    }
+    stop_store(r);
     wasm_engine_delete(r->engine);
 }
 

@@ -230,7 +230,7 @@ static bool read_values(reader_t *r, json_object *array, spec_lane_rule_t nan,
 
 /* ---- Commands -------------------------------------------------------------------------------- */
 
-enum { HAS_FILE = 1, HAS_ACTION = 2, HAS_RESULTS = 4 };
+enum { HAS_FILE = 1, HAS_ACTION = 2, HAS_RESULTS = 4, HAS_COMMANDS = 8 };
 
 static const struct command_type {
     const char *name;
@@ -242,6 +242,8 @@ static const struct command_type {
     {"module_definition", SPEC_MODULE_DEFINITION, HAS_FILE, SPEC_LANE_BITS},
     {"module_instance", SPEC_MODULE_INSTANCE, 0, SPEC_LANE_BITS},
     {"register", SPEC_REGISTER, 0, SPEC_LANE_BITS},
+    {"thread", SPEC_THREAD, HAS_COMMANDS, SPEC_LANE_BITS},
+    {"wait", SPEC_WAIT, 0, SPEC_LANE_BITS},
     {"action", SPEC_ACTION, HAS_ACTION, SPEC_LANE_BITS},
     {"assert_return", SPEC_ASSERT_RETURN, HAS_ACTION | HAS_RESULTS, SPEC_LANE_BITS},
     {"assert_return_canonical_nan", SPEC_ASSERT_RETURN, HAS_ACTION | HAS_RESULTS,
@@ -318,6 +320,8 @@ static bool read_results(reader_t *r, json_object *object, spec_lane_rule_t nan,
     return true;
 }
 
+static bool read_commands(reader_t *r, json_object *list, spec_command_t **commands, size_t *count);
+
 static bool read_command(reader_t *r, json_object *object, spec_command_t *command) {
     static const struct command_type unknown = {"", SPEC_UNKNOWN, 0, SPEC_LANE_BITS};
     const struct command_type *type = &unknown;
@@ -335,10 +339,30 @@ static bool read_command(reader_t *r, json_object *object, spec_command_t *comma
     command->instance = text_member(object, "instance");
     command->module = text_member(object, "module");
     command->text = text_member(object, "text");
-    return (!(type->parts & HAS_FILE) || read_file(r, object, command)) &&
+    command->thread = text_member(object, "thread");
+    command->shared_module = text_member(object, "shared_module");
+    return (!(type->parts & HAS_COMMANDS) ||
+            read_commands(r, member(object, "commands"), &command->commands,
+                          &command->command_count)) &&
+           (!(type->parts & HAS_FILE) || read_file(r, object, command)) &&
            (!(type->parts & HAS_ACTION) ||
             read_action(r, member(object, "action"), &command->action)) &&
            (!(type->parts & HAS_RESULTS) || read_results(r, object, type->nan, command));
+}
+
+static bool read_commands(reader_t *r, json_object *list, spec_command_t **commands,
+                          size_t *count) {
+    *commands = allocate(r, length_of(list), sizeof **commands);
+    if (!*commands) {
+        return false;
+    }
+    for (size_t i = 0; i < length_of(list); i++) {
+        if (!read_command(r, json_object_array_get_idx(list, i), &(*commands)[i])) {
+            return false;
+        }
+        ++*count;
+    }
+    return true;
 }
 
 /* ---- Scripts --------------------------------------------------------------------------------- */
@@ -400,18 +424,7 @@ bool spec_script_read(spec_script_t *script, const char *json, size_t size, char
         return refuse(&r, "there is no list of commands");
     }
     script->source = text_member(script->root, "source_filename");
-    script->commands = allocate(&r, length_of(commands), sizeof *script->commands);
-    if (!script->commands) {
-        return false;
-    }
-    for (size_t i = 0; i < length_of(commands); i++) {
-        json_object *command = json_object_array_get_idx(commands, i);
-        if (!read_command(&r, command, &script->commands[i])) {
-            return false;
-        }
-        script->count++;
-    }
-    return true;
+    return read_commands(&r, commands, &script->commands, &script->count);
 }
 
 void spec_script_free(spec_script_t *script) {

@@ -77,6 +77,8 @@ typedef enum spec_command_type {
     SPEC_ASSERT_UNLINKABLE,
     SPEC_ASSERT_UNINSTANTIABLE,
     SPEC_ASSERT_CUSTOM, /* about a custom section, which an engine may ignore */
+    SPEC_THREAD,        /* begins a thread that executes commands of its own */
+    SPEC_WAIT,          /* until it has */
     SPEC_UNKNOWN,
     SPEC_COMMAND_TYPES
 } spec_command_type_t;
@@ -95,6 +97,11 @@ typedef struct spec_command {
     spec_action_t action;
     const spec_expected_t *expected;
     size_t expected_count;
+    spec_text_t thread; /* wait */
+    spec_text_t
+        shared_module; /* thread: the instance whose shared memories it knows, by this name */
+    struct spec_command *commands;
+    size_t command_count;
 } spec_command_t;
 
 typedef struct spec_script {

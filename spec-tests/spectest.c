@@ -94,10 +94,18 @@ static bool define_memory(const host_t *host) {
     return define(host, "memory", memory ? wasm_memory_as_extern(memory) : NULL);
 }
 
+static bool define_shared_memory(const host_t *host) {
+    wasm_limits_t limits = {1, 2};
+    wasm_memorytype_t *type = catnap_memorytype_new_shared(&limits);
+    wasm_memory_t *memory = type ? wasm_memory_new(host->store, type) : NULL;
+    wasm_memorytype_delete(type);
+    return define(host, "shared_memory", memory ? wasm_memory_as_extern(memory) : NULL);
+}
+
 bool spec_define_spectest(wasm_store_t *store, catnap_linker_t *linker) {
     host_t host = {store, linker};
     return define_functions(&host) && define_globals(&host) && define_table(&host) &&
-           define_memory(&host);
+           define_memory(&host) && define_shared_memory(&host);
 }
 
 bool spec_define_spectest_functions(wasm_store_t *store, catnap_linker_t *linker) {
