@@ -75,9 +75,12 @@ static void call_imported(wasm_store_t *store, wasm_instance_t *instance) {
     import_func(&m, "", "state", type);
     PUT(&f, 0, CALL, 0, END);
     add_func(&m, "relay", type, &f);
+    PUT(&f, 0, RETURN_CALL, 0, END);
+    add_func(&m, "relay_last", type, &f);
     struct bytes b = finish(&m);
     wasm_instance_t *relay = instantiate(store, &b, &import, 1);
     CALL_EXPORT(relay, "relay");
+    CALL_EXPORT(relay, "relay_last");
     wasm_instance_delete(relay);
     wasm_extern_delete(import);
     drop_bytes(&b);

@@ -9,8 +9,6 @@
 #define SHORT 50 /* a chain that ordinary calls can make, too */
 #define DEPTH 120
 
-enum { RETURN_CALL = 0x12, RETURN_CALL_INDIRECT = 0x13 };
-
 static const struct form forms[] = {
     {0},
     {.explicit_checks = true, .fuel = true, .interruptible = true},
