@@ -144,6 +144,7 @@ typedef uint64_t catnap_features_t;
 /* Addition, subtraction, multiplication and earlier immutable globals in constant expressions. */
 #define CATNAP_FEATURE_EXTENDED_CONST (UINT64_C(1) << 7)
 #define CATNAP_FEATURE_TAIL_CALLS (UINT64_C(1) << 8)
+/* References to function types, subtypes and recursion groups of these, and what needs no null. */
 #define CATNAP_FEATURE_FUNCTION_REFERENCES (UINT64_C(1) << 11)
 #define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions, shared memories */
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
@@ -156,8 +157,8 @@ typedef uint64_t catnap_features_t;
 /* All that this version has. */
 #define CATNAP_FEATURES_DEFAULT                                                                    \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
-     CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC |       \
-     CATNAP_FEATURE_TAIL_CALLS)
+     CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS |   \
+     CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS)
 
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,

@@ -221,11 +221,6 @@ static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_sha
 }
 
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {
-    const uint8_t *at = d->r.at;
-    const char *feature = at < d->r.end ? cn_later_feature(PLACE_TABLE, *at) : NULL;
-    if (feature)
-        return cn_fail_later(d->error, cn_decode_offset(d), "a table with an initial value",
-                             feature);
     return cn_decode_reftype(d, &type->element) &&
            decode_limits(d, &type->limits, NULL, PLACE_TABLE_LIMITS, "table limits");
 }

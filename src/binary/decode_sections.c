@@ -241,16 +241,39 @@ static bool add_functions(struct sections *s, uint32_t count) {
     return true;
 }
 
-static bool add_tables(struct sections *s, uint32_t count) {
+#define TABLE_WITH_INIT                                                                            \
+    0x40u /* where a table's type would begin, then 0; the expression follows the type */
+
+/* A table of the module's own, one of those up to `end`. */
+static bool decode_table(struct sections *s, uint32_t index, uint32_t end) {
+    struct module *m = s->m;
+    uint32_t offset = cn_decode_offset(&s->d);
+    uint8_t zero;
+    if (s->d.r.at == s->d.r.end || *s->d.r.at != TABLE_WITH_INIT)
+        return cn_decode_tabletype(&s->d, &m->tables[index]);
+    s->d.r.at++;
+    if (!cn_decode_need(&s->d, CATNAP_FEATURE_FUNCTION_REFERENCES, offset,
+                        "a table with an initial value") ||
+        !cn_decode_byte(&s->d, &zero, "table"))
+        return false;
+    if (zero != 0)
+        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset + 1, "malformed table 0x40 0x%02x",
+                          zero);
+    if (!m->table_inits)
+        m->table_inits = cn_section_array(s, end, sizeof *m->table_inits);
+    return m->table_inits && cn_decode_tabletype(&s->d, &m->tables[index]) &&
+           cn_decode_expr(&s->d, &m->table_inits[index]);
+}
+
+static bool add_tables(struct sections *s, uint32_t count, bool imported) {
     struct module *m = s->m;
     if (!check_total(s, m->table_count, count, LIMIT_TABLES, "tables") ||
         !reserve(s, (void **)&m->tables, &s->table_room, m->table_count, count, sizeof *m->tables))
         return false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!cn_decode_tabletype(&s->d, &m->tables[m->table_count]))
+    for (uint32_t end = m->table_count + count; m->table_count < end; m->table_count++)
+        if (!(imported ? cn_decode_tabletype(&s->d, &m->tables[m->table_count])
+                       : decode_table(s, m->table_count, end)))
             return false;
-        m->table_count++;
-    }
     return true;
 }
 
@@ -321,7 +344,7 @@ static bool decode_import(struct sections *s, struct import *import) {
         return add_functions(s, 1);
     case EXTERN_TABLE:
         import->index = m->imported_table_count++;
-        return add_tables(s, 1);
+        return add_tables(s, 1, true);
     case EXTERN_MEMORY:
         import->index = m->imported_memory_count++;
         return add_memories(s, 1);
@@ -359,7 +382,7 @@ bool cn_decode_function_section(struct sections *s) {
 
 bool cn_decode_table_section(struct sections *s) {
     uint32_t count;
-    return cn_decode_count(&s->d, &count, 3, LIMIT_TABLES, "tables") && add_tables(s, count);
+    return cn_decode_count(&s->d, &count, 3, LIMIT_TABLES, "tables") && add_tables(s, count, false);
 }
 
 bool cn_decode_memory_section(struct sections *s) {

@@ -18,7 +18,7 @@ static bool decode_elem_flags(struct sections *s, struct elem_segment *elem, uin
                  : *flags & ELEM_EXPLICIT    ? SEGMENT_DECLARATIVE
                                              : SEGMENT_PASSIVE;
     elem->exprs = *flags & ELEM_EXPRS;
-    elem->type = VT_FUNCREF;
+    elem->type = elem->exprs ? VT_FUNCREF : VT_FUNCREF | VT_NON_NULL;
     /* An explicit table alone is harmless without the feature, and encoders write it. */
     return *flags == 0 || *flags == ELEM_EXPLICIT ||
            cn_decode_need(&s->d, CATNAP_FEATURE_BULK_MEMORY, offset,

@@ -188,6 +188,8 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
         return cn_decode_u32(d, &in->a, "label");
     case IMM_FUNC:
         return cn_decode_u32(d, &in->a, "function index");
+    case IMM_TYPE:
+        return cn_decode_u32(d, &in->a, "type index");
     case IMM_LOCAL:
         return cn_decode_u32(d, &in->a, "local index");
     case IMM_GLOBAL:

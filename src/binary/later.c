@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #define EXCEPTIONS "the older form of exceptions"
-#define FUNCTIONS "typed function references"
 #define GC "garbage collection"
 #define MEMORY64 "64-bit memories and tables"
 #define MEMORIES "several memories"
@@ -24,18 +23,16 @@ static const struct later {
     {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},        /* array, struct, i31, eq, any */
     {PLACE_VALUE_TYPE, 0x71, 0x71, GC},        /* none */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING}, /* nocont */
-    {PLACE_TABLE, 0x40, 0x40, FUNCTIONS},      /* with an expression for its elements */
     {PLACE_MEMORY_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
     {PLACE_TABLE_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_FLAGS, 0x40, 0x7F, MEMORIES},
-    {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS}, /* try, catch */
-    {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS}, /* rethrow */
-    {PLACE_OPCODE, 0x14, 0x15, FUNCTIONS},  /* call_ref, return_call_ref */
-    {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS}, /* delegate, catch_all */
-    {PLACE_OPCODE, 0xD3, 0xD3, GC},         /* ref.eq */
-    {PLACE_OPCODE, 0xD4, 0xD6, FUNCTIONS},  /* ref.as_non_null, br_on_null, br_on_non_null */
+    {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS},                 /* try, catch */
+    {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS},                 /* rethrow */
+    {PLACE_OPCODE, 0x15, 0x15, "tail calls of references"}, /* return_call_ref */
+    {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS},                 /* delegate, catch_all */
+    {PLACE_OPCODE, 0xD3, 0xD3, GC},                         /* ref.eq */
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
     {PLACE_OPCODE, 0xFB, 0xFB, GC},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */

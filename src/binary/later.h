@@ -13,7 +13,6 @@ enum code_place {
     PLACE_SECTION,       /* a section's id */
     PLACE_TYPE_FORM,     /* the byte that a type begins with */
     PLACE_VALUE_TYPE,    /* the byte that a value type or a heap type begins with */
-    PLACE_TABLE,         /* the byte that a table begins with */
     PLACE_MEMORY_LIMITS, /* flags */
     PLACE_TABLE_LIMITS,
     PLACE_MEMORY_FLAGS, /* the alignment of a load or a store */

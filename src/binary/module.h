@@ -158,6 +158,8 @@ struct module {
     uint32_t *func_types; /* type index of each function */
     uint32_t table_count, imported_table_count;
     struct tabletype *tables;
+    struct const_expr
+        *table_inits; /* by index; empty where there is none; NULL when there is none at all */
     uint32_t memory_count, imported_memory_count;
     struct memorytype *memories;
     uint32_t global_count, imported_global_count;
@@ -194,6 +196,10 @@ struct module {
 /* The type at an index of the module's, which is that of a function type. */
 static inline const struct functype *module_functype(const struct module *m, uint32_t type) {
     return dt_func(m->types[type]);
+}
+/* The expression whose value a table's elements have at first; NULL: they are null. */
+static inline const struct const_expr *module_table_init(const struct module *m, uint32_t table) {
+    return m->table_inits && m->table_inits[table].span.length ? &m->table_inits[table] : NULL;
 }
 /* The type of a function of the module's index space. */
 static inline const struct functype *module_func_type(const struct module *m, uint32_t func) {

@@ -29,6 +29,7 @@ enum immediate {
                         * catch_all, label u32 */
     IMM_BR_TABLE,      /* vector of u32, u32 */
     IMM_FUNC,          /* u32 */
+    IMM_TYPE,          /* u32 */
     IMM_CALL_INDIRECT, /* type u32, table u32 */
     IMM_SELECT,        /* vector of value types */
     IMM_HEAP_TYPE,     /* s33 */

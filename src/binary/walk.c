@@ -16,6 +16,7 @@ const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_TRY_TABLE] = {.types = 1, .catches = true},
     [IMM_BR_TABLE] = {.numbers = 1, .counted = true}, /* behind the others: the default label */
     [IMM_FUNC] = NUMBERS(1),
+    [IMM_TYPE] = NUMBERS(1),
     [IMM_CALL_INDIRECT] = NUMBERS(2),
     [IMM_SELECT] = COUNTED_TYPES,
     [IMM_HEAP_TYPE] = NUMBERS(1),

@@ -157,6 +157,7 @@ static void add_immediates(struct line *line, const struct module *m, const uint
     case IMM_LABEL:
     case IMM_TAG:
     case IMM_FUNC:
+    case IMM_TYPE:
     case IMM_LOCAL:
     case IMM_GLOBAL:
     case IMM_TABLE:

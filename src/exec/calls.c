@@ -240,6 +240,10 @@ bool cn_call_held_host(struct machine *vm, struct wasm_instance_t *instance, str
     return goes_on;
 }
 
+bool cn_type_is_sub(const struct machine *vm, const struct functype *type, uint32_t super) {
+    return dt_is_sub(&type->def, cn_types_get(&vm->store->engine->types, super));
+}
+
 void cn_collect_inside(struct machine *vm, const uint64_t *pc, uint64_t *fp) {
     const struct code *code = frame_code(fp);
     if (!vm->store->may_have_garbage)

@@ -19,6 +19,8 @@
 void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *instance);
 
+/* Whether a function type is the one with this id or below it. */
+bool cn_type_is_sub(const struct machine *, const struct functype *, uint32_t super);
 /* Calls a host function from WebAssembly; vm->pc and vm->fp say where, at an
  * instruction of so many cells. On a trap the event is set; false. */
 bool cn_call_host(struct machine *vm, struct wasm_instance_t *instance, struct wasm_func_t *,

@@ -58,12 +58,18 @@ static bool state_changed(const struct conversion *c, enum section_id id) {
 }
 
 static bool write_tables(struct conversion *c) {
+    static const uint8_t with_init[] = {0x40, 0};
     cn_encode_u32(&c->out, c->module->table_count);
     for (uint32_t i = 0; i < c->module->table_count; i++) {
         struct tabletype type = c->module->tables[i];
         type.limits.min = c->instance->tables[i]->size;
-        cn_encode_valtype(&c->out, type.element);
+        const struct const_expr *init = module_table_init(c->module, i);
+        if (init)
+            cn_encode_bytes(&c->out, with_init, sizeof with_init);
+        cn_write_valtype(c, type.element);
         cn_encode_limits(&c->out, &type.limits);
+        if (init)
+            cn_encode_bytes(&c->out, c->module->bytes + init->span.offset, init->span.length);
     }
     return true;
 }
@@ -83,7 +89,7 @@ static bool write_globals(struct conversion *c) {
     bool ok = true;
     cn_encode_u32(&c->out, m->global_count - m->imported_global_count);
     for (uint32_t i = m->imported_global_count; ok && i < m->global_count; i++) {
-        cn_encode_valtype(&c->out, m->globals[i].type.type);
+        cn_write_valtype(c, m->globals[i].type.type);
         cn_encode_byte(&c->out, m->globals[i].type.is_mutable);
         ok = cn_write_value(c, m->globals[i].type.type, c->instance->globals[i], "global", i);
     }
@@ -251,7 +257,7 @@ static bool prepare(struct conversion *c) {
     for (uint32_t i = 0; i < m->export_count; i++)
         if (m->exports[i].kind == EXTERN_FUNC && cn_export_name(c, &m->exports[i], &name, &length))
             set_bit(c->declared, m->exports[i].index);
-    return cn_list_places(c) && cn_plan_segments(c);
+    return cn_list_types(c) && cn_list_places(c) && cn_plan_segments(c);
 }
 
 bool cn_instance_to_module(wasm_instance_t *instance, const catnap_to_module_options_t *options,

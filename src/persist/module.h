@@ -23,6 +23,10 @@ struct place {
     uint32_t index;
 };
 
+struct type_index {
+    uint32_t id, index;
+};
+
 struct conversion {
     wasm_instance_t *instance;
     const struct module *module;
@@ -34,6 +38,7 @@ struct conversion {
     uint8_t *declared;    /* a bit for each function that occurs outside of bodies by now */
     struct place *places; /* of imports, sorted by slot */
     size_t place_count;
+    struct type_index *types; /* of the module, sorted by id */
     /* Segments of the module that keep their indices; the others are not missed. */
     uint32_t kept_elems, kept_datas;
     /* Ranges of memory become data segments; zeroes of this length between two are left out. */
@@ -71,6 +76,11 @@ bool cn_write_names(struct conversion *, const struct section *);
 /* ---- module_refs.c ---- */
 /* Lists what imports there are to name. */
 bool cn_list_places(struct conversion *);
+/* Lists the types, which the next two write by their indices. */
+bool cn_list_types(struct conversion *);
+void cn_write_valtype(struct conversion *, valtype);
+/* An instruction that gives the null of a reference type. */
+void cn_write_null(struct conversion *, valtype);
 /* How to write a reference of this type that is not null; false when it cannot be. */
 bool cn_find_place(const struct conversion *, uint64_t slot, valtype, struct place *);
 /* An instruction that gives the reference. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "binary/opcodes.h"
+#include "types/subtype.h"
 
 /* ---- References ---- */
 
@@ -24,7 +25,8 @@ bool cn_list_places(struct conversion *c) {
         return cn_fail_memory(c->error);
     for (uint32_t i = 0; i < module->imported_func_count; i++)
         c->places[c->place_count++] =
-            (struct place){object_slot(&instance->funcs[i]->ref), VT_FUNCREF, false, i};
+            (struct place){object_slot(&instance->funcs[i]->ref),
+                           vt_of(&module_func_type(module, i)->def, false), false, i};
     for (uint32_t i = 0; i < module->imported_global_count; i++)
         if (vt_is_ref(module->globals[i].type.type) && instance->globals[i][0])
             c->places[c->place_count++] =
@@ -49,7 +51,7 @@ static size_t search(const struct conversion *c, uint64_t slot) {
 
 bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, struct place *out) {
     const struct wasm_ref_t *ref = slot_object(slot);
-    if (type == VT_FUNCREF && ref->kind == OBJECT_FUNC) {
+    if (vt_kind(type) == KIND_FUNC && ref->kind == OBJECT_FUNC) {
         const wasm_func_t *func = (const wasm_func_t *)ref;
         if (func->instance == c->instance) {
             *out = (struct place){slot, type, false, func->index};
@@ -57,7 +59,8 @@ bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, stru
         }
     }
     for (size_t i = search(c, slot); i < c->place_count && c->places[i].slot == slot; i++)
-        if (c->places[i].type == type) {
+        if (cn_valtype_matches(c->module->registry, c->places[i].type & ~VT_NON_NULL,
+                               type & ~VT_NON_NULL)) {
             *out = c->places[i];
             return true;
         }
@@ -71,12 +74,65 @@ void cn_write_place(struct conversion *c, const struct place *place) {
         set_bit(c->declared, place->index);
 }
 
+/* ---- Types ---- */
+
+static int compare_types(const void *left, const void *right) {
+    const struct type_index *a = left, *b = right;
+    return a->id != b->id ? (a->id < b->id ? -1 : 1)
+                          : (a->index > b->index) - (a->index < b->index);
+}
+
+bool cn_list_types(struct conversion *c) {
+    uint32_t count = c->module->type_count;
+    c->types = cn_arena_calloc(&c->arena, count, sizeof *c->types);
+    if (!c->types)
+        return cn_fail_memory(c->error);
+    for (uint32_t i = 0; i < count; i++)
+        c->types[i] = (struct type_index){c->module->types[i]->id, i};
+    if (count > 1)
+        qsort(c->types, count, sizeof *c->types, compare_types);
+    return true;
+}
+
+/* The module's own index of a type. */
+static uint32_t type_index(const struct conversion *c, uint32_t id) {
+    size_t low = 0, high = c->module->type_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (c->types[middle].id <= id)
+            low = middle;
+        else
+            high = middle;
+    }
+    CN_ASSERT(c->types[low].id == id);
+    return c->types[low].index;
+}
+
+static void write_heaptype(struct conversion *c, valtype type) {
+    if (type & VT_DEFINED)
+        cn_encode_s64(&c->out, type_index(c, type & VT_ID));
+    else
+        cn_encode_byte(&c->out, (uint8_t)(type & VT_CODE));
+}
+
+void cn_write_valtype(struct conversion *c, valtype type) {
+    if (type & (VT_DEFINED | VT_NON_NULL))
+        cn_encode_byte(&c->out, type & VT_NON_NULL ? CODE_REF : CODE_REF_NULL);
+    write_heaptype(c, type);
+}
+
+void cn_write_null(struct conversion *c, valtype type) {
+    cn_encode_opcode(&c->out, OP_ref_null);
+    write_heaptype(c, type);
+}
+
+/* ---- Values ---- */
+
 static bool write_reference(struct conversion *c, valtype type, uint64_t slot, const char *what,
                             uint32_t index) {
     struct place place;
     if (slot == 0) {
-        cn_encode_opcode(&c->out, OP_ref_null);
-        cn_encode_valtype(&c->out, type);
+        cn_write_null(c, type);
         return true;
     }
     if (!cn_find_place(c, slot, type, &place))
@@ -87,8 +143,6 @@ static bool write_reference(struct conversion *c, valtype type, uint64_t slot, c
     cn_write_place(c, &place);
     return true;
 }
-
-/* ---- Values ---- */
 
 bool cn_write_value(struct conversion *c, valtype type, const uint64_t *cell, const char *what,
                     uint32_t index) {

@@ -123,20 +123,25 @@ bool cn_write_datas(struct conversion *c) {
 
 /* ---- Elements ---- */
 
-static void write_elem_type(struct encoder *out, bool funcs, valtype type) {
+static void write_elem_type(struct conversion *c, bool funcs, valtype type) {
     if (funcs)
-        cn_encode_byte(out, ELEM_KIND_FUNC);
+        cn_encode_byte(&c->out, ELEM_KIND_FUNC);
     else
-        cn_encode_valtype(out, type);
+        cn_write_valtype(c, type);
+}
+
+/* Function indices alone make elements of this type. */
+static bool is_any_func(valtype type) {
+    return (type & ~VT_NON_NULL) == VT_FUNCREF;
 }
 
 static void write_kept_elem(struct conversion *c, uint32_t index) {
     struct encoder *out = &c->out;
     const struct elem_segment *elem = &c->module->elems[index];
     bool alive = !c->instance->dropped_elems[index];
-    bool exprs = alive ? elem->exprs : elem->type != VT_FUNCREF;
+    bool exprs = alive ? elem->exprs : !is_any_func(elem->type);
     cn_encode_byte(out, exprs ? ELEM_PASSIVE_EXPRS : ELEM_PASSIVE_FUNCS);
-    write_elem_type(out, !exprs, elem->type);
+    write_elem_type(c, !exprs, elem->type);
     cn_encode_u32(out, alive ? elem->count : 0);
     if (!alive)
         return;
@@ -144,7 +149,7 @@ static void write_kept_elem(struct conversion *c, uint32_t index) {
     cn_declare_items(c, elem);
 }
 
-/* A range of a table without null. */
+/* A range of a table without elements that it has at first anyway: null, or none where it has an initial value. */
 struct run {
     uint32_t table, from, to;
     bool funcs; /* functions only */
@@ -155,10 +160,16 @@ struct run {
 static bool next_run(struct conversion *c, struct run *run, bool *ok) {
     const wasm_table_t *table = c->instance->tables[run->table];
     struct place place;
-    for (run->from = run->to; run->from < table->size && !table->elements[run->from];)
+    bool all = module_table_init(c->module, run->table) != NULL;
+    for (run->from = run->to; run->from < table->size && !all && !table->elements[run->from];)
         run->from++;
-    run->funcs = true;
-    for (run->to = run->from; run->to < table->size && table->elements[run->to]; run->to++) {
+    run->funcs = is_any_func(table->type.element);
+    for (run->to = run->from; run->to < table->size && (all || table->elements[run->to]);
+         run->to++) {
+        if (!table->elements[run->to]) {
+            run->funcs = false;
+            continue;
+        }
         if (!cn_find_place(c, table->elements[run->to], table->type.element, &place)) {
             *ok = cn_fail(c->error, CATNAP_UNSUPPORTED,
                           "element %u of table %u refers to an object of the host or of another "
@@ -171,22 +182,28 @@ static bool next_run(struct conversion *c, struct run *run, bool *ok) {
     return run->from < run->to;
 }
 
-static void write_run_head(struct encoder *out, const struct run *run, valtype type) {
+static void write_run_head(struct conversion *c, const struct run *run, valtype type) {
+    struct encoder *out = &c->out;
     uint32_t form = !run->funcs ? ELEM_TABLE_EXPRS : run->table > 0 ? ELEM_TABLE_FUNCS : ELEM_FUNCS;
     cn_encode_byte(out, (uint8_t)form);
     if (form != ELEM_FUNCS)
         cn_encode_u32(out, run->table);
     write_offset(out, run->from);
     if (form != ELEM_FUNCS)
-        write_elem_type(out, run->funcs, type);
+        write_elem_type(c, run->funcs, type);
     cn_encode_u32(out, run->to - run->from);
 }
 
 static void write_run(struct conversion *c, const struct run *run) {
     const wasm_table_t *table = c->instance->tables[run->table];
     struct place place = {0};
-    write_run_head(&c->out, run, table->type.element);
+    write_run_head(c, run, table->type.element);
     for (uint32_t i = run->from; i < run->to; i++) {
+        if (!table->elements[i]) {
+            cn_write_null(c, table->type.element);
+            cn_encode_opcode(&c->out, OP_end);
+            continue;
+        }
         cn_find_place(c, table->elements[i], table->type.element, &place);
         if (run->funcs) {
             cn_encode_u32(&c->out, place.index);

@@ -133,6 +133,24 @@ static bool make_globals(wasm_instance_t *instance, struct error *error) {
     return true;
 }
 
+/* The initial values of tables, which read imported globals at most. */
+static bool fill_tables(wasm_instance_t *instance, struct error *error) {
+    const struct module *module = instance->module;
+    for (uint32_t i = module->imported_table_count; i < module->table_count; i++) {
+        const struct const_expr *init = module_table_init(module, i);
+        const uint8_t *at = init ? module->bytes + init->span.offset : NULL;
+        uint64_t value[2];
+        if (!init)
+            continue;
+        if (!check_interrupt(instance, error))
+            return false;
+        if (!cn_const_value(instance, &at, value))
+            return cn_fail_memory(error);
+        cn_table_fill(instance->tables[i], value[0]);
+    }
+    return true;
+}
+
 /* Which code the instance runs: code without bounds checks needs guard pages. */
 static bool choose_code(wasm_instance_t *instance, struct error *error) {
     const struct module *module = instance->module;
@@ -181,7 +199,7 @@ wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *sha
     store->block_bytes += instance->allocation;
     take_imports(instance, imports);
     if (!make_parts(instance, error) || !make_globals(instance, error) ||
-        !choose_code(instance, error)) {
+        !fill_tables(instance, error) || !choose_code(instance, error)) {
         cn_instance_undo(instance);
         return NULL;
     }

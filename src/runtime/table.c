@@ -57,6 +57,10 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
     return table;
 }
 
+void cn_table_fill(wasm_table_t *table, uint64_t value) {
+    fill(table->elements, table->size, value);
+}
+
 uint64_t cn_table_room(const wasm_table_t *table) {
     const wasm_store_t *store = table->ref.store;
     uint64_t most = LIMIT_TABLE_ELEMENTS, allowed = elements_room(store);

@@ -16,6 +16,8 @@ struct wasm_table_t {
 };
 
 /* A table of the type's minimum size whose elements are `init`, without a handle. NULL and *error on failure. */
+/* Sets all elements. */
+void cn_table_fill(wasm_table_t *, uint64_t value);
 wasm_table_t *cn_table_new(wasm_store_t *, const struct tabletype *, uint64_t init, struct error *);
 /* Elements by which it may still grow within the limits of its type, the store and the budget. */
 uint64_t cn_table_room(const wasm_table_t *);

@@ -312,26 +312,64 @@ static void emit_branch_to_test(struct translator *t, struct control *loop) {
     aim(t, &t->controls[loop->test_target], cn_branch_site(cn_emit_jump(&t->emit)));
 }
 
+/* A branch with the topmost values if the condition holds; they stay on the stack. True when it is one instruction. */
+static bool branch_if(struct translator *t, struct control *target,
+                      const struct condition *condition) {
+    if (target->construct != FUNCTION && !needs_moves(t, target)) {
+        note_first_test(t, target, condition);
+        aim(t, target, cn_emit_condition(t, condition, true));
+        return true;
+    }
+    uint32_t skip = cn_emit_condition(t, condition, false);
+    if (target->construct == FUNCTION) {
+        cn_emit_return(t);
+    } else {
+        move_label_values(t, target);
+        aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
+    }
+    cn_patch_branch(t, skip, (uint32_t)t->emit.count);
+    cn_emit_label(&t->emit);
+    return false;
+}
+
 void cn_translate_br_if(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
     struct condition condition = cn_pop_condition(t);
     prepare_label_values(t, target);
-    if (target->construct != FUNCTION && !needs_moves(t, target)) {
-        note_first_test(t, target, &condition);
-        aim(t, target, cn_emit_condition(t, &condition, true));
-        if (top_control(t)->tests_first && top_control(t)->test_passed == 0)
-            top_control(t)->test_passed = (uint32_t)t->emit.count;
-    } else {
-        uint32_t skip = cn_emit_condition(t, &condition, false);
-        if (target->construct == FUNCTION) {
-            cn_emit_return(t);
-        } else {
-            move_label_values(t, target);
-            aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
-        }
-        cn_patch_branch(t, skip, (uint32_t)t->emit.count);
-        cn_emit_label(&t->emit);
-    }
+    if (branch_if(t, target, &condition) && top_control(t)->tests_first &&
+        top_control(t)->test_passed == 0)
+        top_control(t)->test_passed = (uint32_t)t->emit.count;
+}
+
+/* The topmost value, a reference, brought home, where it stays while a branch tests it. */
+static struct condition test_reference(struct translator *t, enum operation comparison) {
+    cn_spill(t, 1);
+    const struct value *value = &t->stack[t->height - 1];
+    struct operand zero = {CLASS_K, 0, 0};
+    int32_t slot = cn_narrow(&t->emit, value->home, false, 0);
+    cn_emit_label(&t->emit); /* no fusion takes back what wrote the slot */
+    return (struct condition){comparison, {CLASS_S, slot, 0}, zero};
+}
+
+/* The values of the label lie below the reference, which stays where it is. */
+void cn_translate_br_on_null(struct translator *t, uint32_t depth) {
+    struct control *target = label(t, depth);
+    cn_cover(t, 1);
+    enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
+    struct condition condition = test_reference(t, DO_i64_eq);
+    cn_pop_value(t);
+    prepare_label_values(t, target);
+    branch_if(t, target, &condition);
+    cn_push_temp(t, kind);
+}
+
+/* The reference is the last of the label's values. */
+void cn_translate_br_on_non_null(struct translator *t, uint32_t depth) {
+    struct control *target = label(t, depth);
+    struct condition condition = test_reference(t, DO_i64_ne);
+    prepare_label_values(t, target);
+    branch_if(t, target, &condition);
+    cn_pop_value(t);
 }
 
 /* Where a label's entries of the table at cell `table` go: to the label, or, when code is needed on the

@@ -177,26 +177,29 @@ bool cn_skip_dead(struct translator *t, enum opcode opcode) {
 /* ---- calls ---- */
 
 /* A call is made again when a function of the host waited in vain, or memory for translating a
- * function was exhausted. The index of call_indirect is popped already, and in this slot. */
-static struct probe *note_call(struct translator *t, bool indirect, int32_t index_slot) {
+ * function was exhausted. The index of call_indirect, or the reference of call_ref, is popped already, and in this
+ * slot; `kind` is KIND_NONE for other calls. */
+static struct probe *note_call(struct translator *t, enum slot_kind kind, int32_t index_slot) {
+    bool indirect = kind != KIND_NONE;
     CN_ASSERT(!indirect || t->height < t->stack_capacity || t->emit.exhausted);
     t->height += indirect;
     struct probe *probe = cn_note_safepoint(t, SAFEPOINT_INSTRUCTION, t->emit.offset);
     if (probe && indirect) {
         struct probe_value *index = &probe->values[probe->count - 1];
         if (index->where != VALUE_LOCAL || index->slot != index_slot)
-            *index = (struct probe_value){VALUE_SLOT, KIND_I32, index_slot, false, 0};
+            *index = (struct probe_value){VALUE_SLOT, kind, index_slot, false, 0};
     }
     t->height -= indirect;
     return probe;
 }
 
-/* A call of one of the four kinds, as an ordinary or a tail call. */
+/* A call of one of the four kinds, as an ordinary or a tail call, or a call of a reference. */
 struct call {
     enum bytecode bytecode;
     const struct functype *type;
     uint64_t x, y;
-    int32_t index_slot; /* of an indirect call */
+    int32_t index_slot;  /* of an indirect call: the operand that is above the arguments */
+    enum slot_kind kind; /* of that operand */
     bool is_indirect, is_tail;
     bool in_place; /* the arguments are where the function's parameters are: tail.c */
 };
@@ -224,7 +227,7 @@ static void write_call(struct translator *t, uint64_t *at, const struct call *ca
     at[1] |= call->is_tail ? cn_fields_w(param_base(t), call->index_slot, frame)
                            : cn_fields_w(call->index_slot, 0, frame);
     at[2] = call->x;
-    if (call->is_indirect)
+    if (call->kind == KIND_I32)
         at[3] = call->y;
 }
 
@@ -244,7 +247,7 @@ static void emit_call(struct translator *t, const struct call *call) {
     if (!call->in_place)
         cn_spill(t, type->param_count);
     CN_ASSERT(t->live && (t->height >= type->param_count || t->emit.exhausted));
-    struct probe *stopped = note_call(t, call->is_indirect, call->index_slot);
+    struct probe *stopped = note_call(t, call->kind, call->index_slot);
     if (CN_PAIRS && stopped && call->in_place)
         cn_correct_probe(t, stopped, call->is_indirect);
     cn_pop_to_height(t, t->height - type->param_count);
@@ -256,7 +259,7 @@ static void emit_call(struct translator *t, const struct call *call) {
     if (call->is_tail && !last)
         scope = cn_leave_scopes(t);
     if (!at)
-        at = cn_emit_plain(t, call->bytecode, call->is_indirect ? 4 : 3);
+        at = cn_emit_plain(t, call->bytecode, call->kind == KIND_I32 ? 4 : 3);
     if (stopped && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
         stopped->cell = (uint32_t)(at - t->emit.cells);
     write_call(t, at, call, start);
@@ -321,7 +324,19 @@ void cn_translate_call_indirect(struct translator *t, bool is_tail) {
                                 .x = type->def.id,
                                 .y = table,
                                 .index_slot = slot,
+                                .kind = KIND_I32,
                                 .is_indirect = true,
                                 .is_tail = is_tail,
                                 .in_place = in_place});
+}
+
+void cn_translate_call_ref(struct translator *t) {
+    const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
+    int32_t slot = take_index(t, type, false);
+    emit_call(t, &(struct call){.bytecode = BC_call_ref,
+                                .type = type,
+                                .x = type->def.id,
+                                .index_slot = slot,
+                                .kind = KIND_FUNC,
+                                .is_indirect = true});
 }

@@ -113,15 +113,23 @@ struct plain {
     uint8_t operands, result, cells; /* result: its value type, or 0 */
 };
 static const struct plain plains[] = {
-    {OP_ref_func, BC_ref_func, 0, VT_FUNCREF, 2},   {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
-    {OP_memory_size, BC_memory_size, 0, VT_I32, 2}, {OP_memory_grow, BC_memory_grow, 1, VT_I32, 2},
-    {OP_memory_copy, BC_memory_copy, 3, 0, 2},      {OP_memory_fill, BC_memory_fill, 3, 0, 2},
-    {OP_memory_init, BC_memory_init, 3, 0, 3},      {OP_data_drop, BC_data_drop, 0, 0, 2},
+    {OP_ref_func, BC_ref_func, 0, VT_FUNCREF, 2},
+    {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
+    {OP_memory_size, BC_memory_size, 0, VT_I32, 2},
+    {OP_memory_grow, BC_memory_grow, 1, VT_I32, 2},
+    {OP_memory_copy, BC_memory_copy, 3, 0, 2},
+    {OP_memory_fill, BC_memory_fill, 3, 0, 2},
+    {OP_memory_init, BC_memory_init, 3, 0, 3},
+    {OP_data_drop, BC_data_drop, 0, 0, 2},
     {OP_table_get, BC_table_get, 1, 0, 2}, /* the result is of the table's type */
-    {OP_table_set, BC_table_set, 2, 0, 2},          {OP_table_size, BC_table_size, 0, VT_I32, 2},
-    {OP_table_grow, BC_table_grow, 2, VT_I32, 3},   {OP_table_fill, BC_table_fill, 3, 0, 3},
-    {OP_table_copy, BC_table_copy, 3, 0, 4},        {OP_table_init, BC_table_init, 3, 0, 4},
+    {OP_table_set, BC_table_set, 2, 0, 2},
+    {OP_table_size, BC_table_size, 0, VT_I32, 2},
+    {OP_table_grow, BC_table_grow, 2, VT_I32, 3},
+    {OP_table_fill, BC_table_fill, 3, 0, 3},
+    {OP_table_copy, BC_table_copy, 3, 0, 4},
+    {OP_table_init, BC_table_init, 3, 0, 4},
     {OP_elem_drop, BC_elem_drop, 0, 0, 2},
+    {OP_ref_as_non_null, BC_ref_as_non_null, 1, VT_FUNCREF, 2},
 };
 
 static const struct plain *find_plain(enum opcode opcode) {
@@ -218,6 +226,10 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     if (flags & OPF_PIECES)
         w = divisible;
     valtype result = plain->result;
+    if (opcode == OP_ref_as_non_null) { /* of the hierarchy that the operand is of */
+        cn_cover(t, 1);
+        result = t->stack[t->height - 1].kind;
+    }
     if (opcode == OP_table_get)
         result = t->module->tables[indices[0]].element;
     translate_plain(t, plain, result, w, indices[0], indices[1]);

@@ -327,6 +327,8 @@ struct condition cn_pop_condition(struct translator *);
 /* Appends the branch taken when the condition holds (or does not), and returns its site. */
 uint32_t cn_emit_condition(struct translator *, const struct condition *, bool holds);
 void cn_translate_br_if(struct translator *, uint32_t depth);
+void cn_translate_br_on_null(struct translator *, uint32_t depth);
+void cn_translate_br_on_non_null(struct translator *, uint32_t depth);
 /* Of a popped value plus a constant; one other than 0 needs a build with pairs. */
 void cn_translate_br_table(struct translator *, const struct value *index, uint32_t addend);
 
@@ -343,6 +345,7 @@ void cn_go_dead(struct translator *);
 bool cn_skip_dead(struct translator *, enum opcode);
 void cn_translate_call(struct translator *, bool is_tail);
 void cn_translate_call_indirect(struct translator *, bool is_tail);
+void cn_translate_call_ref(struct translator *);
 
 /* ---- tail.c ---- */
 

@@ -21,6 +21,12 @@ static bool translate_branch(struct translator *t, enum opcode opcode) {
     case OP_br_if:
         cn_translate_br_if(t, cn_u32_valid(&t->at));
         return true;
+    case OP_br_on_null:
+        cn_translate_br_on_null(t, cn_u32_valid(&t->at));
+        return true;
+    case OP_br_on_non_null:
+        cn_translate_br_on_non_null(t, cn_u32_valid(&t->at));
+        return true;
     case OP_br_table:
         index = *cn_pop_value(t);
         cn_translate_br_table(t, &index, 0);
@@ -71,6 +77,9 @@ static bool translate_control(struct translator *t, enum opcode opcode) {
     case OP_call_indirect:
     case OP_return_call_indirect:
         cn_translate_call_indirect(t, opcode == OP_return_call_indirect);
+        return true;
+    case OP_call_ref:
+        cn_translate_call_ref(t);
         return true;
     default:
         return translate_branch(t, opcode);

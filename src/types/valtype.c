@@ -54,6 +54,8 @@ const char *cn_valtype_name(valtype type) {
         return "i16";
     case VT_BOTTOM:
         return "any";
+    case VT_BOTTOM_REF:
+        return "a reference";
     default:
         return !(type & VT_DEFINED) ? "unknown" : non_null ? "(ref $type)" : "(ref null $type)";
     }

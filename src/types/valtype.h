@@ -35,7 +35,9 @@ typedef uint32_t valtype;
 /* The bytes before the heap type of any other reference type, in the binary format. */
 #define CODE_REF_NULL 0x63u
 #define CODE_REF 0x64u
-#define VT_BOTTOM 0u /* of unreachable code; only in the validator */
+/* Of unreachable code, only in the validator: below all types, and below all references. */
+#define VT_BOTTOM 0u
+#define VT_BOTTOM_REF 1u
 
 #define VT_DEFINED (UINT32_C(1) << 31)
 #define VT_NON_NULL (UINT32_C(1) << 30)

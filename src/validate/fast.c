@@ -644,6 +644,7 @@ static bool skip_immediates(struct look *l, enum immediate immediate) {
     case IMM_TRY_TABLE:
     case IMM_BR_TABLE:
     case IMM_FUNC:
+    case IMM_TYPE:
     case IMM_CALL_INDIRECT:
     case IMM_SELECT:
     case IMM_HEAP_TYPE:
@@ -968,7 +969,8 @@ static size_t size_of(const struct module *m) {
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
      CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_THREADS |                                          \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
-     CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS)
+     CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
+     CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
 static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 

@@ -31,6 +31,8 @@ void cn_drop_validator(struct validator *v) {
     cn_free(v->alloc, v->values, v->value_room * sizeof *v->values);
     cn_free(v->alloc, v->blocks, v->block_room * sizeof *v->blocks);
     cn_free(v->alloc, v->runs, v->run_room * sizeof *v->runs);
+    cn_free(v->alloc, v->written, v->written_bytes);
+    cn_free(v->alloc, v->writes, v->write_room * sizeof *v->writes);
     cn_free(v->alloc, v, sizeof *v);
 }
 
@@ -42,6 +44,7 @@ void cn_start_body(struct validator *v, struct span body) {
     v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
     v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
     v->block_count = 0;
+    v->write_count = 0;
 }
 
 bool cn_enter_body(struct validator *v, uint32_t func, struct span body) {

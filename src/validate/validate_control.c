@@ -153,6 +153,7 @@ static bool validate_else(struct validator *v) {
         return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "else without if");
     if (!check_block_end(v))
         return false;
+    cn_forget_writes(v);
     block->kind = BLOCK_PLAIN;
     block->unreachable = 0;
     return cn_push_types(v, cn_block_params(v, block));
@@ -167,6 +168,7 @@ static bool validate_end(struct validator *v) {
     if (block->kind == BLOCK_IF && !types_match(v, cn_block_params(v, block), results))
         return cn_invalid(
             v, "type mismatch: an if without else must have equal parameter and result types");
+    cn_forget_writes(v);
     v->top--; /* the mark */
     v->block_count--;
     return v->block_count == 0 || cn_push_types(v, results);
@@ -184,6 +186,25 @@ static bool validate_br_if(struct validator *v) {
     struct types types = {NULL, 0};
     return cn_pop(v, VT_I32) && find_label(v, v->in.a, &types) && cn_pop_types(v, types) &&
            cn_push_types(v, types);
+}
+
+static bool validate_br_on_null(struct validator *v) {
+    struct types types = {NULL, 0};
+    valtype reference;
+    return cn_pop_reference(v, &reference) && find_label(v, v->in.a, &types) &&
+           cn_pop_types(v, types) && cn_push_types(v, types) && cn_push(v, cn_non_null(reference));
+}
+
+static bool validate_br_on_non_null(struct validator *v) {
+    struct types types = {NULL, 0};
+    if (!find_label(v, v->in.a, &types))
+        return false;
+    valtype last = types.count ? types.types[types.count - 1] : VT_BOTTOM;
+    if (!vt_is_ref(last))
+        return cn_invalid(v,
+                          "type mismatch: br_on_non_null to a label that takes no reference last");
+    types.count--;
+    return cn_pop(v, last & ~VT_NON_NULL) && cn_pop_types(v, types) && cn_push_types(v, types);
 }
 
 static bool validate_br_table(struct validator *v) {
@@ -238,6 +259,10 @@ bool cn_validate_control(struct validator *v) {
         return validate_br(v);
     case OP_br_if:
         return validate_br_if(v);
+    case OP_br_on_null:
+        return validate_br_on_null(v);
+    case OP_br_on_non_null:
+        return validate_br_on_non_null(v);
     case OP_br_table:
         return validate_br_table(v);
     case OP_return_:

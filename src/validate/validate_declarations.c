@@ -160,9 +160,9 @@ static bool constant_type(struct constant *c, valtype *type) {
         *type = in->a;
         return true;
     case OP_ref_func:
-        *type = VT_FUNCREF;
         if (in->a >= c->m->func_count)
             return invalid_index(error, in->offset, "function", in->a, c->m->func_count);
+        *type = vt_of(c->m->types[c->m->func_types[in->a]], false);
         c->m->func_declared[in->a / 8] |= (uint8_t)(1u << in->a % 8);
         return true;
     case OP_global_get:
@@ -241,7 +241,23 @@ static bool check_expr(struct module *m, const struct const_expr *expr, uint32_t
     return check_expr_at(m, &d, globals, expected);
 }
 
-/* ---- Globals and segments ---- */
+/* ---- Globals, initial values of tables, segments ---- */
+
+static bool check_table_inits(struct module *m, struct error *error) {
+    for (uint32_t i = m->imported_table_count; i < m->table_count; i++) {
+        valtype element = m->tables[i].element;
+        const struct const_expr *init = module_table_init(m, i);
+        if (init) {
+            if (!check_expr(m, init, m->imported_global_count, element, error))
+                return false;
+        } else if (element & VT_NON_NULL) {
+            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TABLE, i),
+                              "type mismatch: table %u of %s has no initial value", i,
+                              cn_valtype_name(element));
+        }
+    }
+    return true;
+}
 
 static bool check_globals(struct module *m, struct error *error) {
     for (uint32_t i = m->imported_global_count; i < m->global_count; i++)
@@ -411,8 +427,8 @@ static bool check_start(const struct module *m, struct error *error) {
 static bool check_declarations(struct module *m, struct error *error) {
     return check_types(m, error) && check_func_types(m, error) && check_tables(m, error) &&
            check_memories(m, error) && check_tags(m, error) && check_imports(m, error) &&
-           check_exports(m, error) && check_start(m, error) && check_globals(m, error) &&
-           check_elems(m, error);
+           check_exports(m, error) && check_start(m, error) && check_table_inits(m, error) &&
+           check_globals(m, error) && check_elems(m, error);
 }
 
 bool cn_validate_before_code(struct module *m, struct error *error) {

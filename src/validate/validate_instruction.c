@@ -128,6 +128,7 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
     case IMM_TRY_TABLE:
     case IMM_BR_TABLE:
     case IMM_FUNC:
+    case IMM_TYPE:
     case IMM_CALL_INDIRECT:
     case IMM_SELECT:
     case IMM_HEAP_TYPE:
@@ -168,15 +169,24 @@ static bool validate_call(struct validator *v) {
            call_type(v, module_func_type(v->m, v->in.a));
 }
 
+static bool check_type(struct validator *v, uint32_t type) {
+    return check_index(v, type, v->m->type_count, "type");
+}
+
 static bool validate_call_indirect(struct validator *v) {
     uint32_t type = v->in.a, table = v->in.b;
-    if (!check_table(v, table) || !check_index(v, type, v->m->type_count, "type"))
+    if (!check_table(v, table) || !check_type(v, type))
         return false;
-    if (v->m->tables[table].element != VT_FUNCREF)
+    valtype element = v->m->tables[table].element;
+    if (!cn_valtype_matches(v->m->registry, element, VT_FUNCREF))
         return cn_invalid(v, "type mismatch: %s through a table of %s",
-                          cn_op_info[v->in.opcode].name,
-                          cn_valtype_name(v->m->tables[table].element));
+                          cn_op_info[v->in.opcode].name, cn_valtype_name(element));
     return cn_pop(v, VT_I32) && call_type(v, module_functype(v->m, type));
+}
+
+static bool validate_call_ref(struct validator *v) {
+    return check_type(v, v->in.a) && cn_pop(v, vt_of(v->m->types[v->in.a], true)) &&
+           call_type(v, module_functype(v->m, v->in.a));
 }
 
 /* ---- Parametric and reference instructions ---- */
@@ -185,7 +195,7 @@ static bool validate_select(struct validator *v) {
     valtype a, b;
     if (!cn_pop(v, VT_I32) || !cn_pop_any(v, &a) || !cn_pop_any(v, &b))
         return false;
-    if (vt_is_ref(a) || vt_is_ref(b))
+    if (cn_is_reference(a) || cn_is_reference(b))
         return cn_invalid(v, "type mismatch: select without a type cannot choose references");
     if (a != b && a != VT_BOTTOM && b != VT_BOTTOM)
         return cn_invalid(v, "type mismatch: select between %s and %s", cn_valtype_name(b),
@@ -207,12 +217,12 @@ static bool validate_drop(struct validator *v) {
 
 static bool validate_ref_is_null(struct validator *v) {
     valtype type;
-    if (!cn_pop_any(v, &type))
-        return false;
-    if (type != VT_BOTTOM && !vt_is_ref(type))
-        return cn_invalid(v, "type mismatch: ref.is_null expects a reference, found %s",
-                          cn_valtype_name(type));
-    return cn_push(v, VT_I32);
+    return cn_pop_reference(v, &type) && cn_push(v, VT_I32);
+}
+
+static bool validate_as_non_null(struct validator *v) {
+    valtype type;
+    return cn_pop_reference(v, &type) && cn_push(v, cn_non_null(type));
 }
 
 static bool validate_wide(struct validator *v) {
@@ -227,7 +237,7 @@ static bool validate_ref_func(struct validator *v) {
         return false;
     if (!(v->m->func_declared[func / 8] >> (func % 8) & 1))
         return cn_invalid(v, "undeclared function reference: function %u", func);
-    return cn_push(v, VT_FUNCREF);
+    return cn_push(v, vt_of(v->m->types[v->m->func_types[func]], false));
 }
 
 /* ---- Variables and tables ---- */
@@ -237,6 +247,8 @@ static bool validate_local(struct validator *v) {
     if (!cn_local_type(v, v->in.a, &type))
         return false;
     if (v->in.opcode != OP_local_get && !cn_pop(v, type))
+        return false;
+    if ((type & VT_NON_NULL) && !cn_track_local(v, v->in.a))
         return false;
     return v->in.opcode == OP_local_set || cn_push(v, type);
 }
@@ -283,6 +295,8 @@ bool cn_validate_instruction(struct validator *v) {
     case OP_call_indirect:
     case OP_return_call_indirect:
         return validate_call_indirect(v);
+    case OP_call_ref:
+        return validate_call_ref(v);
     case OP_drop:
         return validate_drop(v);
     case OP_select:
@@ -300,6 +314,8 @@ bool cn_validate_instruction(struct validator *v) {
     case OP_i64_mul_wide_s:
     case OP_i64_mul_wide_u:
         return validate_wide(v);
+    case OP_ref_as_non_null:
+        return validate_as_non_null(v);
     case OP_local_get:
     case OP_local_set:
     case OP_local_tee:

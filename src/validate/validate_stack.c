@@ -75,7 +75,10 @@ static bool mismatch(struct validator *v, valtype expected, valtype found) {
 static bool matches(const struct validator *v, valtype expected, valtype found) {
     if (found == VT_BASE)
         return v->blocks[v->block_count - 1].unreachable;
-    return expected == VT_BOTTOM || cn_valtype_matches(v->m->registry, found, expected);
+    if (expected == VT_BOTTOM)
+        return true;
+    return found == VT_BOTTOM_REF ? vt_is_ref(expected)
+                                  : cn_valtype_matches(v->m->registry, found, expected);
 }
 
 bool cn_pop(struct validator *v, valtype expected) {
@@ -89,6 +92,16 @@ bool cn_pop(struct validator *v, valtype expected) {
 bool cn_pop_any(struct validator *v, valtype *actual) {
     *actual = v->top[-1] == VT_BASE ? VT_BOTTOM : v->top[-1];
     return cn_pop(v, VT_BOTTOM);
+}
+
+bool cn_pop_reference(struct validator *v, valtype *type) {
+    if (!cn_pop_any(v, type))
+        return false;
+    if (*type == VT_BOTTOM)
+        *type = VT_BOTTOM_REF;
+    return cn_is_reference(*type) ||
+           cn_invalid(v, "type mismatch: %s expects a reference, found %s",
+                      cn_op_info[v->in.opcode].name, cn_valtype_name(*type));
 }
 
 /* Types that are all there, by far the most frequent case, are compared in one go: with a thousand

@@ -34,6 +34,10 @@ struct local_run {
     valtype type;
 };
 
+struct written_local {
+    uint32_t depth, local;
+};
+
 struct validator {
     struct decoder d;
     const struct module *m;
@@ -50,6 +54,11 @@ struct validator {
     uint32_t local_count, flat_count;
     struct local_run *runs; /* all locals behind the parameters */
     size_t run_count, run_room;
+    /* Locals of types without a default value (section 3.4.1), once a body has one: a bit for each that is
+     * written where the instruction at hand is, and those, with the number of blocks that were open. */
+    uint8_t *written;
+    struct written_local *writes;
+    size_t written_bytes, write_count, write_room;
     valtype flat[FLAT_LOCALS];
 };
 
@@ -78,12 +87,25 @@ bool cn_pop(struct validator *, valtype expected);
 /* Pops any value; VT_BOTTOM where unreachable code may have had any. */
 bool cn_pop_any(struct validator *, valtype *actual);
 bool cn_pop_types(struct validator *, struct types);
+/* Pops any reference; VT_BOTTOM_REF where unreachable code may have had any. */
+bool cn_pop_reference(struct validator *, valtype *);
+static inline bool cn_is_reference(valtype type) {
+    return vt_is_ref(type) || type == VT_BOTTOM_REF;
+}
+/* The type of a reference that was found not to be null. */
+static inline valtype cn_non_null(valtype type) {
+    return type == VT_BOTTOM_REF ? type : type | VT_NON_NULL;
+}
 /* Whether these types lie on top, without popping them. */
 bool cn_check_types(struct validator *, struct types);
 /* Marks the rest of the block as unreachable: its operands may be any. */
 void cn_set_unreachable(struct validator *);
 
 /* validate_locals.c */
+/* Instruction local.get, local.set or local.tee of a local that has no default value. */
+bool cn_track_local(struct validator *, uint32_t index);
+/* Where the innermost block, or its first half, ends: locals count as written only within. */
+void cn_forget_writes(struct validator *);
 bool cn_decode_locals(struct validator *, const struct functype *);
 bool cn_local_type(struct validator *, uint32_t index, valtype *);
 

@@ -458,9 +458,27 @@ static void bulk_table(struct generator *g) {
     popped(g, 3);
 }
 
+/* A branch on a reference, over which an i32 is carried; then the result of a test of it. */
+static void branch_on_null(struct generator *g, bool on_null) {
+    static const uint8_t types[] = {I32, FUNCREF};
+    struct bytes *f = &g->body;
+    uint32_t type = add_type_n(&g->module, types, 2, types, on_null ? 1 : 2);
+    push_value(g, I32);
+    push_value(g, FUNCREF);
+    put(f, BLOCK);
+    put_s(f, type);
+    if (on_null)
+        PUT(f, 0xD5, 0, 0xD1, I32_ADD); /* br_on_null, ref.is_null */
+    else
+        PUT(f, 0xD6, 0, 0xD0, FUNCREF); /* br_on_non_null, ref.null */
+    put(f, END);
+    if (on_null)
+        popped(g, 1);
+}
+
 static void table_op(struct generator *g) {
     struct bytes *f = &g->body;
-    switch (below(g, 9)) {
+    switch (below(g, 12)) {
     case 0:
         PUT(f, 0xFC, 16, 0); /* table.size */
         pushed(g, I32);
@@ -489,6 +507,14 @@ static void table_op(struct generator *g) {
         PUT(f, 0x41, g->no_growth ? 0 : 1, 0x71, 0xFC, 15, 0); /* table.grow */
         popped(g, 2);
         pushed(g, I32);
+        break;
+    case 5:
+    case 6:
+        branch_on_null(g, chance(g, 50));
+        break;
+    case 7:
+        push_value(g, FUNCREF);
+        put(f, 0xD4); /* ref.as_non_null */
         break;
     default:
         bulk_table(g);
@@ -745,7 +771,12 @@ static void block(struct generator *g, uint32_t steps) {
 static void put_call(struct generator *g, const struct signature *s, bool indirect,
                      uint8_t opcode) {
     need(g, s->params, s->param_count);
-    if (indirect) {
+    if (indirect && chance(g, 40)) {
+        PUT(&g->body, 0xD2, (uint8_t)(s - g->funcs)); /* a leaf, which an element segment names */
+        if (chance(g, 20))
+            put(&g->body, 0xD4);
+        op_u(&g->body, 0x14, s->type); /* call_ref */
+    } else if (indirect) {
         push_value(g, I32);
         if (chance(g, 70)) /* most often one that fits */
             PUT(&g->body, DROP, 0x41, (uint8_t)(s - g->funcs));

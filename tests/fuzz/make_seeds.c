@@ -18,6 +18,21 @@ static int write_seed(const char *directory, const char *name, struct bytes *b) 
     return failed;
 }
 
+/* A group with a subtype, a table with an initial value, and a body that calls and tests references. */
+static int write_references(const char *directory) {
+    struct bytes b = {0};
+    put_preamble(&b);
+    SECTION(&b, 1, 2, 0x4E, 2, 0x50, 0, 0x60, 1, 0x63, 1, 1, 0x7F, 0x50, 1, 0, 0x60, 1, 0x63, 1, 1,
+            0x7F, 0x60, 0, 1, 0x7F);
+    SECTION(&b, 3, 2, 1, 2);
+    SECTION(&b, 4, 1, 0x40, 0, 0x64, 1, 1, 1, 2, 0xD2, 0, 0x0B);
+    SECTION(&b, 9, 1, 5, 0x64, 1, 1, 0xD2, 0, 0x0B);
+    SECTION(&b, 10, 2, 12, 0, 0x02, 0x40, 0x20, 0, 0xD5, 0, 0x1A, 0x0B, 0x41, 1, 0x0B, 26, 1, 1,
+            0x64, 1, 0x02, 0x64, 1, 0xD0, 1, 0xD6, 0, 0xD2, 0, 0xD4, 0x0B, 0x21, 0, 0x20, 0, 0x41,
+            0, 0x25, 0, 0x14, 0, 0x0B);
+    return write_seed(directory, "references", &b);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
@@ -51,5 +66,6 @@ int main(int argc, char **argv) {
     put_preamble(&b);
     SECTION(&b, 6, 2, 0x7F, 0, 0x41, 1, 0x0B, 0x7F, 0, 0x23, 0, 0x41, 2, 0x6C, 0x0B);
     failed |= write_seed(argv[1], "constants", &b);
+    failed |= write_references(argv[1]);
     return failed;
 }

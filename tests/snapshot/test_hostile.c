@@ -333,12 +333,76 @@ static void unknown_kinds_are_refused(void **state) {
     close_world(&world);
 }
 
+/*
+ * (module
+ *   (type $f (func (param i32) (result i32)))
+ *   (func $other (param i64))
+ *   (func $same (type $f) (local.get 0))
+ *   (table 1 (ref $f) (ref.func $same))
+ *   (global (export "g") (mut (ref $f)) (ref.func $same)))
+ */
+static const uint8_t typed[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0a, 0x02, 0x60, 0x01, 0x7f, 0x01, 0x7f,
+    0x60, 0x01, 0x7e, 0x00, 0x03, 0x03, 0x02, 0x01, 0x00, 0x04, 0x0a, 0x01, 0x40, 0x00, 0x64, 0x00,
+    0x00, 0x01, 0xd2, 0x01, 0x0b, 0x06, 0x07, 0x01, 0x64, 0x00, 0x01, 0xd2, 0x01, 0x0b, 0x07, 0x05,
+    0x01, 0x01, 0x67, 0x03, 0x00, 0x0a, 0x09, 0x02, 0x02, 0x00, 0x0b, 0x04, 0x00, 0x20, 0x00, 0x0b};
+
+/* A reference in a file. */
+static void put_reference(uint8_t *at, uint32_t tag, uint32_t object, uint32_t index) {
+    const uint32_t words[] = {tag, object, index};
+    memcpy(at, words, sizeof words);
+}
+
+static void expect_not_restored(struct world *world, struct file *file, const char *text) {
+    catnap_error_t *error;
+    wasm_instance_t *restored = NULL;
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    assert_no_error(error);
+    error = catnap_snapshot_restore(snapshot, world->linker, NULL, &restored, NULL);
+    assert_error(error, CATNAP_MALFORMED, text);
+    assert_null(restored);
+    catnap_snapshot_delete(snapshot);
+}
+
+/* References of a global and of a table have their exact types. */
+static void references_of_another_type_are_refused(void **state) {
+    (void)state;
+    struct world world;
+    size_t length, found = 0;
+    open_world(&world, false);
+    wasm_instance_t *instance = START(&world, typed);
+    catnap_snapshot_t *snapshot = take(&world, NULL);
+    struct file file = file_of(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    uint8_t *objects = part_of(&file, PART_OBJECTS, &length), reference[12];
+    put_reference(reference, SNAP_FUNC_OF, 0, 1);
+    for (size_t i = 0; i + sizeof reference <= length; i++)
+        if (memcmp(objects + i, reference, sizeof reference) == 0) {
+            found++;
+            put_reference(objects + i, SNAP_FUNC_OF, 0, 0);
+            expect_not_restored(&world, &file, "is a function of another type");
+            put_reference(objects + i, SNAP_NULL, 0, 0);
+            expect_not_restored(&world, &file, "is null");
+            put_reference(objects + i, SNAP_OBJECT, 0, 0); /* the instance */
+            expect_not_restored(&world, &file, "is not a reference to a function");
+            put_reference(objects + i, SNAP_FUNC_OF, 0, 1);
+        }
+    assert_int_equal(found, 2);
+    free(file.bytes);
+    close_world(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_fails_is_not_paid_for), cmocka_unit_test(paid_fuel_is_bounded),
-        cmocka_unit_test(runs_do_not_share_bytes),    cmocka_unit_test(modules_do_not_share_bytes),
-        cmocka_unit_test(zeroes_take_no_time),        cmocka_unit_test(every_number_is_checked),
+        cmocka_unit_test(what_fails_is_not_paid_for),
+        cmocka_unit_test(paid_fuel_is_bounded),
+        cmocka_unit_test(runs_do_not_share_bytes),
+        cmocka_unit_test(modules_do_not_share_bytes),
+        cmocka_unit_test(zeroes_take_no_time),
+        cmocka_unit_test(every_number_is_checked),
         cmocka_unit_test(unknown_kinds_are_refused),
+        cmocka_unit_test(references_of_another_type_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,6 @@ static void features_of_later_versions_are_named(void **state) {
     LATER("custom page sizes", 5, 4, 1, 8, 0, 0);
     LATER("shared-everything threads", 4, 5, 1, 0x70, 3, 0, 0);
     LATER("garbage collection", 4, 4, 1, 0x6E, 0, 0); /* a table of anyref */
-    LATER("typed function references", 4, 9, 1, 0x40, 0, 0x70, 0, 0, 0xD0, 0x70, 0x0B);
     LATER("several memories", 5, 5, 2, 0, 0, 0, 0);
     LATER("several memories", 2, 6, 1, 0, 0, 2, 0, 0, 5, 3, 1, 0, 0);
     LATER("garbage collection", 6, 8, 1, 0x7F, 0, 0x41, 1, 0xFB, 0x1C, 0x0B); /* ref.i31 */

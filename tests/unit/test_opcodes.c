@@ -13,9 +13,8 @@ static size_t count_range(uint32_t from, uint32_t to) {
 
 static void the_table_is_whole(void **state) {
     (void)state;
-    assert_int_equal(count_range(0, 0x100),
-                     172 + 5 + 6 + 3 +
-                         2); /* first version, sign extension, references, exceptions, tail calls */
+    /* first version, sign extension, references, exceptions, typed references, tail calls */
+    assert_int_equal(count_range(0, 0x100), 172 + 5 + 6 + 3 + 4 + 2);
     /* saturating conversions, bulk, wide arithmetic */
     assert_int_equal(count_range(OPCODE_FC, OPCODE_FD), 8 + 10 + 4);
     assert_int_equal(count_range(OPCODE_FD, OPCODE_FE), 236 + 20);     /* vectors, relaxed ones */
@@ -160,7 +159,8 @@ static void flags_fit(void **state) {
         unsigned flags = info->flags;
         if (flags & (OPF_NO_NEXT | OPF_BULK))
             assert_true(flags & OPF_ENDS);
-        assert_int_equal((flags & OPF_CALLS) != 0, op == OP_call || op == OP_call_indirect);
+        assert_int_equal((flags & OPF_CALLS) != 0,
+                         op == OP_call || op == OP_call_indirect || op == OP_call_ref);
         if (flags & OPF_CALLS) /* which says so already */
             assert_false(flags & OPF_ENDS);
         if (flags & OPF_PIECES)

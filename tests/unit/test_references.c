@@ -151,6 +151,129 @@ static void each_prefix_of_a_type_section_is_refused(void **state) {
     loader_destroy(&l);
 }
 
+/* ---- Typing ---- */
+
+/*
+ * The module of a function "f" with this body, locals included:
+ *
+ *   (type $f (func (param i32) (result i32))) (type $n (func)) (type $typed (func (param (ref null $f) (ref $f)) (result i32)))
+ *   (type $open (sub (func))) (type $below (sub $open (func)))
+ *   (func $same (type $f) (local.get 0)) (func $below (type $below)) (func $tested (type $typed) ...)
+ *   (table 1 (ref null $f)) (table 1 (ref $f) (ref.func $same)) (table 1 externref)
+ *   (elem declare func $same $below)
+ */
+static void expect_body(struct loader *l, catnap_status_t status, const char *part,
+                        const uint8_t *body, size_t size) {
+    struct bytes b = {0}, codes = {0}, code = {0};
+    put_preamble(&b);
+    SECTION(&b, 1, 5, 0x60, 1, 0x7F, 1, 0x7F, 0x60, 0, 0, 0x60, 2, 0x63, 0, 0x64, 0, 1, 0x7F, 0x50,
+            0, 0x60, 0, 0, 0x50, 1, 3, 0x60, 0, 0);
+    SECTION(&b, 3, 3, 0, 4, 2);
+    SECTION(&b, 4, 3, 0x63, 0, 0, 1, 0x40, 0, 0x64, 0, 0, 1, 0xD2, 0, 0x0B, 0x6F, 0, 1);
+    SECTION(&b, 9, 1, 3, 0, 2, 0, 1);
+    put(&codes, 3);
+    PUT(&codes, 4, 0, 0x20, 0, 0x0B, 2, 0, 0x0B);
+    put_bytes(&code, body, size);
+    put_sized(&codes, &code);
+    put_section(&b, 10, &codes);
+    expect(l, &b, status, part);
+    drop_bytes(&b);
+}
+#define BODY(status, part, ...)                                                                    \
+    expect_body(&l, status, part, (const uint8_t[]){__VA_ARGS__},                                  \
+                sizeof((const uint8_t[]){__VA_ARGS__}))
+#define GOOD(...) BODY(CATNAP_OK, NULL, __VA_ARGS__)
+#define BAD(part, ...) BODY(CATNAP_INVALID, part, __VA_ARGS__)
+
+enum { I = I32, GET = LOCAL_GET, SET = LOCAL_SET };
+#define SEVEN 0x41, 7
+
+static void references_are_called(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+    GOOD(0, SEVEN, GET, 0, 0x14, 0, END);
+    GOOD(0, SEVEN, GET, 1, 0x14, 0, END);
+    GOOD(0, REF_FUNC, 1, 0x14, 3, SEVEN, END); /* below what is called */
+    GOOD(0, 0x00, 0x14, 0, END);               /* behind unreachable */
+    BAD("expects (ref null $type), found (ref $type)", 0, REF_FUNC, 0, 0x14, 1, SEVEN, END);
+    BAD("expects (ref null $type), found funcref", 0, SEVEN, 0xD0, 0x70, 0x14, 0, END);
+    BAD("unknown type 5", 0, 0x00, 0x14, 5, END);
+    GOOD(0, SEVEN, 0xD0, 0x73, 0x14, 0, END); /* null of no function at all */
+    GOOD(0, SEVEN, 0x41, 0, 0x11, 0, 0, END); /* call_indirect through a table of (ref null $f) */
+    GOOD(0, SEVEN, 0x41, 0, 0x11, 0, 1, END);
+    BAD("table of externref", 0, SEVEN, 0x41, 0, 0x11, 0, 2, END);
+    loader_destroy(&l);
+}
+
+static void nulls_are_excluded(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+    GOOD(0, 0x41, 0, GET, 0, 0xD4, 0x26, 1, SEVEN, END); /* table.set of (ref $f) */
+    BAD("expects (ref $type), found (ref null $type)", 0, 0x41, 0, GET, 0, 0x26, 1, SEVEN, END);
+    BAD("ref.as_non_null expects a reference, found i32", 0, SEVEN, 0xD4, END);
+    GOOD(0, 0x00, 0xD4, DROP, SEVEN, END);
+    BAD("expects i32, found a reference", 0, 0x00, 0xD4, END); /* no number, whatever it is */
+    /* br_on_null: the reference is gone at the label, and not null behind. */
+    GOOD(0, BLOCK, 0x40, 0x41, 0, GET, 0, 0xD5, 0, 0x26, 1, END, SEVEN, END);
+    BAD("expects i32", 0, BLOCK, I, GET, 0, 0xD5, 0, DROP, SEVEN, END, END);
+    BAD("br_on_null expects a reference, found i32", 0, SEVEN, 0xD5, 0, DROP, SEVEN, END);
+    BAD("unknown label 2", 0, BLOCK, 0x40, GET, 0, 0xD5, 2, DROP, END, SEVEN, END);
+    /* br_on_non_null: the label takes it. */
+    GOOD(0, 0x41, 0, BLOCK, 0x64, 0, GET, 0, 0xD6, 0, GET, 1, END, 0x26, 1, SEVEN, END);
+    BAD("takes no reference last", 0, BLOCK, 0x40, GET, 0, 0xD6, 0, END, SEVEN, END);
+    BAD("takes no reference last", 0, BLOCK, I, GET, 0, 0xD6, 0, SEVEN, END, END);
+    BAD("nothing on the stack", 0, BLOCK, 0x64, 0, GET, 0, 0xD6, 0, END, DROP, SEVEN, END);
+    loader_destroy(&l);
+}
+
+/* Local 2, of type (ref $f), is written before it is read, on every way. */
+static void locals_without_default_are_written_first(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+#define LOCAL_F 1, 1, 0x64, 0
+    GOOD(LOCAL_F, GET, 1, SET, 2, SEVEN, GET, 2, 0x14, 0, END);
+    GOOD(LOCAL_F, SEVEN, GET, 1, 0x22, 2, 0x14, 0, END); /* local.tee */
+    BAD("uninitialized local 2", LOCAL_F, SEVEN, GET, 2, 0x14, 0, END);
+    GOOD(LOCAL_F, GET, 1, SET, 2, BLOCK, 0x40, GET, 2, DROP, END, SEVEN, END);
+    BAD("uninitialized local 2", LOCAL_F, BLOCK, 0x40, GET, 1, SET, 2, END, GET, 2, DROP, SEVEN,
+        END);
+    BAD("uninitialized local 2", LOCAL_F, SEVEN, 0x04, 0x40, GET, 1, SET, 2, 0x05, GET, 2, DROP,
+        END, SEVEN, END);
+    BAD("uninitialized local 2", LOCAL_F, SEVEN, 0x04, 0x40, GET, 1, SET, 2, 0x05, GET, 1, SET, 2,
+        END, GET, 2, DROP, SEVEN, END);
+    BAD("uninitialized local 2", LOCAL_F, 0x00, GET, 2, DROP, END);
+    BAD("expects (ref $type), found (ref null $type)", LOCAL_F, GET, 0, SET, 2, SEVEN, END);
+    /* Written outside and again inside: it stays written. */
+    GOOD(LOCAL_F, GET, 1, SET, 2, BLOCK, 0x40, GET, 1, SET, 2, END, GET, 2, DROP, SEVEN, END);
+    /* Behind a run of a thousand locals with a default. */
+    GOOD(2, 0xE8, 7, I, 1, 0x64, 0, GET, 1, SET, 0xEA, 7, GET, 0xEA, 7, DROP, SEVEN, END);
+    BAD("uninitialized local 1002", 2, 0xE8, 7, I, 1, 0x64, 0, GET, 0xEA, 7, DROP, SEVEN, END);
+    loader_destroy(&l);
+}
+
+static void tables_without_null_have_an_initial_value(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+#define TYPE_F 1, 4, 1, 0x60, 0, 0
+    MODULE(&l, CATNAP_OK, NULL, TYPE_F, 4, 5, 1, 0x63, 0, 0, 1);
+    MODULE(&l, CATNAP_INVALID, "has no initial value", TYPE_F, 4, 5, 1, 0x64, 0, 0, 1);
+    MODULE(&l, CATNAP_INVALID, "expected, found", TYPE_F, 4, 10, 1, 0x40, 0, 0x64, 0, 0, 1, 0xD0,
+           0x70, 0x0B);
+    MODULE(&l, CATNAP_INVALID, "unknown function 0", TYPE_F, 4, 10, 1, 0x40, 0, 0x64, 0, 0, 1, 0xD2,
+           0, 0x0B);
+    MODULE(&l, CATNAP_MALFORMED, "malformed table 0x40 0x01", TYPE_F, 4, 10, 1, 0x40, 1, 0x64, 0, 0,
+           1, 0xD0, 0, 0x0B);
+    MODULE(&l, CATNAP_OK, NULL, TYPE_F, 4, 10, 1, 0x40, 0, 0x63, 0, 0, 1, 0xD0, 0, 0x0B);
+    l.features &= ~CATNAP_FEATURE_FUNCTION_REFERENCES;
+    MODULE(&l, CATNAP_UNSUPPORTED, "function-references", TYPE_F, 4, 10, 1, 0x40, 0, 0x70, 0x70, 0,
+           1, 0xD0, 0x70, 0x0B);
+    loader_destroy(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_name_types_before_them_and_themselves),
@@ -158,6 +281,10 @@ int main(void) {
         cmocka_unit_test(supertypes_are_checked),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(each_prefix_of_a_type_section_is_refused),
+        cmocka_unit_test(references_are_called),
+        cmocka_unit_test(nulls_are_excluded),
+        cmocka_unit_test(locals_without_default_are_written_first),
+        cmocka_unit_test(tables_without_null_have_an_initial_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

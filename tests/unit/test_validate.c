@@ -95,8 +95,8 @@ static void constant_expressions(void **state) {
     INVALID("of funcref expected, found externref", 6, 6, 1, 0x70, 0, 0xD0, 0x6F, 0x0B);
     INVALID("unknown function 0", 6, 6, 1, 0x70, 0, 0xD2, 0, 0x0B);
     INVALID("of i32 expected, found f32", 5, 3, 1, 0, 0, 11, 9, 1, 0, 0x43, 0, 0, 0, 0, 0x0B, 0);
-    INVALID("segment of funcref for a table of externref", 4, 4, 1, 0x6F, 0, 0, 9, 6, 1, 0, 0x41, 0,
-            0x0B, 0);
+    INVALID("segment of (ref func) for a table of externref", 4, 4, 1, 0x6F, 0, 0, 9, 6, 1, 0, 0x41,
+            0, 0x0B, 0);
     loader_destroy(&l);
 }
 
@@ -437,8 +437,7 @@ static void features_of_later_versions_are_named(void **state) {
         const char *feature;
     } cases[] = {
         {{0x06, 0x40}, 2, "the older form of exceptions"},    /* try */
-        {{0x14, 0}, 2, "typed function references"},          /* call_ref */
-        {{0xD4}, 1, "typed function references"},             /* ref.as_non_null */
+        {{0x15, 0}, 2, "tail calls of references"},           /* return_call_ref */
         {{0xD0, 0x6E}, 2, "garbage collection"},              /* ref.null any */
         {{0xD3}, 1, "garbage collection"},                    /* ref.eq */
         {{0xFB, 0, 0}, 3, "garbage collection"},              /* struct.new */
