@@ -160,6 +160,9 @@ typedef uint64_t catnap_features_t;
      CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS |   \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS)
 
+/* The name of one feature, as in messages; NULL where the value is none. */
+WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);
+
 typedef enum catnap_bounds_checks {
     CATNAP_BOUNDS_AUTO = 0, /* guard pages where the address space and the thread's signals allow,
                                 * else explicit */

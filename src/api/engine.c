@@ -1,11 +1,17 @@
 /* Configurations, engines and stores: the entry points of both headers. */
 #include "api/api.h"
+#include "binary/opcodes.h"
 #include "exec/calls.h"
 
 /* ---- Configurations ---- */
 
 const char *catnap_version(void) {
     return CATNAP_VERSION;
+}
+
+const char *catnap_feature_name(catnap_features_t feature) {
+    const char *name = cn_feature_name(feature), *none = cn_feature_name(0);
+    return name == none ? NULL : name;
 }
 
 void catnap_config_set_allocator(wasm_config_t *config, const catnap_allocator_t *allocator) {

@@ -8,7 +8,7 @@
 #include "values.h"
 
 struct inspect_settings {
-    bool functions;
+    bool functions, features;
     const char *function;
 };
 
@@ -19,6 +19,10 @@ static const struct option inspect_options[] = {
      .kind = OPTION_FLAG,
      FIELD(functions),
      .help = "list all functions with their sizes"},
+    {.name = "features",
+     .kind = OPTION_FLAG,
+     FIELD(features),
+     .help = "list the language features beyond the first version that the module needs"},
     {.name = "function",
      .kind = OPTION_STRING,
      .metavar = "INDEX|NAME",
@@ -223,12 +227,55 @@ static enum cli_exit disassemble(const struct subject *subject, const char *whic
                          : diag_error(subject->diag, display_name(subject->path), error);
 }
 
+/* ---- Features -------------------------------------------------------------------------------- */
+
+static wasm_store_t *store_without(catnap_features_t feature, wasm_engine_t **engine) {
+    wasm_config_t *config = wasm_config_new();
+    if (config != NULL)
+        catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~feature);
+    *engine = wasm_engine_new_with_config(config);
+    return wasm_store_new(*engine);
+}
+
+/* Whether the module is refused by an engine that lacks the feature; false, with *code, when memory is exhausted. */
+static bool needs_feature(const struct subject *subject, catnap_features_t feature,
+                          enum cli_exit *code) {
+    wasm_engine_t *engine;
+    wasm_store_t *store = store_without(feature, &engine);
+    catnap_error_t *error = NULL;
+    wasm_module_t *module = NULL;
+    bool needed = false;
+    if (store != NULL)
+        module = catnap_module_new(store, subject->bytes.data, subject->bytes.length, NULL, &error);
+    if (store == NULL || catnap_error_status(error) == CATNAP_NO_MEMORY)
+        *code = diag_no_memory(subject->diag);
+    else
+        needed = module == NULL;
+    catnap_error_delete(error);
+    wasm_module_delete(module);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+    return needed;
+}
+
+static enum cli_exit print_features(const struct subject *subject) {
+    enum cli_exit code = CLI_EXIT_OK;
+    for (unsigned bit = 0; bit < 64 && code == CLI_EXIT_OK; bit++) {
+        catnap_features_t feature = UINT64_C(1) << bit;
+        if ((CATNAP_FEATURES_DEFAULT & feature) && needs_feature(subject, feature, &code))
+            puts(catnap_feature_name(feature));
+    }
+    return code;
+}
+
 /* ---- The command ----------------------------------------------------------------------------- */
 
 static enum cli_exit inspect_module(const struct subject *subject,
                                     const struct inspect_settings *settings) {
     if (settings->function != NULL)
         return disassemble(subject, settings->function);
+    if (settings->features)
+        return print_features(subject);
     print_path(stdout, display_name(subject->path));
     printf(": WebAssembly module, %zu bytes\n\n", subject->bytes.length);
     print_sections(subject);

@@ -77,7 +77,7 @@ _catnap()
             options=' --json --help'
             operands='' ;;
         inspect)
-            options=' --functions --function --json --help'
+            options=' --functions --features --function --json --help'
             operands='' ;;
         wast)
             options=' --eager --deferred --bounds-checks --json --help'

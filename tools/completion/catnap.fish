@@ -85,6 +85,7 @@ complete -c catnap -n '__catnap_is validate' -l json -d 'write diagnostics to st
 complete -c catnap -n '__catnap_is validate' -l help -s h -d 'show this help'
 complete -c catnap -n __catnap_first -a inspect -d 'show the contents of a module'
 complete -c catnap -n '__catnap_is inspect' -l functions -d 'list all functions with their sizes'
+complete -c catnap -n '__catnap_is inspect' -l features -d 'list the language features beyond the first version that the module needs'
 complete -c catnap -n '__catnap_is inspect' -l function -x -d 'show one function'\''s WebAssembly and its register bytecode side by side'
 complete -c catnap -n '__catnap_is inspect' -l json -d 'write diagnostics to standard error as JSON, one object a line'
 complete -c catnap -n '__catnap_is inspect' -l help -s h -d 'show this help'
