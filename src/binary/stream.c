@@ -10,7 +10,8 @@ void cn_stream_init(struct stream *stream, struct module *m, const struct body_w
         .s = {.d = {.r = {m->bytes, m->bytes + m->size},
                     .base = m->bytes,
                     .features = m->features,
-                    .error = error},
+                    .error = error,
+                    .module = m},
               .m = m,
               .watcher = watcher},
     };

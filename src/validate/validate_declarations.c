@@ -192,7 +192,7 @@ static bool pop_operands(struct constant *c, const struct op_info *info) {
 static bool check_constant(struct constant *c) {
     const struct op_info *info = &cn_op_info[c->in.opcode];
     struct error *error = c->d->error;
-    valtype type;
+    valtype type = VT_BOTTOM;
     if (!(info->flags & (OPF_CONSTANT | OPF_EXTENDED)))
         return cn_fail_at(error, CATNAP_INVALID, c->in.offset, "constant expression required: %s",
                           info->name);

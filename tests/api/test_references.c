@@ -93,6 +93,26 @@ static void instances_work(void **state) {
     wasm_instance_delete(instance);
 }
 
+/* The module arrives byte by byte. */
+static void streamed_instances_work(void **state) {
+    wasm_store_t *store = STORE(state);
+    catnap_error_t *error;
+    wasm_trap_t *trap;
+    wasm_extern_vec_t imports = WASM_EMPTY_VEC;
+    catnap_builder_t *builder = catnap_builder_new(catnap_store_engine(store), NULL, &error);
+    assert_no_error(error);
+    for (size_t i = 0; i < sizeof references; i++)
+        assert_no_error(catnap_builder_write(builder, references + i, 1));
+    wasm_module_t *module = catnap_builder_finish(builder, store, &error);
+    assert_no_error(error);
+    wasm_instance_t *instance = catnap_instance_new(store, module, &imports, &error, &trap);
+    assert_no_error(error);
+    assert_no_trap(trap);
+    assert_works(instance);
+    wasm_instance_delete(instance);
+    wasm_module_delete(module);
+}
+
 static void pre_linked_instances_work(void **state) {
     wasm_store_t *store = STORE(state);
     wasm_module_t *module = LOAD(store, references);
@@ -217,9 +237,13 @@ static void tables_are_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(instances_work),          TEST(pre_linked_instances_work),
-        TEST(restored_instances_work), TEST(modules_from_instances_work),
-        TEST(arguments_are_checked),   TEST(globals_are_checked),
+        TEST(instances_work),
+        TEST(streamed_instances_work),
+        TEST(pre_linked_instances_work),
+        TEST(restored_instances_work),
+        TEST(modules_from_instances_work),
+        TEST(arguments_are_checked),
+        TEST(globals_are_checked),
         TEST(tables_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
