@@ -101,8 +101,9 @@ static void put_step(struct bytes *f, uint64_t *random) {
     for (uint8_t i = 0; i < info->operand_count; i++)
         push_value(f, info->operands[i], random, 0);
     put_opcode(f, opcode);
-    op_u(f, next(random) % 4 ? 0x21 : LOCAL_TEE, local_of(info->result, next(random)));
-    if (f->data[f->size - 2] == LOCAL_TEE)
+    bool tee = next(random) % 4 == 0; /* before the local: arguments have no order */
+    op_u(f, tee ? LOCAL_TEE : 0x21, local_of(info->result, next(random)));
+    if (tee)
         put(f, 0x1A);
 }
 
