@@ -146,7 +146,9 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURE_TAIL_CALLS (UINT64_C(1) << 8)
 /* References to function types, subtypes and recursion groups of these, and what needs no null. */
 #define CATNAP_FEATURE_FUNCTION_REFERENCES (UINT64_C(1) << 11)
-#define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15) /* atomic instructions, shared memories */
+#define CATNAP_FEATURE_MULTI_MEMORY (UINT64_C(1) << 12)
+#define CATNAP_FEATURE_MEMORY64 (UINT64_C(1) << 13) /* of tables as well */
+#define CATNAP_FEATURE_THREADS (UINT64_C(1) << 15)  /* atomic instructions, shared memories */
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
 #define CATNAP_FEATURE_RELAXED_SIMD (UINT64_C(1) << 14)
 #define CATNAP_FEATURE_WIDE_ARITHMETIC (UINT64_C(1) << 16) /* 128-bit sums and products */
@@ -157,8 +159,9 @@ typedef uint64_t catnap_features_t;
 /* All that this version has. */
 #define CATNAP_FEATURES_DEFAULT                                                                    \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
-     CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS |   \
-     CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS)
+     CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |  \
+     CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC |       \
+     CATNAP_FEATURE_TAIL_CALLS)
 
 /* The name of one feature, as in messages; NULL where the value is none. */
 WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);
@@ -732,6 +735,25 @@ catnap_cache_verify(wasm_engine_t *, const char *directory,
                     void (*entry)(void *env, const catnap_cache_entry_t *), void *env);
 /* Removes all entries and nothing else; tells how many. */
 WASM_API_EXTERN own catnap_error_t *catnap_cache_clear(const char *directory, uint64_t *removed);
+
+/* ---- Types of memories and tables -------------------------------------------------------------- */
+
+/* Limits (section 2.3.9) as wasm.h cannot say them: bounds of 64 bits, and which addresses there are. */
+typedef struct catnap_type_limits {
+    uint64_t min, max; /* pages of 65,536 bytes, or elements; max means something with has_max */
+    bool has_max;
+    bool is_64; /* addresses, and indices of tables, are i64 */
+} catnap_type_limits_t;
+
+/* A type of memories. NULL when memory runs out. */
+WASM_API_EXTERN own wasm_memorytype_t *catnap_memorytype_new(const catnap_type_limits_t *);
+/* A type of tables, which takes `element` over. NULL when memory runs out. */
+WASM_API_EXTERN own wasm_tabletype_t *catnap_tabletype_new(own wasm_valtype_t *element,
+                                                           const catnap_type_limits_t *);
+/* The limits of a type. wasm_memorytype_limits() and wasm_tabletype_limits() show bounds that do not fit as the
+ * greatest that does. */
+WASM_API_EXTERN void catnap_memorytype_limits(const wasm_memorytype_t *, catnap_type_limits_t *out);
+WASM_API_EXTERN void catnap_tabletype_limits(const wasm_tabletype_t *, catnap_type_limits_t *out);
 
 /* ---- Instances and linking --------------------------------------------------------------------- */
 

@@ -9,22 +9,49 @@
 #define SEGMENT_TRAPS "2.0 checks a segment's bounds when it is written, and traps"
 #define COMPONENT "it is the preamble of a component"
 #define SEVERAL_MEMORIES "3.0 allows several memories"
+#define MEMORY_INDEX "3.0 reads the zero byte of instructions on memories as an index"
+#define MEMORY_FLAGS "3.0 has alignments up to 2^63, and a bit that says that an index follows"
+#define WIDE_NUMBERS "3.0 has limits and offsets of 64 bits, and indices of memories of any length"
 #define OWN_GLOBALS "3.0 lets constant expressions read earlier globals of the module"
 #define TAGS "3.0 imports tags"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
 
 static const spec_change_t changes[] = {
+    {"wasm-1.0", "imports", {405, 409, 413}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "imports", {488, 492, 496}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
+    {"wasm-1.0", "memory", {8, 9}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
+    {"wasm-2.0", "memory", {10, 11}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
+    {"wasm-1.0", "binary", {143, 241}, SPEC_NOW_INVALID, 0, MEMORY_INDEX},
+    {"wasm-2.0", "binary", {126, 224}, SPEC_NOW_INVALID, 0, MEMORY_INDEX},
+    {"wasm-1.0",
+     "binary",
+     {163, 183, 202, 221, 260, 279, 297, 315},
+     SPEC_NOW_VALID,
+     0,
+     MEMORY_INDEX},
+    {"wasm-2.0",
+     "binary",
+     {146, 166, 185, 204, 243, 262, 280, 298},
+     SPEC_NOW_VALID,
+     0,
+     MEMORY_INDEX},
+    {"wasm-1.0", "binary-leb128", {843}, SPEC_NOW_INVALID, 0, MEMORY_FLAGS},
+    {"wasm-2.0", "align", {892, 911, 930, 949, 968}, SPEC_NOW_INVALID, 0, MEMORY_FLAGS},
+    {"wasm-1.0", "binary-leb128", {217, 225, 404, 461}, SPEC_NOW_VALID, 0, WIDE_NUMBERS},
+    {"wasm-2.0", "binary-leb128", {218, 226}, SPEC_NOW_VALID, 0, WIDE_NUMBERS},
+    {"wasm-1.0",
+     "binary-leb128",
+     {525, 533, 541, 550, 730, 749, 862},
+     SPEC_NOW_INVALID,
+     0,
+     WIDE_NUMBERS},
+    {"wasm-2.0", "binary-leb128", {526, 534, 542, 551}, SPEC_NOW_INVALID, 0, WIDE_NUMBERS},
     {"wasm-1.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
     {"wasm-2.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
     {"wasm-3.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
-    {"wasm-1.0", "imports", {405, 409, 413}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
-    {"wasm-2.0", "imports", {488, 492, 496}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
-    {"wasm-1.0", "memory", {8, 9}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
-    {"wasm-2.0", "memory", {10, 11}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
     {"proposals/threads", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},
-    {"proposals/threads", "imports", {405, 409, 413}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
-    {"proposals/threads", "memory", {14, 15}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
-    {"wasm-2.0", "align", {949, 968}, SPEC_NOW_LATER, 0, SEVERAL_MEMORIES},
+    {"proposals/threads", "imports", {405, 409, 413}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
+    {"proposals/threads", "memory", {14, 15}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
     {"wasm-2.0", "binary", {690}, SPEC_NOW_LATER, 0, TAGS},
     {"wasm-2.0", "data", {89, 93}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-2.0", "elem", {171, 175}, SPEC_NOW_VALID, 0, OWN_GLOBALS},

@@ -2,6 +2,8 @@
 #include "api/api.h"
 #include "api/wasm_type.h"
 
+#include <inttypes.h>
+
 /* ---- Value types ---- */
 
 #define VALUE_KINDS(X)                                                                             \
@@ -75,14 +77,19 @@ const struct functype *cn_functype_intern(wasm_engine_t *engine, const wasm_func
     return type;
 }
 
-static bool convert_limits(const wasm_limits_t *from, struct limits *to, struct error *error) {
-    to->min = from->min;
-    to->max = from->max;
-    to->has_max = from->max != wasm_limits_max_default;
+static bool convert_limits(const catnap_type_limits_t *from, struct limits *to,
+                           struct error *error) {
+    *to = (struct limits){
+        .min = from->min, .max = from->max, .has_max = from->has_max, .is_64 = from->is_64};
     if (to->has_max && to->max < to->min)
-        return cn_fail(error, CATNAP_INVALID, "the minimum %u is greater than the maximum %u",
-                       from->min, from->max);
+        return cn_fail(error, CATNAP_INVALID,
+                       "the minimum %" PRIu64 " is greater than the maximum %" PRIu64, to->min,
+                       to->max);
     return true;
+}
+
+static bool exceed(const struct limits *limits, uint64_t most) {
+    return limits->min > most || (limits->has_max && limits->max > most);
 }
 
 bool cn_globaltype_of(const wasm_globaltype_t *from, struct globaltype *to, struct error *error) {
@@ -98,17 +105,20 @@ bool cn_tabletype_of(const wasm_tabletype_t *from, struct tabletype *to, struct 
     if (!vt_is_ref(to->element))
         return cn_fail(error, CATNAP_INVALID, "a table's elements are references, not %s",
                        cn_valtype_name(to->element));
-    return convert_limits(&from->limits, &to->limits, error);
+    if (!convert_limits(&from->limits.all, &to->limits, error))
+        return false;
+    return to->limits.is_64 || !exceed(&to->limits, UINT32_MAX) ||
+           cn_fail(error, CATNAP_INVALID, "a table with i32 indices has at most %u elements",
+                   UINT32_MAX);
 }
 
 bool cn_memorytype_of(const wasm_memorytype_t *from, struct memorytype *to, struct error *error) {
     to->is_shared = from->shared;
-    if (!convert_limits(&from->limits, &to->limits, error))
+    if (!convert_limits(&from->limits.all, &to->limits, error))
         return false;
-    if (to->limits.min > LIMIT_MEMORY_PAGES ||
-        (to->limits.has_max && to->limits.max > LIMIT_MEMORY_PAGES))
-        return cn_fail(error, CATNAP_INVALID, "a memory has at most %u pages", LIMIT_MEMORY_PAGES);
-    return true;
+    uint64_t most = cn_most_pages(to->limits.is_64);
+    return !exceed(&to->limits, most) ||
+           cn_fail(error, CATNAP_INVALID, "a memory has at most %" PRIu64 " pages", most);
 }
 
 /* ---- To wasm.h ---- */
@@ -135,23 +145,19 @@ wasm_globaltype_t *cn_globaltype_describe(const struct globaltype *type) {
                                type->is_mutable ? WASM_VAR : WASM_CONST);
 }
 
-static uint32_t clamp(uint64_t bound) {
-    return bound < wasm_limits_max_default ? (uint32_t)bound : wasm_limits_max_default;
-}
-
-static wasm_limits_t describe_limits(const struct limits *limits) {
-    return (wasm_limits_t){clamp(limits->min),
-                           limits->has_max ? clamp(limits->max) : wasm_limits_max_default};
+static catnap_type_limits_t describe_limits(const struct limits *limits) {
+    return (catnap_type_limits_t){limits->min, limits->has_max ? limits->max : 0, limits->has_max,
+                                  limits->is_64};
 }
 
 wasm_tabletype_t *cn_tabletype_describe(const struct tabletype *type) {
-    wasm_limits_t limits = describe_limits(&type->limits);
-    return wasm_tabletype_new(wasm_valtype_new(cn_kind_of_valtype(type->element)), &limits);
+    catnap_type_limits_t limits = describe_limits(&type->limits);
+    return catnap_tabletype_new(wasm_valtype_new(cn_kind_of_valtype(type->element)), &limits);
 }
 
 wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *type) {
-    wasm_limits_t limits = describe_limits(&type->limits);
-    wasm_memorytype_t *described = wasm_memorytype_new(&limits);
+    catnap_type_limits_t limits = describe_limits(&type->limits);
+    wasm_memorytype_t *described = catnap_memorytype_new(&limits);
     if (described)
         described->shared = type->is_shared;
     return described;

@@ -205,9 +205,9 @@ wasm_memory_t *wasm_memory_new(wasm_store_t *store, const wasm_memorytype_t *des
     if (!cn_store_enter_to_make(store))
         return NULL;
     cn_store_pin(store);
-    wasm_memory_t *memory = cn_memory_new(store, &type, &error);
+    wasm_memory_t *memory = cn_memory_new(store, &type, true, &error);
     if (!memory && cn_collect_for(store, &error))
-        memory = cn_memory_new(store, &type, &error);
+        memory = cn_memory_new(store, &type, true, &error);
     return finish_pinned(store, (struct wasm_ref_t *)memory, &error);
 }
 

@@ -105,15 +105,40 @@ wasm_mutability_t wasm_globaltype_mutability(const wasm_globaltype_t *type) {
     return type ? type->mutability : (wasm_mutability_t)WASM_CONST;
 }
 
-wasm_tabletype_t *wasm_tabletype_new(wasm_valtype_t *element, const wasm_limits_t *limits) {
+/* ---- Limits ---- */
+
+static uint32_t clamp(uint64_t bound) {
+    return bound < wasm_limits_max_default ? (uint32_t)bound : wasm_limits_max_default;
+}
+
+static struct described_limits describe(const catnap_type_limits_t *limits) {
+    wasm_limits_t shown = {clamp(limits->min),
+                           limits->has_max ? clamp(limits->max) : wasm_limits_max_default};
+    return (struct described_limits){*limits, shown};
+}
+
+static catnap_type_limits_t of_32_bits(const wasm_limits_t *limits) {
+    bool has_max = limits->max != wasm_limits_max_default;
+    return (catnap_type_limits_t){limits->min, has_max ? limits->max : 0, has_max, false};
+}
+
+wasm_tabletype_t *catnap_tabletype_new(wasm_valtype_t *element,
+                                       const catnap_type_limits_t *limits) {
     wasm_tabletype_t *type = element && limits ? cn_host_alloc(sizeof *type) : NULL;
     if (type)
-        *type = (wasm_tabletype_t){{WASM_EXTERN_TABLE}, element, *limits};
+        *type = (wasm_tabletype_t){{WASM_EXTERN_TABLE}, element, describe(limits)};
     return type;
 }
 
+wasm_tabletype_t *wasm_tabletype_new(wasm_valtype_t *element, const wasm_limits_t *limits) {
+    if (!limits)
+        return NULL;
+    catnap_type_limits_t all = of_32_bits(limits);
+    return catnap_tabletype_new(element, &all);
+}
+
 wasm_tabletype_t *wasm_tabletype_copy(const wasm_tabletype_t *type) {
-    return type ? wasm_tabletype_new(type->element, &type->limits) : NULL;
+    return type ? catnap_tabletype_new(type->element, &type->limits.all) : NULL;
 }
 
 const wasm_valtype_t *wasm_tabletype_element(const wasm_tabletype_t *type) {
@@ -121,18 +146,30 @@ const wasm_valtype_t *wasm_tabletype_element(const wasm_tabletype_t *type) {
 }
 
 const wasm_limits_t *wasm_tabletype_limits(const wasm_tabletype_t *type) {
-    return type ? &type->limits : NULL;
+    return type ? &type->limits.shown : NULL;
 }
 
-wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits) {
+void catnap_tabletype_limits(const wasm_tabletype_t *type, catnap_type_limits_t *out) {
+    if (out)
+        *out = type ? type->limits.all : (catnap_type_limits_t){0};
+}
+
+wasm_memorytype_t *catnap_memorytype_new(const catnap_type_limits_t *limits) {
     wasm_memorytype_t *type = limits ? cn_host_alloc(sizeof *type) : NULL;
     if (type)
-        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, *limits, false};
+        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, describe(limits), false};
     return type;
 }
 
+wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits) {
+    if (!limits)
+        return NULL;
+    catnap_type_limits_t all = of_32_bits(limits);
+    return catnap_memorytype_new(&all);
+}
+
 wasm_memorytype_t *wasm_memorytype_copy(const wasm_memorytype_t *type) {
-    wasm_memorytype_t *copy = type ? wasm_memorytype_new(&type->limits) : NULL;
+    wasm_memorytype_t *copy = type ? catnap_memorytype_new(&type->limits.all) : NULL;
     if (copy)
         copy->shared = type->shared;
     return copy;
@@ -151,7 +188,12 @@ bool catnap_memorytype_is_shared(const wasm_memorytype_t *type) {
 }
 
 const wasm_limits_t *wasm_memorytype_limits(const wasm_memorytype_t *type) {
-    return type ? &type->limits : NULL;
+    return type ? &type->limits.shown : NULL;
+}
+
+void catnap_memorytype_limits(const wasm_memorytype_t *type, catnap_type_limits_t *out) {
+    if (out)
+        *out = type ? type->limits.all : (catnap_type_limits_t){0};
 }
 
 /* For types that own nothing beyond their own memory. */

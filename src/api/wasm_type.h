@@ -2,7 +2,7 @@
 #ifndef CN_API_WASM_TYPE_H
 #define CN_API_WASM_TYPE_H
 
-#include "wasm.h"
+#include "catnap.h"
 
 struct wasm_valtype_t {
     wasm_valkind_t kind;
@@ -23,15 +23,21 @@ struct wasm_globaltype_t {
     wasm_mutability_t mutability;
 };
 
+/* Limits, and what wasm.h shows of them. */
+struct described_limits {
+    catnap_type_limits_t all;
+    wasm_limits_t shown;
+};
+
 struct wasm_tabletype_t {
     struct wasm_externtype_t head;
     wasm_valtype_t *element;
-    wasm_limits_t limits;
+    struct described_limits limits;
 };
 
 struct wasm_memorytype_t {
     struct wasm_externtype_t head;
-    wasm_limits_t limits;
+    struct described_limits limits;
     bool shared;
 };
 

@@ -36,6 +36,7 @@ bool cn_decode_need(struct decoder *, catnap_features_t feature, uint32_t offset
 
 bool cn_decode_byte(struct decoder *, uint8_t *value, const char *what);
 bool cn_decode_u32(struct decoder *, uint32_t *value, const char *what);
+bool cn_decode_u64(struct decoder *, uint64_t *value, const char *what);
 bool cn_decode_s32(struct decoder *, int32_t *value, const char *what);
 bool cn_decode_s33(struct decoder *, int64_t *value, const char *what);
 bool cn_decode_s64(struct decoder *, int64_t *value, const char *what);

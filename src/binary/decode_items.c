@@ -45,6 +45,11 @@ bool cn_decode_u32(struct decoder *d, uint32_t *value, const char *what) {
     return cn_read_u32(&d->r, value, &too_long) || bad_number(d, too_long, what);
 }
 
+bool cn_decode_u64(struct decoder *d, uint64_t *value, const char *what) {
+    bool too_long;
+    return cn_read_u64_slow(&d->r, value, &too_long) || bad_number(d, too_long, what);
+}
+
 bool cn_decode_s32(struct decoder *d, int32_t *value, const char *what) {
     bool too_long;
     return cn_read_s32_slow(&d->r, value, &too_long) || bad_number(d, too_long, what);
@@ -190,14 +195,24 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
            decode_reference(d, offset, code, "reference type", type);
 }
 
-/* The flags of limits; a memory may also be shared. */
-enum { LIMITS_MAX = 1, LIMITS_SHARED = 2 };
+/* A bound of limits. */
+static bool decode_bound(struct decoder *d, uint64_t *bound, const char *what) {
+    uint32_t narrow;
+    if (d->features & CATNAP_FEATURE_MEMORY64)
+        return cn_decode_u64(d, bound, what);
+    if (!cn_decode_u32(d, &narrow, what))
+        return false;
+    *bound = narrow;
+    return true;
+}
+
+/* A memory may also be shared. */
+enum { LIMITS_SHARED = 2 };
 
 static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_shared,
                           enum code_place place, const char *what) {
     uint32_t offset = cn_decode_offset(d);
     uint8_t flags;
-    uint32_t bound;
     if (!cn_decode_byte(d, &flags, what))
         return false;
     if (is_shared) {
@@ -206,18 +221,14 @@ static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_sha
             return false;
         flags &= (uint8_t)~LIMITS_SHARED;
     }
-    if (flags > LIMITS_MAX)
+    if (flags & ~(LIMITS_HAS_MAX | LIMITS_IS_64))
         return cn_decode_unknown(d, offset, place, flags, "malformed", "%s flags 0x%02x", what,
                                  flags);
-    if (!cn_decode_u32(d, &bound, what))
+    *limits = (struct limits){.has_max = flags & LIMITS_HAS_MAX, .is_64 = flags & LIMITS_IS_64};
+    if (limits->is_64 && !cn_decode_need(d, CATNAP_FEATURE_MEMORY64, offset, what))
         return false;
-    *limits = (struct limits){.min = bound, .has_max = flags & LIMITS_MAX};
-    if (limits->has_max) {
-        if (!cn_decode_u32(d, &bound, what))
-            return false;
-        limits->max = bound;
-    }
-    return true;
+    return decode_bound(d, &limits->min, what) &&
+           (!limits->has_max || decode_bound(d, &limits->max, what));
 }
 
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {

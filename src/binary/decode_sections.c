@@ -270,10 +270,12 @@ static bool add_tables(struct sections *s, uint32_t count, bool imported) {
     if (!check_total(s, m->table_count, count, LIMIT_TABLES, "tables") ||
         !reserve(s, (void **)&m->tables, &s->table_room, m->table_count, count, sizeof *m->tables))
         return false;
-    for (uint32_t end = m->table_count + count; m->table_count < end; m->table_count++)
+    for (uint32_t end = m->table_count + count; m->table_count < end; m->table_count++) {
         if (!(imported ? cn_decode_tabletype(&s->d, &m->tables[m->table_count])
                        : decode_table(s, m->table_count, end)))
             return false;
+        m->has_64 |= m->tables[m->table_count].limits.is_64;
+    }
     return true;
 }
 
@@ -286,6 +288,7 @@ static bool add_memories(struct sections *s, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (!cn_decode_memorytype(&s->d, &m->memories[m->memory_count]))
             return false;
+        m->has_64 |= m->memories[m->memory_count].limits.is_64;
         m->memory_count++;
     }
     return true;

@@ -59,6 +59,12 @@ void cn_encode_u32(struct encoder *e, uint32_t value) {
     cn_encode_bytes(e, form, form_u32(value, form));
 }
 
+void cn_encode_u64(struct encoder *e, uint64_t value) {
+    for (; value >= 0x80; value >>= 7)
+        cn_encode_byte(e, (uint8_t)(value | 0x80));
+    cn_encode_byte(e, (uint8_t)value);
+}
+
 void cn_encode_opcode(struct encoder *e, enum opcode opcode) {
     struct opcode_prefix prefix = cn_prefix_of(opcode);
     if (!prefix.byte) {
@@ -87,10 +93,10 @@ void cn_encode_valtype(struct encoder *e, valtype type) {
 }
 
 void cn_encode_limits(struct encoder *e, const struct limits *limits) {
-    cn_encode_byte(e, limits->has_max);
-    cn_encode_u32(e, (uint32_t)limits->min);
+    cn_encode_byte(e, limits_flags(limits));
+    cn_encode_u64(e, limits->min);
     if (limits->has_max)
-        cn_encode_u32(e, (uint32_t)limits->max);
+        cn_encode_u64(e, limits->max);
 }
 
 size_t cn_encode_keep(struct encoder *e) {

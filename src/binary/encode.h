@@ -30,6 +30,7 @@ void cn_encode_byte(struct encoder *, uint8_t);
 void cn_encode_bytes(struct encoder *, const void *, size_t length);
 /* LEB128 (section 5.2.2) in its shortest form. */
 void cn_encode_u32(struct encoder *, uint32_t);
+void cn_encode_u64(struct encoder *, uint64_t);
 void cn_encode_s64(struct encoder *, int64_t); /* s32 and s33 have the same form */
 void cn_encode_opcode(struct encoder *, enum opcode);
 /* Little-endian. Inline: with a constant size the bytes are written by one store. */

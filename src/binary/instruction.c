@@ -53,6 +53,13 @@ static bool decode_zero(struct decoder *d) {
     return true;
 }
 
+static bool decode_memory_index(struct decoder *d, uint32_t *index) {
+    if (d->features & CATNAP_FEATURE_MULTI_MEMORY)
+        return cn_decode_u32(d, index, "memory index");
+    *index = 0;
+    return decode_zero(d);
+}
+
 static bool decode_table_index(struct decoder *d, uint32_t *index) {
     if (d->features & CATNAP_FEATURE_REFERENCE_TYPES)
         return cn_decode_u32(d, index, "table index");
@@ -135,18 +142,26 @@ static bool decode_fixed(struct decoder *d, struct instruction *in, size_t size)
     return true;
 }
 
+/* Alignment, the memory's index where a bit of the alignment says so, and offset (section 5.4.6). */
 static bool decode_memarg(struct decoder *d, struct instruction *in) {
-    uint32_t offset;
     uint32_t at = cn_decode_offset(d);
+    in->memory = 0;
     if (!cn_decode_u32(d, &in->a, "alignment"))
         return false;
-    if (in->a >= 32)
-        return cn_decode_unknown(d, at, PLACE_MEMORY_FLAGS, in->a, "malformed", "memory flags %u",
-                                 in->a);
-    if (!cn_decode_u32(d, &offset, "memory offset"))
-        return false;
+    if (in->a & MEMARG_HAS_MEMORY) {
+        in->a &= ~MEMARG_HAS_MEMORY;
+        if (!cn_decode_need(d, CATNAP_FEATURE_MULTI_MEMORY, at, "an access with a memory index") ||
+            !cn_decode_u32(d, &in->memory, "memory index"))
+            return false;
+    }
+    if (in->a >= (d->features & CATNAP_FEATURE_MULTI_MEMORY ? MEMARG_HAS_MEMORY : 32))
+        return cn_fail_at(d->error, CATNAP_MALFORMED, at, "malformed memory flags %u", in->a);
+    if (d->features & CATNAP_FEATURE_MEMORY64)
+        return cn_decode_u64(d, &in->value, "memory offset");
+    uint32_t offset;
+    bool decoded = cn_decode_u32(d, &offset, "memory offset");
     in->value = offset;
-    return true;
+    return decoded;
 }
 
 static bool decode_lane(struct decoder *d, uint32_t *lane) {
@@ -207,14 +222,11 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_HEAP_TYPE:
         return cn_decode_heaptype(d, &in->a);
     case IMM_MEMORY:
-        in->a = 0;
-        return decode_zero(d);
+        return decode_memory_index(d, &in->a);
     case IMM_MEMORY_INIT:
-        in->b = 0;
-        return cn_decode_u32(d, &in->a, "data segment index") && decode_zero(d);
+        return cn_decode_u32(d, &in->a, "data segment index") && decode_memory_index(d, &in->b);
     case IMM_MEMORY_COPY:
-        in->a = in->b = 0;
-        return decode_zero(d) && decode_zero(d);
+        return decode_memory_index(d, &in->a) && decode_memory_index(d, &in->b);
     case IMM_TABLE_INIT:
         return cn_decode_u32(d, &in->a, "element segment index") && decode_table_index(d, &in->b);
     case IMM_TABLE_COPY:

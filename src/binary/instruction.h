@@ -10,10 +10,11 @@
 struct instruction {
     uint32_t opcode; /* enum opcode */
     uint32_t offset; /* in the module */
-    uint32_t a, b;  /* indices in the order of the binary; counts; lane; log2 of the alignment in a,
+    uint32_t a, b; /* indices in the order of the binary; counts; lane; log2 of the alignment in a,
                      * the lane after it in b; the type of ref.null in a; of select the
                      * number of types in a, the last one in b */
-    uint64_t value; /* constants (their bits); memory offset; block type (binary/walk.h) */
+    uint32_t memory;      /* of loads, stores and atomic accesses */
+    uint64_t value;       /* constants (their bits); memory offset; block type (binary/walk.h) */
     const uint8_t *bytes; /* v128 and shuffle: 16 bytes; br_table: a + 1 labels;
                            * try_table: a catch clauses */
 };

@@ -5,8 +5,6 @@
 
 #define EXCEPTIONS "the older form of exceptions"
 #define GC "garbage collection"
-#define MEMORY64 "64-bit memories and tables"
-#define MEMORIES "several memories"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
 
@@ -23,11 +21,9 @@ static const struct later {
     {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},        /* array, struct, i31, eq, any */
     {PLACE_VALUE_TYPE, 0x71, 0x71, GC},        /* none */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING}, /* nocont */
-    {PLACE_MEMORY_LIMITS, 0x04, 0x07, MEMORY64},
     {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
-    {PLACE_TABLE_LIMITS, 0x04, 0x07, MEMORY64},
-    {PLACE_MEMORY_FLAGS, 0x40, 0x7F, MEMORIES},
+    {PLACE_TABLE_LIMITS, 0x06, 0x07, SHARED_ALL},
     {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS},                 /* try, catch */
     {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS},                 /* rethrow */
     {PLACE_OPCODE, 0x15, 0x15, "tail calls of references"}, /* return_call_ref */

@@ -15,7 +15,6 @@ enum code_place {
     PLACE_VALUE_TYPE,    /* the byte that a value type or a heap type begins with */
     PLACE_MEMORY_LIMITS, /* flags */
     PLACE_TABLE_LIMITS,
-    PLACE_MEMORY_FLAGS, /* the alignment of a load or a store */
     PLACE_IMPORT_KIND,
     PLACE_EXPORT_KIND,
     PLACE_OPCODE,    /* of one byte, or a prefix that is not known */

@@ -34,6 +34,7 @@
 #define LIMIT_LOCALS 50000u
 #define LIMIT_TABLE_ELEMENTS 10000000u
 #define LIMIT_MEMORY_PAGES 65536u
+#define LIMIT_MEMORY64_PAGES 262144u
 /* One of our own: operands and open blocks of a function, as far as there are more of them than the
  * body has bytes, since calls and blocks push by the thousand. */
 #define LIMIT_STACK_VALUES 100000u
@@ -54,9 +55,13 @@ enum extern_kind {
     EXTERN_TAG = 4
 };
 
+/* The bits of the byte that limits begin with in the binary. */
+enum { LIMITS_HAS_MAX = 1, LIMITS_IS_64 = 4 };
+
 struct limits {
     uint64_t min, max; /* pages or elements; max is meaningful when has_max */
     bool has_max;
+    bool is_64; /* addresses, or indices, are i64 */
 };
 struct tabletype {
     valtype element;
@@ -162,6 +167,7 @@ struct module {
         *table_inits; /* by index; empty where there is none; NULL when there is none at all */
     uint32_t memory_count, imported_memory_count;
     struct memorytype *memories;
+    bool has_64; /* a memory or table has i64 addresses */
     uint32_t global_count, imported_global_count;
     struct global_def *globals;
     uint32_t tag_count, imported_tag_count;
@@ -192,6 +198,19 @@ struct module {
     uint64_t decode_ns, validate_ns;
     uint32_t validated_functions;
 };
+
+/* The most pages that addresses reach (section 3.2.5). */
+static inline uint64_t cn_most_pages(bool is_64) {
+    return UINT64_C(1) << (is_64 ? 48 : 16);
+}
+/* The byte that limits begin with. */
+static inline uint8_t limits_flags(const struct limits *limits) {
+    return (uint8_t)(limits->has_max * LIMITS_HAS_MAX + limits->is_64 * LIMITS_IS_64);
+}
+/* The type of addresses into a memory, or indices of a table. */
+static inline valtype limits_address(const struct limits *limits) {
+    return limits->is_64 ? VT_I64 : VT_I32;
+}
 
 /* The type at an index of the module's, which is that of a function type. */
 static inline const struct functype *module_functype(const struct module *m, uint32_t type) {

@@ -43,6 +43,10 @@ const char *cn_feature_name(uint64_t feature) {
         return "simd";
     case CATNAP_FEATURE_EXTENDED_CONST:
         return "extended-const";
+    case CATNAP_FEATURE_MULTI_MEMORY:
+        return "multi-memory";
+    case CATNAP_FEATURE_MEMORY64:
+        return "memory64";
     case CATNAP_FEATURE_THREADS:
         return "threads";
     case CATNAP_FEATURE_WIDE_ARITHMETIC:

@@ -53,12 +53,13 @@ enum immediate {
     IMM_LANE8,
     IMM_LANE4,
     IMM_LANE2,
-    IMM_ZERO,    /* a byte that is 0 */
-    IMM_ATOMIC0, /* memarg: alignment u32 of exactly 2^n, offset u32 */
+    IMM_ZERO, /* a byte that is 0 */
+    /* memarg: alignment u32 of exactly 2^n, memory u32 if MEMARG_HAS_MEMORY is in it, offset u64 */
+    IMM_ATOMIC0,
     IMM_ATOMIC1,
     IMM_ATOMIC2,
     IMM_ATOMIC3,
-    IMM_MEM0, /* memarg: alignment u32 of at most 2^n, offset u32 */
+    IMM_MEM0, /* the same, alignment of at most 2^n */
     IMM_MEM1,
     IMM_MEM2,
     IMM_MEM3,
@@ -68,6 +69,9 @@ enum immediate {
     IMM_MEM2_LANE,
     IMM_MEM3_LANE
 };
+
+/* A bit of the alignment: the index of the memory follows; it is 0 otherwise. */
+#define MEMARG_HAS_MEMORY 0x40u
 
 /* Facts about an instruction that code asks for instead of listing opcodes. */
 enum op_flags {

@@ -4,7 +4,7 @@
 
 #define NUMBERS(n) {.numbers = (n)}
 #define BYTES(n) {.bytes = (n)}
-#define MEMARG(n) {.numbers = 2, .bytes = (n)}
+#define MEMARG(n) {.memarg = true, .bytes = (n)}
 #define TYPE {.types = 1}
 #define COUNTED_TYPES {.counted_types = true}
 

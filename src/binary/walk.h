@@ -110,10 +110,10 @@ static inline int64_t cn_block_type_valid(const struct module *m, const uint8_t 
     return cn_s64_valid(at);
 }
 
-/* The immediates of an instruction: a counted vector of value types or of LEB128 numbers, block types, numbers,
- * bytes, a counted vector of catch clauses. */
+/* The immediates of an instruction: a counted vector of value types or of LEB128 numbers, block types, a memarg,
+ * numbers, bytes, a counted vector of catch clauses. */
 struct immediate_shape {
-    bool counted_types, counted, catches;
+    bool counted_types, counted, catches, memarg;
     uint8_t types, numbers, bytes;
 };
 extern const struct immediate_shape cn_immediate_shapes[]; /* by enum immediate */
@@ -145,6 +145,17 @@ static inline struct catch_clause cn_catch_valid(const uint8_t **at) {
     return clause;
 }
 
+/* The immediates of a load or store but for a lane. */
+struct memarg {
+    uint32_t memory;
+    uint64_t offset;
+};
+
+static inline struct memarg cn_memarg_valid(const uint8_t **at) {
+    uint32_t memory = cn_u32_valid(at) & MEMARG_HAS_MEMORY ? cn_u32_valid(at) : 0;
+    return (struct memarg){memory, cn_u64_valid(at)};
+}
+
 /* Moves past what follows an opcode. */
 static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
     const struct immediate_shape shape = cn_immediate_shapes[cn_op_info[opcode].immediate];
@@ -156,6 +167,8 @@ static inline void cn_skip_immediates(const uint8_t **at, enum opcode opcode) {
             cn_skip_number(at);
     if (shape.types)
         cn_skip_type(at);
+    if (shape.memarg)
+        cn_memarg_valid(at);
     for (unsigned n = shape.numbers; n > 0; n--)
         cn_skip_number(at);
     *at += shape.bytes;

@@ -29,6 +29,9 @@ enum frame_header {
 /* An entry record lies below the first frame's parameters. */
 enum entry_record { ENTRY_PREVIOUS_PC, ENTRY_PREVIOUS_FP, ENTRY_RECORD_SLOTS };
 
+/* Of an access that names its memory by number: any greater offset is out of all bounds, as this one is. */
+#define MOST_OFFSET (UINT64_C(1) << 62)
+
 /* The name of an instruction, and the list of its fields, which ends with FIELD_END: bytecode/fields.h. */
 const char *cn_bytecode_name(enum bytecode);
 const struct bytecode_field *cn_bytecode_fields(enum bytecode);

@@ -76,7 +76,9 @@ enum instruction_flags {
     INSTRUCTION_OUTSIDE = 128, /* only the engine uses it, no function contains it */
     INSTRUCTION_TAIL =
         256, /* a tail call; after one that may be of a host function there is a return */
-    INSTRUCTION_IN_PLACE = 512 /* of which the arguments lie where the frame's parameters are */
+    INSTRUCTION_IN_PLACE = 512,  /* of which the arguments lie where the frame's parameters are */
+    INSTRUCTION_NUMBERED = 1024, /* accesses memory o3 at offset x, and checks the bounds itself */
+    INSTRUCTION_WIDE = 2048      /* accesses memory 0 at an i64 address; others at an i32 address */
 };
 
 #endif

@@ -18,18 +18,21 @@ enum operand_class { CLASS_S, CLASS_K, CLASS_A, CLASS_P, CLASS_Q };
  *   c   a third source; the second operation's other operand
  *   reversed   the first operation's result is the second's right operand
  *   checks     memory is accessed with an explicit check of the bounds
+ *   numbered   likewise, and the instruction says which memory it is, of whatever type of addresses
+ *   wide       the address has 64 bits, in memory 0 with guard pages
  */
 struct operand_form {
     uint8_t d, a, b, c;
-    bool reversed, checks;
+    bool reversed, checks, numbered, wide;
 };
 
-/* Smaller for the forms that most operations have, so that their tables are short. */
+/* Smaller for the forms that most operations have, so that their tables are short. Nothing that is numbered or wide
+ * can be reversed. */
 static inline uint32_t cn_form_key(struct operand_form f) {
-    return f.d +
-           OPERAND_CLASSES *
-               (f.a + OPERAND_CLASSES *
-                          (f.b + OPERAND_CLASSES * (f.checks + 2u * (f.reversed + 2u * f.c))));
+    uint32_t other = f.reversed || f.numbered || f.wide, checks = f.checks || f.wide;
+    return f.d + OPERAND_CLASSES *
+                     (f.a + OPERAND_CLASSES *
+                                (f.b + OPERAND_CLASSES * (checks + 2u * (other + 2u * f.c))));
 }
 
 #endif

@@ -15,6 +15,9 @@
 #ifndef LOAD_AT
 #define LOAD_AT(load)
 #endif
+#ifndef LOAD_AT_64
+#define LOAD_AT_64(load)
+#endif
 #ifndef LOAD_PAIR
 #define LOAD_PAIR(load, second)
 #endif
@@ -57,6 +60,7 @@
 #undef PAIR
 #undef PAIR_EXCHANGED
 #undef LOAD_AT
+#undef LOAD_AT_64
 #undef LOAD_PAIR
 #undef LOAD_PAIR_EXCHANGED
 #undef PAIR_BRANCH

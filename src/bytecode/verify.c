@@ -192,6 +192,10 @@ static const struct bytecode_field *targets_of(const struct instruction *i) {
 
 /* ---- which instructions there may be, and where ---- */
 
+static bool has_addresses(const struct verifier *v, bool is_64) {
+    return v->module->memory_count > 0 && v->module->memories[0].limits.is_64 == is_64;
+}
+
 static bool is_allowed(const struct verifier *v, const struct instruction *i) {
     bool fuel = v->config->fuel, steps = v->config->steps;
     switch (i->bytecode) {
@@ -211,9 +215,9 @@ static bool is_allowed(const struct verifier *v, const struct instruction *i) {
         break;
     }
     if (i->flags & INSTRUCTION_GUARDED)
-        return !v->config->explicit_checks;
+        return !v->config->explicit_checks && has_addresses(v, i->flags & INSTRUCTION_WIDE);
     if (i->flags & INSTRUCTION_CHECKED)
-        return v->config->explicit_checks || !CN_HAS_GUARD;
+        return (v->config->explicit_checks || !CN_HAS_GUARD) && has_addresses(v, false);
     return !(i->flags & INSTRUCTION_OUTSIDE) && (!(i->flags & INSTRUCTION_BEGINS) || i->cell == 0);
 }
 
@@ -261,8 +265,12 @@ static bool has_indices(const struct verifier *v, const struct instruction *i) {
     case BC_memory_size:
     case BC_memory_grow:
         return w < m->memory_count;
+    case BC_memory_copy:
+        return (uint32_t)x < m->memory_count && x >> 32 < m->memory_count;
+    case BC_memory_fill:
+        return x < m->memory_count;
     case BC_memory_init:
-        return x < m->data_count;
+        return (uint32_t)x < m->data_count && x >> 32 < m->memory_count;
     case BC_data_drop:
         return w < m->data_count;
     case BC_elem_drop:
@@ -293,6 +301,8 @@ static bool has_indices(const struct verifier *v, const struct instruction *i) {
     case BC_fuel_block:
         return x == 0; /* filled in when both forms of the code are there */
     default:
+        if (i->flags & INSTRUCTION_NUMBERED)
+            return (uint16_t)bc_o(i->at, 3) < m->memory_count && x <= MOST_OFFSET;
         return !is_call(i) || callee_type(v, i);
     }
 }

@@ -110,10 +110,10 @@ static uint64_t read_leb(struct reader *reader) {
 
 static void print_section_limits(struct reader *reader, const char *unit) {
     uint64_t flags = read_leb(reader);
-    uint64_t min = read_leb(reader);
-    bool has_max = (flags & 1) != 0;
-    uint64_t max = has_max ? read_leb(reader) : 0;
-    print_limits(stdout, min, has_max, max);
+    catnap_type_limits_t limits = {.has_max = flags & 1, .is_64 = flags & 4};
+    limits.min = read_leb(reader);
+    limits.max = limits.has_max ? read_leb(reader) : 0;
+    print_limits(stdout, &limits);
     printf(" %s\n", unit);
 }
 

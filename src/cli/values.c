@@ -45,14 +45,10 @@ void print_functype(FILE *out, const wasm_functype_t *type) {
         fputc(')', out);
 }
 
-void print_limits(FILE *out, uint64_t min, bool has_max, uint64_t max) {
-    fprintf(out, "%" PRIu64 "..", min);
-    if (has_max)
-        fprintf(out, "%" PRIu64, max);
-}
-
-static void print_wasm_limits(FILE *out, const wasm_limits_t *limits) {
-    print_limits(out, limits->min, limits->max != wasm_limits_max_default, limits->max);
+void print_limits(FILE *out, const catnap_type_limits_t *limits) {
+    fprintf(out, "%s%" PRIu64 "..", limits->is_64 ? "i64 " : "", limits->min);
+    if (limits->has_max)
+        fprintf(out, "%" PRIu64, limits->max);
 }
 
 void print_externtype(FILE *out, const wasm_externtype_t *type) {
@@ -70,19 +66,24 @@ void print_externtype(FILE *out, const wasm_externtype_t *type) {
     }
     case WASM_EXTERN_TABLE: {
         const wasm_tabletype_t *table = wasm_externtype_as_tabletype_const(type);
+        catnap_type_limits_t limits;
+        catnap_tabletype_limits(table, &limits);
         fputs("table ", out);
-        print_wasm_limits(out, wasm_tabletype_limits(table));
+        print_limits(out, &limits);
         fprintf(out, " %s", kind_name(wasm_valtype_kind(wasm_tabletype_element(table))));
         return;
     }
-    case WASM_EXTERN_MEMORY:
+    case WASM_EXTERN_MEMORY: {
+        catnap_type_limits_t limits;
+        catnap_memorytype_limits(wasm_externtype_as_memorytype_const(type), &limits);
         fputs("memory ", out);
-        print_wasm_limits(out, wasm_memorytype_limits(wasm_externtype_as_memorytype_const(type)));
+        print_limits(out, &limits);
         fputs(catnap_memorytype_is_shared(wasm_externtype_as_memorytype_const(type))
                   ? " pages shared"
                   : " pages",
               out);
         return;
+    }
     }
     fputs("unknown", out);
 }

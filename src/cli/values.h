@@ -17,7 +17,7 @@ void print_functype(FILE *, const wasm_functype_t *);
 void print_externtype(FILE *, const wasm_externtype_t *);
 
 /* "10..20", or "10.." without an upper bound. */
-void print_limits(FILE *, uint64_t min, bool has_max, uint64_t max);
+void print_limits(FILE *, const catnap_type_limits_t *);
 
 /*
  * Reads a value of a kind:

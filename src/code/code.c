@@ -265,9 +265,15 @@ static bool is_wide_get(const struct source_map_entry *entry) {
     return entry->bytecode == BC_wide_get || entry->bytecode == BC_wide_get2;
 }
 
-static void price_length(struct probe *probe, uint32_t divisor, uint32_t table, bool grows) {
-    probe->fuel_divisor = divisor;
-    probe->fuel_table = table;
+/* By the length of what it does in a memory; in a table. */
+static void price_bytes(struct probe *probe, uint64_t memory) {
+    probe->fuel_divisor = BYTES_FOR_FUEL;
+    probe->fuel_index = (uint32_t)memory;
+}
+static void price_elements(struct probe *probe, uint64_t table, bool grows) {
+    probe->fuel_divisor = ELEMENTS_FOR_FUEL;
+    probe->fuel_index = (uint32_t)table;
+    probe->fuel_of_table = true;
     probe->fuel_grows = grows;
 }
 
@@ -288,22 +294,26 @@ static void note_price(const struct source_map *map, const struct source_map_ent
         probe->fuel = cn_fuel_of(cell);
         break;
     case BC_memory_grow:
-        price_length(probe, 1, NO_TABLE, true);
+        probe->fuel_divisor = 1;
+        probe->fuel_index = (uint32_t)bc_w(cell);
+        probe->fuel_grows = true;
         break;
     case BC_memory_copy:
     case BC_memory_fill:
+        price_bytes(probe, cell[2]);
+        break;
     case BC_memory_init:
-        price_length(probe, BYTES_FOR_FUEL, NO_TABLE, false);
+        price_bytes(probe, cell[2] >> 32);
         break;
     case BC_table_grow:
-        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[2], true);
+        price_elements(probe, cell[2], true);
         break;
     case BC_table_fill:
     case BC_table_copy:
-        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[2], false);
+        price_elements(probe, cell[2], false);
         break;
     case BC_table_init:
-        price_length(probe, ELEMENTS_FOR_FUEL, (uint32_t)cell[3], false);
+        price_elements(probe, cell[3], false);
         break;
     default:
         break;

@@ -141,10 +141,11 @@ static void add_immediates(struct line *line, const struct module *m, const uint
     case IMM_ATOMIC1:
     case IMM_ATOMIC2:
     case IMM_ATOMIC3: {
-        cn_u32_valid(at);
-        uint64_t offset = cn_u64_valid(at);
-        if (offset)
-            add(line, " offset=%" PRIu64, offset);
+        struct memarg memarg = cn_memarg_valid(at);
+        if (memarg.memory)
+            add(line, " memory=%u", memarg.memory);
+        if (memarg.offset)
+            add(line, " offset=%" PRIu64, memarg.offset);
         if (immediate >= IMM_MEM0_LANE)
             add_bytes(line, at, 1);
         break;

@@ -38,6 +38,8 @@ DECLARE_HANDLER(atomic_fault)
 DECLARE_HANDLER(memory_fault)
 DECLARE_HANDLER(caught)
 DECLARE_HANDLER(host_stopped)
+DECLARE_HANDLER(numbered_trap)
+DECLARE_HANDLER(wide_trap)
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

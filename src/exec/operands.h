@@ -105,15 +105,16 @@ typedef double vacc64 __attribute__((vector_size(16)));
 
 /* Out of bounds at this address, before the instruction has done anything: memory_fault traps, or begins the
  * instruction again when another thread has let the memory grow. */
-#define MEMORY_TRAP(address)                                                                       \
+#define MEMORY_TRAP(address, size)                                                                 \
     do {                                                                                           \
         vm->trap_operand[0] = (address);                                                           \
+        vm->trap_operand[1] = (size);                                                              \
         GO(memory_fault);                                                                          \
     } while (0)
 #define CHECK_ACCESS(address, width)                                                               \
     do {                                                                                           \
         if (unlikely((address) + (width) > inst->memories[0]->size))                               \
-            MEMORY_TRAP(address);                                                                  \
+            MEMORY_TRAP(address, inst->memories[0]->size);                                         \
     } while (0)
 
 /* READ_g, WRITE_g: an access out of bounds faults. READ_e, WRITE_e check first. */
@@ -131,6 +132,41 @@ typedef double vacc64 __attribute__((vector_size(16)));
     do {                                                                                           \
         CHECK_ACCESS(address, WIDTH_##access);                                                     \
         CN_PLAIN_STORE_##access(mem + (address), value);                                           \
+    } while (0)
+
+/* Declares `address`, of 64 bits, for READ_w and WRITE_w. With an offset of 32 bits an address within the most that a
+ * memory can have stays within the reservation. */
+#define WIDE_ADDRESS(value)                                                                        \
+    uint64_t address = (value);                                                                    \
+    if (unlikely(address >> WIDE_ADDRESS_BITS)) {                                                  \
+        vm->trap_operand[0] = address;                                                             \
+        GO(wide_trap);                                                                             \
+    }                                                                                              \
+    address += UW
+#define READ_w READ_g
+#define WRITE_w WRITE_g
+
+/* READ_m, WRITE_m: the same of memory o3 at address + x, both of 64 bits; an address of 32 bits is zero-extended. No
+ * size is near 2^63, and the translator writes no greater offset, so that the sum does not wrap. */
+#define CHECK_NUMBERED(memory, address, width)                                                     \
+    do {                                                                                           \
+        uint64_t size_ = (memory)->size;                                                           \
+        if (unlikely((address) > size_ || (address) + X + (width) > size_)) {                      \
+            vm->trap_operand[0] = (address);                                                       \
+            GO(numbered_trap);                                                                     \
+        }                                                                                          \
+    } while (0)
+#define READ_m(access, to, address)                                                                \
+    do {                                                                                           \
+        const struct wasm_memory_t *memory_ = inst->memories[O(3)];                                \
+        CHECK_NUMBERED(memory_, address, WIDTH_##access);                                          \
+        CN_PLAIN_LOAD_##access(to, memory_->base + (address) + X);                                 \
+    } while (0)
+#define WRITE_m(access, address, value)                                                            \
+    do {                                                                                           \
+        const struct wasm_memory_t *memory_ = inst->memories[O(3)];                                \
+        CHECK_NUMBERED(memory_, address, WIDTH_##access);                                          \
+        CN_PLAIN_STORE_##access(memory_->base + (address) + X, value);                             \
     } while (0)
 
 /* ---- vectors, which take two slots ---- */

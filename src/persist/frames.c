@@ -299,11 +299,11 @@ static bool check_answer(struct rebuild *r, uint32_t i) {
 
 /* The greatest length that an instruction pays for: it traps or fails, and takes nothing, beyond that. */
 static uint64_t most_length(const wasm_instance_t *instance, const struct probe *probe) {
-    if (probe->fuel_table != NO_TABLE) {
-        const wasm_table_t *table = instance->tables[probe->fuel_table];
+    if (probe->fuel_of_table) {
+        const wasm_table_t *table = instance->tables[probe->fuel_index];
         return probe->fuel_grows ? cn_table_room(table) : table->size;
     }
-    const wasm_memory_t *memory = instance->memories[0];
+    const wasm_memory_t *memory = instance->memories[probe->fuel_index];
     return probe->fuel_grows ? cn_memory_room(memory) : memory->size;
 }
 
@@ -315,7 +315,7 @@ static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
     uint64_t paid = r->snapshot->fuel_paid, price = probe->fuel, length = 0;
     bool by_length = probe->fuel_divisor && probe->count > probe->local_count;
     if (by_length) {
-        length = (uint32_t)r->fp[probe->values[probe->count - 1].slot];
+        length = r->fp[probe->values[probe->count - 1].slot];
         price = length / probe->fuel_divisor;
     }
     if (paid > 0 && paid >= price)

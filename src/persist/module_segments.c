@@ -76,9 +76,9 @@ bool cn_plan_segments(struct conversion *c) {
 
 /* ---- Data ---- */
 
-static void write_offset(struct encoder *out, uint64_t offset) {
-    cn_encode_opcode(out, OP_i32_const);
-    cn_encode_s64(out, (int32_t)offset);
+static void write_offset(struct encoder *out, const struct limits *limits, uint64_t offset) {
+    cn_encode_opcode(out, limits->is_64 ? OP_i64_const : OP_i32_const);
+    cn_encode_s64(out, limits->is_64 ? (int64_t)offset : (int32_t)offset);
     cn_encode_opcode(out, OP_end);
 }
 
@@ -99,7 +99,7 @@ static void write_range(void *env, uint64_t from, uint64_t to, uint64_t distance
     cn_encode_byte(out, w->memory > 0 ? DATA_MEMORY : DATA_ACTIVE);
     if (w->memory > 0)
         cn_encode_u32(out, w->memory);
-    write_offset(out, from);
+    write_offset(out, &memory->type.limits, from);
     cn_encode_u32(out, (uint32_t)(to - from));
     cn_encode_bytes(out, memory->base + from, (size_t)(to - from));
 }
@@ -182,22 +182,23 @@ static bool next_run(struct conversion *c, struct run *run, bool *ok) {
     return run->from < run->to;
 }
 
-static void write_run_head(struct conversion *c, const struct run *run, valtype type) {
+static void write_run_head(struct conversion *c, const struct run *run,
+                           const struct tabletype *type) {
     struct encoder *out = &c->out;
     uint32_t form = !run->funcs ? ELEM_TABLE_EXPRS : run->table > 0 ? ELEM_TABLE_FUNCS : ELEM_FUNCS;
     cn_encode_byte(out, (uint8_t)form);
     if (form != ELEM_FUNCS)
         cn_encode_u32(out, run->table);
-    write_offset(out, run->from);
+    write_offset(out, &type->limits, run->from);
     if (form != ELEM_FUNCS)
-        write_elem_type(c, run->funcs, type);
+        write_elem_type(c, run->funcs, type->element);
     cn_encode_u32(out, run->to - run->from);
 }
 
 static void write_run(struct conversion *c, const struct run *run) {
     const wasm_table_t *table = c->instance->tables[run->table];
     struct place place = {0};
-    write_run_head(c, run, table->type.element);
+    write_run_head(c, run, &table->type);
     for (uint32_t i = run->from; i < run->to; i++) {
         if (!table->elements[i]) {
             cn_write_null(c, table->type.element);

@@ -124,7 +124,11 @@ static void get_values(struct reader *r, struct snap_value *values, size_t count
 
 static struct limits get_limits(struct reader *r) {
     struct limits limits;
-    limits.has_max = get(r, 1) != 0;
+    uint64_t flags = get(r, 1);
+    if (flags & ~(uint64_t)(LIMITS_HAS_MAX | LIMITS_IS_64))
+        bad(r, "limits of an unknown kind");
+    limits.has_max = flags & LIMITS_HAS_MAX;
+    limits.is_64 = flags & LIMITS_IS_64;
     limits.min = get64(r);
     limits.max = get64(r);
     return limits;
@@ -215,7 +219,8 @@ static void read_table(struct reader *r, struct snap_object *object) {
 static void read_memory(struct reader *r, struct snap_object *object) {
     object->limits = get_limits(r);
     object->size = get64(r);
-    if (object->size % WASM_PAGE_BYTES != 0 || object->size / WASM_PAGE_BYTES > LIMIT_MEMORY_PAGES)
+    uint64_t most = object->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
+    if (object->size % WASM_PAGE_BYTES != 0 || object->size / WASM_PAGE_BYTES > most)
         bad(r, "a memory of an impossible size");
 }
 

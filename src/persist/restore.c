@@ -306,7 +306,7 @@ static bool make_instance(struct restore *r, uint32_t number) {
 static bool make_memory(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
     struct memorytype type = {.limits = object->limits};
-    wasm_memory_t *memory = cn_memory_new(r->store, &type, r->error);
+    wasm_memory_t *memory = cn_memory_new(r->store, &type, true, r->error);
     if (!memory)
         return false;
     memory->ref.escaped = true;

@@ -44,7 +44,7 @@ static void put_value(struct encoder *w, const struct snap_value *value) {
 }
 
 static void put_limits(struct encoder *w, const struct limits *limits) {
-    cn_encode_byte(w, limits->has_max);
+    cn_encode_byte(w, limits_flags(limits));
     put64(w, limits->min);
     put64(w, limits->max);
 }

@@ -7,16 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TYPE_TEXT 48
+#define LIMITS_TEXT 48
+#define TYPE_TEXT 72
 #define LONGEST_NAME 44
 
 /* ---- Types as text ---- */
 
 static void format_limits(const struct limits *limits, char *text, size_t size) {
+    const char *address = limits->is_64 ? "i64 " : "";
     if (limits->has_max)
-        snprintf(text, size, "%" PRIu64 "..%" PRIu64, limits->min, limits->max);
+        snprintf(text, size, "%s%" PRIu64 "..%" PRIu64, address, limits->min, limits->max);
     else
-        snprintf(text, size, "%" PRIu64 "..", limits->min);
+        snprintf(text, size, "%s%" PRIu64 "..", address, limits->min);
 }
 
 static void format_func(const struct functype *type, char text[TYPE_TEXT]) {
@@ -26,13 +28,13 @@ static void format_func(const struct functype *type, char text[TYPE_TEXT]) {
 }
 
 static void format_table(const struct tabletype *type, char text[TYPE_TEXT]) {
-    char limits[32];
+    char limits[LIMITS_TEXT];
     format_limits(&type->limits, limits, sizeof limits);
     snprintf(text, TYPE_TEXT, "table %s %s", limits, cn_valtype_name(type->element));
 }
 
 static void format_memory(const struct memorytype *type, char text[TYPE_TEXT]) {
-    char limits[32];
+    char limits[LIMITS_TEXT];
     format_limits(&type->limits, limits, sizeof limits);
     snprintf(text, TYPE_TEXT, "memory %s%s", limits, type->is_shared ? " shared" : "");
 }
@@ -116,7 +118,7 @@ static void format_found(const struct wasm_ref_t *ref, char text[TYPE_TEXT]) {
 /* ---- Matching ---- */
 
 static bool limits_match(const struct limits *found, const struct limits *wanted) {
-    return found->min >= wanted->min &&
+    return found->is_64 == wanted->is_64 && found->min >= wanted->min &&
            (!wanted->has_max || (found->has_max && found->max <= wanted->max));
 }
 

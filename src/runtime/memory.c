@@ -1,7 +1,9 @@
 /*
  * Linear memories: address space is reserved once, and growth commits more of it, so that a memory
  * never moves. Where 8 GiB can be had, no 32-bit address with a 32-bit offset leaves the
- * reservation and the hardware checks the bounds; else the code does.
+ * reservation and the hardware checks the bounds; else the code does, as it does for all memories but
+ * an instance's memory 0. Of a 64-bit memory it is 20 GiB, and the code looks whether an address has
+ * more than 34 bits.
  */
 #include "runtime/memory.h"
 
@@ -12,11 +14,14 @@
 #include "runtime/collect.h"
 #include "runtime/shared_memory.h"
 
-/* Address below 2^32, offset below 2^32, access of at most 16 bytes. */
-#define GUARDED_RESERVATION ((UINT64_C(1) << 33) + WASM_PAGE_BYTES)
+/* All addresses and an offset below 2^32, with an access of at most 16 bytes. */
+static uint64_t guarded_reservation(const struct memorytype *type) {
+    return (UINT64_C(1) << (type->limits.is_64 ? WIDE_ADDRESS_BITS : 32)) + (UINT64_C(1) << 32) +
+           WASM_PAGE_BYTES;
+}
 
 static uint64_t most_pages(const struct memorytype *type) {
-    uint64_t most = LIMIT_MEMORY_PAGES;
+    uint64_t most = type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
     return type->limits.has_max && type->limits.max < most ? type->limits.max : most;
 }
 
@@ -32,14 +37,14 @@ static bool check_limits(const wasm_store_t *store, const struct memorytype *typ
     return true;
 }
 
-static bool wants_guards(const wasm_store_t *store) {
-    return store->machine.guarded && GUARDED_RESERVATION <= SIZE_MAX && cn_os_guard_install();
+static bool can_have_guards(const wasm_store_t *store, const struct memorytype *type) {
+    return store->machine.guarded && guarded_reservation(type) <= SIZE_MAX && cn_os_guard_install();
 }
 
 /* Whether a memory fails for want of address space, instead of going without guard pages: the first
  * time since a memory was freed, after which the caller collects and tries again. */
-static bool waits_for_collection(wasm_store_t *store) {
-    if (store->short_of_space || !wants_guards(store) || !cn_can_collect(store))
+static bool waits_for_collection(wasm_store_t *store, bool guards) {
+    if (store->short_of_space || !guards || !cn_can_collect(store))
         return false;
     store->short_of_space = true;
     return true;
@@ -47,18 +52,16 @@ static bool waits_for_collection(wasm_store_t *store) {
 
 /* Reserves address space with guard pages, or takes over what a former memory had: *lent, and it is committed. */
 static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store, bool *lent) {
-    if (!wants_guards(store))
-        return false;
     if (store->lend)
         memory->base = store->lend(store->lender, &memory->reserved);
     *lent = memory->base != NULL;
     if (!*lent) {
-        memory->base = cn_os_reserve_all((size_t)GUARDED_RESERVATION, SPARE_MUCH);
-        memory->reserved = (size_t)GUARDED_RESERVATION;
+        memory->reserved = (size_t)guarded_reservation(&memory->type);
+        memory->base = cn_os_reserve_all(memory->reserved, SPARE_MUCH);
     }
     if (!memory->base)
         return false;
-    CN_ASSERT(memory->reserved == GUARDED_RESERVATION);
+    CN_ASSERT(memory->reserved == guarded_reservation(&memory->type));
     memory->max_pages = most_pages(&memory->type);
     memory->guarded = true;
     return true;
@@ -87,9 +90,9 @@ static bool reserve_some(wasm_memory_t *memory, const wasm_store_t *store) {
 
 uint8_t *cn_memory_reserve(const struct memorytype *type, bool guards, size_t *reserved,
                            bool *guarded) {
-    uint64_t most = type->limits.max * WASM_PAGE_BYTES;
-    *reserved = (size_t)GUARDED_RESERVATION;
-    *guarded = guards && GUARDED_RESERVATION <= SIZE_MAX && cn_os_guard_install();
+    uint64_t most = most_pages(type) * WASM_PAGE_BYTES;
+    *reserved = (size_t)guarded_reservation(type);
+    *guarded = guards && guarded_reservation(type) <= SIZE_MAX && cn_os_guard_install();
     uint8_t *base = *guarded ? cn_os_reserve_all(*reserved, SPARE_MUCH) : NULL;
     if (base)
         return base;
@@ -139,10 +142,10 @@ wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t
     return memory;
 }
 
-static wasm_memory_t *new_shared(wasm_store_t *store, const struct memorytype *type,
+static wasm_memory_t *new_shared(wasm_store_t *store, const struct memorytype *type, bool guards,
                                  struct error *error) {
     struct catnap_shared_memory_t *shared =
-        cn_shared_memory_new(store->engine, type, store->machine.guarded, error);
+        cn_shared_memory_new(store->engine, type, guards, error);
     wasm_memory_t *view = shared ? cn_memory_view(store, shared, error) : NULL;
     cn_shared_memory_release(shared);
     return view;
@@ -156,12 +159,13 @@ static int64_t grow_shared(wasm_memory_t *memory, uint64_t pages) {
 
 /* ---- Any memory ---- */
 
-wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
+wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type, bool guards,
                              struct error *error) {
+    guards = guards && can_have_guards(store, type);
     if (!check_limits(store, type, error))
         return NULL;
     if (type->is_shared)
-        return new_shared(store, type, error);
+        return new_shared(store, type, guards, error);
     wasm_memory_t *memory = cn_calloc(store->alloc, 1, sizeof *memory);
     if (!memory) {
         cn_fail_memory(error);
@@ -176,8 +180,8 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
         return NULL;
     }
     bool lent = false;
-    if (!reserve_guarded(memory, store, &lent) &&
-        (waits_for_collection(store) || !reserve_some(memory, store)))
+    if ((!guards || !reserve_guarded(memory, store, &lent)) &&
+        (waits_for_collection(store, guards) || !reserve_some(memory, store)))
         goto fail;
     if (size > 0 && !lent && !cn_os_commit(memory->base, (size_t)size)) {
         cn_os_release(memory->base, memory->reserved);

@@ -9,6 +9,11 @@
 #include "binary/module.h"
 #include "runtime/object.h"
 
+/* No 64-bit memory is larger: beyond its guard pages is no address below 2^34 with an offset of 32 bits. */
+#define WIDE_ADDRESS_BITS 34
+_Static_assert(LIMIT_MEMORY64_PAGES *UINT64_C(65536) == UINT64_C(1) << WIDE_ADDRESS_BITS,
+               "addresses of the largest memory have so many bits");
+
 struct wasm_memory_t {
     struct wasm_ref_t ref;
     uint8_t *base; /* never moves */
@@ -17,8 +22,10 @@ struct wasm_memory_t {
     uint64_t max_pages;     /* it can grow to, by type and reservation */
     size_t reserved;        /* bytes of address space */
     struct catnap_shared_memory_t
-        *shared;   /* what it is a view of, or NULL: it is a memory of its own */
-    bool guarded;  /* every 32-bit address + 32-bit offset is inside the reservation */
+        *shared; /* what it is a view of, or NULL: it is a memory of its own */
+    bool
+        guarded; /* every 32-bit address (of WIDE_ADDRESS_BITS, of a 64-bit memory) + 32-bit offset is
+                    * inside the reservation */
     bool imaged;   /* a mapped image is behind its pages: untouched ones need not be zero */
     bool remapped; /* a checkpoint may have mapped pages of its own since the image was laid */
     struct memory_backing
@@ -35,9 +42,11 @@ static inline uint64_t cn_memory_size(wasm_memory_t *memory) {
 uint8_t *cn_memory_reserve(const struct memorytype *, bool guards, size_t *reserved, bool *guarded);
 /* A view of a shared memory, without a handle. NULL and *error when a limit of the store does not allow it. */
 wasm_memory_t *cn_memory_view(wasm_store_t *, struct catnap_shared_memory_t *, struct error *);
-/* A memory of the type's minimum size, zeroed, without a handle. NULL and *error when a limit or the system does not
- * allow it. */
-wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, struct error *);
+/* A memory of the type's minimum size, zeroed, without a handle. `guards`: with guard pages, where there is address
+ * space for them; they serve accesses to an instance's memory 0. NULL and *error when a
+ * limit or the system does not allow it. */
+wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, bool guards,
+                             struct error *);
 /* Pages by which it may still grow within the limits of its type, the store and the budget. */
 uint64_t cn_memory_room(const wasm_memory_t *);
 /* Grows by `pages` of 64 KiB. The old size in pages, or -1 when a limit or the system does not allow it. */

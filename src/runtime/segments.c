@@ -198,7 +198,7 @@ static bool trap_with(wasm_instance_t *instance, catnap_trap_code_t code, wasm_t
     return false;
 }
 
-/* The value of a segment's offset; it is an i32 and unsigned. */
+/* The value of a segment's offset, which is unsigned. */
 static bool segment_offset(wasm_instance_t *instance, const struct const_expr *expr,
                            uint64_t value[2]) {
     const uint8_t *at = instance->module->bytes + expr->span.offset;

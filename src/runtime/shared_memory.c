@@ -28,7 +28,8 @@ struct catnap_shared_memory_t *cn_shared_memory_new(wasm_engine_t *engine,
         cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory of %" PRIu64 " bytes", size);
         return NULL;
     }
-    m->max_pages = type->limits.max;
+    uint64_t most = type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
+    m->max_pages = type->limits.max < most ? type->limits.max : most;
     m->engine = engine;
     cn_engine_retain(engine);
     atomic_init(&m->references, 1);

@@ -11,12 +11,13 @@ static struct state_items memory_items(const struct wasm_ref_t *ref) {
 }
 
 static uint64_t memory_first(const struct module *module, uint32_t index) {
-    return module->memories[index].limits.min * WASM_PAGE_BYTES;
+    uint64_t pages = module->memories[index].limits.min, most = LIMIT_MEMORY64_PAGES + 1;
+    return (pages < most ? pages : most) * WASM_PAGE_BYTES; /* no memory is made that is larger */
 }
 
 static struct wasm_ref_t *make_memory(wasm_store_t *store, const struct module *module,
                                       uint32_t index, struct error *error) {
-    return (struct wasm_ref_t *)cn_memory_new(store, &module->memories[index], error);
+    return (struct wasm_ref_t *)cn_memory_new(store, &module->memories[index], index == 0, error);
 }
 
 static uint64_t memory_room(const struct wasm_ref_t *ref) {
@@ -36,7 +37,8 @@ static struct state_items table_items(const struct wasm_ref_t *ref) {
 }
 
 static uint64_t table_first(const struct module *module, uint32_t index) {
-    return module->tables[index].limits.min;
+    uint64_t elements = module->tables[index].limits.min, most = LIMIT_TABLE_ELEMENTS + 1;
+    return elements < most ? elements : most; /* no table is made that is larger */
 }
 
 static struct wasm_ref_t *make_table(wasm_store_t *store, const struct module *module,

@@ -36,7 +36,7 @@ static void translate_access(struct translator *t, const struct atomic *atomic,
     int32_t fields[4] = {0};
     bool has_result = info->result != OPT_NOTHING;
     uint64_t y = (uint64_t)atomic->width << 32;
-    uint32_t offset = cn_read_memarg(t);
+    struct memarg memarg = cn_memarg_valid(&t->at);
     if (info->flags & OPF_WAITS)
         y |= (uint64_t)cn_stand_before(t, info->flags, info->operand_count) << 40;
     for (unsigned i = info->operand_count; i-- > 0;)
@@ -49,8 +49,8 @@ static void translate_access(struct translator *t, const struct atomic *atomic,
     uint32_t cell = (uint32_t)t->emit.count;
     uint64_t *at = cn_emit_plain(t, (enum bytecode)atomic->bytecode, 4);
     at[1] = cn_fields(fields[0], fields[1], fields[2], fields[3]);
-    at[2] = offset;
-    at[3] = y;
+    at[2] = memarg.offset;
+    at[3] = y | memarg.memory;
     if (!has_result)
         return;
     cn_produced(&t->emit, cell, home, DO_NONE, (struct operand_form){0});

@@ -10,6 +10,7 @@
  *     loads, stores   | handler | o0    | o1 address | w offset |  the value of a store that is constant in x
  */
 #include "translate/emit.h"
+#include "translate/rules.h"
 
 static int32_t narrow_operand(struct emitter *e, struct operand o, unsigned which) {
     return o.class_ == CLASS_S ? cn_narrow(e, o.slot, false, which) : 0;
@@ -145,9 +146,11 @@ void cn_emit_un(struct emitter *e, enum operation operation, int32_t to, struct 
 
 /* ---- linear memory ---- */
 
-void cn_emit_load(struct emitter *e, enum operation operation, bool explicit_, int32_t to,
-                  struct operand address, uint32_t offset) {
-    struct operand_form form = {.a = (uint8_t)address.class_, .checks = explicit_};
+void cn_emit_load(struct emitter *e, enum operation operation, enum memory_access access,
+                  int32_t to, struct operand address, uint32_t offset) {
+    struct operand_form form = {.a = (uint8_t)address.class_,
+                                .checks = access == ACCESS_CHECKED,
+                                .wide = access == ACCESS_WIDE};
     enum bytecode bytecode = cn_find(operation, form);
     if (bytecode == BC_NONE) { /* none has a pin as address */
         address = cn_unpinned(address);
@@ -160,22 +163,23 @@ void cn_emit_load(struct emitter *e, enum operation operation, bool explicit_, i
     uint32_t cell = (uint32_t)e->count;
     cn_emit(e, bytecode, 2)[1] = cn_fields_w(target, source, offset);
     cn_produced(e, cell, to, operation, form);
-    if (e->last.cell == cell) {
+    if (e->last.cell == cell && access != ACCESS_WIDE) {
         e->last.first = operation;
         e->last.is_load = true;
-        e->last.explicit_ = explicit_;
+        e->last.explicit_ = access == ACCESS_CHECKED;
         e->last.load_offset = offset;
         e->last.a = cn_unpinned(address);
     }
     cn_to_end(e);
 }
 
-void cn_emit_store(struct emitter *e, enum operation operation, bool explicit_,
+void cn_emit_store(struct emitter *e, enum operation operation, enum memory_access access,
                    struct operand value, struct operand address, uint32_t offset) {
     if (value.class_ == address.class_)
         value = cn_unpinned(value); /* none has the same pin twice */
     struct operand_form form = form_of(CLASS_S, value, address);
-    form.checks = explicit_;
+    form.checks = access == ACCESS_CHECKED;
+    form.wide = access == ACCESS_WIDE;
     enum bytecode bytecode = cn_find(operation, form);
     if (bytecode == BC_NONE) { /* none has such pins */
         value = cn_unpinned(value);
@@ -192,4 +196,53 @@ void cn_emit_store(struct emitter *e, enum operation operation, bool explicit_,
     if (value.class_ == CLASS_K)
         at[2] = value.constant;
     e->last.cell = NO_CELL;
+}
+
+/* ---- any memory: | handler | o0 | o1 address |   | o3 memory | x offset | ---- */
+
+static void put_memarg(uint64_t *at, int32_t o0, int32_t address, struct memarg memarg) {
+    at[1] = cn_fields(o0, address, 0, (int32_t)memarg.memory);
+    at[2] = memarg.offset < MOST_OFFSET ? memarg.offset : MOST_OFFSET;
+}
+
+void cn_emit_numbered_load(struct emitter *e, enum operation operation, int32_t to,
+                           struct operand address, struct memarg memarg) {
+    address = cn_unpinned(address);
+    struct operand_form form = {.a = (uint8_t)address.class_, .numbered = true};
+    enum bytecode bytecode = cn_find(operation, form);
+    CN_ASSERT(bytecode != BC_NONE);
+    int32_t source = narrow_operand(e, address, 0);
+    int32_t target = cn_to_begin(e, to, cn_is_vector(operation));
+    uint32_t cell = (uint32_t)e->count;
+    put_memarg(cn_emit(e, bytecode, 3), target, source, memarg);
+    cn_produced(e, cell, to, operation, form);
+    cn_to_end(e);
+}
+
+void cn_emit_numbered_store(struct emitter *e, enum operation operation, struct operand value,
+                            struct operand address, struct memarg memarg) {
+    value = cn_unpinned(value);
+    address = cn_unpinned(address);
+    struct operand_form form = form_of(CLASS_S, value, address);
+    form.numbered = true;
+    enum bytecode bytecode = cn_find(operation, form);
+    CN_ASSERT(bytecode != BC_NONE);
+    int32_t o0 = value.class_ == CLASS_S ? cn_narrow(e, value.slot, cn_is_vector(operation), 0) : 0;
+    int32_t o1 = narrow_operand(e, address, 1);
+    put_memarg(cn_emit(e, bytecode, 3), o0, o1, memarg);
+    e->last.cell = NO_CELL;
+}
+
+/* ---- the opposite of a comparison ---- */
+
+bool cn_emit_opposite(struct emitter *e, int32_t slot) {
+    struct producer last = e->last;
+    if (last.cell == NO_CELL || last.slot != slot || last.in_local || last.compare == DO_NONE ||
+        last.end != e->count || cn_opposites[last.compare] == DO_NONE)
+        return false;
+    cn_emit_rollback(e, last.cell);
+    if (cn_branches[last.compare].exchanges)
+        exchange(&last.a, &last.b);
+    cn_emit_bin(e, (enum operation)cn_opposites[last.compare], true, slot, last.a, last.b);
+    return true;
 }

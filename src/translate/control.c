@@ -222,12 +222,17 @@ static void reserve_callee(struct translator *t, const struct functype *type, in
         t->emit.max_slot = (uint32_t)start + most;
 }
 
+/* A call through a table. */
+static bool has_index(const struct call *call) {
+    return call->kind == KIND_I32 || call->kind == KIND_I64;
+}
+
 static void write_call(struct translator *t, uint64_t *at, const struct call *call, int32_t start) {
     uint32_t frame = ((uint32_t)start + call->type->param_slots) * 8;
     at[1] |= call->is_tail ? cn_fields_w(param_base(t), call->index_slot, frame)
                            : cn_fields_w(call->index_slot, 0, frame);
     at[2] = call->x;
-    if (call->kind == KIND_I32)
+    if (has_index(call))
         at[3] = call->y;
 }
 
@@ -259,7 +264,7 @@ static void emit_call(struct translator *t, const struct call *call) {
     if (call->is_tail && !last)
         scope = cn_leave_scopes(t);
     if (!at)
-        at = cn_emit_plain(t, call->bytecode, call->kind == KIND_I32 ? 4 : 3);
+        at = cn_emit_plain(t, call->bytecode, has_index(call) ? 4 : 3);
     if (stopped && !t->emit.exhausted) /* what was fused begins with copies, which it makes again */
         stopped->cell = (uint32_t)(at - t->emit.cells);
     write_call(t, at, call, start);
@@ -324,7 +329,7 @@ void cn_translate_call_indirect(struct translator *t, bool is_tail) {
                                 .x = type->def.id,
                                 .y = table,
                                 .index_slot = slot,
-                                .kind = KIND_I32,
+                                .kind = vt_kind(limits_address(&t->module->tables[table].limits)),
                                 .is_indirect = true,
                                 .is_tail = is_tail,
                                 .in_place = in_place});

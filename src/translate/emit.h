@@ -6,6 +6,7 @@
 #define CN_TRANSLATE_EMIT_H
 
 #include "base/assert.h"
+#include "binary/walk.h"
 #include "bytecode/lookup.h"
 #include "translate/translate.h"
 
@@ -136,12 +137,23 @@ void cn_emit_replace(struct emitter *, uint32_t cell, enum bytecode);
 void cn_emit_bin(struct emitter *, enum operation, bool compares, int32_t to, struct operand a,
                  struct operand b);
 void cn_emit_un(struct emitter *, enum operation, int32_t to, struct operand a);
+/* When the latest instruction is a comparison whose result is in `slot`: the opposite one in its place. */
+bool cn_emit_opposite(struct emitter *, int32_t slot);
 /* Appends a compare-and-branch and returns its cell. */
 uint32_t cn_emit_branch(struct emitter *, enum operation, struct operand a, struct operand b);
-void cn_emit_load(struct emitter *, enum operation, bool explicit_, int32_t to,
+/* How memory 0 is accessed: at i32 addresses, with guard pages or explicit checks; at i64 addresses with guard
+ * pages. */
+enum memory_access { ACCESS_GUARDED, ACCESS_CHECKED, ACCESS_WIDE };
+#define CN_WIDE_ACCESSES (CN_HAS_GUARD && CN_ACCUMULATOR) /* the last kind is built */
+void cn_emit_load(struct emitter *, enum operation, enum memory_access, int32_t to,
                   struct operand address, uint32_t offset);
-void cn_emit_store(struct emitter *, enum operation, bool explicit_, struct operand value,
+void cn_emit_store(struct emitter *, enum operation, enum memory_access, struct operand value,
                    struct operand address, uint32_t offset);
+/* The same for a memory by its number; no operand is a constant. */
+void cn_emit_numbered_load(struct emitter *, enum operation, int32_t to, struct operand address,
+                           struct memarg);
+void cn_emit_numbered_store(struct emitter *, enum operation, struct operand value,
+                            struct operand address, struct memarg);
 
 /* Notes the instruction at `cell`, just emitted, as the latest producer; `row` and `form`: what it is. */
 static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, uint32_t row,

@@ -106,18 +106,21 @@ bool cn_fuse_bin(struct emitter *e, enum operation second, bool x_right, int32_t
 
 /* ---- an addition and a load ---- */
 
-bool cn_fuse_load(struct emitter *e, enum operation load, bool explicit_, int32_t x, int32_t to,
-                  uint32_t offset) {
+bool cn_fuse_load(struct emitter *e, enum operation load, enum memory_access access, int32_t x,
+                  int32_t to, uint32_t offset) {
+    bool wide = access == ACCESS_WIDE;
     if (!is_first(e, x) || e->last.is_load || !cn_is_narrow(to))
         return false;
     struct producer p = e->last;
-    struct operand_form form = {
-        .a = (uint8_t)p.a.class_, .b = (uint8_t)p.b.class_, .checks = explicit_};
+    struct operand_form form = {.a = (uint8_t)p.a.class_,
+                                .b = (uint8_t)p.b.class_,
+                                .checks = access == ACCESS_CHECKED,
+                                .wide = wide};
     uint64_t *at = emit_pair(e, &p, load, form, to, cn_is_vector(load));
     if (!at)
         return false;
     at[1] |= cn_fields_w(0, slot_field(p.a), offset);
-    at[2] = half(p.b);
+    at[2] = wide && p.b.class_ == CLASS_K ? p.b.constant : half(p.b);
     return true;
 }
 

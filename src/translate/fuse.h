@@ -12,7 +12,7 @@
 bool cn_fuse_bin(struct emitter *, enum operation, bool x_right, int32_t x, int32_t to,
                  struct operand other);
 /* A load whose address, in `x`, is the latest value. */
-bool cn_fuse_load(struct emitter *, enum operation, bool explicit_, int32_t x, int32_t to,
+bool cn_fuse_load(struct emitter *, enum operation, enum memory_access, int32_t x, int32_t to,
                   uint32_t offset);
 /* A vector instruction on the latest value in `x` and, when it has two operands, the slot `other`;
  * vector: so is its result. */

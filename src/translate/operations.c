@@ -35,6 +35,10 @@ void cn_translate_bin(struct translator *t, const struct rule *rule, enum slot_k
     if (rule->kind == RULE_EQZ) {
         first = second;
         second = &zero;
+        if (first->where == TEMP && cn_emit_opposite(&t->emit, first->home)) {
+            cn_push_temp(t, result);
+            return;
+        }
     } else {
         first = cn_pop_value(t);
     }
@@ -72,42 +76,118 @@ void cn_translate_un(struct translator *t, const struct rule *rule, enum slot_ki
     cn_push_temp(t, result);
 }
 
-uint32_t cn_read_memarg(struct translator *t) {
-    cn_u32_valid(&t->at);
-    return (uint32_t)cn_u64_valid(&t->at);
-}
-
-void cn_translate_load(struct translator *t, const struct rule *rule, enum slot_kind result) {
-    uint32_t offset = cn_read_memarg(t);
-    enum operation operation = (enum operation)rule->operation;
-    bool explicit_ = t->config->explicit_checks;
+static void load(struct translator *t, enum operation operation, struct memarg memarg,
+                 enum slot_kind result) {
+    enum memory_access access = cn_access(t);
+    uint32_t offset = (uint32_t)memarg.offset;
     const struct value *address = cn_pop_value(t);
     int32_t home = next_home(t);
     if (address->where != TEMP || goes_to_pin(t) ||
-        !cn_fuse_load(&t->emit, operation, explicit_, address->home, home, offset)) {
+        !cn_fuse_load(&t->emit, operation, access, address->home, home, offset)) {
         struct operand a = cn_as_register_operand(t, address);
-        cn_emit_load(&t->emit, operation, explicit_, home, a, offset);
+        cn_emit_load(&t->emit, operation, access, home, a, offset);
     }
     cn_push_temp(t, result);
 }
 
+static void numbered_load(struct translator *t, enum operation operation, struct memarg memarg,
+                          enum slot_kind result) {
+    struct operand address = cn_as_register_operand(t, cn_pop_value(t));
+    cn_emit_numbered_load(&t->emit, operation, next_home(t), address, memarg);
+    cn_push_temp(t, result);
+}
+
+/*
+ * A load of a vector that is not v128.load has neither a numbered nor a wide form: it is the load of a scalar, then
+ * an instruction that makes the vector of it, or a zero above it.
+ */
+struct vector_load {
+    uint16_t opcode, load, then; /* then: OP_unreachable for a zero above */
+};
+static const struct vector_load vector_loads[] = {
+    {OP_v128_load8x8_s, OP_i64_load, OP_i16x8_extend_low_i8x16_s},
+    {OP_v128_load8x8_u, OP_i64_load, OP_i16x8_extend_low_i8x16_u},
+    {OP_v128_load16x4_s, OP_i64_load, OP_i32x4_extend_low_i16x8_s},
+    {OP_v128_load16x4_u, OP_i64_load, OP_i32x4_extend_low_i16x8_u},
+    {OP_v128_load32x2_s, OP_i64_load, OP_i64x2_extend_low_i32x4_s},
+    {OP_v128_load32x2_u, OP_i64_load, OP_i64x2_extend_low_i32x4_u},
+    {OP_v128_load8_splat, OP_i32_load8_u, OP_i8x16_splat},
+    {OP_v128_load16_splat, OP_i32_load16_u, OP_i16x8_splat},
+    {OP_v128_load32_splat, OP_i32_load, OP_i32x4_splat},
+    {OP_v128_load64_splat, OP_i64_load, OP_i64x2_splat},
+    {OP_v128_load32_zero, OP_i32_load, OP_unreachable},
+    {OP_v128_load64_zero, OP_i64_load, OP_unreachable},
+};
+
+/* Makes the scalar that is the latest value, and at home, a vector. The upper half of its slots must hold a value
+ * for an instruction that reads both. */
+static void make_vector(struct translator *t, enum opcode then) {
+    int32_t home = cn_pop_value(t)->home;
+    t->emit.last.cell = NO_CELL;
+    cn_emit_const(&t->emit, home + 1, 0, true);
+    cn_push_temp(t, KIND_V128);
+    if (then != OP_unreachable)
+        cn_translate_vector(t, then, &cn_rules[then]);
+}
+
+static void any_load(struct translator *t, enum operation operation, struct memarg memarg,
+                     enum slot_kind result) {
+    if (likely(!cn_is_numbered(t, memarg)))
+        load(t, operation, memarg, result);
+    else
+        numbered_load(t, operation, memarg, result);
+}
+
+static bool translate_vector_load(struct translator *t, enum opcode opcode, struct memarg memarg) {
+    const struct vector_load *row = vector_loads;
+    const struct vector_load *end = row + sizeof vector_loads / sizeof *vector_loads;
+    while (row < end && row->opcode != opcode)
+        row++;
+    if (row == end)
+        return false;
+    const struct rule *then = &cn_rules[row->then];
+    enum opcode load = (enum opcode)row->load;
+    any_load(t, (enum operation)cn_rules[load].operation, memarg,
+             (enum slot_kind)cn_op_info[load].result);
+    if (row->then == OP_unreachable || cn_op_info[row->then].operands[0] == OPT_V128)
+        make_vector(t, (enum opcode)row->then);
+    else
+        cn_translate_vector(t, (enum opcode)row->then, then);
+    return true;
+}
+
+void cn_translate_load(struct translator *t, enum opcode opcode, const struct rule *rule,
+                       enum slot_kind result) {
+    struct memarg memarg = cn_memarg_valid(&t->at);
+    enum operation operation = (enum operation)rule->operation;
+    bool plain = memarg.memory == 0 && !t->module->memories[0].limits.is_64;
+    if (plain || result != KIND_V128 || !translate_vector_load(t, opcode, memarg))
+        any_load(t, operation, memarg, result);
+}
+
 void cn_translate_store(struct translator *t, const struct rule *rule) {
-    uint32_t offset = cn_read_memarg(t);
+    struct memarg memarg = cn_memarg_valid(&t->at);
+    bool numbered = cn_is_numbered(t, memarg);
     const struct value *value = cn_pop_value(t), *address = cn_pop_value(t);
-    /* A constant address goes to a slot first: cn_as_operand() below may rely on what is last. */
+    /* Constants that have to be in slots go there first: cn_as_operand() below may rely on what is last. */
     int32_t address_slot = address->where == CONST ? cn_in_slot(t, address) : 0;
+    bool to_slot = numbered && value->where == CONST;
+    int32_t value_slot = to_slot ? cn_in_slot(t, value) : 0;
     struct operand a = address->where == CONST ? (struct operand){CLASS_S, address_slot, 0}
                                                : cn_as_operand(t, address);
-    struct operand v = cn_as_operand(t, value);
-    cn_emit_store(&t->emit, (enum operation)rule->operation, t->config->explicit_checks, v, a,
-                  offset);
+    struct operand v = to_slot ? (struct operand){CLASS_S, value_slot, 0} : cn_as_operand(t, value);
+    enum operation operation = (enum operation)rule->operation;
+    if (numbered)
+        cn_emit_numbered_store(&t->emit, operation, v, a, memarg);
+    else
+        cn_emit_store(&t->emit, operation, cn_access(t), v, a, (uint32_t)memarg.offset);
 }
 
 /* ---- instructions with slots o0.. and indices, and nothing to choose ---- */
 
 /* How many operands are popped into o0.., or into o1.. when there is a result, which is in o0. The first
- * index is in w (o3 behind three slots), or, where there are more than two cells, in x, and the second
- * in y. */
+ * index is in w (o3 behind three slots), or, where there are more than two cells, in x; the second in the upper
+ * half of x, or, where there are more than three, in y. */
 struct plain {
     uint16_t opcode, bytecode;
     uint8_t operands, result, cells; /* result: its value type, or 0 */
@@ -117,8 +197,8 @@ static const struct plain plains[] = {
     {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
     {OP_memory_size, BC_memory_size, 0, VT_I32, 2},
     {OP_memory_grow, BC_memory_grow, 1, VT_I32, 2},
-    {OP_memory_copy, BC_memory_copy, 3, 0, 2},
-    {OP_memory_fill, BC_memory_fill, 3, 0, 2},
+    {OP_memory_copy, BC_memory_copy, 3, 0, 3},
+    {OP_memory_fill, BC_memory_fill, 3, 0, 3},
     {OP_memory_init, BC_memory_init, 3, 0, 3},
     {OP_data_drop, BC_data_drop, 0, 0, 2},
     {OP_table_get, BC_table_get, 1, 0, 2}, /* the result is of the table's type */
@@ -154,10 +234,12 @@ static void translate_plain(struct translator *t, const struct plain *plain, val
     uint64_t *at = cn_emit_plain(t, (enum bytecode)plain->bytecode, plain->cells);
     at[1] = plain->operands + first > 2 ? cn_fields(fields[0], fields[1], fields[2], (int32_t)w)
                                         : cn_fields_w(fields[0], fields[1], w);
-    if (plain->cells > 2)
+    if (plain->cells == 3)
+        at[2] = x | (uint64_t)y << 32;
+    if (plain->cells > 3) {
         at[2] = x;
-    if (plain->cells > 3)
         at[3] = y;
+    }
     if (result) {
         cn_to_end(&t->emit);
         cn_push_temp(t, vt_kind(result));
@@ -211,6 +293,23 @@ static bool translate_wide(struct translator *t, enum opcode opcode) {
     return true;
 }
 
+/* A size has the type of addresses. */
+static valtype result_type(const struct module *module, enum opcode opcode,
+                           const struct plain *plain, uint32_t index) {
+    switch (opcode) {
+    case OP_memory_size:
+    case OP_memory_grow:
+        return limits_address(&module->memories[index].limits);
+    case OP_table_size:
+    case OP_table_grow:
+        return limits_address(&module->tables[index].limits);
+    case OP_table_get:
+        return module->tables[index].element;
+    default:
+        return plain->result;
+    }
+}
+
 bool cn_translate_state(struct translator *t, enum opcode opcode) {
     const struct plain *plain = find_plain(opcode);
     unsigned flags = cn_op_info[opcode].flags;
@@ -225,13 +324,11 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     uint32_t w = plain->cells == 2 ? indices[0] : 0;
     if (flags & OPF_PIECES)
         w = divisible;
-    valtype result = plain->result;
+    valtype result = result_type(t->module, opcode, plain, indices[0]);
     if (opcode == OP_ref_as_non_null) { /* of the hierarchy that the operand is of */
         cn_cover(t, 1);
         result = t->stack[t->height - 1].kind;
     }
-    if (opcode == OP_table_get)
-        result = t->module->tables[indices[0]].element;
     translate_plain(t, plain, result, w, indices[0], indices[1]);
     return true;
 }

@@ -388,10 +388,21 @@ void cn_translate_select(struct translator *);
 
 void cn_translate_bin(struct translator *, const struct rule *, enum slot_kind result);
 void cn_translate_un(struct translator *, const struct rule *, enum slot_kind result);
-void cn_translate_load(struct translator *, const struct rule *, enum slot_kind result);
+void cn_translate_load(struct translator *, enum opcode, const struct rule *,
+                       enum slot_kind result);
 void cn_translate_store(struct translator *, const struct rule *);
-/* The offset of a memory instruction. */
-uint32_t cn_read_memarg(struct translator *);
+/* Whether an access says which memory it is, as all do but those to memory 0 with the most common types. */
+static inline bool cn_is_numbered(const struct translator *t, struct memarg memarg) {
+    bool is_64 = t->module->memories[0].limits.is_64;
+    return memarg.memory > 0 || (is_64 && (!CN_WIDE_ACCESSES || t->config->explicit_checks ||
+                                           memarg.offset > UINT32_MAX));
+}
+/* The kind of the others. */
+static inline enum memory_access cn_access(const struct translator *t) {
+    return t->module->memories[0].limits.is_64 ? ACCESS_WIDE
+           : t->config->explicit_checks        ? ACCESS_CHECKED
+                                               : ACCESS_GUARDED;
+}
 /* Tables, bulk memory, references: slots and indices, and nothing to choose. False for an instruction that
  * is none of these. */
 bool cn_translate_state(struct translator *, enum opcode);

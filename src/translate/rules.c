@@ -94,3 +94,11 @@ const struct branches cn_branches[OPERATION_COUNT] = {
     ORDER(i32, _s) ORDER(i32, _u) ORDER(i64, _s) ORDER(i64, _u)
     FLOAT_ORDER(f32) FLOAT_ORDER(f64)
 };
+
+#define OPPOSITES(a, b) [DO_##a] = DO_##b, [DO_##b] = DO_##a,
+#define INTEGER_OPPOSITES(t)                                                                       \
+    OPPOSITES(t##_eq, t##_ne) OPPOSITES(t##_lt_s, t##_le_s) OPPOSITES(t##_lt_u, t##_le_u)
+const uint16_t cn_opposites[OPERATION_COUNT] = {
+    INTEGER_OPPOSITES(i32) INTEGER_OPPOSITES(i64)
+    OPPOSITES(f32_eq, f32_ne) OPPOSITES(f64_eq, f64_ne)
+};

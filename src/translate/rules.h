@@ -45,5 +45,8 @@ struct branches {
     bool exchanges;
 };
 extern const struct branches cn_branches[OPERATION_COUNT];
+/* Of a comparison the one that holds when it does not, with its operands exchanged as cn_branches[] says; or
+ * DO_NONE. */
+extern const uint16_t cn_opposites[OPERATION_COUNT];
 
 #endif

@@ -229,7 +229,7 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
         t->stack[t->height - 1].kind = (uint8_t)result;
         break;
     case RULE_LOAD:
-        cn_translate_load(t, rule, result);
+        cn_translate_load(t, opcode, rule, result);
         break;
     case RULE_STORE:
         cn_translate_store(t, rule);

@@ -39,13 +39,12 @@ struct probe {
     struct probe_value *values;  /* locals, then operands from the bottom up */
     uint32_t local_count, count; /* count is set where the number was not the expected one */
     /* The fuel that the safepoint waits for when it ran out there: `fuel` units, or, when `fuel_divisor` is not 0, the
-     * topmost operand divided by it: a length within a table or, with NO_TABLE, the memory, or, with
-     * `fuel_grows`, what that is to grow by. */
-    uint32_t fuel, fuel_divisor, fuel_table;
-    bool fuel_grows;
+     * topmost operand divided by it: a length within a table or memory, or, with `fuel_grows`, what that is to
+     * grow by. */
+    uint32_t fuel, fuel_divisor, fuel_index;
+    bool fuel_of_table, fuel_grows;
 };
 #define ANY_COUNT UINT32_MAX
-#define NO_TABLE UINT32_MAX
 
 /* Questions about one function, which are answered in one pass. No two are alike; cn_probes_sort() puts
  * them in the order in which they are found. */

@@ -77,6 +77,66 @@ static void can_be_first(struct translator *t, const struct rule *rule, const st
     last->b = (struct operand){CLASS_S, slot_of(t, &values[1]), 0};
 }
 
+/* Instructions access lanes of memory 0 at i32 addresses only; elsewhere a scalar is loaded and put into the lane, or
+ * the lane is taken out and stored. */
+struct lane_access {
+    uint16_t opcode, access, lane; /* operations, the last two */
+};
+static const struct lane_access lane_accesses[] = {
+    {OP_v128_load8_lane, DO_i32_load8_u, DO_i8x16_replace_lane},
+    {OP_v128_load16_lane, DO_i32_load16_u, DO_i16x8_replace_lane},
+    {OP_v128_load32_lane, DO_i32_load, DO_i32x4_replace_lane},
+    {OP_v128_load64_lane, DO_i64_load, DO_i64x2_replace_lane},
+    {OP_v128_store8_lane, DO_i32_store8, DO_i8x16_extract_lane_u},
+    {OP_v128_store16_lane, DO_i32_store16, DO_i16x8_extract_lane_u},
+    {OP_v128_store32_lane, DO_i32_store, DO_i32x4_extract_lane},
+    {OP_v128_store64_lane, DO_i64_store, DO_i64x2_extract_lane},
+};
+
+/* Emits an operation on a lane, whose operands are in slots. */
+static void emit_lane(struct emitter *e, const struct lane_access *row, int32_t to, bool wide,
+                      int32_t vector, int32_t scalar, uint8_t lane) {
+    int32_t o1 = cn_narrow(e, vector, true, 1), o2 = wide ? cn_narrow(e, scalar, false, 2) : 0;
+    int32_t target = cn_to_begin(e, to, wide);
+    cn_emit(e, cn_find((enum operation)row->lane, (struct operand_form){0}), 2)[1] =
+        cn_fields(target, o1, o2, lane);
+    e->last.cell = NO_CELL;
+    cn_to_end(e);
+}
+
+static void load_lane(struct translator *t, const struct lane_access *row, struct memarg memarg,
+                      uint8_t lane) {
+    int32_t scalar = next_home(t); /* above both operands */
+    struct value vector = *cn_pop_value(t), address = *cn_pop_value(t);
+    int32_t home = next_home(t), from = slot_of(t, &vector);
+    struct operand a = cn_as_register_operand(t, &address);
+    cn_emit_numbered_load(&t->emit, (enum operation)row->access, scalar, a, memarg);
+    t->emit.last.cell = NO_CELL;
+    emit_lane(&t->emit, row, home, true, from, scalar, lane);
+    cn_push_temp(t, KIND_V128);
+}
+
+static void store_lane(struct translator *t, const struct lane_access *row, struct memarg memarg,
+                       uint8_t lane) {
+    struct value vector = *cn_pop_value(t);
+    int32_t scalar = next_home(t);
+    emit_lane(&t->emit, row, scalar, false, slot_of(t, &vector), 0, lane);
+    struct value address = *cn_pop_value(t);
+    struct operand a = {CLASS_S, cn_in_slot(t, &address), 0}, v = {CLASS_S, scalar, 0};
+    cn_emit_numbered_store(&t->emit, (enum operation)row->access, v, a, memarg);
+}
+
+static void translate_lane(struct translator *t, enum opcode opcode, struct memarg memarg) {
+    const struct lane_access *row = lane_accesses;
+    while (row->opcode != opcode)
+        row++;
+    uint8_t lane = *t->at++;
+    if (cn_op_info[opcode].result == OPT_V128)
+        load_lane(t, row, memarg, lane);
+    else
+        store_lane(t, row, memarg, lane);
+}
+
 /* Operands in o1..o3 (o0.. when nothing results), then immediates by their kind. */
 void cn_translate_vector(struct translator *t, enum opcode opcode, const struct rule *rule) {
     const struct op_info *info = &cn_op_info[opcode];
@@ -86,6 +146,15 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     int32_t fields[4] = {0};
     uint64_t x = 0, y = 0;
     uint32_t w = 0, cells = 2;
+    bool has_w = info->immediate >= IMM_MEM0;
+    if (has_w) {
+        struct memarg memarg = cn_memarg_valid(&t->at);
+        if (memarg.memory > 0 || t->module->memories[0].limits.is_64) {
+            translate_lane(t, opcode, memarg);
+            return;
+        }
+        w = (uint32_t)memarg.offset;
+    }
     for (unsigned i = info->operand_count; i-- > 0;)
         values[i] = *cn_pop_value(t);
     if (rule->swap)
@@ -101,9 +170,6 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
     CN_ASSERT(bytecode != BC_NONE);
     for (unsigned i = 0; i < info->operand_count; i++)
         fields[i + 1] = classes[i] != CLASS_S ? 0 : cn_in_narrow_slot(t, &values[i], i);
-    bool has_w = info->immediate >= IMM_MEM0;
-    if (has_w)
-        w = cn_read_memarg(t);
     if (classes[1] == CLASS_K) {
         has_w = true;
         w = (uint32_t)values[1].constant;

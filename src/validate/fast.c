@@ -36,6 +36,7 @@
 #include "binary/lengths.h"
 #include "binary/opcodes.h"
 #include "binary/walk.h"
+#include "validate/plain_types.h"
 
 /*
  * Limits. A body that exceeds one is left to the full validator. Builds for tests and fuzzing define
@@ -63,8 +64,8 @@
 
 /* Bytes behind a body that may be read. Instructions begin only where so many are left. */
 #define REACH 128u
-/* Bytes of the longest instruction that is read without a look at what is left: a shuffle with its
- * prefix, an opcode of five bytes and 16 lanes. */
+/* Bytes of the longest instruction that is read without a look at what is left: a prefix, an opcode of five
+ * bytes and 16 lanes, or alignment, memory and offset of five bytes each and a lane. */
 #define LONGEST_READ 22u
 /* Open blocks, at most: in the rest of a window the loop opens one for each two bytes. */
 #define MOST_OPEN (MOST_BLOCKS + WINDOW / 2 + 1)
@@ -98,7 +99,7 @@ static_assert(LENGTHS_READ_BEHIND <= REACH && LONGEST_READ <= REACH,
 #define FAULT_NO_LOCAL (UINT64_C(1) << 32)  /* no local has that index */
 #define FAULT_NOT_EMPTY (UINT64_C(2) << 32) /* as a block type it is not the empty one */
 #define FAULT_UNALIGNED(natural) (UINT64_C(4) << (32 + (natural))) /* as an alignment it is more */
-#define FAULT_NOT_0 FAULT_UNALIGNED(0) /* it is not 0, or there is no memory */
+#define FAULT_NOT_0 FAULT_UNALIGNED(0) /* it is not 0, or there is no memory 0 with i32 addresses */
 
 static_assert((BYTE_TYPE & BYTE_LABEL) == 0 && (BYTE_TYPE & BYTE_FAULTS) == 0 &&
                   (BYTE_LABEL & BYTE_FAULTS) == 0,
@@ -499,13 +500,13 @@ static bool call_indirect(struct look *l) {
     const struct module *m = l->q->m;
     uint32_t type, table = 0;
     bool is_tail = *l->at++ == OP_return_call_indirect;
-    if ((is_tail && !allows_tail_calls(l)) || !pop(l, VT_I32) || !cn_u32_in_reach(&l->at, &type) ||
+    if ((is_tail && !allows_tail_calls(l)) || !cn_u32_in_reach(&l->at, &type) ||
         type >= m->type_count)
         return false;
     bool read = m->features & CATNAP_FEATURE_REFERENCE_TYPES ? cn_u32_in_reach(&l->at, &table)
                                                              : *l->at++ == 0;
     return read && table < m->table_count && m->tables[table].element == VT_FUNCREF &&
-           apply(l, type, is_tail);
+           pop(l, limits_address(&m->tables[table].limits)) && apply(l, type, is_tail);
 }
 
 static bool global(struct look *l, uint8_t opcode) {
@@ -545,33 +546,46 @@ static bool skip_signed(const uint8_t **at, uint32_t most, uint8_t unused) {
     return *p < 0x80 && (p < last || (*p & unused) == 0 || (*p & unused) == unused);
 }
 
-static bool has_memory(const struct look *l) {
-    return l->q->m->memory_count == 1;
+/* The index of a memory; without several memories a byte. */
+static bool skip_memory(struct look *l, uint32_t *index) {
+    const struct module *m = l->q->m;
+    *index = 0;
+    bool read =
+        m->features & CATNAP_FEATURE_MULTI_MEMORY ? cn_u32_in_reach(&l->at, index) : *l->at++ == 0;
+    return read && *index < m->memory_count;
 }
 
-/* The index of the memory, which must be 0. */
-static bool skip_memory(struct look *l) {
-    return has_memory(l) && *l->at++ == 0;
+/* An offset of 32 bits, all that is known of 64-bit memories as well. */
+static bool skip_offset(struct look *l) {
+    uint32_t offset;
+    return cn_u32_in_reach(&l->at, &offset);
 }
 
-/* An alignment and an offset. */
-static bool skip_memarg(struct look *l, uint32_t natural) {
-    uint32_t alignment, offset;
-    return has_memory(l) && cn_u32_in_reach(&l->at, &alignment) && alignment <= natural &&
-           cn_u32_in_reach(&l->at, &offset);
+/* An alignment, perhaps with the bit that says that the index of the memory follows, and an offset. */
+static bool skip_memarg(struct look *l, uint32_t natural, uint32_t *memory) {
+    uint32_t alignment;
+    if (!cn_u32_in_reach(&l->at, &alignment))
+        return false;
+    *memory = 0;
+    if (alignment & MEMARG_HAS_MEMORY) {
+        alignment &= ~MEMARG_HAS_MEMORY;
+        if (!(l->q->m->features & CATNAP_FEATURE_MULTI_MEMORY) || !skip_memory(l, memory))
+            return false;
+    }
+    return alignment <= natural && *memory < l->q->m->memory_count && skip_offset(l);
 }
 
-/* An alignment, which must be just this one, and an offset. */
-static bool skip_exact_memarg(struct look *l, uint32_t natural) {
+/* The same with just this alignment. */
+static bool skip_exact_memarg(struct look *l, uint32_t natural, uint32_t *memory) {
     const uint8_t *at = l->at;
     uint32_t alignment;
-    return cn_u32_in_reach(&at, &alignment) && alignment == natural && skip_memarg(l, natural);
+    return cn_u32_in_reach(&at, &alignment) && (alignment & ~MEMARG_HAS_MEMORY) == natural &&
+           skip_memarg(l, natural, memory);
 }
 
-static bool skip_data_index(struct look *l) {
-    uint32_t index;
-    return l->q->m->has_data_count && cn_u32_in_reach(&l->at, &index) &&
-           index < l->q->m->data_count;
+static bool skip_data_index(struct look *l, uint32_t *index) {
+    return l->q->m->has_data_count && cn_u32_in_reach(&l->at, index) &&
+           *index < l->q->m->data_count;
 }
 
 static bool skip_lane(struct look *l, uint32_t lanes) {
@@ -590,7 +604,8 @@ static bool skip_shuffle(struct look *l) {
     return good;
 }
 
-static bool skip_immediates(struct look *l, enum immediate immediate) {
+/* The indices go to `index` in their order, that of the memory of a load or store first. */
+static bool skip_immediates(struct look *l, enum immediate immediate, uint32_t index[2]) {
     switch (immediate) {
     case IMM_NONE:
         return true;
@@ -616,28 +631,28 @@ static bool skip_immediates(struct look *l, enum immediate immediate) {
     case IMM_MEM2:
     case IMM_MEM3:
     case IMM_MEM4:
-        return skip_memarg(l, immediate - IMM_MEM0);
+        return skip_memarg(l, immediate - IMM_MEM0, &index[0]);
     case IMM_MEM0_LANE:
     case IMM_MEM1_LANE:
     case IMM_MEM2_LANE:
     case IMM_MEM3_LANE:
-        return skip_memarg(l, immediate - IMM_MEM0_LANE) &&
+        return skip_memarg(l, immediate - IMM_MEM0_LANE, &index[0]) &&
                skip_lane(l, 16u >> (immediate - IMM_MEM0_LANE));
     case IMM_ATOMIC0:
     case IMM_ATOMIC1:
     case IMM_ATOMIC2:
     case IMM_ATOMIC3:
-        return skip_exact_memarg(l, immediate - IMM_ATOMIC0);
+        return skip_exact_memarg(l, immediate - IMM_ATOMIC0, &index[0]);
     case IMM_ZERO:
         return *l->at++ == 0;
     case IMM_MEMORY:
-        return skip_memory(l);
+        return skip_memory(l, &index[0]);
     case IMM_MEMORY_COPY:
-        return skip_memory(l) && skip_memory(l);
+        return skip_memory(l, &index[0]) && skip_memory(l, &index[1]);
     case IMM_DATA:
-        return skip_data_index(l);
+        return skip_data_index(l, &index[0]);
     case IMM_MEMORY_INIT:
-        return skip_data_index(l) && skip_memory(l);
+        return skip_data_index(l, &index[0]) && skip_memory(l, &index[1]);
     case IMM_BLOCK: /* instructions that are not plain, or of tables and element segments */
     case IMM_LABEL:
     case IMM_TAG:
@@ -672,7 +687,7 @@ static bool wide(struct look *l, uint32_t operands) {
 /* An instruction that the opcode table describes whole, or one of wide arithmetic. */
 static bool plain(struct look *l) {
     struct reader r = {l->at, l->at + LONGEST_READ};
-    uint32_t opcode;
+    uint32_t opcode, index[2] = {0};
     if (!cn_read_opcode(&r, &opcode))
         return false;
     const struct op_info *info = &cn_op_info[opcode];
@@ -681,12 +696,13 @@ static bool plain(struct look *l) {
         return false;
     if (cn_wide_operands(opcode))
         return wide(l, cn_wide_operands(opcode));
-    if (info->result == OPT_SPECIAL || !skip_immediates(l, (enum immediate)info->immediate))
+    if (info->result == OPT_SPECIAL || !skip_immediates(l, (enum immediate)info->immediate, index))
         return false;
+    struct plain_types types = cn_plain_types(l->q->m, info, index[0], index[1]);
     for (uint32_t i = info->operand_count; i > 0; i--)
-        if (!pop(l, info->operands[i - 1]))
+        if (!pop(l, types.operands[i - 1]))
             return false;
-    push(l, info->result);
+    push(l, types.result);
     return true;
 }
 
@@ -967,7 +983,8 @@ static size_t size_of(const struct module *m) {
  */
 #define KNOWN_FEATURES                                                                             \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
-     CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_THREADS |                                          \
+     CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |           \
+     CATNAP_FEATURE_THREADS |                                                                      \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
      CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
@@ -975,8 +992,7 @@ static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
               "by default modules are not left to the full validator");
 
 static bool knows_declarations(const struct module *m) {
-    if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION) ||
-        m->memory_count > 1)
+    if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION))
         return false;
     for (uint32_t i = 0; i < m->global_count; i++)
         if (!is_known(m->globals[i].type.type))
@@ -987,10 +1003,11 @@ static bool knows_declarations(const struct module *m) {
 /* The meanings of a byte, in a function without locals. */
 static uint64_t meaning_of(const struct module *m, uint32_t byte) {
     uint64_t meaning = NEEDS_BLOCKS(byte + 1) | FAULT_NO_LOCAL;
+    bool rows_hold = m->memory_count > 0 && !m->memories[0].limits.is_64; /* of memory 0 */
     if (byte != 0x40)
         meaning |= FAULT_NOT_EMPTY;
     for (uint32_t natural = 0; natural < 4; natural++)
-        if (byte > natural || m->memory_count == 0)
+        if (byte > natural || !rows_hold)
             meaning |= FAULT_UNALIGNED(natural);
     return meaning;
 }

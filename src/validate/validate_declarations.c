@@ -88,22 +88,28 @@ static bool check_tables(const struct module *m, struct error *error) {
     if (m->table_count > 1 && !(m->features & CATNAP_FEATURE_REFERENCE_TYPES))
         return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TABLE, 1),
                           "multiple tables: %u", m->table_count);
-    for (uint32_t i = 0; i < m->table_count; i++)
-        if (!check_limits(m, &m->tables[i].limits, UINT32_MAX, EXTERN_TABLE, i, error))
+    for (uint32_t i = 0; i < m->table_count; i++) {
+        const struct limits *limits = &m->tables[i].limits;
+        uint64_t bound = limits->is_64 ? UINT64_MAX : UINT32_MAX;
+        if (!check_limits(m, limits, bound, EXTERN_TABLE, i, error))
             return false;
+    }
     return true;
 }
 
 static bool check_memories(const struct module *m, struct error *error) {
-    if (m->memory_count > 1)
-        return cn_fail_later(error, offset_of(m, EXTERN_MEMORY, 1), "a second memory",
-                             "several memories");
-    for (uint32_t i = 0; i < m->memory_count; i++)
-        if (!check_limits(m, &m->memories[i].limits, LIMIT_MEMORY_PAGES, EXTERN_MEMORY, i, error))
+    if (m->memory_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_MEMORY))
+        return cn_fail_at(error, CATNAP_UNSUPPORTED, offset_of(m, EXTERN_MEMORY, 1),
+                          "a second memory needs the feature multi-memory, which is switched off");
+    for (uint32_t i = 0; i < m->memory_count; i++) {
+        const struct limits *limits = &m->memories[i].limits;
+        uint64_t bound = cn_most_pages(limits->is_64);
+        if (!check_limits(m, limits, bound, EXTERN_MEMORY, i, error))
             return false;
-        else if (m->memories[i].is_shared && !m->memories[i].limits.has_max)
+        if (m->memories[i].is_shared && !limits->has_max)
             return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_MEMORY, i),
                               "memory %u: shared memory must have maximum", i);
+    }
     return true;
 }
 
@@ -295,7 +301,8 @@ static bool check_elem(struct module *m, const struct elem_segment *elem, struct
             return cn_fail_at(error, CATNAP_INVALID, offset,
                               "type mismatch: element segment of %s for a table of %s",
                               cn_valtype_name(elem->type), cn_valtype_name(type));
-        if (!check_expr(m, &elem->offset, m->global_count, VT_I32, error))
+        valtype index = limits_address(&m->tables[elem->table].limits);
+        if (!check_expr(m, &elem->offset, m->global_count, index, error))
             return false;
     }
     return check_elem_items(m, elem, error);
@@ -316,7 +323,8 @@ static bool check_datas(struct module *m, struct error *error) {
         if (data->memory >= m->memory_count)
             return invalid_index(error, data->offset.span.offset, "memory", data->memory,
                                  m->memory_count);
-        if (!check_expr(m, &data->offset, m->global_count, VT_I32, error))
+        valtype address = limits_address(&m->memories[data->memory].limits);
+        if (!check_expr(m, &data->offset, m->global_count, address, error))
             return false;
     }
     return true;

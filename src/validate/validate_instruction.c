@@ -1,4 +1,5 @@
 /* Any one instruction: what needs the module, and the plain ones by the opcode table. */
+#include "validate/plain_types.h"
 #include "validate/validator.h"
 
 /* ---- Index spaces ---- */
@@ -48,19 +49,29 @@ static bool check_table_copy(struct validator *v, uint32_t to, uint32_t from) {
 
 /* ---- Plain instructions: immediates, operands and result by the table ---- */
 
+static bool check_offset(struct validator *v) {
+    const struct instruction *in = &v->in;
+    return in->value <= UINT32_MAX || v->m->memories[in->memory].limits.is_64 ||
+           cn_invalid(v, "%s: offset out of range: %llu in a memory with i32 addresses",
+                      cn_op_info[in->opcode].name, (unsigned long long)in->value);
+}
+
 static bool check_memarg(struct validator *v, uint32_t natural) {
-    if (!check_memory(v, 0))
+    if (!check_memory(v, v->in.memory))
         return false;
-    return v->in.a <= natural ||
-           cn_invalid(v, "%s: alignment 2^%u must not be larger than natural (2^%u)",
-                      cn_op_info[v->in.opcode].name, v->in.a, natural);
+    if (v->in.a > natural)
+        return cn_invalid(v, "%s: alignment 2^%u must not be larger than natural (2^%u)",
+                          cn_op_info[v->in.opcode].name, v->in.a, natural);
+    return check_offset(v);
 }
 
 static bool check_exact_memarg(struct validator *v, uint32_t natural) {
-    if (!check_memory(v, 0))
+    if (!check_memory(v, v->in.memory))
         return false;
-    return v->in.a == natural || cn_invalid(v, "%s: alignment 2^%u must be natural (2^%u)",
-                                            cn_op_info[v->in.opcode].name, v->in.a, natural);
+    if (v->in.a != natural)
+        return cn_invalid(v, "%s: alignment 2^%u must be natural (2^%u)",
+                          cn_op_info[v->in.opcode].name, v->in.a, natural);
+    return check_offset(v);
 }
 
 static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
@@ -142,10 +153,13 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
 static bool validate_plain(struct validator *v, const struct op_info *info) {
     if (!check_immediates(v, (enum immediate)info->immediate))
         return false;
+    bool accesses = info->immediate >= IMM_ATOMIC0;
+    struct plain_types types =
+        cn_plain_types(v->m, info, accesses ? v->in.memory : v->in.a, v->in.b);
     for (uint32_t i = info->operand_count; i > 0; i--)
-        if (!cn_pop(v, info->operands[i - 1]))
+        if (!cn_pop(v, types.operands[i - 1]))
             return false;
-    return info->result == OPT_NOTHING || cn_push(v, info->result);
+    return types.result == OPT_NOTHING || cn_push(v, types.result);
 }
 
 /* ---- Calls ---- */
@@ -181,7 +195,8 @@ static bool validate_call_indirect(struct validator *v) {
     if (!cn_valtype_matches(v->m->registry, element, VT_FUNCREF))
         return cn_invalid(v, "type mismatch: %s through a table of %s",
                           cn_op_info[v->in.opcode].name, cn_valtype_name(element));
-    return cn_pop(v, VT_I32) && call_type(v, module_functype(v->m, type));
+    return cn_pop(v, limits_address(&v->m->tables[table].limits)) &&
+           call_type(v, module_functype(v->m, type));
 }
 
 static bool validate_call_ref(struct validator *v) {
@@ -268,15 +283,16 @@ static bool validate_table(struct validator *v) {
     if (!check_table(v, v->in.a))
         return false;
     valtype element = v->m->tables[v->in.a].element;
+    valtype index = limits_address(&v->m->tables[v->in.a].limits);
     switch (v->in.opcode) {
     case OP_table_get:
-        return cn_pop(v, VT_I32) && cn_push(v, element);
+        return cn_pop(v, index) && cn_push(v, element);
     case OP_table_set:
-        return cn_pop(v, element) && cn_pop(v, VT_I32);
+        return cn_pop(v, element) && cn_pop(v, index);
     case OP_table_grow:
-        return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_push(v, VT_I32);
+        return cn_pop(v, index) && cn_pop(v, element) && cn_push(v, index);
     case OP_table_fill:
-        return cn_pop(v, VT_I32) && cn_pop(v, element) && cn_pop(v, VT_I32);
+        return cn_pop(v, index) && cn_pop(v, element) && cn_pop(v, index);
     default:
         return cn_unknown_instruction(v);
     }

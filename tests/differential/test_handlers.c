@@ -10,6 +10,7 @@
 
 #include "bytecode/bytecode.h"
 #include "bytecode/form.h"
+#include "memories.h"
 #include "shapes.h"
 
 #define SEEDS 300
@@ -109,6 +110,22 @@ static void count_form(struct form form, uint32_t padding, uint64_t seeds) {
     close_world(&w);
 }
 
+/* The same of accesses to 64-bit memories and by number, which give the same in all forms. */
+static void count_memories(struct form form) {
+    static uint64_t expected;
+    struct world w;
+    form.profile_ops = true;
+    open_world(&w, form);
+    struct bytes b = memories_module();
+    w.instance = instantiate(w.store, &b, NULL, 0);
+    drop_bytes(&b);
+    uint64_t sum = CALL_EXPORT(w.instance, "run");
+    assert_true(sum != 0 && (!expected || sum == expected));
+    expected = sum;
+    catnap_store_profile_ops(w.store, count_row, NULL);
+    close_world(&w);
+}
+
 static bool is_form(enum form_of_library form) {
     return form == WITHOUT_PINS ? !CN_PAIRS : form == WITHOUT_ACCUMULATOR ? !CN_ACCUMULATOR : true;
 }
@@ -133,6 +150,8 @@ static void all_are_executed(void **state) {
     count_form((struct form){0}, 33000, 10);
     count_form((struct form){.deterministic = true}, 0, 10);
     count_form((struct form){.deterministic = true}, 33000, 10);
+    count_memories((struct form){0});
+    count_memories((struct form){.explicit_checks = true});
     for (size_t i = 1; i < BC_COUNT; i++) {
         bool never = is_never_said(cn_bytecode_name((enum bytecode)i));
         if (never == !executions[i])

@@ -213,12 +213,19 @@ static void memory_instructions(void **state) {
     BAD("i32.load: alignment 2^3 must not be larger than natural (2^2)", 0x41, 0, 0x28, 3, 0, 0x1A,
         0x0B);
     BAD("alignment 2^1", 0x41, 0, 0x41, 0, 0x3A, 1, 0, 0x0B);
-    BROKEN("memory flags 32", 0x41, 0, 0x28, 32, 0, 0x1A, 0x0B);
-    BROKEN("memory offset: integer", 0x41, 0, 0x28, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0x10, 0x1A, 0x0B);
+    BAD("alignment 2^32", 0x41, 0, 0x28, 32, 0, 0x1A, 0x0B);
+    BROKEN("memory flags 128", 0x41, 0, 0x28, 0x80, 1, 0, 0x1A, 0x0B);
+    GOOD(0x41, 0, 0x28, 0x42, 0, 0, 0x1A, 0x0B); /* memory 0, by its index */
+    GOOD(0x41, 0, 0x28, 0xC2, 0x00, 0x80, 0x00, 0, 0x1A, 0x0B);
+    BAD("unknown memory 1: the module has 1", 0x41, 0, 0x28, 0x42, 1, 0, 0x1A, 0x0B);
+    BAD("offset out of range: 4294967296", 0x41, 0, 0x28, 2, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1A,
+        0x0B);
+    BROKEN("memory offset: integer", 0x41, 0, 0x28, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+           0xFF, 0xFF, 0x02, 0x1A, 0x0B);
     BAD("i64.store expects i64, found i32", 0x41, 0, 0x41, 0, 0x37, 0, 0, 0x0B);
     BAD("f32.load expects i32, found i64", 0x42, 0, 0x2A, 0, 0, 0x1A, 0x0B);
-    BROKEN("zero byte expected, found 0x01", 0x3F, 1, 0x1A, 0x0B);
-    BROKEN("zero byte expected, found 0x80", 0x41, 0, 0x40, 0x80, 0, 0x1A, 0x0B);
+    BAD("unknown memory 1: the module has 1", 0x3F, 1, 0x1A, 0x0B);
+    GOOD(0x41, 0, 0x40, 0x80, 0, 0x1A, 0x0B);
     GOOD(0x41, 0, 0x41, 0, 0x41, 0, 0xFC, 8, 0, 0, 0xFC, 9, 0, 0x0B);
     BAD("unknown data segment 1", 0xFC, 9, 1, 0x0B);
     BAD("unknown element segment 2", 0xFC, 13, 2, 0x0B);
@@ -436,13 +443,12 @@ static void features_of_later_versions_are_named(void **state) {
         uint8_t code[8], size;
         const char *feature;
     } cases[] = {
-        {{0x06, 0x40}, 2, "the older form of exceptions"},    /* try */
-        {{0x15, 0}, 2, "tail calls of references"},           /* return_call_ref */
-        {{0xD0, 0x6E}, 2, "garbage collection"},              /* ref.null any */
-        {{0xD3}, 1, "garbage collection"},                    /* ref.eq */
-        {{0xFB, 0, 0}, 3, "garbage collection"},              /* struct.new */
-        {{0xE0, 0}, 2, "stack switching"},                    /* cont.new */
-        {{0x41, 0, 0x28, 0x42, 1, 0}, 6, "several memories"}, /* i32.load of memory 1 */
+        {{0x06, 0x40}, 2, "the older form of exceptions"}, /* try */
+        {{0x15, 0}, 2, "tail calls of references"},        /* return_call_ref */
+        {{0xD0, 0x6E}, 2, "garbage collection"},           /* ref.null any */
+        {{0xD3}, 1, "garbage collection"},                 /* ref.eq */
+        {{0xFB, 0, 0}, 3, "garbage collection"},           /* struct.new */
+        {{0xE0, 0}, 2, "stack switching"},                 /* cont.new */
     };
     struct loader l;
     loader_init(&l);

@@ -96,6 +96,7 @@ struct fusion {
     enum fusion_kind {
         PAIR_,
         LOAD_AT_,
+        LOAD_AT_64_,
         LOAD_PAIR_,
         PAIR_BRANCH_,
         LOAD_BRANCH_,

@@ -189,8 +189,19 @@ static void branch_field(struct instruction *i, bool optional) {
     add_field(i, FIELD_BRANCH, AT_W, 0, FIELD_READ | (optional ? FIELD_OPTIONAL : 0), "branch");
 }
 
-static void access_flag(struct instruction *i, bool checks) {
-    i->flags |= checks ? INSTRUCTION_CHECKED : INSTRUCTION_GUARDED;
+/* How memory is accessed, as the letter in an instruction's name: memory 0 at an i32 address, with guard pages or an
+ * explicit check; at an i64 address with guard pages; any memory, by its number, with an explicit check. */
+enum access { GUARDED = 'g', CHECKED = 'e', WIDE = 'w', NUMBERED = 'm' };
+
+static enum access access_of(bool checks) {
+    return checks ? CHECKED : GUARDED;
+}
+
+static void access_flag(struct instruction *i, enum access access) {
+    i->flags |= access == GUARDED   ? INSTRUCTION_GUARDED
+                : access == CHECKED ? INSTRUCTION_CHECKED
+                : access == WIDE    ? INSTRUCTION_GUARDED | INSTRUCTION_WIDE
+                                    : INSTRUCTION_NUMBERED;
 }
 
 /* ---- operations of two operands, of one; branches ---- */
@@ -277,20 +288,70 @@ static const char *access_type(const char *access) {
                                       : "uint32_t";
 }
 
-static void make_load(struct bytecode *b, unsigned row, const struct operation *o,
-                      const struct variant *v, bool checks) {
+static struct operand_form access_form(const struct variant *v, enum access access) {
     struct operand_form form = form_of(v);
-    form.checks = checks;
-    struct instruction *i = begin(
-        b, row, form,
-        formatted("%s%s_%c_%c_%s", pin_prefix(v), o->name, checks ? 'e' : 'g', v->d, v->sources));
-    destination(i, o->result, v->d);
-    text("uint64_t address = (uint64_t)%s + UW;",
-         source(i, "I32", v->sources[0], AT_O1, "address"));
+    form.checks = access == CHECKED;
+    form.numbered = access == NUMBERED;
+    form.wide = access == WIDE;
+    return form;
+}
+
+static void address_and_offset(struct instruction *i, char letter, enum access access) {
+    if (access == WIDE)
+        text("WIDE_ADDRESS(%s);", source(i, "I64", letter, AT_O1, "address"));
+    else
+        text("uint64_t address = (uint64_t)%s + UW;", source(i, "I32", letter, AT_O1, "address"));
     number(i, AT_W, "offset");
+}
+
+/* Of any memory: o3 is its number, x the offset. */
+static void numbered_address(struct instruction *i, char letter) {
+    text("uint64_t address = %s;", source(i, "I64", letter, AT_O1, "address"));
+    number(i, AT_O3, "memory");
+    number(i, AT_X, "offset");
+}
+
+static void make_numbered_load(struct bytecode *b, unsigned row, const struct operation *o,
+                               const struct variant *v) {
+    struct instruction *i =
+        begin(b, row, access_form(v, NUMBERED), formatted("%s_m_%c_%s", o->name, v->d, v->sources));
+    access_flag(i, NUMBERED);
+    destination(i, o->result, v->d);
+    numbered_address(i, v->sources[0]);
     text("%s loaded;", access_type(o->access));
-    access_flag(i, checks);
-    text("READ_%c(%s, loaded, address);", checks ? 'e' : 'g', o->access);
+    text("READ_m(%s, loaded, address);", o->access);
+    put(v->d, o->result, is_scalar(o->result) ? "loaded" : "(u8x16)loaded");
+    next(i);
+    synopsis(i, shown(v->d, AT_O0, o->result),
+             formatted("%s of memory o3 at %s + x", o->access, shown(v->sources[0], AT_O1, "I64")));
+    end();
+}
+
+static void make_numbered_store(struct bytecode *b, unsigned row, const struct operation *o,
+                                const struct variant *v) {
+    struct instruction *i =
+        begin(b, row, access_form(v, NUMBERED), formatted("%s_m_%s", o->name, v->sources));
+    access_flag(i, NUMBERED);
+    const char *value = source(i, o->type, v->sources[0], AT_O0, "value");
+    numbered_address(i, v->sources[1]);
+    text("WRITE_m(%s, address, %s);", o->access, value);
+    next(i);
+    synopsis(i,
+             formatted("%s of memory o3 at %s + x", o->access, shown(v->sources[1], AT_O1, "I64")),
+             shown(v->sources[0], AT_O0, o->type));
+    end();
+}
+
+static void make_load(struct bytecode *b, unsigned row, const struct operation *o,
+                      const struct variant *v, enum access access) {
+    struct instruction *i =
+        begin(b, row, access_form(v, access),
+              formatted("%s%s_%c_%c_%s", pin_prefix(v), o->name, access, v->d, v->sources));
+    destination(i, o->result, v->d);
+    address_and_offset(i, v->sources[0], access);
+    text("%s loaded;", access_type(o->access));
+    access_flag(i, access);
+    text("READ_%c(%s, loaded, address);", access, o->access);
     if (is_scalar(o->result)) {
         put(v->d, o->result, "loaded");
     } else {
@@ -305,19 +366,15 @@ static void make_load(struct bytecode *b, unsigned row, const struct operation *
 }
 
 static void make_store(struct bytecode *b, unsigned row, const struct operation *o,
-                       const struct variant *v, bool checks) {
-    struct operand_form form = form_of(v);
+                       const struct variant *v, enum access access) {
     enum field_at at = v->sources[0] == 'k' ? AT_X : AT_O0;
-    form.checks = checks;
     struct instruction *i =
-        begin(b, row, form,
-              formatted("%s%s_%c_%s", pin_prefix(v), o->name, checks ? 'e' : 'g', v->sources));
+        begin(b, row, access_form(v, access),
+              formatted("%s%s_%c_%s", pin_prefix(v), o->name, access, v->sources));
     const char *value = source(i, o->type, v->sources[0], at, "value");
-    text("uint64_t address = (uint64_t)%s + UW;",
-         source(i, "I32", v->sources[1], AT_O1, "address"));
-    number(i, AT_W, "offset");
-    access_flag(i, checks);
-    text("WRITE_%c(%s, address, %s);", checks ? 'e' : 'g', o->access, value);
+    address_and_offset(i, v->sources[1], access);
+    access_flag(i, access);
+    text("WRITE_%c(%s, address, %s);", access, o->access, value);
     next(i);
     synopsis(i, formatted("%s at %s + w", o->access, shown(v->sources[1], AT_O1, "I32")),
              shown(v->sources[0], at, o->type));
@@ -462,15 +519,41 @@ static void make_memory(struct bytecode *b, unsigned row, const struct operation
             if (!is_scalar(o->type) && variants[k].sources[0] == 'k')
                 continue; /* a vector is never a constant */
             if (o->kind == LOAD_)
-                make_load(b, row, o, &variants[k], checks);
+                make_load(b, row, o, &variants[k], access_of(checks));
             else
-                make_store(b, row, o, &variants[k], checks);
+                make_store(b, row, o, &variants[k], access_of(checks));
         }
+    }
+}
+
+/* Loads of vectors are v128.load alone: the others are a load of a scalar and an operation. */
+static bool is_numbered(const struct operation *o) {
+    const char *type = o->kind == LOAD_ ? o->result : o->type;
+    return is_scalar(type) || !strcmp(o->access, "v128");
+}
+
+/* The small form accesses 64-bit memories by number. */
+static void make_wide(struct bytecode *b, unsigned row, const struct operation *o,
+                      const char *forms) {
+    struct variant variants[MOST_VARIANTS];
+    size_t count = list_variants(&b->build, forms, variants);
+    if (!b->build.guard || !b->build.accumulator || !is_numbered(o))
+        return;
+    for (size_t k = 0; k < count; k++) {
+        if (o->kind == LOAD_)
+            make_load(b, row, o, &variants[k], WIDE);
+        else if (is_scalar(o->type) || variants[k].sources[0] != 'k')
+            make_store(b, row, o, &variants[k], WIDE);
     }
 }
 
 static void make_loads(struct bytecode *b, unsigned row, const struct operation *o) {
     make_memory(b, row, o, "LOAD");
+    if (is_numbered(o))
+        make_all(b, row, o, make_numbered_load, "LOAD");
+    make_wide(b, row, o, "LOAD");
+    if (o->pinned && *o->result == 'I')
+        make_wide(b, row, o, "PIN_LOAD_WIDE");
     if (!o->pinned)
         return;
     make_memory(b, row, o, "PIN_ADDRESS");
@@ -484,6 +567,9 @@ static void make_loads(struct bytecode *b, unsigned row, const struct operation 
 
 static void make_stores(struct bytecode *b, unsigned row, const struct operation *o) {
     make_memory(b, row, o, "STORE");
+    if (is_numbered(o))
+        make_all(b, row, o, make_numbered_store, "NUMBERED_STORE");
+    make_wide(b, row, o, "STORE");
     if (!o->pinned)
         return;
     make_memory(b, row, o, "PIN_STORE");
@@ -606,25 +692,26 @@ static void make_pair(struct bytecode *b, unsigned row, const struct fusion *f,
 }
 
 static void make_load_at(struct bytecode *b, unsigned row, const struct operation *load,
-                         const struct variant *v, bool checks) {
-    struct operand_form form = form_of(v);
-    form.checks = checks;
+                         const struct variant *v, enum access access) {
     struct instruction *i =
-        begin(b, row, form,
-              formatted("%s_at_%c_%c_%s", load->name, checks ? 'e' : 'g', v->d, v->sources));
+        begin(b, row, access_form(v, access),
+              formatted("%s_at_%c_%c_%s", load->name, access, v->d, v->sources));
+    const char *type = access == WIDE ? "I64" : "I32";
+    enum field_at b_at = v->sources[1] == 'k' && access == WIDE ? AT_X : AT_XLO;
     destination(i, load->result, v->d);
-    const char *a = source(i, "I32", v->sources[0], AT_O1, "a");
-    const char *bb = source(i, "I32", v->sources[1], AT_XLO, "b");
+    const char *a = source(i, type, v->sources[0], AT_O1, "a");
+    const char *bb = source(i, type, v->sources[1], b_at, "b");
     number(i, AT_W, "offset");
-    text("uint64_t address = (uint64_t)(%s + %s) + UW;", a, bb);
+    text(access == WIDE ? "WIDE_ADDRESS(%s + %s);" : "uint64_t address = (uint64_t)(%s + %s) + UW;",
+         a, bb);
     text("%s loaded;", access_type(load->access));
-    access_flag(i, checks);
-    text("READ_%c(%s, loaded, address);", checks ? 'e' : 'g', load->access);
+    access_flag(i, access);
+    text("READ_%c(%s, loaded, address);", access, load->access);
     put(v->d, load->result, "loaded");
     next(i);
     synopsis(i, shown(v->d, AT_O0, load->result),
-             formatted("%s at (%s + %s) + w", load->access, shown(v->sources[0], AT_O1, "I32"),
-                       shown(v->sources[1], AT_XLO, "I32")));
+             formatted("%s at (%s + %s) + w", load->access, shown(v->sources[0], AT_O1, type),
+                       shown(v->sources[1], b_at, type)));
     end();
 }
 
@@ -634,8 +721,11 @@ static void make_load_pair(struct bytecode *b, unsigned row, const struct fusion
     char a = v->sources[0], c = v->sources[2];
     if (!f->exchanged && is_subtraction_of(second, c))
         return;
-    struct operand_form form = {class_of(v->d), class_of(a),  CLASS_S,
-                                class_of(c),    f->exchanged, checks};
+    struct operand_form form = {.d = class_of(v->d),
+                                .a = class_of(a),
+                                .c = class_of(c),
+                                .reversed = f->exchanged,
+                                .checks = checks};
     struct instruction *i =
         begin(b, row, form,
               formatted("%s_%s%s_%c_%c_%s", load->name, f->exchanged ? "r" : "", short_name(second),
@@ -647,7 +737,7 @@ static void make_load_pair(struct bytecode *b, unsigned row, const struct fusion
     const char *c_value = source(i, second->type, c, c_at, "c");
     text("uint64_t address = (uint64_t)%s + UW;", address);
     text("%s x;", access_type(load->access));
-    access_flag(i, checks);
+    access_flag(i, access_of(checks));
     text("READ_%c(%s, x, address);", checks ? 'e' : 'g', load->access);
     text("%s c = %s;", c_type(second->type), c_value);
     put(v->d, second->result, formatted("(%s)", second_of(second, f->exchanged, "x", "c")));
@@ -678,7 +768,8 @@ static void make_pair_branch(struct bytecode *b, unsigned row, const struct oper
     bool reversed = v->sources[3] == 'r';
     if (is_subtraction_of(first, bb) || is_idle(branch, reversed))
         return;
-    struct operand_form form = {CLASS_S, class_of(a), class_of(bb), class_of(c), reversed, false};
+    struct operand_form form = {
+        .a = class_of(a), .b = class_of(bb), .c = class_of(c), .reversed = reversed};
     struct instruction *i =
         begin(b, row, form, formatted("%s_%s_%s", first->name, branch->name, v->sources));
     const char *c_value = reversed ? source(i, "I32", c, AT_XLO, "c") : NULL;
@@ -703,7 +794,8 @@ static void make_load_branch(struct bytecode *b, unsigned row, const struct oper
     bool reversed = v->sources[2] == 'r';
     if (is_idle(branch, reversed))
         return;
-    struct operand_form form = {CLASS_S, class_of(a), CLASS_S, class_of(c), reversed, checks};
+    struct operand_form form = {
+        .a = class_of(a), .c = class_of(c), .reversed = reversed, .checks = checks};
     struct instruction *i =
         begin(b, row, form,
               formatted("%s_%s_%c_%s", load->name, branch->name, checks ? 'e' : 'g', v->sources));
@@ -715,7 +807,7 @@ static void make_load_branch(struct bytecode *b, unsigned row, const struct oper
     branch_field(i, true);
     text("uint64_t address = (uint64_t)%s + HALF_CONST(1);", address);
     text("uint32_t x;");
-    access_flag(i, checks);
+    access_flag(i, access_of(checks));
     text("READ_%c(%s, x, address);", checks ? 'e' : 'g', load->access);
     text("uint32_t c = %s;", c_value);
     text("BRANCH_WHEN((%s), 3);", second_of(branch, reversed, "x", "c"));
@@ -739,7 +831,8 @@ static void make_step(struct bytecode *b, unsigned row, const struct operation *
     const char *type = branch->type;
     if (is_idle(branch, reversed))
         return;
-    struct operand_form form = {class_of(d), CLASS_S, class_of(add), class_of(c), reversed, false};
+    struct operand_form form = {
+        .d = class_of(d), .b = class_of(add), .c = class_of(c), .reversed = reversed};
     bool other_pin = c == 'p' || c == 'q';
     const char *name =
         formatted("%s%s_%s_%s%c_%c%c", pinned ? "pin_" : "", step->name, branch->name,
@@ -820,7 +913,7 @@ static void make_vector_load_pair(struct bytecode *b, unsigned row, const struct
     number(i, AT_O3, "offset");
     text("uint64_t address = (uint64_t)%s + (uint16_t)O(3);", address);
     text("u8x16 loaded;");
-    access_flag(i, checks);
+    access_flag(i, access_of(checks));
     text("READ_%c(v128, loaded, address);", checks ? 'e' : 'g');
     text("%s x = (%s)loaded, c = %s;", second->type, second->type, c);
     put(v->d, second->result, formatted("(%s)", second_of(second, false, "x", "c")));
@@ -842,7 +935,10 @@ static void make_fused(struct bytecode *b, const struct fusion *f, const struct 
         make_pair(b, row, f, first, second, v);
         break;
     case LOAD_AT_:
-        make_load_at(b, row, second, v, checks);
+        make_load_at(b, row, second, v, access_of(checks));
+        break;
+    case LOAD_AT_64_:
+        make_load_at(b, row, second, v, WIDE);
         break;
     case LOAD_PAIR_:
         make_load_pair(b, row, f, first, second, v, checks);
@@ -886,6 +982,7 @@ static void make_fusions(struct bytecode *b) {
     static const char *const forms[][3] = {
         [PAIR_] = {"PAIR"},
         [LOAD_AT_] = {"LOAD_AT"},
+        [LOAD_AT_64_] = {"LOAD_AT"},
         [LOAD_PAIR_] = {"LOAD_PAIR"},
         [PAIR_BRANCH_] = {"PAIR_BRANCH"},
         [LOAD_BRANCH_] = {"LOAD_BRANCH"},
@@ -897,7 +994,8 @@ static void make_fusions(struct bytecode *b) {
     };
     for (size_t k = 0; k < cn_fusion_count; k++) {
         const struct fusion *f = &cn_fusions[k];
-        if (f->kind >= VPAIR_ ? !b->build.accumulator : !b->build.pairs)
+        if ((f->kind >= VPAIR_ ? !b->build.accumulator : !b->build.pairs) ||
+            (f->kind == LOAD_AT_64_ && !b->build.guard))
             continue;
         for (unsigned n = 0; n < 3 && forms[f->kind][n]; n++)
             make_fusion(b, f, forms[f->kind][n]);

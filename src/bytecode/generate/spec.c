@@ -123,6 +123,7 @@ const struct fusion cn_fusions[] = {
 #define PAIR(first, second) {PAIR_, false, NULL, #first, #second},
 #define PAIR_EXCHANGED(first, second) {PAIR_, true, NULL, #first, #second},
 #define LOAD_AT(load) {LOAD_AT_, false, NULL, "i32_add", #load},
+#define LOAD_AT_64(load) {LOAD_AT_64_, false, NULL, "i64_add", #load},
 #define LOAD_PAIR(load, second) {LOAD_PAIR_, false, NULL, #load, #second},
 #define LOAD_PAIR_EXCHANGED(load, second) {LOAD_PAIR_, true, NULL, #load, #second},
 #define PAIR_BRANCH(first, branch) {PAIR_BRANCH_, false, NULL, #first, #branch},

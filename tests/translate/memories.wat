@@ -1,0 +1,21 @@
+;; Other memories than 0 are accessed by their number. Loads of vectors that are not whole are a load of a
+;; scalar and an operation, accesses to lanes likewise. Bulk instructions name their memories.
+(module
+  (memory 1)
+  (memory $other 1)
+  (memory $wide i64 1)
+  (func (param i32) (result i32) local.get 0 i32.load $other offset=12)
+  (func (param i32 i32) (result i32) local.get 0 local.get 1 i32.add i64.load8_u $other i32.wrap_i64)
+  (func (param i64) (result f64) local.get 0 f64.load $wide offset=0x10000000)
+  (func (param i64) local.get 0 i32.const 1 i32.store16 $wide)
+  (func (param i32 i64) local.get 0 local.get 1 i64.clz i64.store $other)
+  (func (param i32) (result v128) local.get 0 v128.load $other)
+  (func (param i32) (result v128) local.get 0 v128.load16x4_u $other)
+  (func (param i32) (result v128) local.get 0 v128.load32_splat $other)
+  (func (param i32) (result v128) local.get 0 v128.load64_zero $other)
+  (func (param i32 v128) (result v128) local.get 0 local.get 1 v128.load8_lane $other 3)
+  (func (param i32 v128) local.get 0 local.get 1 v128.store32_lane $other 2)
+  (func (param i32) (result i32) local.get 0 memory.grow $other)
+  (func (result i64) memory.size $wide)
+  (func (param i64 i32 i32) local.get 0 local.get 1 local.get 2 memory.copy $wide $other)
+  (func (param i32 i32 i32) local.get 0 local.get 1 local.get 2 memory.fill $other))
