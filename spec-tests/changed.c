@@ -14,6 +14,8 @@
 #define WIDE_NUMBERS "3.0 has limits and offsets of 64 bits, and indices of memories of any length"
 #define OWN_GLOBALS "3.0 lets constant expressions read earlier globals of the module"
 #define TAGS "3.0 imports tags"
+#define ONE_BEFORE_THE_OTHER                                                                       \
+    "the check leaves out that the second thread ends before the first begins"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
 
 static const spec_change_t changes[] = {
@@ -56,6 +58,8 @@ static const spec_change_t changes[] = {
     {"wasm-2.0", "data", {89, 93}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-2.0", "elem", {171, 175}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-2.0", "global", {352, 356}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
+    {"proposals/threads-litmus", "LB", {64}, SPEC_NOW_EITHER, 0, ONE_BEFORE_THE_OTHER},
+    {"proposals/threads-litmus", "SB", {64}, SPEC_NOW_EITHER, 0, ONE_BEFORE_THE_OTHER},
     {"wasm-1.0", "func", {493, 497}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "type", {53, 57}, SPEC_NOW_VALID, 0, MULTI_VALUE},
     {"wasm-1.0", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},

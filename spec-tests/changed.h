@@ -12,6 +12,7 @@ typedef enum spec_change_kind {
     SPEC_NOW_INVALID, /* assert_malformed of a module that decodes and is invalid now */
     SPEC_NOW_TRAPS,   /* assert_unlinkable of a module whose instantiation traps now */
     SPEC_NOW_RETURNS, /* an action that returns `result`, an i32, now */
+    SPEC_NOW_EITHER,  /* an action that returns 0 or 1 */
     SPEC_NOW_LATER, /* assert_malformed or assert_invalid of a module that a later version takes, so
                        * that it is refused as not supported */
 } spec_change_kind_t;

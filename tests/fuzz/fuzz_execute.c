@@ -122,6 +122,8 @@ static uint64_t run(const uint8_t *bytes, size_t size, bool explicit_checks, boo
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_allocator(config, &allocator);
     catnap_config_set_fuel(config, true);
+    /* The only thread of a program may wait for ever: no fuel ends that. */
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_THREADS);
     catnap_config_set_interruptible(config, explicit_checks);
     if (explicit_checks)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
