@@ -19,7 +19,9 @@ struct catnap_shared_memory_t *cn_shared_memory_new(wasm_engine_t *engine,
     }
     uint64_t size = type->limits.min * WASM_PAGE_BYTES;
     m->type = *type;
-    m->base = cn_memory_reserve(type, guards, &m->reserved, &m->guarded);
+    uint64_t most = type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
+    if (type->limits.min <= most) /* what is reserved holds so many */
+        m->base = cn_memory_reserve(type, guards, &m->reserved, &m->guarded);
     if (!m->base || (size > 0 && !cn_os_commit(m->base, (size_t)size))) {
         if (m->base)
             cn_os_release(m->base, m->reserved);
@@ -28,7 +30,6 @@ struct catnap_shared_memory_t *cn_shared_memory_new(wasm_engine_t *engine,
         cn_fail(error, CATNAP_NO_MEMORY, "cannot map a memory of %" PRIu64 " bytes", size);
         return NULL;
     }
-    uint64_t most = type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
     m->max_pages = type->limits.max < most ? type->limits.max : most;
     m->engine = engine;
     cn_engine_retain(engine);
