@@ -13,7 +13,6 @@
 #define MEMORY_FLAGS "3.0 has alignments up to 2^63, and a bit that says that an index follows"
 #define WIDE_NUMBERS "3.0 has limits and offsets of 64 bits, and indices of memories of any length"
 #define OWN_GLOBALS "3.0 lets constant expressions read earlier globals of the module"
-#define TAGS "3.0 imports tags"
 #define ONE_BEFORE_THE_OTHER                                                                       \
     "the check leaves out that the second thread ends before the first begins"
 #define SEGMENTS_STAY "2.0 keeps what earlier segments wrote when a later one traps"
@@ -54,7 +53,6 @@ static const spec_change_t changes[] = {
     {"proposals/threads", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},
     {"proposals/threads", "imports", {405, 409, 413}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
     {"proposals/threads", "memory", {14, 15}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
-    {"wasm-2.0", "binary", {690}, SPEC_NOW_LATER, 0, TAGS},
     {"wasm-2.0", "data", {89, 93}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-2.0", "elem", {171, 175}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
     {"wasm-2.0", "global", {352, 356}, SPEC_NOW_VALID, 0, OWN_GLOBALS},
