@@ -39,7 +39,9 @@ DECLARE_HANDLER(memory_fault)
 DECLARE_HANDLER(caught)
 DECLARE_HANDLER(host_stopped)
 DECLARE_HANDLER(numbered_trap)
+#if CN_WIDE_ACCESSES
 DECLARE_HANDLER(wide_trap)
+#endif
 #include "generated/bytecode/handlers.inc"
 #include "exec/handlers_control.inc"
 #include "exec/handlers_state.inc"

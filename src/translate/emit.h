@@ -142,9 +142,8 @@ bool cn_emit_opposite(struct emitter *, int32_t slot);
 /* Appends a compare-and-branch and returns its cell. */
 uint32_t cn_emit_branch(struct emitter *, enum operation, struct operand a, struct operand b);
 /* How memory 0 is accessed: at i32 addresses, with guard pages or explicit checks; at i64 addresses with guard
- * pages. */
+ * pages, where CN_WIDE_ACCESSES. */
 enum memory_access { ACCESS_GUARDED, ACCESS_CHECKED, ACCESS_WIDE };
-#define CN_WIDE_ACCESSES (CN_HAS_GUARD && CN_ACCUMULATOR) /* the last kind is built */
 void cn_emit_load(struct emitter *, enum operation, enum memory_access, int32_t to,
                   struct operand address, uint32_t offset);
 void cn_emit_store(struct emitter *, enum operation, enum memory_access, struct operand value,
