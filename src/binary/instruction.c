@@ -38,7 +38,7 @@ static bool decode_opcode(struct decoder *d, struct instruction *in) {
         return explain_opcode(d);
     }
     const struct op_info *info = &cn_op_info[in->opcode];
-    return cn_decode_need(d, info->feature, in->offset, info->name);
+    return cn_decode_need(d, info->feature, in->offset, cn_op_name(info));
 }
 
 /* A byte that must be 0 in modules without the feature that makes it an index. */
@@ -136,7 +136,7 @@ static bool decode_select(struct decoder *d, struct instruction *in) {
 
 static bool decode_fixed(struct decoder *d, struct instruction *in, size_t size) {
     in->bytes = d->r.at;
-    if (!cn_decode_bytes(d, size, cn_op_info[in->opcode].name))
+    if (!cn_decode_bytes(d, size, cn_op_name(&cn_op_info[in->opcode])))
         return false;
     in->value = size <= 8 ? cn_get_le(in->bytes, (unsigned)size) : 0;
     return true;

@@ -11,9 +11,23 @@
 #define OPERANDS(...) CHOOSE(__VA_ARGS__, OPERANDS_3, OPERANDS_2, OPERANDS_1, unused)(__VA_ARGS__)
 #define COUNT(...) CHOOSE(__VA_ARGS__, 3, 2, OPERANDS_1(__VA_ARGS__) != OPT__, unused)
 
+/* A member for each opcode, whose offset is where its name is. */
+struct op_names {
+    char none[1];
+#define OP(code, id, text, ...) char id[sizeof text];
+#include "binary/opcodes.def"
+};
+_Static_assert(sizeof(struct op_names) <= UINT16_MAX, "struct op_info holds the offsets");
+static const struct op_names names = {
+    .none = "",
+#define OP(code, id, text, ...) .id = text,
+#include "binary/opcodes.def"
+};
+const char *const cn_op_names = (const char *)&names;
+
 const struct op_info cn_op_info[OPCODE_LIMIT] = {
 #define OP(code, id, text, imm, flags_, needed, type, ...)                                         \
-    [code] = {.name = text,                                                                        \
+    [code] = {.name = offsetof(struct op_names, id),                                               \
               .feature = CATNAP_FEATURE_##needed,                                                  \
               .flags = flags_,                                                                     \
               .immediate = IMM_##imm,                                                              \

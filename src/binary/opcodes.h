@@ -2,6 +2,7 @@
 #ifndef CN_BINARY_OPCODES_H
 #define CN_BINARY_OPCODES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes: tables that opcodes
@@ -107,8 +108,8 @@ enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
 #define OPT_V128 0x7B
 
 struct op_info {
-    const char *name; /* NULL: no such opcode */
-    uint64_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
+    uint32_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
+    uint16_t name;    /* where it is in cn_op_names; 0: no such opcode */
     uint16_t flags;   /* OPF_* */
     uint8_t immediate;
     uint8_t result;      /* OPT_* */
@@ -125,6 +126,12 @@ static inline uint32_t cn_wide_operands(uint32_t opcode) {
 
 /* Indexed by enum opcode. */
 extern const struct op_info cn_op_info[OPCODE_LIMIT];
+/* All names, each with its NUL: in one string they need no relocations. */
+extern const char *const cn_op_names;
+/* The name in the text format, or NULL. */
+static inline const char *cn_op_name(const struct op_info *info) {
+    return info->name ? cn_op_names + info->name : NULL;
+}
 
 /* The name of one CATNAP_FEATURE_* bit, for messages. */
 const char *cn_feature_name(uint64_t feature);

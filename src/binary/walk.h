@@ -55,7 +55,7 @@ static inline bool cn_read_opcode(struct reader *r, uint32_t *opcode) {
     if (number >= (uint32_t)prefix.limit - prefix.first)
         return false;
     *opcode = prefix.first + number;
-    return cn_op_info[*opcode].name != NULL;
+    return cn_op_info[*opcode].name != 0;
 }
 
 /* The same for validated bytes. */

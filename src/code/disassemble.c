@@ -178,7 +178,7 @@ static void add_wasm(struct line *line, const struct module *m, const uint8_t **
     if ((info->flags & OPF_CLOSES) && *depth > 0)
         --*depth;
     add(line, "%06x  %*s%s", offset, (int)(*depth < 12 ? *depth * 2 : 24), "",
-        info->name);
+        cn_op_name(info));
     add_immediates(line, m, at, (enum immediate)info->immediate);
     if (info->flags & OPF_OPENS)
         ++*depth;

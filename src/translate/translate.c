@@ -154,7 +154,7 @@ static void translate_by_opcode(struct translator *t, enum opcode opcode) {
     unsigned flags = cn_op_info[opcode].flags;
     CN_ASSERT(known);
     if (!known) {
-        t->unknown = cn_op_info[opcode].name;
+        t->unknown = cn_op_name(&cn_op_info[opcode]);
         t->emit.exhausted = true;
     } else if (unlikely(flags & (OPF_NO_NEXT | OPF_ENDS | OPF_CALLS))) {
         if (flags & OPF_NO_NEXT)
@@ -196,7 +196,7 @@ static void canonicalize(struct translator *t, enum opcode opcode) {
                              f32x4 = {RULE_VECTOR, VECTOR_ANY, false, DO_f32x4_canonical},
                              f64x2 = {RULE_VECTOR, VECTOR_ANY, false, DO_f64x2_canonical};
     const struct op_info *info = &cn_op_info[opcode];
-    bool single = info->name[1] == '3'; /* the shape of the result, f32x4 or f64x2 */
+    bool single = cn_op_name(info)[1] == '3'; /* the shape of the result, f32x4 or f64x2 */
     if (is_nan_hidden(t, opcode))
         return;
     if (info->result == OPT_F32)

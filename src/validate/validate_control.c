@@ -238,7 +238,7 @@ static bool validate_return(struct validator *v) {
 bool cn_validate_tail_call(struct validator *v, struct types results) {
     if (!types_match(v, results, cn_block_results(v, &v->blocks[0])))
         return cn_invalid(v, "type mismatch: %s of a function whose results are not the caller's",
-                          cn_op_info[v->in.opcode].name);
+                          cn_op_name(&cn_op_info[v->in.opcode]));
     cn_set_unreachable(v);
     return true;
 }

@@ -176,7 +176,8 @@ static bool constant_type(struct constant *c, valtype *type) {
     default:
         CN_ASSERT(!"each constant instruction that is not plain has a case");
         return cn_fail_at(error, CATNAP_UNSUPPORTED, in->offset,
-                          "internal error: no type of %s in a constant expression", info->name);
+                          "internal error: no type of %s in a constant expression",
+                          cn_op_name(info));
     }
 }
 
@@ -189,7 +190,7 @@ static bool pop_operands(struct constant *c, const struct op_info *info) {
         else
             return cn_fail_at(c->d->error, CATNAP_INVALID, c->in.offset,
                               "type mismatch: %s in a constant expression expects %s, found %s",
-                              info->name, cn_valtype_name(expected),
+                              cn_op_name(info), cn_valtype_name(expected),
                               there ? cn_valtype_name(c->operands[c->height - 1]) : "nothing");
     }
     return true;
@@ -201,7 +202,7 @@ static bool check_constant(struct constant *c) {
     valtype type = VT_BOTTOM;
     if (!(info->flags & (OPF_CONSTANT | OPF_EXTENDED)))
         return cn_fail_at(error, CATNAP_INVALID, c->in.offset, "constant expression required: %s",
-                          info->name);
+                          cn_op_name(info));
     if ((info->flags & OPF_EXTENDED) &&
         !cn_decode_need(c->d, CATNAP_FEATURE_EXTENDED_CONST, c->in.offset,
                         "arithmetic in a constant expression"))

@@ -22,7 +22,7 @@ static bool check_elem(struct validator *v, uint32_t index) {
 bool cn_check_data_count(struct validator *v) {
     return v->m->has_data_count ||
            cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "%s: data count section required",
-                      cn_op_info[v->in.opcode].name);
+                      cn_op_name(&cn_op_info[v->in.opcode]));
 }
 
 static bool check_data(struct validator *v, uint32_t index) {
@@ -53,7 +53,7 @@ static bool check_offset(struct validator *v) {
     const struct instruction *in = &v->in;
     return in->value <= UINT32_MAX || v->m->memories[in->memory].limits.is_64 ||
            cn_invalid(v, "%s: offset out of range: %llu in a memory with i32 addresses",
-                      cn_op_info[in->opcode].name, (unsigned long long)in->value);
+                      cn_op_name(&cn_op_info[in->opcode]), (unsigned long long)in->value);
 }
 
 static bool check_memarg(struct validator *v, uint32_t natural) {
@@ -61,7 +61,7 @@ static bool check_memarg(struct validator *v, uint32_t natural) {
         return false;
     if (v->in.a > natural)
         return cn_invalid(v, "%s: alignment 2^%u must not be larger than natural (2^%u)",
-                          cn_op_info[v->in.opcode].name, v->in.a, natural);
+                          cn_op_name(&cn_op_info[v->in.opcode]), v->in.a, natural);
     return check_offset(v);
 }
 
@@ -70,13 +70,13 @@ static bool check_exact_memarg(struct validator *v, uint32_t natural) {
         return false;
     if (v->in.a != natural)
         return cn_invalid(v, "%s: alignment 2^%u must be natural (2^%u)",
-                          cn_op_info[v->in.opcode].name, v->in.a, natural);
+                          cn_op_name(&cn_op_info[v->in.opcode]), v->in.a, natural);
     return check_offset(v);
 }
 
 static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
     return lane < lanes || cn_invalid(v, "%s: invalid lane index %u of %u",
-                                      cn_op_info[v->in.opcode].name, lane, lanes);
+                                      cn_op_name(&cn_op_info[v->in.opcode]), lane, lanes);
 }
 
 static bool check_immediates(struct validator *v, enum immediate immediate) {
@@ -194,7 +194,7 @@ static bool validate_call_indirect(struct validator *v) {
     valtype element = v->m->tables[table].element;
     if (!cn_valtype_matches(v->m->registry, element, VT_FUNCREF))
         return cn_invalid(v, "type mismatch: %s through a table of %s",
-                          cn_op_info[v->in.opcode].name, cn_valtype_name(element));
+                          cn_op_name(&cn_op_info[v->in.opcode]), cn_valtype_name(element));
     return cn_pop(v, limits_address(&v->m->tables[table].limits)) &&
            call_type(v, module_functype(v->m, type));
 }

@@ -18,7 +18,7 @@ bool cn_invalid(struct validator *v, const char *format, ...) {
 bool cn_unknown_instruction(struct validator *v) {
     CN_ASSERT(!"the validator has a case for each instruction that is not plain");
     return cn_fail_at(v->d.error, CATNAP_UNSUPPORTED, v->in.offset,
-                      "internal error: no validation of %s", cn_op_info[v->in.opcode].name);
+                      "internal error: no validation of %s", cn_op_name(&cn_op_info[v->in.opcode]));
 }
 
 bool cn_reserve_values(struct validator *v, size_t more) {
@@ -62,7 +62,7 @@ static valtype peek(const struct validator *v, uint32_t depth) {
 }
 
 static bool mismatch(struct validator *v, valtype expected, valtype found) {
-    const char *name = cn_op_info[v->in.opcode].name;
+    const char *name = cn_op_name(&cn_op_info[v->in.opcode]);
     const char *wanted = expected == VT_BOTTOM ? "a value" : cn_valtype_name(expected);
     if (found == VT_BASE)
         return cn_invalid(v, "type mismatch: %s expects %s, but there is nothing on the stack",
@@ -101,7 +101,7 @@ bool cn_pop_reference(struct validator *v, valtype *type) {
         *type = VT_BOTTOM_REF;
     return cn_is_reference(*type) ||
            cn_invalid(v, "type mismatch: %s expects a reference, found %s",
-                      cn_op_info[v->in.opcode].name, cn_valtype_name(*type));
+                      cn_op_name(&cn_op_info[v->in.opcode]), cn_valtype_name(*type));
 }
 
 /* Types that are all there, by far the most frequent case, are compared in one go: with a thousand

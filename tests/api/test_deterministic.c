@@ -58,7 +58,7 @@ static void put_constant(struct bytes *f, uint8_t type, uint64_t *random) {
 
 /* Instructions of floats and vectors alone. */
 static bool is_usable(const struct op_info *info) {
-    if (!info->name || info->immediate != IMM_NONE || info->operand_count == 0 ||
+    if (!cn_op_name(info) || info->immediate != IMM_NONE || info->operand_count == 0 ||
         (info->result != F32 && info->result != F64 && info->result != V128))
         return false;
     for (uint8_t i = 0; i < info->operand_count; i++)
@@ -247,7 +247,7 @@ static void nans_are_canonical(void **state) {
     wasm_engine_t *engine = engine_of(&plain, true);
     for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
-        if (!info->name || !(info->flags & OPF_NAN))
+        if (!cn_op_name(info) || !(info->flags & OPF_NAN))
             continue;
         struct module_builder m = {0};
         struct bytes f = {0};
@@ -273,7 +273,7 @@ static void nans_are_canonical(void **state) {
         run_program(store, instance, 0);
         wasm_extern_t *memory = catnap_instance_export(instance, "memory", 6);
         const uint8_t *data = (const uint8_t *)wasm_memory_data(wasm_extern_as_memory(memory));
-        bool single = info->result == F32 || info->name[1] == '3';
+        bool single = info->result == F32 || cn_op_name(info)[1] == '3';
         for (size_t at = 0; at < 3200; at += single ? 4 : 8) {
             uint64_t bits = 0;
             memcpy(&bits, data + at, single ? 4 : 8);
@@ -282,7 +282,7 @@ static void nans_are_canonical(void **state) {
                 continue;
             nans++;
             if (bits != (single ? UINT64_C(0x7FC00000) : UINT64_C(0x7FF8000000000000)))
-                fail_msg("%s gives the NaN 0x%llx", info->name, (unsigned long long)bits);
+                fail_msg("%s gives the NaN 0x%llx", cn_op_name(info), (unsigned long long)bits);
         }
         wasm_extern_delete(memory);
         wasm_instance_delete(instance);

@@ -234,7 +234,7 @@ static bool ends_in(const char *name, const char *end) {
 /* Vectors of floats would show payloads of NaNs. */
 static bool shows_payloads(const struct op_info *info) {
     static const char *const harmless[] = {".eq", ".ne", ".lt", ".gt", ".le", ".ge"};
-    const char *name = info->name;
+    const char *name = cn_op_name(info);
     if (strncmp(name, "f32x4", 5) != 0 && strncmp(name, "f64x2", 5) != 0)
         return false;
     for (size_t i = 0; i < COUNT(harmless); i++)
@@ -244,7 +244,7 @@ static bool shows_payloads(const struct op_info *info) {
 }
 
 static bool is_plain(const struct op_info *info) {
-    return info->name && info->result != OPT_SPECIAL && info->result != OPT_NOTHING &&
+    return cn_op_name(info) && info->result != OPT_SPECIAL && info->result != OPT_NOTHING &&
            info->operand_count > 0 &&
            (info->immediate == IMM_NONE ||
             (info->immediate >= IMM_LANE16 && info->immediate <= IMM_LANE2)) &&
@@ -336,7 +336,7 @@ static void atomic(struct generator *g) {
     uint32_t opcode;
     do
         opcode = OPCODE_FE + below(g, OPCODE_LIMIT - OPCODE_FE);
-    while (!cn_op_info[opcode].name || (cn_op_info[opcode].flags & OPF_WAITS));
+    while (!cn_op_name(&cn_op_info[opcode]) || (cn_op_info[opcode].flags & OPF_WAITS));
     if (chance(g, 2)) /* a trap, as the memory is not shared */
         opcode = chance(g, 50) ? OP_memory_atomic_wait32 : OP_memory_atomic_wait64;
     const struct op_info *info = &cn_op_info[opcode];
@@ -368,7 +368,7 @@ static void load_or_store(struct generator *g) {
     do
         opcode = chance(g, 85) ? OP_i32_load + below(g, OP_i64_store32 - OP_i32_load + 1)
                                : OPCODE_FD + below(g, 0x60);
-    while (!cn_op_info[opcode].name || cn_op_info[opcode].immediate < IMM_MEM0);
+    while (!cn_op_name(&cn_op_info[opcode]) || cn_op_info[opcode].immediate < IMM_MEM0);
     const struct op_info *info = &cn_op_info[opcode];
     need_one(g, I32);
     mask_address(g);

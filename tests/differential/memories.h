@@ -179,7 +179,7 @@ static inline struct bytes memories_module(void) {
     add_memory(&m, 1, 1);
     for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
-        if (!info->name || info->immediate < IMM_MEM0 || info->immediate > IMM_MEM4)
+        if (!cn_op_name(info) || info->immediate < IMM_MEM0 || info->immediate > IMM_MEM4)
             continue;
         if (info->result == OPT_NOTHING)
             add_store(&m, type, opcode);

@@ -46,11 +46,11 @@ static enum range range_of(uint32_t opcode, unsigned k) {
     if (k == 1 && ((opcode >= OP_i32_div_s && opcode <= OP_i32_rem_u) ||
                    (opcode >= OP_i64_div_s && opcode <= OP_i64_rem_u)))
         return ODD;
-    if (info->operands[k] == V128 && strstr(info->name, "f32x4"))
+    if (info->operands[k] == V128 && strstr(cn_op_name(info), "f32x4"))
         return LANES32;
-    if (info->operands[k] == V128 && strstr(info->name, "f64x2"))
+    if (info->operands[k] == V128 && strstr(cn_op_name(info), "f64x2"))
         return LANES64;
-    if (strstr(info->name, ".trunc_f"))
+    if (strstr(cn_op_name(info), ".trunc_f"))
         return POSITIVE;
     return info->result == I32 && info->operands[0] != I32 ? SMALL : ANY;
 }

@@ -67,7 +67,7 @@ static bool advance(uint8_t *digits, const uint8_t *bases, size_t count) {
 }
 
 static bool has_shapes(const struct op_info *info) {
-    return info->name && info->result != OPT_SPECIAL && info->operand_count > 0 &&
+    return cn_op_name(info) && info->result != OPT_SPECIAL && info->operand_count > 0 &&
            (info->immediate == IMM_NONE || info->immediate >= IMM_MEM0 ||
             (info->immediate >= IMM_SHUFFLE && info->immediate <= IMM_LANE2));
 }

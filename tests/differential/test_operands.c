@@ -452,9 +452,10 @@ static void check_variants(struct world *w, const struct context *c) {
             if (!same(c->info->result, v->consumer, &o, &plain[t])) {
                 print_message("%s places %u %u %u consumer %u padding %u tuple %zu: trap %d, %llx; "
                               "plain %d, %llx\n",
-                              c->info->name, v->places[0], v->places[1], v->places[2], v->consumer,
-                              v->padding, t, (int)o.trap, (unsigned long long)o.result.of.i64,
-                              (int)plain[t].trap, (unsigned long long)plain[t].result.of.i64);
+                              cn_op_name(c->info), v->places[0], v->places[1], v->places[2],
+                              v->consumer, v->padding, t, (int)o.trap,
+                              (unsigned long long)o.result.of.i64, (int)plain[t].trap,
+                              (unsigned long long)plain[t].result.of.i64);
                 fail();
             }
         }
@@ -463,7 +464,7 @@ static void check_variants(struct world *w, const struct context *c) {
 }
 
 static bool is_plain(const struct op_info *info) {
-    return info->name && info->result != OPT_SPECIAL && info->operand_count > 0 &&
+    return cn_op_name(info) && info->result != OPT_SPECIAL && info->operand_count > 0 &&
            info->immediate != IMM_MEMORY_INIT && info->immediate != IMM_TABLE_INIT &&
            info->immediate != IMM_TABLE_COPY &&
            !(info->immediate == IMM_MEMORY && info->operand_count == 1);

@@ -43,7 +43,7 @@ static uint64_t updated(const char *name, unsigned width, uint64_t old, uint64_t
 
 static struct effect model(uint32_t opcode, uint64_t address, uint64_t old, uint64_t a,
                            uint64_t b) {
-    const char *name = cn_op_info[opcode].name;
+    const char *name = cn_op_name(&cn_op_info[opcode]);
     unsigned width = width_of(opcode);
     struct effect e = {.result = old, .memory = old, .trap = CATNAP_TRAP_HOST};
     if (address + width > PAGE)
@@ -69,7 +69,7 @@ static void name_of(char name[16], uint32_t opcode, size_t offset) {
 
 static bool is_access(uint32_t opcode) {
     const struct op_info *info = &cn_op_info[opcode];
-    return info->name && info->immediate >= IMM_ATOMIC0 && info->immediate <= IMM_ATOMIC3;
+    return cn_op_name(info) && info->immediate >= IMM_ATOMIC0 && info->immediate <= IMM_ATOMIC3;
 }
 
 static struct bytes make_module(void) {

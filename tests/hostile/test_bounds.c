@@ -26,7 +26,7 @@ static wasm_memory_t *get_memory(const wasm_instance_t *instance) {
 static const uint32_t offsets[] = {0, 1, 7, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFF8, 0xFFFFFFFF};
 
 static bool is_access(const struct op_info *info) {
-    return info->name && info->immediate >= IMM_MEM0;
+    return cn_op_name(info) && info->immediate >= IMM_MEM0;
 }
 static uint32_t width_of(const struct op_info *info) {
     return 1u << (info->immediate >= IMM_MEM0_LANE ? info->immediate - IMM_MEM0_LANE
@@ -135,8 +135,8 @@ static void check_access(const struct world *w, uint8_t *base, uint64_t size, ui
     int64_t address = (uint32_t)(effective - offsets[i] - (way == OF_A_SUM ? ADDEND : 0));
     wasm_trap_t *trap = call_bits(w->instance, access_name(opcode, i, way), &address, &ignored);
     if (!trap != fits)
-        print_message("%s at %" PRIx64 " with offset %x, size %" PRIx64 ", way %u\n", info->name,
-                      effective, offsets[i], size, way);
+        print_message("%s at %" PRIx64 " with offset %x, size %" PRIx64 ", way %u\n",
+                      cn_op_name(info), effective, offsets[i], size, way);
     assert_int_equal(!trap, fits);
     if (trap) {
         wasm_message_t message;

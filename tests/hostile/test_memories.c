@@ -27,7 +27,7 @@ static const uint64_t offsets_32[] = {0, 1, PAGE - 8, 2 * PAGE - 4, 2 * PAGE, UI
 
 static bool is_access(uint32_t opcode) {
     const struct op_info *info = &cn_op_info[opcode];
-    return info->name && info->immediate >= IMM_MEM0 && info->immediate <= IMM_MEM3_LANE &&
+    return cn_op_name(info) && info->immediate >= IMM_MEM0 && info->immediate <= IMM_MEM3_LANE &&
            opcode < OPCODE_FE;
 }
 

@@ -590,15 +590,15 @@ static void check(const struct subject *s, uint64_t a, uint64_t b) {
             print_message("expected %llx, trap %d\n", (unsigned long long)e.bits, (int)e.trap);
     }
     if (!right)
-        print_message("%s %llx %llx: %llx, trap %d\n", s->info->name, (unsigned long long)a,
+        print_message("%s %llx %llx: %llx, trap %d\n", cn_op_name(s->info), (unsigned long long)a,
                       (unsigned long long)b, (unsigned long long)bits, (int)code);
     assert_true(right);
 }
 
 static bool is_numeric(uint32_t op) {
     const struct op_info *info = &cn_op_info[op];
-    return info->name && info->result >= F64 && info->result <= I32 && info->operand_count > 0 &&
-           info->operands[0] != V128 && info->immediate == IMM_NONE;
+    return cn_op_name(info) && info->result >= F64 && info->result <= I32 &&
+           info->operand_count > 0 && info->operands[0] != V128 && info->immediate == IMM_NONE;
 }
 
 static void check_opcode(const struct subject *s) {

@@ -365,7 +365,7 @@ static inline void make_plain(struct maker *g) {
     bool of_memory = (info->immediate >= IMM_ATOMIC0) || info->immediate == IMM_MEMORY ||
                      info->immediate == IMM_MEMORY_COPY || info->immediate == IMM_MEMORY_INIT;
     bool of_data = info->immediate == IMM_DATA || info->immediate == IMM_MEMORY_INIT;
-    if (!info->name || info->result == OPT_SPECIAL ||
+    if (!cn_op_name(info) || info->result == OPT_SPECIAL ||
         (g->m->features & info->feature) != info->feature || (of_memory && g->w->no_memory) ||
         (of_data && g->w->no_data_count))
         return;

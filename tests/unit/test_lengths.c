@@ -114,14 +114,16 @@ static void each_opcode_of_the_table_is_found_or_not(void **state) {
     find_lengths find[FORMS];
     uint32_t count = forms(find);
     for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
-        if (opcode < OPCODE_FC ? cn_prefix((uint8_t)opcode).byte != 0 : !cn_op_info[opcode].name)
+        if (opcode < OPCODE_FC ? cn_prefix((uint8_t)opcode).byte != 0
+                               : !cn_op_name(&cn_op_info[opcode]))
             continue;
         struct bytes b = {0};
         uint8_t bytes[LENGTHS_WIDEST + LENGTHS_READ_BEHIND] = {0}, lengths[LENGTHS_WIDEST];
         put_opcode(&b, opcode);
         memcpy(bytes, b.data, b.size);
         free(b.data);
-        bool found = cn_op_info[opcode].name && opcode < OPCODE_FC && is_found((enum opcode)opcode);
+        bool found =
+            cn_op_name(&cn_op_info[opcode]) && opcode < OPCODE_FC && is_found((enum opcode)opcode);
         size_t length = found ? decoded_length(bytes, sizeof bytes) : 0;
         if (found && is_marked((enum opcode)opcode))
             length |= LENGTH_SPECIAL;

@@ -127,12 +127,12 @@ static void rows_are_whole(void **state) {
     uint32_t taken = 0, plain = 0;
     for (uint32_t opcode = 0; opcode < 256; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
-        plain += info->name && info->result != OPT_SPECIAL &&
+        plain += cn_op_name(info) && info->result != OPT_SPECIAL &&
                  (info->feature & ~CATNAP_FEATURE_SIGN_EXTENSION) == 0;
         assert_true((rows[opcode].mask & EIGHTH) == EIGHTH);
         if (rows[opcode].blocks == NEVER)
             continue;
-        assert_non_null(info->name);
+        assert_non_null(cn_op_name(info));
         assert_true((info->feature & ~CATNAP_FEATURE_SIGN_EXTENSION) == 0);
         taken++;
     }
@@ -272,7 +272,7 @@ static void plain_instructions_agree(void **state) {
         open_place(&p, &worlds[w]);
         for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
             const struct op_info *info = &cn_op_info[opcode];
-            if (!info->name || info->result == OPT_SPECIAL)
+            if (!cn_op_name(info) || info->result == OPT_SPECIAL)
                 continue;
             uint32_t count = info->immediate == IMM_NONE ? 1 : sizeof bytes;
             for (uint32_t i = 0; i < count; i++) {

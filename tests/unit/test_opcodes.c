@@ -7,7 +7,7 @@
 static size_t count_range(uint32_t from, uint32_t to) {
     size_t count = 0;
     for (uint32_t op = from; op < to; op++)
-        count += cn_op_info[op].name != NULL;
+        count += cn_op_name(&cn_op_info[op]) != NULL;
     return count;
 }
 
@@ -24,9 +24,9 @@ static void the_table_is_whole(void **state) {
 static void names_are_unique(void **state) {
     (void)state;
     for (uint32_t a = 0; a < OPCODE_LIMIT; a++)
-        for (uint32_t b = a + 1; cn_op_info[a].name && b < OPCODE_LIMIT; b++)
-            if (cn_op_info[b].name && (a != OP_select || b != OP_select_t))
-                assert_string_not_equal(cn_op_info[a].name, cn_op_info[b].name);
+        for (uint32_t b = a + 1; cn_op_name(&cn_op_info[a]) && b < OPCODE_LIMIT; b++)
+            if (cn_op_name(&cn_op_info[b]) && (a != OP_select || b != OP_select_t))
+                assert_string_not_equal(cn_op_name(&cn_op_info[a]), cn_op_name(&cn_op_info[b]));
 }
 
 /* The part of the name before the dot is the type of the result, or of what is compared or stored.
@@ -38,9 +38,9 @@ static void types_fit_names(void **state) {
         uint8_t type;
     } prefixes[] = {{"i32.", OPT_I32}, {"i64.", OPT_I64}, {"f32.", OPT_F32}, {"f64.", OPT_F64}};
     for (uint32_t op = 0; op < OPCODE_LIMIT; op++)
-        for (size_t i = 0; cn_op_info[op].name && i < 4; i++) {
+        for (size_t i = 0; cn_op_name(&cn_op_info[op]) && i < 4; i++) {
             const struct op_info *info = &cn_op_info[op];
-            if (strncmp(info->name, prefixes[i].prefix, 4) != 0 ||
+            if (strncmp(cn_op_name(info), prefixes[i].prefix, 4) != 0 ||
                 info->result == prefixes[i].type || cn_wide_operands(op))
                 continue;
             assert_true(info->operand_count > 0);
@@ -83,8 +83,8 @@ static void opcodes_are_read(void **state) {
         struct reader r = {b.data, b.data + b.size};
         const uint8_t *at = b.data;
         bool is_prefix = op < OPCODE_FC && cn_prefix((uint8_t)op).byte;
-        assert_int_equal(cn_read_opcode(&r, &found), cn_op_info[op].name != NULL);
-        if (cn_op_info[op].name) {
+        assert_int_equal(cn_read_opcode(&r, &found), cn_op_name(&cn_op_info[op]) != NULL);
+        if (cn_op_name(&cn_op_info[op])) {
             assert_false(is_prefix);
             assert_int_equal(found, op);
             assert_ptr_equal(r.at, b.data + b.size);
@@ -127,7 +127,7 @@ static void immediates_are_skipped_as_they_are_decoded(void **state) {
     uint32_t x = 1;
     for (uint32_t op = 0; op < OPCODE_LIMIT; op++) {
         uint32_t decoded = 0;
-        for (uint32_t round = 0; cn_op_info[op].name && round < 2000; round++) {
+        for (uint32_t round = 0; cn_op_name(&cn_op_info[op]) && round < 2000; round++) {
             struct bytes b = {0};
             struct error error;
             struct instruction in;
@@ -147,7 +147,7 @@ static void immediates_are_skipped_as_they_are_decoded(void **state) {
             }
             free(b.data);
         }
-        assert_true(!cn_op_info[op].name || decoded > 0);
+        assert_true(!cn_op_name(&cn_op_info[op]) || decoded > 0);
     }
 }
 

@@ -13,19 +13,28 @@
 
 /* The library's own rows, under another name: its table is the one below. */
 #define cn_op_info library_rows
+#define cn_op_names library_names
 #include "binary/opcodes.c"
 #undef cn_op_info
+#undef cn_op_names
 
 struct op_info cn_op_info[OPCODE_LIMIT];
+
+#define MORE_NAMES "test.made_up\0test.no_case"
+static char all_names[sizeof(struct op_names) + sizeof MORE_NAMES];
+const char *const cn_op_names = all_names;
 
 #define MADE_UP 0xC5 /* from an i32 to an i32 */
 #define NO_CASE 0xC6
 
 static void fill_table(void) {
+    const uint16_t made_up = sizeof(struct op_names), no_case = made_up + sizeof "test.made_up";
     memcpy(cn_op_info, library_rows, sizeof cn_op_info);
+    memcpy(all_names, library_names, sizeof(struct op_names));
+    memcpy(all_names + made_up, MORE_NAMES, sizeof MORE_NAMES);
     cn_op_info[MADE_UP] = (struct op_info){
-        .name = "test.made_up", .result = OPT_I32, .operands = {OPT_I32}, .operand_count = 1};
-    cn_op_info[NO_CASE] = (struct op_info){.name = "test.no_case", .result = OPT_SPECIAL};
+        .name = made_up, .result = OPT_I32, .operands = {OPT_I32}, .operand_count = 1};
+    cn_op_info[NO_CASE] = (struct op_info){.name = no_case, .result = OPT_SPECIAL};
 }
 
 struct run {
