@@ -768,15 +768,16 @@ static void block(struct generator *g, uint32_t steps) {
 }
 
 /* The arguments, and the call: of the opcode, or, through the table, of that behind it. */
-static void put_call(struct generator *g, const struct signature *s, bool indirect,
-                     uint8_t opcode) {
+enum way { DIRECT, THROUGH_TABLE, BY_REFERENCE };
+
+static void put_call(struct generator *g, const struct signature *s, enum way way, uint8_t opcode) {
     need(g, s->params, s->param_count);
-    if (indirect && chance(g, 40)) {
+    if (way == BY_REFERENCE) {
         PUT(&g->body, 0xD2, (uint8_t)(s - g->funcs)); /* a leaf, which an element segment names */
         if (chance(g, 20))
             put(&g->body, 0xD4);
         op_u(&g->body, 0x14, s->type); /* call_ref */
-    } else if (indirect) {
+    } else if (way == THROUGH_TABLE) {
         push_value(g, I32);
         if (chance(g, 70)) /* most often one that fits */
             PUT(&g->body, DROP, 0x41, (uint8_t)(s - g->funcs));
@@ -797,7 +798,8 @@ static void tail_call(struct generator *g) {
     if (s->result_count != g->signature->result_count ||
         memcmp(s->results, g->signature->results, s->result_count) != 0)
         s = g->signature;
-    put_call(g, s, indirect && s != g->signature, g->ordinary ? OP_call : OP_return_call);
+    put_call(g, s, indirect && s != g->signature ? THROUGH_TABLE : DIRECT,
+             g->ordinary ? OP_call : OP_return_call);
     if (g->ordinary)
         put(&g->body, RETURN);
     go_dead(g);
@@ -811,7 +813,7 @@ static void call(struct generator *g) {
     if (g->func_count == 0)
         return;
     const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
-    put_call(g, s, indirect, OP_call);
+    put_call(g, s, !indirect ? DIRECT : chance(g, 40) ? BY_REFERENCE : THROUGH_TABLE, OP_call);
     for (uint32_t i = 0; i < s->result_count; i++)
         pushed(g, s->results[i]);
 }

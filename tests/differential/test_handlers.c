@@ -126,6 +126,29 @@ static void count_memories(struct form form) {
     close_world(&w);
 }
 
+/* Throws, catches, and throws again what nothing catches. */
+static void count_exceptions(void) {
+    struct world w;
+    struct module_builder m = {0};
+    uint32_t run = add_type(&m, "", "I");
+    add_tag(&m, add_type(&m, "i", ""));
+    ADD_FUNC(&m, "run", run, 0, BLOCK, EXNREF, 0x1F, 0x40, 1, 3, 0, /* try_table: catch_all_ref */
+             0x41, 5, 0x08, 0, END, UNREACHABLE, END, 0x0A, END);   /* throw, throw_ref */
+    struct bytes b = finish(&m);
+    open_world(&w, (struct form){.profile_ops = true});
+    w.instance = instantiate(w.store, &b, NULL, 0);
+    drop_bytes(&b);
+    wasm_func_t *func = get_func(w.instance, "run");
+    catnap_val_t result;
+    wasm_trap_t *trap = catnap_func_call(func, NULL, 0, &result, 1);
+    assert_non_null(trap);
+    assert_int_equal(catnap_trap_code(trap), CATNAP_TRAP_EXCEPTION);
+    wasm_trap_delete(trap);
+    wasm_func_delete(func);
+    catnap_store_profile_ops(w.store, count_row, NULL);
+    close_world(&w);
+}
+
 static bool is_form(enum form_of_library form) {
     return form == WITHOUT_PINS ? !CN_PAIRS : form == WITHOUT_ACCUMULATOR ? !CN_ACCUMULATOR : true;
 }
@@ -152,6 +175,7 @@ static void all_are_executed(void **state) {
     count_form((struct form){.deterministic = true}, 33000, 10);
     count_memories((struct form){0});
     count_memories((struct form){.explicit_checks = true});
+    count_exceptions();
     for (size_t i = 1; i < BC_COUNT; i++) {
         bool never = is_never_said(cn_bytecode_name((enum bytecode)i));
         if (never == !executions[i])

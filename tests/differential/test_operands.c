@@ -85,7 +85,7 @@ static struct value value_of(uint8_t type, uint64_t *random) {
 }
 
 static bool is_memory_op(const struct op_info *info) {
-    return info->immediate >= IMM_MEM0 || info->immediate == IMM_MEMORY_COPY ||
+    return info->immediate >= IMM_ATOMIC0 || info->immediate == IMM_MEMORY_COPY ||
            (info->immediate == IMM_MEMORY && info->operand_count == 3);
 }
 
@@ -180,8 +180,8 @@ static void put_operand(struct bytes *f, const struct context *c, const struct v
 static void put_instruction(struct bytes *f, const struct context *c) {
     put_opcode(f, c->opcode);
     uint8_t immediate = c->info->immediate;
-    if (immediate >= IMM_MEM0) {
-        put(f, 0);
+    if (immediate >= IMM_ATOMIC0) {
+        put(f, immediate < IMM_MEM0 ? immediate - IMM_ATOMIC0 : 0);
         put_u(f, c->offset);
     }
     if (immediate >= IMM_MEM0_LANE)
