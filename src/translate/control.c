@@ -301,7 +301,7 @@ void cn_translate_call(struct translator *t, bool is_tail) {
     const struct functype *type = module_func_type(t->module, func);
     bool imported = func < t->module->imported_func_count;
     bool in_place = !imported && is_in_place(t, type, is_tail);
-    if (in_place && func == t->func) {
+    if (CN_PAIRS && in_place && func == t->func) {
         cn_translate_self_call(t);
         return;
     }

@@ -89,7 +89,7 @@ struct generator {
     const struct profile *profile;
     struct module_builder module;
     uint32_t padding;
-    bool no_growth, ordinary;
+    bool no_growth, ordinary, wasm2;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
@@ -255,7 +255,8 @@ static uint32_t any_plain(struct generator *g, uint8_t result) {
     for (;;) {
         uint32_t opcode = chance(g, 88) ? below(g, 0x100) : below(g, OPCODE_LIMIT);
         const struct op_info *info = &cn_op_info[opcode];
-        if (is_plain(info) && (!result || info->result == result))
+        if (is_plain(info) && (!result || info->result == result) &&
+            !(g->wasm2 && (info->feature & ~CATNAP_FEATURES_WASM2)))
             return opcode;
     }
 }
@@ -361,7 +362,7 @@ static void atomic(struct generator *g) {
 
 static void load_or_store(struct generator *g) {
     uint32_t opcode;
-    if (chance(g, 8)) {
+    if (chance(g, 8) && !g->wasm2) {
         atomic(g);
         return;
     }
@@ -510,11 +511,13 @@ static void table_op(struct generator *g) {
         break;
     case 5:
     case 6:
-        branch_on_null(g, chance(g, 50));
+        if (!g->wasm2)
+            branch_on_null(g, chance(g, 50));
         break;
     case 7:
         push_value(g, FUNCREF);
-        put(f, 0xD4); /* ref.as_non_null */
+        if (!g->wasm2)
+            put(f, 0xD4); /* ref.as_non_null */
         break;
     default:
         bulk_table(g);
@@ -808,12 +811,16 @@ static void tail_call(struct generator *g) {
 static void call(struct generator *g) {
     bool leaf = g->func_count < g->leaf_count;
     bool indirect = !leaf && chance(g, 40);
-    if (chance(g, 10))
+    if (chance(g, 10) && !g->wasm2)
         return tail_call(g);
     if (g->func_count == 0)
         return;
     const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
-    put_call(g, s, !indirect ? DIRECT : chance(g, 40) ? BY_REFERENCE : THROUGH_TABLE, OP_call);
+    put_call(g, s,
+             !indirect                    ? DIRECT
+             : chance(g, 40) && !g->wasm2 ? BY_REFERENCE
+                                          : THROUGH_TABLE,
+             OP_call);
     for (uint32_t i = 0; i < s->result_count; i++)
         pushed(g, s->results[i]);
 }
@@ -1097,7 +1104,7 @@ static void step(struct generator *g, uint32_t *steps) {
     case S_VALUE:
         return push_value(g, any_type(g));
     case S_PLAIN:
-        return chance(g, 3) ? wide(g) : plain(g, 0);
+        return chance(g, 3) && !g->wasm2 ? wide(g) : plain(g, 0);
     case S_ACCESS:
         return load_or_store(g);
     case S_VARIABLE:
@@ -1314,6 +1321,7 @@ struct bytes generate(struct generator_options options) {
                           .padding = options.padding,
                           .no_growth = options.no_growth,
                           .ordinary = options.ordinary,
+                          .wasm2 = options.wasm2,
                           .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);

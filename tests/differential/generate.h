@@ -13,6 +13,7 @@ struct generator_options {
         padding;    /* unused locals in front of the others; changes nothing that can be observed */
     bool no_growth; /* no table.grow, whose outcome depends on memory */
     bool ordinary;  /* a call and a return in place of each tail call: results are the same */
+    bool wasm2;     /* only instructions of WebAssembly 2.0, for tools that know no others */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is

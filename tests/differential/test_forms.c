@@ -9,7 +9,7 @@
  *        test_forms --check KIND FIRST COUNT              compares all variants, and prints one line
  *                                                         for each module
  *
- * KIND is `random`, `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
+ * KIND is `random`, `random-2.0` (only instructions of WebAssembly 2.0), `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
  * a directory with modules 0.wasm, 1.wasm ... without imports. The exit status is 1 when variants of
  * a module disagree; FIRST and the module's number reproduce it.
  */
@@ -62,7 +62,7 @@ static const struct variant {
 
 /* Which module. */
 struct program {
-    enum { RANDOM, SHAPES, FILES } kind;
+    enum { RANDOM, RANDOM_2, SHAPES, FILES } kind;
     const char *directory; /* of FILES */
     uint64_t seed;
 };
@@ -99,8 +99,10 @@ static struct bytes build(struct program p, uint32_t padding, bool ordinary) {
     if (p.kind == FILES)
         return read_module(p.directory, p.seed);
     return p.kind == SHAPES ? generate_shapes((uint32_t)p.seed, padding)
-                            : generate((struct generator_options){
-                                  .seed = p.seed, .padding = padding, .ordinary = ordinary});
+                            : generate((struct generator_options){.seed = p.seed,
+                                                                  .padding = padding,
+                                                                  .ordinary = ordinary,
+                                                                  .wasm2 = p.kind == RANDOM_2});
 }
 
 /* The name of an export of a generated module. */
@@ -595,6 +597,8 @@ int main(int argc, char **argv) {
     struct program p = {FILES, argv[2], strtoull(argv[3], NULL, 10)};
     if (strcmp(argv[2], "random") == 0)
         p.kind = RANDOM;
+    else if (strcmp(argv[2], "random-2.0") == 0)
+        p.kind = RANDOM_2;
     else if (strcmp(argv[2], "shapes") == 0)
         p.kind = SHAPES;
     directory = argv[argc - 1];
