@@ -40,6 +40,8 @@
 #define LIMIT_STACK_VALUES 100000u
 /* Likewise: operands of a constant expression, which is evaluated on the C stack. */
 #define LIMIT_CONSTANT_OPERANDS 256u
+/* Likewise: catch clauses of the try blocks around an instruction, each of which a throw may have to look at. */
+#define LIMIT_CATCH_CLAUSES 1000u
 
 #define WASM_PAGE_BYTES 65536u
 

@@ -41,6 +41,7 @@ static void simplify(const struct validator *v, struct block *block) {
 
 bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
     struct block block = {.kind = kind, .has_index = has_index, .type = type};
+    block.clauses = v->block_count > 0 ? cn_block(v, 0)->clauses : 0;
     if (has_index)
         simplify(v, &block);
     struct types params = cn_block_params(v, &block);
@@ -115,7 +116,15 @@ static bool validate_try_table(struct validator *v) {
     for (uint32_t i = 0; i < v->in.a; i++)
         if (!check_catch(v, cn_catch_valid(&at)))
             return false;
-    return validate_block(v, BLOCK_PLAIN);
+    uint64_t clauses = (uint64_t)cn_block(v, 0)->clauses + v->in.a;
+    if (clauses > LIMIT_CATCH_CLAUSES)
+        return cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
+                          "try_table: more catch clauses in nested blocks than the limit of %u",
+                          LIMIT_CATCH_CLAUSES);
+    if (!validate_block(v, BLOCK_PLAIN))
+        return false;
+    cn_block(v, 0)->clauses = (uint32_t)clauses;
+    return true;
 }
 
 static bool validate_throw(struct validator *v) {

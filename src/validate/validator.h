@@ -23,6 +23,7 @@ struct block {
     uint32_t unreachable : 1; /* the rest of the block cannot be reached */
     uint32_t has_index : 1;   /* type is a type index, else a value type or VT_BOTTOM for none */
     uint32_t type;
+    uint32_t clauses; /* of the try blocks that are open, itself included */
 };
 _Static_assert(LIMIT_BODY_BYTES + LIMIT_STACK_VALUES < UINT32_C(1) << 28,
                "a body's operands and marks are counted by `base`");

@@ -183,6 +183,29 @@ static void body(struct loader *l, catnap_status_t status, const char *part, con
 #define BAD(part, ...) BODY(CATNAP_INVALID, part, __VA_ARGS__)
 #define BROKEN(part, ...) BODY(CATNAP_MALFORMED, part, __VA_ARGS__)
 
+/* Catch clauses in blocks one within another, or one after another. */
+static void catch_clauses_are_bounded(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    for (uint32_t count = LIMIT_CATCH_CLAUSES; count <= LIMIT_CATCH_CLAUSES + 1; count++)
+        for (int nested = 0; nested < 2; nested++) {
+            bool fits = count == LIMIT_CATCH_CLAUSES || !nested;
+            struct bytes b = {0};
+            for (uint32_t i = 0; i < count; i++) {
+                PUT(&b, 0x1F, 0x40, 1, 2, 0); /* try_table, catch_all */
+                if (!nested)
+                    put(&b, 0x0B);
+            }
+            for (uint32_t i = nested ? 0 : count; i <= count; i++)
+                put(&b, 0x0B);
+            body(&l, fits ? CATNAP_OK : CATNAP_LIMIT, fits ? NULL : "the limit of 1000", b.data,
+                 b.size, true);
+            drop_bytes(&b);
+        }
+    loader_destroy(&l);
+}
+
 static void plain_instructions(void **state) {
     (void)state;
     struct loader l;
@@ -487,6 +510,7 @@ int main(void) {
         cmocka_unit_test(the_start_function_takes_nothing),
         cmocka_unit_test(constant_expressions),
         cmocka_unit_test(extended_constant_expressions),
+        cmocka_unit_test(catch_clauses_are_bounded),
         cmocka_unit_test(plain_instructions),
         cmocka_unit_test(memory_instructions),
         cmocka_unit_test(variables),
