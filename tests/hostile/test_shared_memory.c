@@ -87,7 +87,8 @@ static void open_guest(struct guest *g, wasm_engine_t *engine, catnap_shared_mem
     catnap_error_t *error;
     struct bytes b = module_of_threads();
     g->store = wasm_store_new(engine);
-    catnap_store_set_fuel(g->store, UINT32_MAX); /* an error where fuel is off */
+    catnap_error_delete(
+        catnap_store_set_fuel(g->store, UINT32_MAX)); /* an error where fuel is off */
     wasm_memory_t *view = catnap_shared_memory_view(memory, g->store, &error);
     assert_null(error);
     wasm_extern_t *import = wasm_memory_as_extern(view);
