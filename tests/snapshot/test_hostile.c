@@ -16,7 +16,7 @@ struct file {
 
 /* Where the contents of a part are, and their length. */
 static uint8_t *part_of(struct file *file, enum part_index part, size_t *length) {
-    size_t at;
+    size_t at = 0;
     assert_true(find_part(file->bytes, file->size, part, &at, length));
     return file->bytes + at;
 }
