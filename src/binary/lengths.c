@@ -23,7 +23,15 @@ enum {
 #define WITH
 #include "binary/lengths.inc"
 
-#ifdef __x86_64__
+/* Wider forms, chosen by the processor; the small form goes without them, and without the compiler's table of
+ * what processors can do, which takes 5 KB. */
+#if defined(__x86_64__) && !defined(CATNAP_SMALL)
+#define WIDER_FORMS 1
+#else
+#define WIDER_FORMS 0
+#endif
+
+#if WIDER_FORMS
 #define WIDTH 32
 #define WITH __attribute__((target("avx2")))
 #include "binary/lengths.inc"
@@ -33,7 +41,7 @@ enum {
 #endif
 
 find_lengths cn_find_lengths(void) {
-#ifdef __x86_64__
+#if WIDER_FORMS
     if (__builtin_cpu_supports("avx512bw"))
         return lengths64;
     if (__builtin_cpu_supports("avx2"))

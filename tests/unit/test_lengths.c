@@ -11,7 +11,7 @@
 static uint32_t forms(find_lengths found[FORMS]) {
     uint32_t count = 0;
     found[count++] = lengths16;
-#ifdef __x86_64__
+#if WIDER_FORMS
     if (__builtin_cpu_supports("avx2"))
         found[count++] = lengths32;
     if (__builtin_cpu_supports("avx512bw"))
