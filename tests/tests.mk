@@ -47,10 +47,11 @@ golden: $(DISASSEMBLE)
 .PHONY: check tests spec bench
 tests: $(TEST_PROGRAMS) $(DISASSEMBLE)
 
+# Scripts first: they are the longest, and would be waited for alone at the end.
 check: all $(TEST_PROGRAMS) $(if $(filter translate,$(SUITES)),$(DISASSEMBLE))
 	@CATNAP_BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/run --catnap $(BUILD)/catnap \
 	    $(if $(TEST_WRAPPER),--wrapper '$(TEST_WRAPPER)') $(TEST_OPTIONS) \
-	    $(TEST_PROGRAMS) $(TEST_SCRIPTS)
+	    $(TEST_SCRIPTS) $(TEST_PROGRAMS)
 
 spec: $(BUILD)/spec-runner
 ifdef SPEC_TESTSUITE
