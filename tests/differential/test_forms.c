@@ -19,6 +19,7 @@
 #define FUEL 1000000
 #define CASES 400
 #define MOST_RUNS 24 /* exported functions that are called */
+#define MOVES 3      /* of a run to a new store */
 
 enum manner {
     PLAIN,
@@ -217,7 +218,8 @@ static wasm_func_t *exported_func(const wasm_instance_t *instance, uint32_t numb
 struct call {
     struct world *world;
     const struct variant *variant;
-    uint32_t number; /* of the exported function */
+    const wasm_shared_module_t *shared; /* of the world's instance; NULL: nothing moves */
+    uint32_t number;                    /* of the exported function */
     size_t argument_count, result_count;
     catnap_val_t *values; /* arguments, then results */
     wasm_func_t *func;
@@ -293,13 +295,21 @@ static void call_twice(struct call *c, struct outcome *o) {
         o->trap = UNEQUAL;
 }
 
-/* Everything moves to a new store of the engine, by way of bytes. */
-static void move_run(struct world *w, catnap_run_t **run) {
+/* The module of the instance, or NULL. */
+static wasm_module_t *obtain(wasm_store_t *store, const wasm_shared_module_t *shared) {
+    wasm_module_t *module = shared ? wasm_module_obtain(store, shared) : NULL;
+    assert_true(module || !shared);
+    return module;
+}
+
+/* Everything moves to a new store of the engine, by way of bytes: with the module, else the snapshot finds the
+ * one that is there, and its code. */
+static void move_run(struct world *w, catnap_run_t **run, const wasm_shared_module_t *shared) {
     catnap_error_t *error;
     wasm_byte_vec_t bytes;
     uint64_t fuel = catnap_store_fuel(w->store);
     catnap_snapshot_options_t options = {.run = *run};
-    catnap_save_options_t save = {.with_modules = true};
+    catnap_save_options_t save = {.with_modules = !shared};
     catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
     if (error)
         print_message("%s\n", catnap_error_message(error));
@@ -315,7 +325,14 @@ static void move_run(struct world *w, catnap_run_t **run) {
     wasm_byte_vec_delete(&bytes);
     w->store = wasm_store_new(w->engine);
     catnap_linker_t *linker = catnap_linker_new(w->store);
-    assert_null(catnap_snapshot_restore(snapshot, linker, NULL, &w->instance, run));
+    wasm_module_t *module = obtain(w->store, shared);
+    const wasm_module_t *modules[] = {module};
+    catnap_restore_options_t restore = {.modules = modules, .module_count = shared ? 1 : 0};
+    error = catnap_snapshot_restore(snapshot, linker, &restore, &w->instance, run);
+    if (error)
+        print_message("%s\n", catnap_error_message(error));
+    assert_null(error);
+    wasm_module_delete(module);
     catnap_linker_delete(linker);
     catnap_snapshot_delete(snapshot);
     assert_int_equal(catnap_store_fuel(w->store), fuel);
@@ -327,7 +344,7 @@ static uint64_t call_in_slices(struct call *c, struct outcome *o) {
     struct world *w = c->world;
     catnap_run_t *run = catnap_run_new(c->func, c->values, c->argument_count, NULL);
     uint64_t given = 0, random = 1;
-    uint32_t moves = 3;
+    uint32_t moves = MOVES;
     catnap_status_t status;
     wasm_trap_t *trap;
     assert_non_null(run);
@@ -335,6 +352,8 @@ static uint64_t call_in_slices(struct call *c, struct outcome *o) {
     c->func = NULL;
     for (unsigned round = 0;; round++) {
         uint64_t number = next_random(&random), slice = manner == WHOLE_RUN ? FUEL : number % 40;
+        if (c->variant->padding > 0 && number % 8 == 0)
+            slice = number % 4096; /* to clear locals costs fuel, too */
         if (manner == SNAPSHOTTED)
             slice = moves > 0 ? number % 400 : FUEL;
         given += slice;
@@ -348,7 +367,7 @@ static uint64_t call_in_slices(struct call *c, struct outcome *o) {
         assert_null(trap);
         assert_true(catnap_run_backtrace(run, NULL, 0) > 0);
         if (manner == SNAPSHOTTED && moves > 0) {
-            move_run(w, &run);
+            move_run(w, &run, moves == MOVES ? NULL : c->shared);
             moves--;
         }
     }
@@ -359,9 +378,10 @@ static uint64_t call_in_slices(struct call *c, struct outcome *o) {
 }
 
 /* False when there is no such function. */
-static bool run_export(struct world *w, wasm_instance_t *relay, uint32_t number,
+static bool run_export(struct world *w, wasm_instance_t *relay,
+                       const wasm_shared_module_t *shared, uint32_t number,
                        const struct variant *v, struct outcome *o) {
-    struct call c = {.world = w, .variant = v, .number = number};
+    struct call c = {.world = w, .variant = v, .shared = shared, .number = number};
     uint64_t given = FUEL;
     bool in_slices = v->manner == WHOLE_RUN || v->manner == SLICED || v->manner == INTERRUPTED ||
                      v->manner == SNAPSHOTTED;
@@ -394,13 +414,14 @@ static void run_instance(const struct bytes *b, const struct variant *v, uint32_
     if (v->form.fuel)
         assert_null(catnap_store_set_fuel(w.store, FUEL));
     wasm_module_t *module = load_module(w.store, b);
+    wasm_shared_module_t *shared = v->manner == SNAPSHOTTED ? wasm_module_share(module) : NULL;
     w.instance = catnap_instance_new(w.store, module, &imports, &error, &trap);
     wasm_module_delete(module);
     assert_null(error);
     if (w.instance) {
         wasm_instance_t *relay = v->manner == RELAYED ? relay_to(w.store, w.instance) : NULL;
         for (uint32_t i = first;
-             i < first + count && run_export(&w, relay, i, v, &h->runs[h->count]); i++)
+             i < first + count && run_export(&w, relay, shared, i, v, &h->runs[h->count]); i++)
             h->count++;
         h->state = digest(h->state, digest_state(w.instance));
         wasm_instance_delete(relay);
@@ -408,17 +429,24 @@ static void run_instance(const struct bytes *b, const struct variant *v, uint32_
         h->state = digest(h->state, catnap_trap_code(trap));
         wasm_trap_delete(trap);
     }
+    if (shared)
+        wasm_shared_module_delete(shared);
     close_world(&w);
 }
 
 /* Functions run in one instance; those of files then each in one of its own, too, since a function that
  * uses up the counter by which wasm-tools ends loops would end all that follow. */
-static struct history run_module(struct program p, const struct variant *v) {
+static struct history run_bytes(struct program p, const struct bytes *b, const struct variant *v) {
     struct history h = {0};
-    struct bytes b = build(p, v->padding, v->manner == ORDINARY);
-    run_instance(&b, v, 0, MOST_RUNS, &h);
+    run_instance(b, v, 0, MOST_RUNS, &h);
     for (uint32_t i = 0, all = h.count; p.kind == FILES && i < all; i++)
-        run_instance(&b, v, i, 1, &h);
+        run_instance(b, v, i, 1, &h);
+    return h;
+}
+
+static struct history run_module(struct program p, const struct variant *v) {
+    struct bytes b = build(p, v->padding, v->manner == ORDINARY);
+    struct history h = run_bytes(p, &b, v);
     drop_bytes(&b);
     return h;
 }
@@ -456,14 +484,15 @@ static void forget_frames(struct history *h) {
 }
 
 /* The plain variant is what all others are compared with, and the first with fuel those with fuel. */
-static bool check_program(struct program p, struct history *plain) {
+static bool check_variants(struct program p, const struct bytes *b, struct history *plain) {
     struct history with_fuel = {0};
     bool have_fuel = false;
     for (size_t i = 0; i < COUNT(variants); i++) {
         const struct variant *v = &variants[i];
         if (!applies(v, p))
             continue;
-        struct history h = run_module(p, v);
+        bool usual = v->padding == 0 && v->manner != ORDINARY;
+        struct history h = usual ? run_bytes(p, b, v) : run_module(p, v);
         if (i == 0)
             *plain = h;
         if (v->form.fuel && !have_fuel) {
@@ -486,6 +515,13 @@ static bool check_program(struct program p, struct history *plain) {
         return false;
     }
     return true;
+}
+
+static bool check_program(struct program p, struct history *plain) {
+    struct bytes b = build(p, 0, false);
+    bool good = check_variants(p, &b, plain);
+    drop_bytes(&b);
+    return good;
 }
 
 static bool check_programs(struct program p, uint64_t count) {
