@@ -378,9 +378,8 @@ static uint64_t call_in_slices(struct call *c, struct outcome *o) {
 }
 
 /* False when there is no such function. */
-static bool run_export(struct world *w, wasm_instance_t *relay,
-                       const wasm_shared_module_t *shared, uint32_t number,
-                       const struct variant *v, struct outcome *o) {
+static bool run_export(struct world *w, wasm_instance_t *relay, const wasm_shared_module_t *shared,
+                       uint32_t number, const struct variant *v, struct outcome *o) {
     struct call c = {.world = w, .variant = v, .shared = shared, .number = number};
     uint64_t given = FUEL;
     bool in_slices = v->manner == WHOLE_RUN || v->manner == SLICED || v->manner == INTERRUPTED ||
