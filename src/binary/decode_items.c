@@ -17,11 +17,12 @@ bool cn_decode_fail(struct decoder *d, const char *format, ...) {
 
 bool cn_decode_need(struct decoder *d, catnap_features_t feature, uint32_t offset,
                     const char *what) {
-    if ((d->features & feature) == feature)
+    catnap_features_t missing = feature & ~d->features;
+    if (!missing)
         return true;
     return cn_fail_at(d->error, CATNAP_UNSUPPORTED, offset,
                       "%s needs the feature %s, which is switched off", what,
-                      cn_feature_name(feature));
+                      cn_feature_name(missing & (0 - missing)));
 }
 
 /* ---- Numbers ---- */

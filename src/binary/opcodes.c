@@ -3,6 +3,8 @@
 #include "catnap.h"
 
 #define CATNAP_FEATURE_MVP 0
+#define CATNAP_FEATURE_TAIL_CALLS_OF_REFERENCES                                                    \
+    (CATNAP_FEATURE_TAIL_CALLS | CATNAP_FEATURE_FUNCTION_REFERENCES)
 
 #define OPERANDS_1(a) OPT_##a
 #define OPERANDS_2(a, b) OPT_##a, OPT_##b

@@ -108,7 +108,7 @@ enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
 #define OPT_V128 0x7B
 
 struct op_info {
-    uint32_t feature; /* CATNAP_FEATURE_* bit, 0 for the MVP */
+    uint32_t feature; /* CATNAP_FEATURE_* bits, 0 for the MVP */
     uint16_t name;    /* where it is in cn_op_names; 0: no such opcode */
     uint16_t flags;   /* OPF_* */
     uint8_t immediate;

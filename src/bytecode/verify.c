@@ -234,7 +234,7 @@ static const struct functype *callee_type(const struct verifier *v, const struct
     const struct module *m = v->module;
     uint64_t x = i->at[2];
     if (find_field(i, FIELD_TYPE))
-        return i->bytecode == BC_call_ref || i->at[3] < m->table_count ? type_of_id(m, x) : NULL;
+        return i->cells == 3 || i->at[3] < m->table_count ? type_of_id(m, x) : NULL;
     if (i->bytecode == BC_call_import || i->bytecode == BC_tail_call_import)
         return x < m->imported_func_count ? module_func_type(m, (uint32_t)x) : NULL;
     uint64_t func = (x >> 1) + m->imported_func_count;

@@ -193,7 +193,7 @@ static struct probe *note_call(struct translator *t, enum slot_kind kind, int32_
     return probe;
 }
 
-/* A call of one of the four kinds, as an ordinary or a tail call, or a call of a reference. */
+/* A call of one of the four kinds, as an ordinary or a tail call. */
 struct call {
     enum bytecode bytecode;
     const struct functype *type;
@@ -205,9 +205,11 @@ struct call {
 };
 
 #if CN_PAIRS
-static const enum bytecode tail_jump = BC_tail_jump, tail_jump_indirect = BC_tail_jump_indirect;
+static const enum bytecode tail_jump = BC_tail_jump, tail_jump_indirect = BC_tail_jump_indirect,
+                           tail_jump_ref = BC_tail_jump_ref;
 #else
-static const enum bytecode tail_jump = BC_NONE, tail_jump_indirect = BC_NONE;
+static const enum bytecode tail_jump = BC_NONE, tail_jump_indirect = BC_NONE,
+                           tail_jump_ref = BC_NONE;
 #endif
 
 static bool is_in_place(const struct translator *t, const struct functype *type, bool is_tail) {
@@ -335,13 +337,18 @@ void cn_translate_call_indirect(struct translator *t, bool is_tail) {
                                 .in_place = in_place});
 }
 
-void cn_translate_call_ref(struct translator *t) {
+void cn_translate_call_ref(struct translator *t, bool is_tail) {
     const struct functype *type = module_functype(t->module, cn_u32_valid(&t->at));
-    int32_t slot = take_index(t, type, false);
-    emit_call(t, &(struct call){.bytecode = BC_call_ref,
+    bool in_place = is_in_place(t, type, is_tail);
+    int32_t slot = take_index(t, type, in_place);
+    emit_call(t, &(struct call){.bytecode = in_place  ? tail_jump_ref
+                                            : is_tail ? BC_tail_call_ref
+                                                      : BC_call_ref,
                                 .type = type,
                                 .x = type->def.id,
                                 .index_slot = slot,
                                 .kind = KIND_FUNC,
-                                .is_indirect = true});
+                                .is_indirect = true,
+                                .is_tail = is_tail,
+                                .in_place = in_place});
 }

@@ -345,7 +345,7 @@ void cn_go_dead(struct translator *);
 bool cn_skip_dead(struct translator *, enum opcode);
 void cn_translate_call(struct translator *, bool is_tail);
 void cn_translate_call_indirect(struct translator *, bool is_tail);
-void cn_translate_call_ref(struct translator *);
+void cn_translate_call_ref(struct translator *, bool is_tail);
 
 /* ---- tail.c ---- */
 

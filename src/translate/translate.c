@@ -79,7 +79,8 @@ static bool translate_control(struct translator *t, enum opcode opcode) {
         cn_translate_call_indirect(t, opcode == OP_return_call_indirect);
         return true;
     case OP_call_ref:
-        cn_translate_call_ref(t);
+    case OP_return_call_ref:
+        cn_translate_call_ref(t, opcode == OP_return_call_ref);
         return true;
     default:
         return translate_branch(t, opcode);

@@ -166,7 +166,8 @@ static bool validate_plain(struct validator *v, const struct op_info *info) {
 
 /* Whether the opcode of a call is that of its form as a tail call. */
 static bool is_tail_call(uint32_t opcode) {
-    return opcode == OP_return_call || opcode == OP_return_call_indirect;
+    return opcode == OP_return_call || opcode == OP_return_call_indirect ||
+           opcode == OP_return_call_ref;
 }
 
 static bool call_type(struct validator *v, const struct functype *type) {
@@ -312,6 +313,7 @@ bool cn_validate_instruction(struct validator *v) {
     case OP_return_call_indirect:
         return validate_call_indirect(v);
     case OP_call_ref:
+    case OP_return_call_ref:
         return validate_call_ref(v);
     case OP_drop:
         return validate_drop(v);

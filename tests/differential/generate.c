@@ -779,7 +779,7 @@ static void put_call(struct generator *g, const struct signature *s, enum way wa
         PUT(&g->body, 0xD2, (uint8_t)(s - g->funcs)); /* a leaf, which an element segment names */
         if (chance(g, 20))
             put(&g->body, 0xD4);
-        op_u(&g->body, 0x14, s->type); /* call_ref */
+        op_u(&g->body, opcode == OP_call ? OP_call_ref : OP_return_call_ref, s->type);
     } else if (way == THROUGH_TABLE) {
         push_value(g, I32);
         if (chance(g, 70)) /* most often one that fits */
@@ -801,7 +801,10 @@ static void tail_call(struct generator *g) {
     if (s->result_count != g->signature->result_count ||
         memcmp(s->results, g->signature->results, s->result_count) != 0)
         s = g->signature;
-    put_call(g, s, indirect && s != g->signature ? THROUGH_TABLE : DIRECT,
+    put_call(g, s,
+             !indirect || s == g->signature ? DIRECT
+             : chance(g, 40)                ? BY_REFERENCE
+                                            : THROUGH_TABLE,
              g->ordinary ? OP_call : OP_return_call);
     if (g->ordinary)
         put(&g->body, RETURN);

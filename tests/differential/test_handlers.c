@@ -78,10 +78,14 @@ static void call_imported(wasm_store_t *store, wasm_instance_t *instance) {
     add_func(&m, "relay", type, &f);
     PUT(&f, 0, RETURN_CALL, 0, END);
     add_func(&m, "relay_last", type, &f);
+    export_item(&m, "imported", AS_FUNC, 0);
+    PUT(&f, 0, REF_FUNC, 0, RETURN_CALL_REF, (uint8_t)type, END);
+    add_func(&m, "relay_reference", type, &f);
     struct bytes b = finish(&m);
     wasm_instance_t *relay = instantiate(store, &b, &import, 1);
     CALL_EXPORT(relay, "relay");
     CALL_EXPORT(relay, "relay_last");
+    CALL_EXPORT(relay, "relay_reference");
     wasm_instance_delete(relay);
     wasm_extern_delete(import);
     drop_bytes(&b);

@@ -42,6 +42,13 @@ static void put_indirect(struct bytes *f, bool tail, uint32_t type) {
     if (!tail)
         put(f, RETURN);
 }
+/* Of this function, by a reference to it; it is exported. */
+static void put_call_ref(struct bytes *f, bool tail, uint32_t func, uint32_t type) {
+    op_u(f, REF_FUNC, func);
+    op_u(f, tail ? RETURN_CALL_REF : CALL_REF, type);
+    if (!tail)
+        put(f, RETURN);
+}
 /* if local 0 is 0: the instructions that follow, up to end_chain(), give the result */
 static void begin_chain(struct bytes *f) {
     PUT(f, LOCAL_GET, 0, 0x45, IF, EMPTY);
@@ -81,8 +88,11 @@ static void add_counting(struct module_builder *m, bool tail) {
     }
 }
 
-/* Arguments that are the parameters in another order, some of them twice, directly and through the table. */
-static void add_moving(struct module_builder *m, bool tail, bool indirect) {
+/* Arguments that are the parameters in another order, some of them twice, directly, through the table or by a
+ * reference. */
+enum way { DIRECT, THROUGH_TABLE, BY_REFERENCE, WAYS };
+static void add_moving(struct module_builder *m, bool tail, enum way way) {
+    static const char *const names[WAYS] = {"move", "move_indirect", "move_ref"};
     uint32_t type = add_type(m, "iiii", "i");
     struct bytes f = {0};
     PUT(&f, 1, 2, V128);
@@ -93,17 +103,19 @@ static void add_moving(struct module_builder *m, bool tail, bool indirect) {
     put_next(&f);
     PUT(&f, LOCAL_GET, 2, LOCAL_GET, 3, LOCAL_GET, 1, LOCAL_GET, 2, I32_CONST, 5, 0x74, I32_ADD);
     PUT(&f, I32_CONST, 7, 0x6A);
-    if (indirect) {
+    if (way == THROUGH_TABLE) {
         uint32_t functions[] = {m->funcs, m->funcs};
         add_table(m, FUNCREF, 2, 2);
         add_elem(m, 0, functions, 2);
         PUT(&f, LOCAL_GET, 0, I32_CONST, 1, 0x71);
         put_indirect(&f, tail, type);
+    } else if (way == BY_REFERENCE) {
+        put_call_ref(&f, tail, m->funcs, type);
     } else {
         put_call(&f, tail, m->funcs);
     }
     put(&f, END);
-    add_func(m, indirect ? "move_indirect" : "move", type, &f);
+    add_func(m, names[way], type, &f);
 }
 
 /* Functions of one, two and four parameters, of 1 to 5 slots, which call each other in turn. */
@@ -124,9 +136,10 @@ static void add_shapes(struct module_builder *m, bool tail) {
     PUT(&f, 1, 3, I64);
     PUT(&f, LOCAL_GET, 0, LOCAL_GET, 1, 0xFD, 18, LOCAL_GET, 1, I64_CONST, 3, 0x7E, 0x43, 0, 0,
         0x80, 0x3F);
-    put_call(&f, tail, first + 2);
+    put_call_ref(&f, tail, first + 2, four);
     put(&f, END);
     add_func(m, NULL, two, &f);
+    export_item(m, "four", AS_FUNC, first + 2);
     put(&f, 0);
     PUT(&f, GLOBAL_GET, 0, LOCAL_GET, 1, 0xFD, 29, 1, I64_ADD, LOCAL_GET, 2, I64_ADD, LOCAL_GET, 3,
         0xAE, I64_ADD, GLOBAL_SET, 0);
@@ -165,8 +178,8 @@ static void add_wide(struct module_builder *m, bool tail) {
 static void enter_chains(struct world *w, bool tail) {
     struct module_builder m = {0};
     add_counting(&m, tail);
-    add_moving(&m, tail, false);
-    add_moving(&m, tail, true);
+    for (enum way way = DIRECT; way < WAYS; way++)
+        add_moving(&m, tail, way);
     add_shapes(&m, tail);
     add_wide(&m, tail);
     enter_module(w, &m);
@@ -205,6 +218,8 @@ static void a_million_within_an_instance(void **state) {
                          moved(MILLION, 3, 4, 5));
         assert_int_equal(CALL_EXPORT(w.instance, "move_indirect", MILLION, 3, 4, 5),
                          moved(MILLION, 3, 4, 5));
+        assert_int_equal(CALL_EXPORT(w.instance, "move_ref", MILLION, 3, 4, 5),
+                         moved(MILLION, 3, 4, 5));
         assert_int_equal(CALL_EXPORT(w.instance, "shapes", MILLION), shapes_sum(MILLION));
     }
 }
@@ -213,7 +228,7 @@ static void ordinary_calls_give_the_same(void **state) {
     (void)state;
     struct world w;
     FOR_EACH_FORM(w) {
-        uint64_t results[2][6];
+        uint64_t results[2][7];
         for (unsigned tail = 0; tail < 2; tail++) {
             enter_chains(&w, tail);
             results[tail][0] = CALL_EXPORT(w.instance, "count", SHORT, 7);
@@ -222,6 +237,7 @@ static void ordinary_calls_give_the_same(void **state) {
             results[tail][3] = CALL_EXPORT(w.instance, "move", SHORT, 3, 4, 5);
             results[tail][4] = CALL_EXPORT(w.instance, "move_indirect", SHORT, 3, 4, 5);
             results[tail][5] = CALL_EXPORT(w.instance, "shapes", SHORT / 2);
+            results[tail][6] = CALL_EXPORT(w.instance, "move_ref", SHORT, 3, 4, 5);
         }
         for (unsigned i = 0; i < COUNT(results[0]); i++)
             assert_int_equal(results[0][i], results[1][i]);
@@ -232,16 +248,18 @@ static void ordinary_calls_give_the_same(void **state) {
 
 /* ---- Across instances ---- */
 
-/* Each has a function that counts in its own memory and calls the other's through their table: A's at 0, B's at 1.
- * "start" calls the chain and then reads its own memory. */
-static struct bytes half_of_a_pair(uint32_t self, bool tail) {
+/* Each has a function that counts in its own memory and calls the other's: A's at 0 of their table, B's at 1 or by a
+ * reference to what it imports. "start" calls the chain and then reads its own memory. */
+static struct bytes half_of_a_pair(uint32_t self, bool tail, bool by_reference) {
     struct module_builder m = {0};
     struct bytes f = {0};
     uint32_t chain = add_type(&m, "i", "i");
-    if (self)
+    if (self) {
         import_table(&m, "a", "table", FUNCREF, 2, 2);
-    else
+        export_item(&m, "imported", AS_FUNC, import_func(&m, "a", "link", chain));
+    } else {
         add_table(&m, FUNCREF, 2, 2);
+    }
     add_memory(&m, 1, 1);
     uint32_t func = m.funcs;
     put(&f, 0);
@@ -250,8 +268,12 @@ static struct bytes half_of_a_pair(uint32_t self, bool tail) {
     PUT(&f, I32_CONST, (uint8_t)(10 + self));
     end_chain(&f);
     put_next(&f);
-    i32_const(&f, 1 - (int32_t)self);
-    put_indirect(&f, tail, chain);
+    if (self && by_reference) {
+        put_call_ref(&f, tail, 0, chain);
+    } else {
+        i32_const(&f, 1 - (int32_t)self);
+        put_indirect(&f, tail, chain);
+    }
     put(&f, END);
     add_func(&m, "link", chain, &f);
     PUT(&f, 0, LOCAL_GET, 0, CALL, (uint8_t)func, I32_CONST, 0xE4, 0, I32_MUL, I32_CONST, 0, 0x28,
@@ -269,24 +291,31 @@ static struct bytes half_of_a_pair(uint32_t self, bool tail) {
     return finish(&m);
 }
 
-static void open_pair(struct world *w, bool tail, wasm_instance_t *pair[2]) {
-    struct bytes a = half_of_a_pair(0, tail), b = half_of_a_pair(1, tail);
+static void open_pair(struct world *w, bool tail, bool by_reference, wasm_instance_t *pair[2]) {
+    struct bytes a = half_of_a_pair(0, tail, by_reference),
+                 b = half_of_a_pair(1, tail, by_reference);
     pair[0] = instantiate(w->store, &a, NULL, 0);
-    wasm_extern_t *table = catnap_instance_export(pair[0], "table", 5);
-    pair[1] = instantiate(w->store, &b, &table, 1);
-    wasm_extern_delete(table);
+    wasm_extern_t *imports[] = {catnap_instance_export(pair[0], "table", 5),
+                                catnap_instance_export(pair[0], "link", 4)};
+    pair[1] = instantiate(w->store, &b, imports, COUNT(imports));
+    for (size_t i = 0; i < COUNT(imports); i++)
+        wasm_extern_delete(imports[i]);
     drop_bytes(&a);
     drop_bytes(&b);
 }
 
 static uint64_t across(struct world *w, bool tail, uint32_t n, const char *name) {
-    wasm_instance_t *pair[2];
-    open_pair(w, tail, pair);
-    uint64_t result = CALL_EXPORT(pair[0], name, n);
-    result = result << 32 | CALL_EXPORT(pair[1], name, n + 1);
-    wasm_instance_delete(pair[0]);
-    wasm_instance_delete(pair[1]);
-    return result;
+    uint64_t results[2];
+    for (unsigned by_reference = 0; by_reference < 2; by_reference++) {
+        wasm_instance_t *pair[2];
+        open_pair(w, tail, by_reference, pair);
+        uint64_t result = CALL_EXPORT(pair[0], name, n);
+        results[by_reference] = result << 32 | CALL_EXPORT(pair[1], name, n + 1);
+        wasm_instance_delete(pair[0]);
+        wasm_instance_delete(pair[1]);
+    }
+    assert_int_equal(results[0], results[1]);
+    return results[0];
 }
 
 static void a_million_across_instances(void **state) {
@@ -321,8 +350,9 @@ static wasm_trap_t *from_host(void *env, catnap_caller_t *caller, const catnap_v
     return h->traps ? catnap_trap_new(catnap_caller_store(caller), CATNAP_TRAP_HOST, "no") : NULL;
 }
 
-/* "direct" and "indirect" end in a call of the host's function, of one parameter and three results; "outer" calls one
- * of them and goes on. */
+/* A function for each way ends in a call of the host's function, of one parameter and three results; another calls it
+ * and goes on. */
+static const char *const host_names[WAYS] = {"direct", "indirect", "reference"};
 static struct bytes host_module(bool tail) {
     struct module_builder m = {0};
     struct bytes f = {0};
@@ -330,11 +360,13 @@ static struct bytes host_module(bool tail) {
     uint32_t host = import_func(&m, "m", "f", three);
     add_table(&m, FUNCREF, 1, 1);
     add_elem(&m, 0, &host, 1);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (enum way i = DIRECT; i < WAYS; i++) {
         put(&f, 0);
         PUT(&f, LOCAL_GET, 0, I32_CONST, 1, I32_ADD);
-        if (i == 0) {
+        if (i == DIRECT) {
             put_call(&f, tail, host);
+        } else if (i == BY_REFERENCE) {
+            put_call_ref(&f, tail, host, three);
         } else {
             i32_const(&f, 0);
             put_indirect(&f, tail, three);
@@ -343,7 +375,7 @@ static struct bytes host_module(bool tail) {
         uint32_t func = add_func(&m, NULL, three, &f);
         PUT(&f, 0, I32_CONST, 0xE8, 7, LOCAL_GET, 0, CALL, (uint8_t)func, I32_MUL, I32_ADD, I32_MUL,
             END);
-        add_func(&m, i ? "indirect" : "direct", one, &f);
+        add_func(&m, host_names[i], one, &f);
     }
     return finish(&m);
 }
@@ -366,15 +398,15 @@ static void host_functions_are_called_last(void **state) {
             wasm_extern_t *import = wasm_func_as_extern(func);
             wasm_instance_delete(w.instance);
             w.instance = instantiate(w.store, &b, &import, 1);
-            for (unsigned i = 0; i < 2; i++) {
-                const char *name = i ? "indirect" : "direct";
+            for (enum way i = DIRECT; i < WAYS; i++) {
+                const char *name = host_names[i];
                 h.traps = false;
                 assert_int_equal(CALL_EXPORT(w.instance, name, 5), 1000 * (6 + 7 * 8));
                 assert_int_equal(h.frames, 2);
                 h.traps = true;
                 assert_int_equal(CALL_TRAP(w.instance, name, 5), CATNAP_TRAP_HOST);
             }
-            assert_int_equal(h.calls, 4);
+            assert_int_equal(h.calls, 2 * WAYS);
             wasm_func_delete(func);
             wasm_functype_delete(type);
             drop_bytes(&b);
@@ -556,6 +588,24 @@ static void indirect_calls_are_checked(void **state) {
     }
 }
 
+/* The same of a reference that is null. */
+static void null_references_are_noticed(void **state) {
+    (void)state;
+    struct world w;
+    FOR_EACH_FORM(w) {
+        struct module_builder m = {0};
+        uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
+        static const uint8_t null = 0xD0;
+        ADD_FUNC(&m, "same", one, 0, LOCAL_GET, 0, null, (uint8_t)one, RETURN_CALL_REF,
+                 (uint8_t)one, END);
+        ADD_FUNC(&m, "less", two, 0, LOCAL_GET, 0, null, (uint8_t)one, RETURN_CALL_REF,
+                 (uint8_t)one, END);
+        enter_module(&w, &m);
+        assert_int_equal(CALL_TRAP(w.instance, "same", 1), CATNAP_TRAP_NULL_REFERENCE);
+        assert_int_equal(CALL_TRAP(w.instance, "less", 1, 2), CATNAP_TRAP_NULL_REFERENCE);
+    }
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
@@ -568,6 +618,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(endless_chains_end),
         cmocka_unit_test(frames_that_do_not_fit),
         cmocka_unit_test(indirect_calls_are_checked),
+        cmocka_unit_test(null_references_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

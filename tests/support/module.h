@@ -418,6 +418,8 @@ enum {
     CALL_INDIRECT = 0x11,
     RETURN_CALL = 0x12,
     RETURN_CALL_INDIRECT = 0x13,
+    CALL_REF = 0x14,
+    RETURN_CALL_REF = 0x15,
     DROP = 0x1A,
     SELECT = 0x1B,
     LOCAL_GET = 0x20,

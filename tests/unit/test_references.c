@@ -9,7 +9,8 @@
 
 static void open_loader(struct loader *l) {
     loader_init(l);
-    l->features = CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_FUNCTION_REFERENCES;
+    l->features =
+        CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_TAIL_CALLS;
 }
 
 /* The module of a type section with this content. */
@@ -200,6 +201,19 @@ static void references_are_called(void **state) {
     BAD("expects (ref null $type), found funcref", 0, SEVEN, 0xD0, 0x70, 0x14, 0, END);
     BAD("unknown type 5", 0, 0x00, 0x14, 5, END);
     GOOD(0, SEVEN, 0xD0, 0x73, 0x14, 0, END); /* null of no function at all */
+    GOOD(0, SEVEN, GET, 0, 0x15, 0, END);
+    GOOD(0, SEVEN, GET, 1, 0x15, 0, DROP, END); /* what follows is not reached */
+    BAD("return_call_ref expects (ref null $type), found (ref $type)", 0, REF_FUNC, 0, 0x15, 1,
+        END);
+    BAD("return_call_ref of a function whose results", 0, 0xD0, 1, 0x15, 1, END);
+    BAD("unknown type 5", 0, 0x00, 0x15, 5, END);
+    l.features &= ~CATNAP_FEATURE_TAIL_CALLS;
+    BODY(CATNAP_UNSUPPORTED, "return_call_ref needs the feature tail-call,", 0, SEVEN, GET, 0, 0x15,
+         0, END);
+    l.features ^= CATNAP_FEATURE_TAIL_CALLS | CATNAP_FEATURE_FUNCTION_REFERENCES;
+    BODY(CATNAP_UNSUPPORTED, "needs the feature function-references,", 0, SEVEN, GET, 0, 0x15, 0,
+         END);
+    l.features |= CATNAP_FEATURE_TAIL_CALLS | CATNAP_FEATURE_FUNCTION_REFERENCES;
     GOOD(0, SEVEN, 0x41, 0, 0x11, 0, 0, END); /* call_indirect through a table of (ref null $f) */
     GOOD(0, SEVEN, 0x41, 0, 0x11, 0, 1, END);
     BAD("table of externref", 0, SEVEN, 0x41, 0, 0x11, 0, 2, END);

@@ -467,7 +467,6 @@ static void features_of_later_versions_are_named(void **state) {
         const char *feature;
     } cases[] = {
         {{0x06, 0x40}, 2, "the older form of exceptions"}, /* try */
-        {{0x15, 0}, 2, "tail calls of references"},        /* return_call_ref */
         {{0xD0, 0x6E}, 2, "garbage collection"},           /* ref.null any */
         {{0xD3}, 1, "garbage collection"},                 /* ref.eq */
         {{0xFB, 0, 0}, 3, "garbage collection"},           /* struct.new */
