@@ -245,13 +245,11 @@ bool cn_type_is_sub(const struct machine *vm, const struct functype *type, uint3
 }
 
 void cn_collect_inside(struct machine *vm, const uint64_t *pc, uint64_t *fp) {
-    const struct code *code = frame_code(fp);
-    if (!vm->store->may_have_garbage)
-        return;
     vm->pc = pc;
     vm->fp = fp;
-    vm->stack->top = fp + code->frame_slots;
-    cn_collect(vm->store);
+    vm->stack->top = fp + frame_code(fp)->frame_slots;
+    if (cn_collection_pays(vm->store))
+        cn_collect(vm->store);
 }
 
 bool cn_suspend(struct machine *vm) {

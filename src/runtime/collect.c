@@ -258,6 +258,19 @@ void cn_collection_plan(wasm_store_t *store, uint64_t scanned) {
     store->collect_at.reserved = twice(store->reserved_bytes, LEAST_RESERVED);
 }
 
+/* Objects that code makes in a loop would else cost a look at all others each time. */
+bool cn_collection_pays(const wasm_store_t *store) {
+    uint64_t slots = 0;
+    for (const struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
+        slots += (uint64_t)(stack->top - stack->base);
+    uint64_t cost = store->object_count + slots / SLOTS_PER_OBJECT;
+    bool cheap = cost <= LEAST_OBJECTS;
+#ifdef CATNAP_ZEAL
+    cheap = true;
+#endif
+    return store->may_have_garbage && (cheap || store->whole_let_go || store->changes >= cost / 8);
+}
+
 bool cn_can_collect(const wasm_store_t *store) {
     return !store->collecting && !store->keep_objects && store->collections_held == 0;
 }
@@ -272,6 +285,8 @@ void cn_collect(wasm_store_t *store) {
         cn_free(store->alloc, marking.addresses.slots,
                 marking.addresses.capacity * sizeof *marking.addresses.slots);
         store->may_have_garbage = false;
+        store->whole_let_go = false;
+        store->changes = 0;
         free_dead(dead);
         cn_collection_plan(store, marking.scanned);
     }

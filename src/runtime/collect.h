@@ -30,6 +30,9 @@ static inline bool cn_collection_is_due(const wasm_store_t *store) {
            store->reserved_bytes >= store->collect_at.reserved;
 }
 #endif
+/* Whether there may be so much to free that a collection at the demand of code is worth what it costs, once in eight
+ * objects made: or there are few objects, or an instance, memory or table was let go. */
+bool cn_collection_pays(const wasm_store_t *);
 bool cn_can_collect(const wasm_store_t *);
 /* Sets when the next collection is due; `scanned` is the number of value stack slots that this one looked at. */
 void cn_collection_plan(wasm_store_t *, uint64_t scanned);

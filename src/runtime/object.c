@@ -23,6 +23,7 @@ void cn_object_init(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t 
     head->next = ref;
     store->object_count++;
     store->may_have_garbage = true;
+    store->changes++;
 }
 
 void cn_object_unlink(struct wasm_ref_t *ref) {
@@ -203,6 +204,9 @@ void cn_object_release(struct wasm_ref_t *ref) {
     if (--ref->handles > 0)
         return;
     store->may_have_garbage |= ref->escaped;
+    store->changes++;
+    store->whole_let_go |=
+        ref->kind == OBJECT_INSTANCE || ref->kind == OBJECT_MEMORY || ref->kind == OBJECT_TABLE;
     if (!ref->escaped && !store->keep_objects && !is_immortal(ref)) {
         cn_object_unlink(ref);
         cn_object_finalize(ref);

@@ -47,6 +47,8 @@ struct wasm_store_t {
     } collect_at;              /* a collection is due when one of these is reached */
     uint32_t collections_held; /* above 0: there is none */
     bool may_have_garbage; /* an object was made, or a handle deleted, since the last collection */
+    bool whole_let_go;     /* that handle was on an instance, memory or table */
+    uint64_t changes;      /* objects made and handles deleted since the last collection */
     bool short_of_space; /* address space for guard pages ran out, and no memory was freed since */
     struct budget *budget; /* or NULL */
     uint64_t pins;         /* objects with handles, linkers */
