@@ -9,9 +9,11 @@
 #define OPERANDS_1(a) OPT_##a
 #define OPERANDS_2(a, b) OPT_##a, OPT_##b
 #define OPERANDS_3(a, b, c) OPT_##a, OPT_##b, OPT_##c
-#define CHOOSE(a, b, c, chosen, ...) chosen
-#define OPERANDS(...) CHOOSE(__VA_ARGS__, OPERANDS_3, OPERANDS_2, OPERANDS_1, unused)(__VA_ARGS__)
-#define COUNT(...) CHOOSE(__VA_ARGS__, 3, 2, OPERANDS_1(__VA_ARGS__) != OPT__, unused)
+#define OPERANDS_4(a, b, c, d) OPT_##a, OPT_##b, OPT_##c, OPT_##d
+#define CHOOSE(a, b, c, d, chosen, ...) chosen
+#define OPERANDS(...)                                                                              \
+    CHOOSE(__VA_ARGS__, OPERANDS_4, OPERANDS_3, OPERANDS_2, OPERANDS_1, unused)(__VA_ARGS__)
+#define COUNT(...) CHOOSE(__VA_ARGS__, 4, 3, 2, OPERANDS_1(__VA_ARGS__) != OPT__, unused)
 
 /* A member for each opcode, whose offset is where its name is. */
 struct op_names {

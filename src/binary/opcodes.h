@@ -94,10 +94,19 @@ enum op_flags {
     /* Waits for another thread and can be interrupted meanwhile: three operands, the last of which is the time
      * that is left. */
     OPF_WAITS = 1 << 12,
-    /* May give a NaN whose sign and payload the specification leaves open (section 4.3.3), and takes any NaN
-     * as any other. */
-    OPF_NAN = 1 << 13
+    /* Gives two results of type i64, where the result is SPECIAL. The operands are those of the row. */
+    OPF_TWO_I64 = 1 << 10,
+    /* May give an f32, or lanes f32, that are a NaN whose sign and payload the specification leaves open (section
+     * 4.3.3); likewise f64. */
+    OPF_GIVES_NAN32 = 1 << 11,
+    OPF_GIVES_NAN64 = 1 << 13,
+    /* Takes any NaN of that width as any other. */
+    OPF_TAKES_NAN32 = 1 << 14,
+    OPF_TAKES_NAN64 = 1 << 15
 };
+#define OPF_NAN32 (OPF_GIVES_NAN32 | OPF_TAKES_NAN32)
+#define OPF_NAN64 (OPF_GIVES_NAN64 | OPF_TAKES_NAN64)
+#define OPF_GIVES_NAN (OPF_GIVES_NAN32 | OPF_GIVES_NAN64)
 
 /* Type column: value types by their binary code, and two marks. */
 enum { OPT__ = 0, OPT_NOTHING = 0, OPT_SPECIAL = 1 };
@@ -113,16 +122,9 @@ struct op_info {
     uint16_t flags;   /* OPF_* */
     uint8_t immediate;
     uint8_t result;      /* OPT_* */
-    uint8_t operands[3]; /* deepest first; OPT__ past the last */
+    uint8_t operands[4]; /* deepest first; OPT__ past the last */
     uint8_t operand_count;
 };
-
-/* How many operands of type i64 an instruction of wide arithmetic has; its results are two of the same. 0 for others. */
-static inline uint32_t cn_wide_operands(uint32_t opcode) {
-    if (opcode < OP_i64_add128 || opcode > OP_i64_mul_wide_u)
-        return 0;
-    return opcode <= OP_i64_sub128 ? 4 : 2;
-}
 
 /* Indexed by enum opcode. */
 extern const struct op_info cn_op_info[OPCODE_LIMIT];

@@ -268,22 +268,30 @@ static unsigned count_indices(enum opcode opcode) {
     }
 }
 
+static const struct {
+    uint16_t opcode, bytecode;
+} wides[] = {
+    {OP_i64_add128, BC_i64_add128},
+    {OP_i64_sub128, BC_i64_sub128},
+    {OP_i64_mul_wide_s, BC_i64_mul_wide_s},
+    {OP_i64_mul_wide_u, BC_i64_mul_wide_u},
+};
+
 /* Wide arithmetic. The results are in two slots one behind the other, as a vector is. */
 static bool translate_wide(struct translator *t, enum opcode opcode) {
-    static const uint16_t bytecodes[] = {BC_i64_add128, BC_i64_sub128, BC_i64_mul_wide_s,
-                                         BC_i64_mul_wide_u};
-    uint32_t operands = cn_wide_operands(opcode);
+    uint32_t operands = cn_op_info[opcode].operand_count, row = 0;
     struct value values[4];
     int32_t fields[5] = {0};
-    if (operands == 0)
+    while (row < sizeof wides / sizeof *wides && wides[row].opcode != opcode)
+        row++;
+    if (row == sizeof wides / sizeof *wides)
         return false;
     for (uint32_t i = operands; i-- > 0;)
         values[i] = *cn_pop_value(t);
     for (uint32_t i = 0; i < operands; i++)
         fields[1 + i] = cn_in_narrow_slot(t, &values[i], i);
     fields[0] = cn_to_begin(&t->emit, next_home(t), true);
-    uint64_t *at =
-        cn_emit_plain(t, (enum bytecode)bytecodes[opcode - OP_i64_add128], operands == 4 ? 3 : 2);
+    uint64_t *at = cn_emit_plain(t, (enum bytecode)wides[row].bytecode, operands == 4 ? 3 : 2);
     at[1] = cn_fields(fields[0], fields[1], fields[2], fields[3]);
     if (operands == 4)
         at[2] = (uint16_t)fields[4];

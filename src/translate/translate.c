@@ -165,18 +165,6 @@ static void translate_by_opcode(struct translator *t, enum opcode opcode) {
     }
 }
 
-static bool is_between(enum opcode opcode, enum opcode first, enum opcode last) {
-    return opcode >= first && opcode <= last;
-}
-
-/* Whether two instructions that give NaNs do so in lanes of the same width. */
-static bool have_same_lanes(enum opcode a, enum opcode b) {
-    return (is_between(a, OP_f32x4_sqrt, OP_f32x4_max) &&
-            is_between(b, OP_f32x4_sqrt, OP_f32x4_max)) ||
-           (is_between(a, OP_f64x2_sqrt, OP_f64x2_max) &&
-            is_between(b, OP_f64x2_sqrt, OP_f64x2_max));
-}
-
 /* Whether a NaN that this instruction gives is not seen, since the next one takes it as any other. Stepping code
  * may stop between the two. */
 static bool is_nan_hidden(const struct translator *t, enum opcode opcode) {
@@ -184,10 +172,8 @@ static bool is_nan_hidden(const struct translator *t, enum opcode opcode) {
     enum opcode next = cn_opcode_valid(&at);
     if (t->config->steps)
         return false;
-    if (cn_op_info[opcode].result == OPT_V128)
-        return have_same_lanes(opcode, next);
-    return (cn_op_info[next].flags & OPF_NAN) ||
-           (cn_rules[next].kind == RULE_BIN && cn_branches[cn_rules[next].operation].holds);
+    return cn_op_info[next].flags &
+           (cn_op_info[opcode].flags & OPF_GIVES_NAN32 ? OPF_TAKES_NAN32 : OPF_TAKES_NAN64);
 }
 
 /* Makes the result of an instruction the canonical NaN, if it is one. */
@@ -197,7 +183,7 @@ static void canonicalize(struct translator *t, enum opcode opcode) {
                              f32x4 = {RULE_VECTOR, VECTOR_ANY, false, DO_f32x4_canonical},
                              f64x2 = {RULE_VECTOR, VECTOR_ANY, false, DO_f64x2_canonical};
     const struct op_info *info = &cn_op_info[opcode];
-    bool single = cn_op_name(info)[1] == '3'; /* the shape of the result, f32x4 or f64x2 */
+    bool single = info->flags & OPF_GIVES_NAN32;
     if (is_nan_hidden(t, opcode))
         return;
     if (info->result == OPT_F32)
@@ -239,7 +225,7 @@ static void translate_instruction(struct translator *t, enum opcode opcode) {
         cn_translate_vector(t, opcode, rule);
         break;
     }
-    if (unlikely(t->config->deterministic) && (cn_op_info[opcode].flags & OPF_NAN))
+    if (unlikely(t->config->deterministic) && (cn_op_info[opcode].flags & OPF_GIVES_NAN))
         canonicalize(t, opcode);
 }
 

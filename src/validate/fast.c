@@ -674,17 +674,7 @@ static bool skip_immediates(struct look *l, enum immediate immediate, uint32_t i
     return false;
 }
 
-/* An instruction of wide arithmetic. There is room for two results in place of at least two operands. */
-static bool wide(struct look *l, uint32_t operands) {
-    for (uint32_t i = 0; i < operands; i++)
-        if (!pop(l, VT_I64))
-            return false;
-    push(l, VT_I64);
-    push(l, VT_I64);
-    return true;
-}
-
-/* An instruction that the opcode table describes whole, or one of wide arithmetic. */
+/* An instruction that the opcode table describes whole. */
 static bool plain(struct look *l) {
     struct reader r = {l->at, l->at + LONGEST_READ};
     uint32_t opcode, index[2] = {0};
@@ -694,14 +684,19 @@ static bool plain(struct look *l) {
     l->at = r.at;
     if ((l->q->m->features & info->feature) != info->feature)
         return false;
-    if (cn_wide_operands(opcode))
-        return wide(l, cn_wide_operands(opcode));
-    if (info->result == OPT_SPECIAL || !skip_immediates(l, (enum immediate)info->immediate, index))
+    bool two = info->flags & OPF_TWO_I64;
+    if ((info->result == OPT_SPECIAL && !two) ||
+        !skip_immediates(l, (enum immediate)info->immediate, index))
         return false;
     struct plain_types types = cn_plain_types(l->q->m, info, index[0], index[1]);
     for (uint32_t i = info->operand_count; i > 0; i--)
         if (!pop(l, types.operands[i - 1]))
             return false;
+    if (two) { /* there is room for both in place of at least two operands */
+        push(l, VT_I64);
+        push(l, VT_I64);
+        return true;
+    }
     push(l, types.result);
     return true;
 }

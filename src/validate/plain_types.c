@@ -89,12 +89,12 @@ static void put_addresses(const struct module *m, enum immediate immediate, uint
 
 struct plain_types cn_plain_types(const struct module *m, const struct op_info *info,
                                   uint32_t first, uint32_t second) {
-    struct plain_types types = {{info->operands[0], info->operands[1], info->operands[2]},
-                                info->result};
+    struct plain_types types = {
+        {info->operands[0], info->operands[1], info->operands[2], info->operands[3]}, info->result};
     if (m->has_64)
         put_addresses(m, (enum immediate)info->immediate, first, second, &types);
     /* The address types go only where the instruction has an operand or a result. */
-    for (uint32_t i = info->operand_count; i < 3; i++)
+    for (uint32_t i = info->operand_count; i < 4; i++)
         types.operands[i] = OPT__;
     if (info->result == OPT_NOTHING)
         types.result = OPT_NOTHING;

@@ -6,7 +6,7 @@
 #include "binary/opcodes.h"
 
 struct plain_types {
-    valtype operands[3], result;
+    valtype operands[4], result;
 };
 
 /* The types by the table, in which addresses are i32; those into 64-bit memories and tables, and their sizes, are

@@ -159,6 +159,8 @@ static bool validate_plain(struct validator *v, const struct op_info *info) {
     for (uint32_t i = info->operand_count; i > 0; i--)
         if (!cn_pop(v, types.operands[i - 1]))
             return false;
+    if (info->flags & OPF_TWO_I64)
+        return cn_push_types(v, (struct types){(const valtype[]){VT_I64, VT_I64}, 2});
     return types.result == OPT_NOTHING || cn_push(v, types.result);
 }
 
@@ -241,12 +243,6 @@ static bool validate_as_non_null(struct validator *v) {
     return cn_pop_reference(v, &type) && cn_push(v, cn_non_null(type));
 }
 
-static bool validate_wide(struct validator *v) {
-    static const valtype i64s[4] = {VT_I64, VT_I64, VT_I64, VT_I64};
-    return cn_pop_types(v, (struct types){i64s, cn_wide_operands(v->in.opcode)}) &&
-           cn_push_types(v, (struct types){i64s, 2});
-}
-
 static bool validate_ref_func(struct validator *v) {
     uint32_t func = v->in.a;
     if (!check_index(v, func, v->m->func_count, "function"))
@@ -303,7 +299,7 @@ bool cn_validate_instruction(struct validator *v) {
     if (!cn_decode_instruction(&v->d, &v->in))
         return false;
     const struct op_info *info = &cn_op_info[v->in.opcode];
-    if (info->result != OPT_SPECIAL)
+    if (info->result != OPT_SPECIAL || (info->flags & OPF_TWO_I64))
         return validate_plain(v, info);
     switch (v->in.opcode) {
     case OP_call:
@@ -327,11 +323,6 @@ bool cn_validate_instruction(struct validator *v) {
         return validate_ref_is_null(v);
     case OP_ref_func:
         return validate_ref_func(v);
-    case OP_i64_add128:
-    case OP_i64_sub128:
-    case OP_i64_mul_wide_s:
-    case OP_i64_mul_wide_u:
-        return validate_wide(v);
     case OP_ref_as_non_null:
         return validate_as_non_null(v);
     case OP_local_get:

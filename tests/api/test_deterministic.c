@@ -72,7 +72,7 @@ static uint32_t any_opcode(uint64_t *random) {
     for (bool nan = next(random) % 3 == 0;;) {
         uint32_t opcode = next(random) % 2 ? OP_f32_abs + (uint32_t)(next(random) % 64)
                                            : (uint32_t)(next(random) % OPCODE_LIMIT);
-        if (is_usable(&cn_op_info[opcode]) && (!nan || (cn_op_info[opcode].flags & OPF_NAN)))
+        if (is_usable(&cn_op_info[opcode]) && (!nan || (cn_op_info[opcode].flags & OPF_GIVES_NAN)))
             return opcode;
     }
 }
@@ -247,7 +247,7 @@ static void nans_are_canonical(void **state) {
     wasm_engine_t *engine = engine_of(&plain, true);
     for (uint32_t opcode = 0; opcode < OPCODE_LIMIT; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
-        if (!cn_op_name(info) || !(info->flags & OPF_NAN))
+        if (!cn_op_name(info) || !(info->flags & OPF_GIVES_NAN))
             continue;
         struct module_builder m = {0};
         struct bytes f = {0};

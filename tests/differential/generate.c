@@ -278,11 +278,13 @@ static bool may_trap_often(uint32_t opcode) {
 
 /* Wide arithmetic: two results. */
 static void wide(struct generator *g) {
-    static const uint8_t i64s[4] = {I64, I64, I64, I64};
-    uint32_t opcode = OP_i64_add128 + below(g, 4);
-    need(g, i64s, cn_wide_operands(opcode));
+    static const uint16_t opcodes[] = {OP_i64_add128, OP_i64_sub128, OP_i64_mul_wide_s,
+                                       OP_i64_mul_wide_u};
+    uint32_t opcode = opcodes[below(g, 4)];
+    const struct op_info *info = &cn_op_info[opcode];
+    need(g, info->operands, info->operand_count);
     put_opcode(&g->body, opcode);
-    popped(g, cn_wide_operands(opcode));
+    popped(g, info->operand_count);
     pushed(g, I64);
     pushed(g, I64);
 }

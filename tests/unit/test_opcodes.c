@@ -41,7 +41,7 @@ static void types_fit_names(void **state) {
         for (size_t i = 0; cn_op_name(&cn_op_info[op]) && i < 4; i++) {
             const struct op_info *info = &cn_op_info[op];
             if (strncmp(cn_op_name(info), prefixes[i].prefix, 4) != 0 ||
-                info->result == prefixes[i].type || cn_wide_operands(op))
+                info->result == prefixes[i].type || (info->flags & OPF_TWO_I64))
                 continue;
             assert_true(info->operand_count > 0);
             assert_int_equal(info->operands[info->operand_count - 1], prefixes[i].type);
@@ -52,7 +52,7 @@ static void types_fit_names(void **state) {
 static void operands_are_counted(void **state) {
     (void)state;
     for (uint32_t op = 0; op < OPCODE_LIMIT; op++)
-        for (uint8_t i = 0; i < 3; i++)
+        for (uint8_t i = 0; i < 4; i++)
             assert_int_equal(cn_op_info[op].operands[i] != OPT__, i < cn_op_info[op].operand_count);
     assert_int_equal(cn_op_info[OP_nop].operand_count, 0);
     assert_int_equal(cn_op_info[OP_i32_eqz].operand_count, 1);
@@ -172,9 +172,17 @@ static void flags_fit(void **state) {
             assert_true(info->operand_count == 3 && info->result == OPT_I32);
             assert_true(flags & OPF_ENDS);
         }
-        if (flags & OPF_NAN)
-            assert_true(info->result == OPT_F32 || info->result == OPT_F64 ||
-                        info->result == OPT_V128);
+        if (flags & OPF_GIVES_NAN32)
+            assert_true(info->result == OPT_F32 || info->result == OPT_V128);
+        if (flags & OPF_GIVES_NAN64)
+            assert_true(info->result == OPT_F64 || info->result == OPT_V128);
+        assert_true((flags & OPF_GIVES_NAN) != OPF_GIVES_NAN);
+        if (flags & (OPF_TAKES_NAN32 | OPF_TAKES_NAN64)) {
+            uint8_t scalar = flags & OPF_TAKES_NAN32 ? OPT_F32 : OPT_F64;
+            assert_true(info->operands[0] == scalar || info->operands[0] == OPT_V128);
+        }
+        if (flags & OPF_TWO_I64)
+            assert_true(info->result == OPT_SPECIAL && info->operand_count >= 2);
         if (flags & OPF_CONSTANT)
             assert_int_equal(info->operand_count, 0);
         if (info->immediate == IMM_BLOCK)
