@@ -156,12 +156,16 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 /* Exceptions with references to them: tags, throw, throw_ref, try_table. */
 #define CATNAP_FEATURE_EXCEPTIONS (UINT64_C(1) << 9)
-/* All that this version has. */
-#define CATNAP_FEATURES_DEFAULT                                                                    \
+/* WebAssembly 3.0, as far as this version has it. */
+#define CATNAP_FEATURES_WASM3                                                                      \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
      CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |  \
-     CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC |       \
-     CATNAP_FEATURE_TAIL_CALLS)
+     CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_TAIL_CALLS)
+/* That, and finished proposals. */
+#define CATNAP_FEATURES_DEFAULT                                                                    \
+    (CATNAP_FEATURES_WASM3 | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
+/* All that this version has: proposals that may still change, too. */
+#define CATNAP_FEATURES_ALL CATNAP_FEATURES_DEFAULT
 
 /* The name of one feature, as in messages; NULL where the value is none. */
 WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);
@@ -551,6 +555,10 @@ WASM_API_EXTERN void catnap_builder_delete(own catnap_builder_t *);
  * call. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, const uint8_t *bytes,
                                                            size_t length);
+/* The features that the module needs, of those of its engine: without any of them it would be refused. It is decoded and
+ * validated once more for that; a function whose validation was deferred may be found invalid. NULL on success. */
+WASM_API_EXTERN own catnap_error_t *catnap_module_features(const wasm_module_t *,
+                                                           catnap_features_t *out);
 /* Translates every function now, and validates first what was deferred. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_translate(const wasm_module_t *);
 

@@ -1018,6 +1018,9 @@ static wasm_config_t *make_config(const spec_options_t *options) {
     if (options->explicit_bounds) {
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
     }
+    if (options->set_features) {
+        catnap_config_set_features(config, options->features);
+    }
     catnap_config_set_deterministic(config, options->deterministic);
     catnap_config_set_interruptible(config, options->interruptible);
     catnap_config_set_fuel(config, options->fuel_slice != 0);

@@ -33,7 +33,9 @@ typedef struct spec_options {
     /* Before each command the store becomes bytes, and another store is made from them; then the
      * command is executed, undone by a rollback to a checkpoint, and executed again. */
     bool round_trip;
-    bool to_module; /* an instance becomes a module, and that an instance, before each action */
+    bool set_features;
+    uint64_t features; /* catnap_features_t that modules may use, if set */
+    bool to_module;    /* an instance becomes a module, and that an instance, before each action */
 } spec_options_t;
 
 /* Counts commands; `total` is the sum of passed, failed, skipped and text_only at the end. */

@@ -1,5 +1,6 @@
 /* Modules of catnap.h: loading, statistics, and what they consist of. */
 #include "api/api.h"
+#include "validate/validate.h"
 
 /* ---- Loading ---- */
 
@@ -42,6 +43,16 @@ catnap_error_t *catnap_module_validate(wasm_engine_t *engine, const uint8_t *byt
     if (!engine || (!bytes && length > 0))
         return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
     return cn_check_module(engine, bytes, length, &error) ? NULL : cn_error_own(&error);
+}
+
+catnap_error_t *catnap_module_features(const wasm_module_t *module, catnap_features_t *features) {
+    struct error error;
+    catnap_features_t used = 0;
+    if (!module || !features)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    bool done = cn_module_features(module->shared->module, &used, &error);
+    *features = done ? used : 0;
+    return done ? NULL : cn_error_own(&error);
 }
 
 catnap_error_t *catnap_module_translate(const wasm_module_t *module) {

@@ -34,9 +34,17 @@ bool cn_decode_fail(struct decoder *, const char *format, ...)
 /* True when the feature is on, else CATNAP_UNSUPPORTED. */
 bool cn_decode_need(struct decoder *, catnap_features_t feature, uint32_t offset, const char *what);
 
+/* Notes a use of a feature that is on. */
+static inline void cn_decode_note(const struct decoder *d, catnap_features_t feature) {
+    if (d->module && d->module->used)
+        *d->module->used |= feature;
+}
+
 bool cn_decode_byte(struct decoder *, uint8_t *value, const char *what);
 bool cn_decode_u32(struct decoder *, uint32_t *value, const char *what);
 bool cn_decode_u64(struct decoder *, uint64_t *value, const char *what);
+/* A number of 64 bits with the feature memory64, else of 32: a memory's offset, or a bound. */
+bool cn_decode_width(struct decoder *, uint64_t *value, const char *what);
 bool cn_decode_s32(struct decoder *, int32_t *value, const char *what);
 bool cn_decode_s33(struct decoder *, int64_t *value, const char *what);
 bool cn_decode_s64(struct decoder *, int64_t *value, const char *what);

@@ -18,8 +18,10 @@ bool cn_decode_fail(struct decoder *d, const char *format, ...) {
 bool cn_decode_need(struct decoder *d, catnap_features_t feature, uint32_t offset,
                     const char *what) {
     catnap_features_t missing = feature & ~d->features;
-    if (!missing)
+    if (!missing) {
+        cn_decode_note(d, feature);
         return true;
+    }
     return cn_fail_at(d->error, CATNAP_UNSUPPORTED, offset,
                       "%s needs the feature %s, which is switched off", what,
                       cn_feature_name(missing & (0 - missing)));
@@ -49,6 +51,21 @@ bool cn_decode_u32(struct decoder *d, uint32_t *value, const char *what) {
 bool cn_decode_u64(struct decoder *d, uint64_t *value, const char *what) {
     bool too_long;
     return cn_read_u64_slow(&d->r, value, &too_long) || bad_number(d, too_long, what);
+}
+
+bool cn_decode_width(struct decoder *d, uint64_t *value, const char *what) {
+    const uint8_t *at = d->r.at;
+    uint32_t narrow;
+    if (d->features & CATNAP_FEATURE_MEMORY64) {
+        if (!cn_decode_u64(d, value, what))
+            return false;
+        if (*value > UINT32_MAX || d->r.at - at > 5) /* it would not be read as 32 bits */
+            cn_decode_note(d, CATNAP_FEATURE_MEMORY64);
+        return true;
+    }
+    bool decoded = cn_decode_u32(d, &narrow, what);
+    *value = narrow;
+    return decoded;
 }
 
 bool cn_decode_s32(struct decoder *d, int32_t *value, const char *what) {
@@ -196,17 +213,6 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
            decode_reference(d, offset, code, "reference type", type);
 }
 
-/* A bound of limits. */
-static bool decode_bound(struct decoder *d, uint64_t *bound, const char *what) {
-    uint32_t narrow;
-    if (d->features & CATNAP_FEATURE_MEMORY64)
-        return cn_decode_u64(d, bound, what);
-    if (!cn_decode_u32(d, &narrow, what))
-        return false;
-    *bound = narrow;
-    return true;
-}
-
 /* A memory may also be shared. */
 enum { LIMITS_SHARED = 2 };
 
@@ -228,8 +234,8 @@ static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_sha
     *limits = (struct limits){.has_max = flags & LIMITS_HAS_MAX, .is_64 = flags & LIMITS_IS_64};
     if (limits->is_64 && !cn_decode_need(d, CATNAP_FEATURE_MEMORY64, offset, what))
         return false;
-    return decode_bound(d, &limits->min, what) &&
-           (!limits->has_max || decode_bound(d, &limits->max, what));
+    return cn_decode_width(d, &limits->min, what) &&
+           (!limits->has_max || cn_decode_width(d, &limits->max, what));
 }
 
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {

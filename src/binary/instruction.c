@@ -53,18 +53,25 @@ static bool decode_zero(struct decoder *d) {
     return true;
 }
 
-static bool decode_memory_index(struct decoder *d, uint32_t *index) {
-    if (d->features & CATNAP_FEATURE_MULTI_MEMORY)
-        return cn_decode_u32(d, index, "memory index");
+static bool decode_index(struct decoder *d, uint32_t *index, catnap_features_t feature,
+                         const char *what) {
+    const uint8_t *at = d->r.at;
     *index = 0;
-    return decode_zero(d);
+    if (!(d->features & feature))
+        return decode_zero(d);
+    if (!cn_decode_u32(d, index, what))
+        return false;
+    if (*at != 0)
+        cn_decode_note(d, feature);
+    return true;
+}
+
+static bool decode_memory_index(struct decoder *d, uint32_t *index) {
+    return decode_index(d, index, CATNAP_FEATURE_MULTI_MEMORY, "memory index");
 }
 
 static bool decode_table_index(struct decoder *d, uint32_t *index) {
-    if (d->features & CATNAP_FEATURE_REFERENCE_TYPES)
-        return cn_decode_u32(d, index, "table index");
-    *index = 0;
-    return decode_zero(d);
+    return decode_index(d, index, CATNAP_FEATURE_REFERENCE_TYPES, "table index");
 }
 
 static bool decode_block_type(struct decoder *d, struct instruction *in) {
@@ -156,12 +163,7 @@ static bool decode_memarg(struct decoder *d, struct instruction *in) {
     }
     if (in->a >= (d->features & CATNAP_FEATURE_MULTI_MEMORY ? MEMARG_HAS_MEMORY : 32))
         return cn_fail_at(d->error, CATNAP_MALFORMED, at, "malformed memory flags %u", in->a);
-    if (d->features & CATNAP_FEATURE_MEMORY64)
-        return cn_decode_u64(d, &in->value, "memory offset");
-    uint32_t offset;
-    bool decoded = cn_decode_u32(d, &offset, "memory offset");
-    in->value = offset;
-    return decoded;
+    return cn_decode_width(d, &in->value, "memory offset");
 }
 
 static bool decode_lane(struct decoder *d, uint32_t *lane) {

@@ -148,7 +148,8 @@ struct module {
     struct alloc *alloc;
     struct type_registry *registry;
     catnap_features_t features;
-    struct arena arena; /* all arrays below */
+    catnap_features_t *used; /* where the features that it needs are noted, or NULL */
+    struct arena arena;      /* all arrays below */
 
     const uint8_t *bytes; /* never written to */
     size_t size;
@@ -201,6 +202,12 @@ struct module {
     uint32_t validated_functions;
 };
 
+/* Notes that the module needs a feature, and looks whether that is on. */
+static inline bool module_may_use(const struct module *m, catnap_features_t feature) {
+    if (m->used)
+        *m->used |= feature;
+    return (m->features & feature) == feature;
+}
 /* The most pages that addresses reach (section 3.2.5). */
 static inline uint64_t cn_most_pages(bool is_64) {
     return UINT64_C(1) << (is_64 ? 48 : 16);

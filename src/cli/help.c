@@ -90,6 +90,16 @@ void print_help(FILE *out) {
     }
 }
 
+static void print_features(FILE *out, const char *what, catnap_features_t features) {
+    if (features == 0)
+        return;
+    fputs(what, out);
+    for (catnap_features_t feature = 1; feature != 0; feature <<= 1)
+        if (features & feature)
+            fprintf(out, " %s", catnap_feature_name(feature));
+    fputc('\n', out);
+}
+
 void print_version(FILE *out) {
 #ifdef CATNAP_HAVE_WABT
     const char *text_format = "yes";
@@ -102,10 +112,10 @@ void print_version(FILE *out) {
     const char *scripts = "no (built without libwabt or json-c)";
 #endif
     fprintf(out, "catnap %s\n", catnap_version());
-    fputs("language: WebAssembly 2.0 (sign extension, saturating conversions, multi-value, bulk "
-          "memory, reference types, fixed-width SIMD)\n"
-          "system interface: WASI preview 1\n",
-          out);
+    print_features(out, "features:", CATNAP_FEATURES_DEFAULT);
+    print_features(
+        out, "features that are off by default:", CATNAP_FEATURES_ALL & ~CATNAP_FEATURES_DEFAULT);
+    fputs("system interface: WASI preview 1\n", out);
     fprintf(out, "text format: %s\ntest scripts: %s\n", text_format, scripts);
 }
 

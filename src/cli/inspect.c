@@ -229,43 +229,23 @@ static enum cli_exit disassemble(const struct subject *subject, const char *whic
 
 /* ---- Features -------------------------------------------------------------------------------- */
 
-static wasm_store_t *store_without(catnap_features_t feature, wasm_engine_t **engine) {
+static enum cli_exit print_features(const struct subject *subject) {
+    catnap_features_t needed;
+    catnap_error_t *error = catnap_module_features(subject->module, &needed);
+    if (error != NULL)
+        return diag_error(subject->diag, display_name(subject->path), error);
+    for (catnap_features_t feature = 1; feature != 0; feature <<= 1)
+        if (needed & feature)
+            puts(catnap_feature_name(feature));
+    return CLI_EXIT_OK;
+}
+
+/* With all features, so that a module can be looked at, whatever it needs. */
+static wasm_engine_t *make_engine(void) {
     wasm_config_t *config = wasm_config_new();
     if (config != NULL)
-        catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~feature);
-    *engine = wasm_engine_new_with_config(config);
-    return wasm_store_new(*engine);
-}
-
-/* Whether the module is refused by an engine that lacks the feature; false, with *code, when memory is exhausted. */
-static bool needs_feature(const struct subject *subject, catnap_features_t feature,
-                          enum cli_exit *code) {
-    wasm_engine_t *engine;
-    wasm_store_t *store = store_without(feature, &engine);
-    catnap_error_t *error = NULL;
-    wasm_module_t *module = NULL;
-    bool needed = false;
-    if (store != NULL)
-        module = catnap_module_new(store, subject->bytes.data, subject->bytes.length, NULL, &error);
-    if (store == NULL || catnap_error_status(error) == CATNAP_NO_MEMORY)
-        *code = diag_no_memory(subject->diag);
-    else
-        needed = module == NULL;
-    catnap_error_delete(error);
-    wasm_module_delete(module);
-    wasm_store_delete(store);
-    wasm_engine_delete(engine);
-    return needed;
-}
-
-static enum cli_exit print_features(const struct subject *subject) {
-    enum cli_exit code = CLI_EXIT_OK;
-    for (unsigned bit = 0; bit < 64 && code == CLI_EXIT_OK; bit++) {
-        catnap_features_t feature = UINT64_C(1) << bit;
-        if ((CATNAP_FEATURES_DEFAULT & feature) && needs_feature(subject, feature, &code))
-            puts(catnap_feature_name(feature));
-    }
-    return code;
+        catnap_config_set_features(config, CATNAP_FEATURES_ALL);
+    return wasm_engine_new_with_config(config);
 }
 
 /* ---- The command ----------------------------------------------------------------------------- */
@@ -293,7 +273,7 @@ static enum cli_exit inspect_file(const struct diag *diag, const char *path,
     struct subject subject = {.diag = diag, .path = path};
     enum cli_exit code = CLI_EXIT_NO_MEMORY;
     wasm_module_t *module = NULL;
-    wasm_engine_t *engine = wasm_engine_new();
+    wasm_engine_t *engine = make_engine();
     wasm_store_t *store = engine != NULL ? wasm_store_new(engine) : NULL;
     if (store != NULL)
         code = load_module(diag, store, NULL, path, &module, &subject.bytes);

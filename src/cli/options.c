@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catnap.h"
 #include "help.h"
 
 #define NANOSECONDS_PER_SECOND UINT64_C(1000000000)
@@ -149,6 +150,56 @@ static enum number_result parse_duration(const char *text, uint64_t *nanoseconds
     return result;
 }
 
+static const struct feature_preset {
+    const char *name;
+    catnap_features_t features;
+} feature_presets[] = {
+    {"1.0", CATNAP_FEATURES_WASM1},
+    {"2.0", CATNAP_FEATURES_WASM2},
+    {"3.0", CATNAP_FEATURES_WASM3},
+    {"all", CATNAP_FEATURES_ALL},
+};
+
+static bool is_word(const char *name, const char *word, size_t length) {
+    return name != NULL && strlen(name) == length && memcmp(name, word, length) == 0;
+}
+
+/* The feature of this name, or 0. */
+static catnap_features_t find_feature(const char *word, size_t length) {
+    for (catnap_features_t feature = 1; feature != 0; feature <<= 1)
+        if ((CATNAP_FEATURES_ALL & feature) && is_word(catnap_feature_name(feature), word, length))
+            return feature;
+    return 0;
+}
+
+/* Changes the features as one item says: a version has just its own, a name adds, a name behind a dash takes away. */
+static bool apply_feature(const char *word, size_t length, catnap_features_t *features) {
+    for (size_t i = 0; i < sizeof(feature_presets) / sizeof(*feature_presets); i++)
+        if (is_word(feature_presets[i].name, word, length)) {
+            *features = feature_presets[i].features;
+            return true;
+        }
+    bool remove = length > 0 && *word == '-';
+    catnap_features_t feature = find_feature(word + remove, length - remove);
+    *features = remove ? *features & ~feature : *features | feature;
+    return feature != 0;
+}
+
+/* The first item that is no feature's, or NULL. */
+static const char *parse_features(const char *list, struct option_number *out) {
+    catnap_features_t features = out->given ? out->value : CATNAP_FEATURES_DEFAULT;
+    for (const char *word = list;; word++) {
+        size_t length = strcspn(word, ",");
+        if (!apply_feature(word, length, &features))
+            return word;
+        word += length;
+        if (*word == '\0')
+            break;
+    }
+    *out = (struct option_number){.given = true, .value = features};
+    return NULL;
+}
+
 /* The index of a word in a list separated by spaces, counted from 1, or 0. */
 static int find_word(const char *words, const char *word) {
     size_t length = strlen(word);
@@ -198,6 +249,8 @@ static const char *set_option(const struct option *option, const char *value, vo
         number->given = true;
         return number_complaint(parse_duration(value, &number->value),
                                 "expected a time, such as 2s, 1.5s, 500ms or 1m");
+    case OPTION_FEATURES:
+        return parse_features(value, number);
     case OPTION_STRING:
         *(const char **)field = value;
         return NULL;
@@ -255,8 +308,39 @@ static enum parse_result unknown_option(const struct parser *p, const char *argu
     return PARSE_ERROR;
 }
 
+static void hint_feature(const struct diag *diag, const char *word, size_t length) {
+    const char *names[64] = {NULL};
+    char name[LONGEST_NAME + 1] = "";
+    size_t count = 0;
+    for (catnap_features_t feature = 1; feature != 0; feature <<= 1)
+        if (CATNAP_FEATURES_ALL & feature)
+            names[count++] = catnap_feature_name(feature);
+    if (length > 0 && *word == '-') {
+        word++;
+        length--;
+    }
+    memcpy(name, word, smaller(length, LONGEST_NAME));
+    const char *meant = closest_name(name, names);
+    if (meant != NULL)
+        diag_hint(diag, "Did you mean '%s'?", meant);
+    else
+        diag_hint(diag,
+                  "Features are 1.0, 2.0, 3.0, all and the names that 'catnap --version' lists.");
+}
+
+static enum parse_result bad_feature(const struct parser *p, const struct option *option,
+                                     const char *word) {
+    size_t length = strcspn(word, ",");
+    diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: there is no feature '%.*s'", option->name,
+              (int)length, word);
+    hint_feature(p->diag, word, length);
+    return PARSE_ERROR;
+}
+
 static enum parse_result bad_argument(const struct parser *p, const struct option *option,
                                       const char *value, const char *complaint) {
+    if (option->kind == OPTION_FEATURES)
+        return bad_feature(p, option, complaint);
     if (option->kind == OPTION_CHOICE)
         diag_fail(p->diag, CLI_EXIT_USAGE, NULL, "--%s: '%s' is none of: %s", option->name, value,
                   complaint);

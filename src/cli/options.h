@@ -17,6 +17,7 @@ enum option_kind {
     OPTION_NUMBER,   /* struct option_number */
     OPTION_SIZE,     /* bytes with an optional K, M, G or T; struct option_number */
     OPTION_DURATION, /* seconds, or with ns, us, ms, s, m, h; struct option_number, nanoseconds */
+    OPTION_FEATURES, /* names of features with commas; struct option_number, catnap_features_t */
     OPTION_STRING,   /* const char * */
     OPTION_CHOICE,   /* one of `words`; int, its index counted from 1 */
     OPTION_LIST      /* may be repeated; struct option_list, tagged with the option */

@@ -27,6 +27,7 @@ static const struct option resume_options[] = {
     {ROW_MAX_ENGINE_MEMORY, FIELD(max_engine_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},
+    {ROW_FEATURES, FIELD(features)},
     {ROW_DETERMINISTIC, FIELD(deterministic)},
     {ROW_SNAPSHOT_ON, FIELD(snapshot_on), .help = "write another snapshot: see catnap run"},
     {ROW_SNAPSHOT_EVERY, FIELD(snapshot_every),

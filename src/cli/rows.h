@@ -46,6 +46,11 @@
     .name = "bounds-checks", .kind = OPTION_CHOICE, .metavar = "auto|explicit",                    \
     .words = "auto explicit", .complete = COMPLETE_WORDS,                                          \
     .help = "how memory accesses are checked: by guard pages where possible, or by comparison"
+#define ROW_FEATURES                                                                               \
+    .name = "features", .kind = OPTION_FEATURES, .metavar = "LIST", .words = "1.0 2.0 3.0 all",    \
+    .complete = COMPLETE_WORDS,                                                                    \
+    .help = "language features that modules may use, with commas between: a version, a name to "   \
+            "switch one on, a name behind a dash to switch it off"
 #define ROW_DETERMINISTIC                                                                          \
     .name = "deterministic", .kind = OPTION_FLAG,                                                  \
     .help = "compute the same on every machine: NaNs are canonical"

@@ -73,6 +73,7 @@ static const struct option run_options[] = {
      FIELD(no_cache),
      .help = "do not use the cache of validated modules"},
     {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
+    {ROW_FEATURES, FIELD(features)},
     {ROW_DETERMINISTIC, FIELD(deterministic)},
     {.name = "stats",
      .kind = OPTION_CHOICE,

@@ -62,6 +62,8 @@ static wasm_engine_t *make_engine(const struct run_settings *settings) {
     catnap_config_set_fuel(config,
                            settings->same_checks ? settings->checks_fuel : settings->fuel.given);
     catnap_config_set_profile_ops(config, settings->profile_ops);
+    if (settings->features.given)
+        catnap_config_set_features(config, settings->features.value);
     catnap_config_set_deterministic(config, settings->deterministic);
     catnap_config_set_interruptible(config, settings->same_checks
                                                 ? settings->checks_interruption

@@ -32,6 +32,7 @@ struct run_settings {
     int stats;                                          /* 1: text, 2: json */
     bool profile_ops;
     bool deterministic;
+    struct option_number features;
 };
 
 void run_settings_free(struct run_settings *);

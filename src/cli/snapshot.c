@@ -51,6 +51,7 @@ static const struct option snapshot_options[] = {
              "initialisation calls them"},
     {ROW_FUEL, FIELD(run.fuel), .help = "stop with code 122 once N units of fuel are used up"},
     {ROW_TIMEOUT, FIELD(run.timeout), .help = "stop with code 124 after this time"},
+    {ROW_FEATURES, FIELD(run.features)},
     {ROW_MAX_MEMORY, FIELD(run.max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(run.max_table_elements)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(run.max_engine_memory)},

@@ -1,6 +1,22 @@
 /* catnap validate: decodes and validates, and runs nothing. */
 #include "commands.h"
 #include "load.h"
+#include "rows.h"
+
+struct validate_settings {
+    struct option_number features;
+};
+
+static const struct option validate_options[] = {
+    {ROW_FEATURES, .offset = offsetof(struct validate_settings, features)},
+};
+
+static wasm_engine_t *make_engine(const struct validate_settings *settings) {
+    wasm_config_t *config = wasm_config_new();
+    if (config != NULL && settings->features.given)
+        catnap_config_set_features(config, settings->features.value);
+    return wasm_engine_new_with_config(config);
+}
 
 static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engine,
                                    const char *path) {
@@ -15,14 +31,15 @@ static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engin
 
 static enum cli_exit validate_main(const struct command *self, struct diag *diag, int argc,
                                    char **argv) {
+    struct validate_settings settings = {0};
     int operands;
     enum cli_exit first_failure = CLI_EXIT_OK;
-    enum parse_result parsed = options_parse(self, diag, argc, argv, NULL, &operands);
+    enum parse_result parsed = options_parse(self, diag, argc, argv, &settings, &operands);
     if (parsed != PARSE_OK)
         return parsed == PARSE_DONE ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     if (operands == 0)
         return diag_fail(diag, CLI_EXIT_USAGE, NULL, "validate: name at least one file");
-    wasm_engine_t *engine = wasm_engine_new();
+    wasm_engine_t *engine = make_engine(&settings);
     if (engine == NULL)
         return diag_no_memory(diag);
     for (int i = 0; i < operands; i++) {
@@ -39,6 +56,8 @@ const struct command command_validate = {
     .operands = "FILE...",
     .summary = "check whether modules are valid",
     .help = "Prints nothing for valid files. The exit code is that of the first failure.\n",
+    .options = validate_options,
+    .option_count = sizeof(validate_options) / sizeof(*validate_options),
     .complete = COMPLETE_FILES,
     .main = validate_main,
 };

@@ -12,6 +12,7 @@
 struct wast_settings {
     bool eager, deferred;
     int bounds_checks; /* 1: auto, 2: explicit */
+    struct option_number features;
 };
 
 #define FIELD(member) .offset = offsetof(struct wast_settings, member)
@@ -22,6 +23,7 @@ static const struct option wast_options[] = {
      .help = "validate each function at its first call, or when a script expects a module to be "
              "refused"},
     {ROW_BOUNDS_CHECKS, FIELD(bounds_checks)},
+    {ROW_FEATURES, FIELD(features)},
 };
 
 #ifdef CATNAP_HAVE_JSON
@@ -138,6 +140,8 @@ static enum cli_exit wast_main(const struct command *self, struct diag *diag, in
         .eager = settings.eager,
         .deferred = settings.deferred,
         .explicit_bounds = settings.bounds_checks == 2,
+        .set_features = settings.features.given,
+        .features = settings.features.value,
     };
     for (int i = 0; i < operands; i++) {
         enum cli_exit code = run_script(diag, argv[i], &options);

@@ -73,11 +73,11 @@ bool cn_validate_with(struct validator *v, uint32_t func, struct span body) {
 }
 
 bool cn_validate_bodies(const struct module *m, struct error *error) {
-    struct fast *fast;
+    struct fast *fast = NULL; /* which notes no features */
     struct validator *v = cn_make_validator(m, error);
     if (!v)
         return false;
-    bool valid = cn_fast_new(m, &fast) || cn_fail_memory(error);
+    bool valid = m->used || cn_fast_new(m, &fast) || cn_fail_memory(error);
     for (uint32_t func = m->imported_func_count; valid && func < m->func_count; func++) {
         struct span body = cn_module_body(m, func);
         valid =

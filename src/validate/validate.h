@@ -17,6 +17,9 @@ void cn_prefer_malformed(const struct module *, struct error *);
 /* The same for one body. */
 void cn_prefer_malformed_body(const struct module *, uint32_t func, struct span body,
                               struct error *);
+/* The features, of those that are on for the module, without which it would be refused: it is decoded and validated
+ * once more. A body that is not validated yet may be found invalid. */
+bool cn_module_features(const struct module *, catnap_features_t *, struct error *);
 /* Every body, in module order: the first error is the one reported. */
 bool cn_validate_bodies(const struct module *, struct error *);
 

@@ -52,7 +52,8 @@ static bool check_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->type_count; i++) {
         if (!check_supertype(m, i, error))
             return false;
-        if (module_functype(m, i)->result_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_VALUE))
+        if (module_functype(m, i)->result_count > 1 &&
+            !module_may_use(m, CATNAP_FEATURE_MULTI_VALUE))
             return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
                               "invalid result arity: the %u results of type %u need the feature "
                               "multi-value, which is switched off",
@@ -85,7 +86,7 @@ static bool check_limits(const struct module *m, const struct limits *limits, ui
 }
 
 static bool check_tables(const struct module *m, struct error *error) {
-    if (m->table_count > 1 && !(m->features & CATNAP_FEATURE_REFERENCE_TYPES))
+    if (m->table_count > 1 && !module_may_use(m, CATNAP_FEATURE_REFERENCE_TYPES))
         return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TABLE, 1),
                           "multiple tables: %u", m->table_count);
     for (uint32_t i = 0; i < m->table_count; i++) {
@@ -98,7 +99,7 @@ static bool check_tables(const struct module *m, struct error *error) {
 }
 
 static bool check_memories(const struct module *m, struct error *error) {
-    if (m->memory_count > 1 && !(m->features & CATNAP_FEATURE_MULTI_MEMORY))
+    if (m->memory_count > 1 && !module_may_use(m, CATNAP_FEATURE_MULTI_MEMORY))
         return cn_fail_at(error, CATNAP_UNSUPPORTED, offset_of(m, EXTERN_MEMORY, 1),
                           "a second memory needs the feature multi-memory, which is switched off");
     for (uint32_t i = 0; i < m->memory_count; i++) {
@@ -335,7 +336,7 @@ static bool check_datas(struct module *m, struct error *error) {
 
 static bool check_mutable(const struct module *m, uint32_t global, struct span name,
                           const char *what, struct error *error) {
-    if (!m->globals[global].type.is_mutable || (m->features & CATNAP_FEATURE_MUTABLE_GLOBALS))
+    if (!m->globals[global].type.is_mutable || module_may_use(m, CATNAP_FEATURE_MUTABLE_GLOBALS))
         return true;
     return cn_fail_at(error, CATNAP_UNSUPPORTED, name.offset,
                       "%s of a mutable global needs the feature mutable-globals, which is switched "

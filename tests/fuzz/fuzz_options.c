@@ -43,6 +43,7 @@ static size_t field_size(enum option_kind kind) {
     case OPTION_NUMBER:
     case OPTION_SIZE:
     case OPTION_DURATION:
+    case OPTION_FEATURES:
         return sizeof(struct option_number);
     case OPTION_STRING:
         return sizeof(const char *);

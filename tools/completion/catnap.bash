@@ -30,6 +30,7 @@ _catnap()
         run:--unknown-imports) offer=(-W 'trap') ;;
         run:--threads) offer=(-W '') ;;
         run:--bounds-checks) offer=(-W 'auto explicit') ;;
+        run:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         run:--snapshot-on) offer=(-W '') ;;
         run:--snapshot-every) offer=(-W '') ;;
         run:--output) offer=(-f) ;;
@@ -43,6 +44,7 @@ _catnap()
         resume:--max-engine-memory) offer=(-W '') ;;
         resume:--max-depth) offer=(-W '') ;;
         resume:--max-stack) offer=(-W '') ;;
+        resume:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         resume:--snapshot-on) offer=(-W '') ;;
         resume:--snapshot-every) offer=(-W '') ;;
         resume:--output) offer=(-f) ;;
@@ -57,30 +59,33 @@ _catnap()
         snapshot:--unknown-imports) offer=(-W 'trap') ;;
         snapshot:--fuel) offer=(-W '') ;;
         snapshot:--timeout) offer=(-W '') ;;
+        snapshot:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         snapshot:--max-memory) offer=(-W '') ;;
         snapshot:--max-table-elements) offer=(-W '') ;;
         snapshot:--max-engine-memory) offer=(-W '') ;;
+        validate:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         inspect:--function) offer=(-W '') ;;
         wast:--bounds-checks) offer=(-W 'auto explicit') ;;
+        wast:--features) offer=(-W '1.0 2.0 3.0 all') ;;
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --features --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --deterministic --snapshot-on --snapshot-every --output --compress --json --help'
+            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --features --deterministic --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
-            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --max-memory --max-table-elements --max-engine-memory --json --help'
+            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --features --max-memory --max-table-elements --max-engine-memory --json --help'
             operands='' ;;
         validate)
-            options=' --json --help'
+            options=' --features --json --help'
             operands='' ;;
         inspect)
             options=' --functions --features --function --json --help'
             operands='' ;;
         wast)
-            options=' --eager --deferred --bounds-checks --json --help'
+            options=' --eager --deferred --bounds-checks --features --json --help'
             operands='' ;;
         cache)
             options=' --json --help'
