@@ -17,12 +17,13 @@
 #define ADDRESSES 0x1FF8 /* mask of most addresses */
 #define BUDGET 2000      /* loops and calls of a run */
 
-enum { G_I32, G_I64, G_F32, G_F64, G_V128, G_BUDGET, G_CONST };
+enum { G_I32, G_I64, G_F32, G_F64, G_V128, G_BUDGET, G_TYPED, G_NULLABLE };
 #define GLOBALS_BY_TYPE 5
 
 struct signature {
     uint8_t params[ARITY + 1], results[ARITY];
-    uint32_t param_count, result_count, type;
+    uint32_t param_count, result_count;
+    uint32_t type, super; /* the function's own, and one above it, or the same */
 };
 
 struct label {
@@ -89,14 +90,14 @@ struct generator {
     const struct profile *profile;
     struct module_builder module;
     uint32_t all_padding, padding; /* asked for; of the function under way */
-    bool no_growth, ordinary, wasm2;
+    bool no_growth, ordinary, wasm2, payloads;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
     struct bytes body;
     const struct signature *signature;
     uint8_t local_types[64];
-    uint32_t local_count, counters, temp_f32, temp_f64, loops;
+    uint32_t local_count, counters, temp_f32, temp_f64, typed, loops;
     uint8_t stack[STACK];
     uint32_t height, base;
     struct label labels[DEPTH + 1];
@@ -141,6 +142,20 @@ static int find_local(struct generator *g, uint8_t type) {
     return -1;
 }
 
+/* A number that is none: of any payload, quiet or signalling. */
+static double any_nan(struct generator *g) {
+    uint64_t bits = next_random(&g->random) | UINT64_C(0x7FF0000000000001);
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+static float any_narrow_nan(struct generator *g) {
+    uint32_t bits = (uint32_t)next_random(&g->random) | UINT32_C(0x7F800001);
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
 static void put_const(struct generator *g, uint8_t type) {
     static const int64_t integers[] = {
         0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65535, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX};
@@ -149,6 +164,10 @@ static void put_const(struct generator *g, uint8_t type) {
     int64_t integer = integers[below(g, COUNT(integers))];
     double number = numbers[below(g, COUNT(numbers))];
     float single = (float)number;
+    if (g->payloads && type <= F32 && type >= F64 && chance(g, 25)) {
+        number = any_nan(g);
+        single = any_narrow_nan(g);
+    }
     switch (type) {
     case I32:
         i32_const(f, (int32_t)integer);
@@ -207,11 +226,11 @@ static void need_one(struct generator *g, uint8_t type) {
     need(g, &type, 1);
 }
 
-/* The number on top becomes one NaN, if it is any. */
+/* The number on top becomes one NaN, if it is any and its payload is not to be seen. */
 static void canonicalize(struct generator *g) {
     struct bytes *f = &g->body;
     uint8_t type = g->stack[g->height - 1];
-    if (type != F32 && type != F64)
+    if ((type != F32 && type != F64) || g->payloads)
         return;
     uint32_t temp = type == F32 ? g->temp_f32 : g->temp_f64;
     local_op(g, LOCAL_TEE, temp);
@@ -243,19 +262,19 @@ static bool shows_payloads(const struct op_info *info) {
     return true;
 }
 
-static bool is_plain(const struct op_info *info) {
+static bool is_plain(const struct generator *g, const struct op_info *info) {
     return cn_op_name(info) && info->result != OPT_SPECIAL && info->result != OPT_NOTHING &&
            info->operand_count > 0 &&
            (info->immediate == IMM_NONE ||
             (info->immediate >= IMM_LANE16 && info->immediate <= IMM_LANE2)) &&
-           !shows_payloads(info);
+           (g->payloads || !shows_payloads(info));
 }
 
 static uint32_t any_plain(struct generator *g, uint8_t result) {
     for (;;) {
         uint32_t opcode = chance(g, 88) ? below(g, 0x100) : below(g, OPCODE_LIMIT);
         const struct op_info *info = &cn_op_info[opcode];
-        if (is_plain(info) && (!result || info->result == result) &&
+        if (is_plain(g, info) && (!result || info->result == result) &&
             !(g->wasm2 && (info->feature & ~CATNAP_FEATURES_WASM2)))
             return opcode;
     }
@@ -775,18 +794,22 @@ static void block(struct generator *g, uint32_t steps) {
 /* The arguments, and the call: of the opcode, or, through the table, of that behind it. */
 enum way { DIRECT, THROUGH_TABLE, BY_REFERENCE };
 
+static uint32_t any_type_of(struct generator *g, const struct signature *s) {
+    return chance(g, 50) ? s->type : s->super;
+}
+
 static void put_call(struct generator *g, const struct signature *s, enum way way, uint8_t opcode) {
     need(g, s->params, s->param_count);
     if (way == BY_REFERENCE) {
         PUT(&g->body, 0xD2, (uint8_t)(s - g->funcs)); /* a leaf, which an element segment names */
         if (chance(g, 20))
             put(&g->body, 0xD4);
-        op_u(&g->body, opcode == OP_call ? OP_call_ref : OP_return_call_ref, s->type);
+        op_u(&g->body, opcode == OP_call ? OP_call_ref : OP_return_call_ref, any_type_of(g, s));
     } else if (way == THROUGH_TABLE) {
         push_value(g, I32);
         if (chance(g, 70)) /* most often one that fits */
             PUT(&g->body, DROP, 0x41, (uint8_t)(s - g->funcs));
-        op_u(&g->body, opcode + 1, s->type);
+        op_u(&g->body, opcode + 1, any_type_of(g, s));
         put(&g->body, 0);
         popped(g, 1);
     } else {
@@ -1073,10 +1096,131 @@ static void chain(struct generator *g) {
     }
 }
 
+/* ---- References of the type of function 0: a table without null, globals, and two locals ---- */
+
+#define TYPED_TABLE 1
+#define TYPED_SIZE 6
+
+/* Seldom one that is out of bounds. */
+static void typed_index(struct generator *g) {
+    push_value(g, I32);
+    PUT(&g->body, 0x41, chance(g, 95) ? 3 : 7, 0x71);
+    popped(g, 1);
+}
+
+/* A reference, untracked, that is not null. */
+static void put_typed(struct generator *g) {
+    struct bytes *f = &g->body;
+    switch (below(g, 4)) {
+    case 0:
+        op_u(f, 0xD2, 0); /* ref.func */
+        break;
+    case 1:
+        op_u(f, 0x23, G_TYPED);
+        break;
+    default:
+        typed_index(g);
+        op_u(f, 0x25, TYPED_TABLE);
+    }
+    if (chance(g, 20))
+        put(f, 0xD4); /* ref.as_non_null */
+}
+
+static void put_null(struct generator *g, uint32_t type) {
+    put(&g->body, REF_NULL);
+    put_s(&g->body, type);
+}
+
+static void drop_results(struct generator *g, const struct signature *s) {
+    for (uint32_t i = s->result_count; i-- > 0;) {
+        int local = chance(g, 70) ? find_local(g, s->results[i]) : -1;
+        if (local >= 0)
+            local_op(g, LOCAL_SET, (uint32_t)local);
+        else
+            put(&g->body, DROP);
+    }
+}
+
+/* The local without null is set, and called, where control comes from elsewhere, too. */
+static void call_typed_local(struct generator *g) {
+    const struct signature *s = &g->funcs[0];
+    struct bytes *f = &g->body;
+    uint32_t base = g->base;
+    bool early = chance(g, 50);
+    PUT(f, BLOCK, EMPTY);
+    if (early) {
+        bool tee = chance(g, 50);
+        put_typed(g);
+        op_u(f, tee ? LOCAL_TEE : LOCAL_SET, g->typed);
+        if (tee)
+            put(f, DROP);
+    }
+    op_u(f, 0x23, G_NULLABLE);
+    PUT(f, 0xD5, 0); /* br_on_null */
+    op_u(f, LOCAL_SET, g->typed);
+    g->base = g->height;
+    need(g, s->params, s->param_count);
+    op_u(f, LOCAL_GET, g->typed);
+    op_u(f, OP_call_ref, any_type_of(g, s));
+    popped(g, s->param_count);
+    drop_results(g, s);
+    put(f, END);
+    g->base = base;
+}
+
+static void typed_reference(struct generator *g) {
+    const struct signature *s = &g->funcs[0];
+    struct bytes *f = &g->body;
+    if (g->wasm2 || g->func_count == 0)
+        return;
+    switch (below(g, 8)) {
+    case 0:
+        typed_index(g);
+        put_typed(g);
+        op_u(f, 0x26, TYPED_TABLE); /* table.set */
+        break;
+    case 1:
+        if (chance(g, 30))
+            put_null(g, s->type);
+        else
+            put_typed(g);
+        op_u(f, 0x24, G_NULLABLE);
+        break;
+    case 2:
+        typed_index(g);
+        put_typed(g);
+        typed_index(g);
+        PUT(f, 0xFC, 17, TYPED_TABLE); /* table.fill */
+        break;
+    case 3:
+        put_typed(g);
+        PUT(f, 0x41, !g->no_growth, 0xFC, 15, TYPED_TABLE); /* table.grow */
+        pushed(g, I32);
+        break;
+    case 4:
+        typed_index(g);
+        typed_index(g);
+        typed_index(g);
+        PUT(f, 0xFC, 14, chance(g, 50) ? 0 : TYPED_TABLE, TYPED_TABLE); /* table.copy */
+        break;
+    case 5:
+        call_typed_local(g);
+        break;
+    default:
+        need(g, s->params, s->param_count);
+        put_typed(g);
+        op_u(f, OP_call_ref, any_type_of(g, s));
+        popped(g, s->param_count);
+        for (uint32_t i = 0; i < s->result_count; i++)
+            pushed(g, s->results[i]);
+    }
+}
+
 static void idiom(struct generator *g) {
     static void (*const idioms[])(struct generator *) = {
-        chain,       chain,         chain,  chain,    update_element, update_element, bit_field,
-        stack_frame, rotate_locals, decide, dispatch, multiply_add,   bulk_at_edge,   grow_between};
+        chain,        chain,        chain,           chain,          update_element, update_element,
+        bit_field,    stack_frame,  rotate_locals,   decide,         dispatch,       multiply_add,
+        bulk_at_edge, grow_between, typed_reference, typed_reference};
     idioms[below(g, COUNT(idioms))](g);
 }
 
@@ -1155,7 +1299,7 @@ static void declare_locals(struct generator *g) {
     static const uint8_t own[] = {I32, I32, I32, F32, F64};
     uint32_t count = s->param_count;
     memcpy(g->local_types, s->params, count);
-    put_u(&g->body, COUNT(usable) + COUNT(own) + 1);
+    put_u(&g->body, COUNT(usable) + COUNT(own) + 1 + (g->func_count > 0 && !g->wasm2));
     put_u(&g->body, g->padding);
     put(&g->body, I64);
     for (size_t i = 0; i < COUNT(usable) + COUNT(own); i++) {
@@ -1167,12 +1311,56 @@ static void declare_locals(struct generator *g) {
     g->counters = count - (uint32_t)COUNT(own);
     g->temp_f32 = count - 2;
     g->temp_f64 = count - 1;
+    if (g->func_count > 0 && !g->wasm2) {
+        PUT(&g->body, 1, 0x64); /* (ref $type) */
+        put_s(&g->body, g->funcs[0].type);
+        g->typed = local_index(g, count);
+    }
 }
 
 /* A call clears its locals, which takes most of the time: a sixth of the functions has padding. The last
  * function is the first that runs. Which ones differs by module, and draws no random number. */
 static uint32_t choose_padding(const struct generator *g, bool last) {
     return last || (g->seed + g->func_count) % 6 == 0 ? g->all_padding : 0;
+}
+
+static void put_functype(struct bytes *b, const struct signature *s) {
+    put(b, 0x60);
+    put_vector(b, s->params, s->param_count);
+    put_vector(b, s->results, s->result_count);
+}
+
+/* A type of its own; below one that is equal but for its name; or the same two as a recursion group, in which a
+ * third one may refer to them. */
+static void declare_type(struct generator *g, struct signature *s) {
+    struct module_builder *m = &g->module;
+    struct bytes *b;
+    uint32_t way = g->wasm2 ? 0 : below(g, 4);
+    if (way < 2) {
+        s->type = s->super = add_type_n(m, s->params, s->param_count, s->results, s->result_count);
+        return;
+    }
+    bool third = way == 3 && chance(g, 50);
+    s->super = m->types;
+    if (way == 3)
+        add_rec(m, third ? 3 : 2, &b);
+    else
+        b = add_item(m, TYPES);
+    PUT(b, 0x50, 0); /* sub */
+    put_functype(b, s);
+    if (way == 2)
+        b = add_item(m, TYPES);
+    PUT(b, chance(g, 50) ? 0x50 : 0x4F, 1); /* sub, sub final */
+    put_u(b, s->super);
+    put_functype(b, s);
+    s->type = s->super + 1;
+    m->types = s->super + 2;
+    if (third) { /* (ref null $type) -> (ref null $itself) */
+        PUT(b, 0x60, 1, 0x63);
+        put_s(b, s->type);
+        PUT(b, 1, 0x63);
+        put_s(b, m->types++);
+    }
 }
 
 static void function(struct generator *g, uint32_t steps, bool last) {
@@ -1191,7 +1379,7 @@ static void function(struct generator *g, uint32_t steps, bool last) {
             memcpy(s->params, like->params, sizeof s->params);
         }
     }
-    s->type = add_type_n(&g->module, s->params, s->param_count, s->results, s->result_count);
+    declare_type(g, s);
     g->signature = s;
     g->height = g->base = g->loops = 0;
     g->depth = 1;
@@ -1290,6 +1478,41 @@ static void state_function(struct generator *g, uint32_t type) {
     add_func(&g->module, "state", type, f);
 }
 
+static void declare_typed(struct generator *g) {
+    struct module_builder *m = &g->module;
+    uint32_t type = g->funcs[0].type;
+    struct bytes *b = add_item(m, TABLES);
+    PUT(b, 0x40, 0, 0x64); /* with an initial value */
+    put_s(b, type);
+    put_limits(b, TYPED_SIZE, 20);
+    PUT(b, 0xD2, 0, END);
+    m->tables++;
+    for (uint32_t nullable = 0; nullable < 2; nullable++) {
+        b = add_item(m, GLOBALS);
+        put(b, nullable ? 0x63 : 0x64);
+        put_s(b, type);
+        put(b, (uint8_t)nullable); /* mutable */
+        if (nullable && chance(g, 50))
+            PUT(b, 0x23, G_TYPED, END);
+        else
+            PUT(b, 0xD2, 0, END);
+    }
+    b = add_item(m, ELEMS);
+    PUT(b, 6, TYPED_TABLE, 0x41, 2, 0x41, 2, 0x6A, END, 0x64); /* at 2 + 2 */
+    put_s(b, type);
+    PUT(b, 2, 0xD2, 0, END, 0x23, G_TYPED, END);
+    export_item(m, "typed", AS_TABLE, TYPED_TABLE);
+}
+
+/* The initial value of a global: a constant, or a sum, difference or product of two. */
+static void put_initial(struct generator *g, uint8_t type) {
+    put_const(g, type);
+    if ((type != I32 && type != I64) || g->wasm2 || chance(g, 50))
+        return;
+    put_const(g, type);
+    put(&g->body, (uint8_t)((type == I32 ? 0x6A : 0x7C) + below(g, 3)));
+}
+
 static void declare_state(struct generator *g) {
     struct module_builder *m = &g->module;
     struct bytes *b;
@@ -1299,7 +1522,7 @@ static void declare_state(struct generator *g) {
         uint8_t type = i == G_BUDGET ? I32 : (uint8_t)(I32 - i);
         struct bytes outer = g->body;
         g->body = (struct bytes){0};
-        put_const(g, type);
+        put_initial(g, type);
         b = add_item(m, GLOBALS);
         PUT(b, type, 1);
         put_bytes(b, g->body.data, g->body.size);
@@ -1326,6 +1549,8 @@ static void declare_state(struct generator *g) {
         put(b, (uint8_t)next_random(&g->random));
     PUT(add_item(m, DATAS), 1, 1, 0); /* to drop */
     export_item(m, "memory", 2, 0);
+    if (!g->wasm2)
+        declare_typed(g);
 }
 
 struct bytes generate(struct generator_options options) {
@@ -1335,6 +1560,7 @@ struct bytes generate(struct generator_options options) {
                           .no_growth = options.no_growth,
                           .ordinary = options.ordinary,
                           .wasm2 = options.wasm2,
+                          .payloads = options.payloads,
                           .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);

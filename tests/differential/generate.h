@@ -14,14 +14,15 @@ struct generator_options {
     bool no_growth; /* no table.grow, whose outcome depends on memory */
     bool ordinary;  /* a call and a return in place of each tail call: results are the same */
     bool wasm2;     /* only instructions of WebAssembly 2.0, for tools that know no others */
+    bool payloads;  /* of NaNs can be seen: for the deterministic profile */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is
  * mutable. */
 #define GENERATED_RUNS 5
 
-/* Every run ends, in a result or in a trap, after a bounded number of instructions. Results do not
- * depend on the payloads of NaNs. */
+/* Every run ends, in a result or in a trap, after a bounded number of instructions. Unless these are asked for,
+ * results do not depend on the payloads of NaNs. */
 struct bytes generate(struct generator_options);
 
 #endif
