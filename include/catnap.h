@@ -152,6 +152,8 @@ typedef uint64_t catnap_features_t;
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
 #define CATNAP_FEATURE_RELAXED_SIMD (UINT64_C(1) << 14)
 #define CATNAP_FEATURE_WIDE_ARITHMETIC (UINT64_C(1) << 16) /* 128-bit sums and products */
+/* Imports from one module, or of one type as well, in a group. Off by default. */
+#define CATNAP_FEATURE_COMPACT_IMPORTS (UINT64_C(1) << 18)
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 /* Exceptions with references to them: tags, throw, throw_ref, try_table. */
@@ -165,7 +167,7 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURES_DEFAULT                                                                    \
     (CATNAP_FEATURES_WASM3 | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
 /* All that this version has: proposals that may still change, too. */
-#define CATNAP_FEATURES_ALL CATNAP_FEATURES_DEFAULT
+#define CATNAP_FEATURES_ALL (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_COMPACT_IMPORTS)
 
 /* The name of one feature, as in messages; NULL where the value is none. */
 WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);

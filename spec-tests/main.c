@@ -32,6 +32,14 @@ static const struct known_set {
     {"wasm-3.0", true},
 };
 
+/* Sets of features that are off by default. */
+static const struct feature_set {
+    const char *name;
+    catnap_features_t features;
+} feature_sets[] = {
+    {"proposals/compact-imports", CATNAP_FEATURE_COMPACT_IMPORTS},
+};
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -130,6 +138,19 @@ static void print_failure(void *env, const char *source, uint32_t line, const ch
     fflush(stdout);
 }
 
+static spec_options_t options_of(const set_run_t *set) {
+    spec_options_t options = set->settings->options;
+    options.set_features = true;
+    options.features = CATNAP_FEATURES_DEFAULT;
+    for (size_t i = 0; i < COUNT(feature_sets); i++) {
+        const char *name = feature_sets[i].name;
+        if (strcmp(set->name, name) == 0 || strcmp(set->name, last_part(name)) == 0) {
+            options.features |= feature_sets[i].features;
+        }
+    }
+    return options;
+}
+
 static void run_here(set_run_t *set, char *path) {
     uint8_t *json;
     size_t size;
@@ -146,7 +167,8 @@ static void run_here(set_run_t *set, char *path) {
         .load = load_beside,
         .env = path,
     };
-    spec_run(&input, &set->settings->options, set->counts, print_failure, set);
+    spec_options_t options = options_of(set);
+    spec_run(&input, &options, set->counts, print_failure, set);
     free(json);
 }
 

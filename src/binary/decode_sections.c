@@ -227,11 +227,38 @@ bool cn_decode_type_section(struct sections *s) {
 
 /* ---- What is imported or defined: functions, tables, memories, globals ---- */
 
+#define ROOM(s, items, room, count, more, limit, what)                                             \
+    (check_total(s, count, more, limit, what) &&                                                   \
+     reserve(s, (void **)&(items), &(room), count, more, sizeof *(items)))
+
+static bool room_for_functions(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->func_types, s->func_room, m->func_count, more, LIMIT_FUNCTIONS, "functions");
+}
+
+static bool room_for_tables(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->tables, s->table_room, m->table_count, more, LIMIT_TABLES, "tables");
+}
+
+static bool room_for_memories(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->memories, s->memory_room, m->memory_count, more, LIMIT_MEMORIES, "memories");
+}
+
+static bool room_for_globals(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->globals, s->global_room, m->global_count, more, LIMIT_GLOBALS, "globals");
+}
+
+static bool room_for_tags(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->tag_types, s->tag_room, m->tag_count, more, LIMIT_TAGS, "tags");
+}
+
 static bool add_functions(struct sections *s, uint32_t count) {
     struct module *m = s->m;
-    if (!check_total(s, m->func_count, count, LIMIT_FUNCTIONS, "functions") ||
-        !reserve(s, (void **)&m->func_types, &s->func_room, m->func_count, count,
-                 sizeof *m->func_types))
+    if (!room_for_functions(s, count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!cn_decode_u32(&s->d, &m->func_types[m->func_count], "type index"))
@@ -265,14 +292,12 @@ static bool decode_table(struct sections *s, uint32_t index, uint32_t end) {
            cn_decode_expr(&s->d, &m->table_inits[index]);
 }
 
-static bool add_tables(struct sections *s, uint32_t count, bool imported) {
+static bool add_tables(struct sections *s, uint32_t count) {
     struct module *m = s->m;
-    if (!check_total(s, m->table_count, count, LIMIT_TABLES, "tables") ||
-        !reserve(s, (void **)&m->tables, &s->table_room, m->table_count, count, sizeof *m->tables))
+    if (!room_for_tables(s, count))
         return false;
     for (uint32_t end = m->table_count + count; m->table_count < end; m->table_count++) {
-        if (!(imported ? cn_decode_tabletype(&s->d, &m->tables[m->table_count])
-                       : decode_table(s, m->table_count, end)))
+        if (!decode_table(s, m->table_count, end))
             return false;
         m->has_64 |= m->tables[m->table_count].limits.is_64;
     }
@@ -281,9 +306,7 @@ static bool add_tables(struct sections *s, uint32_t count, bool imported) {
 
 static bool add_memories(struct sections *s, uint32_t count) {
     struct module *m = s->m;
-    if (!check_total(s, m->memory_count, count, LIMIT_MEMORIES, "memories") ||
-        !reserve(s, (void **)&m->memories, &s->memory_room, m->memory_count, count,
-                 sizeof *m->memories))
+    if (!room_for_memories(s, count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!cn_decode_memorytype(&s->d, &m->memories[m->memory_count]))
@@ -294,88 +317,182 @@ static bool add_memories(struct sections *s, uint32_t count) {
     return true;
 }
 
-static bool add_globals(struct sections *s, uint32_t count, bool imported) {
+static bool add_globals(struct sections *s, uint32_t count) {
     struct module *m = s->m;
-    if (!check_total(s, m->global_count, count, LIMIT_GLOBALS, "globals") ||
-        !reserve(s, (void **)&m->globals, &s->global_room, m->global_count, count,
-                 sizeof *m->globals))
+    if (!room_for_globals(s, count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct global_def *global = &m->globals[m->global_count];
-        if (!cn_decode_globaltype(&s->d, &global->type) ||
-            (!imported && !cn_decode_expr(&s->d, &global->init)))
+        if (!cn_decode_globaltype(&s->d, &global->type) || !cn_decode_expr(&s->d, &global->init))
             return false;
         m->global_count++;
     }
     return true;
 }
 
+static bool decode_tag(struct sections *s, uint32_t *type) {
+    uint32_t offset = cn_decode_offset(&s->d);
+    uint8_t attribute;
+    if (!cn_decode_byte(&s->d, &attribute, "tag attribute"))
+        return false;
+    if (attribute != 0)
+        return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset, "malformed tag attribute 0x%02x",
+                          attribute);
+    return cn_decode_u32(&s->d, type, "type index");
+}
+
 static bool add_tags(struct sections *s, uint32_t count) {
     struct module *m = s->m;
-    if (!check_total(s, m->tag_count, count, LIMIT_TAGS, "tags") ||
-        !reserve(s, (void **)&m->tag_types, &s->tag_room, m->tag_count, count,
-                 sizeof *m->tag_types))
+    if (!room_for_tags(s, count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t offset = cn_decode_offset(&s->d);
-        uint8_t attribute;
-        if (!cn_decode_byte(&s->d, &attribute, "tag attribute"))
-            return false;
-        if (attribute != 0)
-            return cn_fail_at(s->d.error, CATNAP_MALFORMED, offset,
-                              "malformed tag attribute 0x%02x", attribute);
-        if (!cn_decode_u32(&s->d, &m->tag_types[m->tag_count], "type index"))
+        if (!decode_tag(s, &m->tag_types[m->tag_count]))
             return false;
         m->tag_count++;
     }
     return true;
 }
 
-static bool decode_import(struct sections *s, struct import *import) {
-    struct module *m = s->m;
-    uint8_t kind;
-    if (!cn_decode_name(&s->d, &import->module, "import module name") ||
-        !cn_decode_name(&s->d, &import->name, "import name"))
-        return false;
+/* ---- Imports ---- */
+
+struct externtype {
+    enum extern_kind kind;
+    uint32_t index; /* the type of a function or tag */
+    struct tabletype table;
+    struct memorytype memory;
+    struct globaltype global;
+};
+
+static bool decode_externtype(struct sections *s, struct externtype *type) {
     uint32_t offset = cn_decode_offset(&s->d);
+    uint8_t kind;
     if (!cn_decode_byte(&s->d, &kind, "import kind"))
         return false;
-    import->kind = (enum extern_kind)kind;
+    type->kind = (enum extern_kind)kind;
     switch (kind) {
     case EXTERN_FUNC:
-        import->index = m->imported_func_count++;
-        return add_functions(s, 1);
+        return cn_decode_u32(&s->d, &type->index, "type index");
     case EXTERN_TABLE:
-        import->index = m->imported_table_count++;
-        return add_tables(s, 1, true);
+        return cn_decode_tabletype(&s->d, &type->table);
     case EXTERN_MEMORY:
-        import->index = m->imported_memory_count++;
-        return add_memories(s, 1);
+        return cn_decode_memorytype(&s->d, &type->memory);
     case EXTERN_GLOBAL:
-        import->index = m->imported_global_count++;
-        return add_globals(s, 1, true);
+        return cn_decode_globaltype(&s->d, &type->global);
     case EXTERN_TAG:
-        import->index = m->imported_tag_count++;
-        return cn_decode_need(&s->d, CATNAP_FEATURE_EXCEPTIONS, offset, "a tag") && add_tags(s, 1);
+        return cn_decode_need(&s->d, CATNAP_FEATURE_EXCEPTIONS, offset, "a tag") &&
+               decode_tag(s, &type->index);
     default:
         return cn_decode_unknown(&s->d, offset, PLACE_IMPORT_KIND, kind, "malformed",
                                  "import kind 0x%02x", kind);
     }
 }
 
-bool cn_decode_import_section(struct sections *s) {
+/* Makes the next item of an index space one of this type, and tells which it is. */
+static bool add_imported(struct sections *s, const struct externtype *type, uint32_t *index) {
     struct module *m = s->m;
+    switch (type->kind) {
+    case EXTERN_FUNC:
+        if (!room_for_functions(s, 1))
+            return false;
+        *index = m->imported_func_count++;
+        m->func_types[m->func_count++] = type->index;
+        return true;
+    case EXTERN_TABLE:
+        if (!room_for_tables(s, 1))
+            return false;
+        *index = m->imported_table_count++;
+        m->tables[m->table_count++] = type->table;
+        m->has_64 |= type->table.limits.is_64;
+        return true;
+    case EXTERN_MEMORY:
+        if (!room_for_memories(s, 1))
+            return false;
+        *index = m->imported_memory_count++;
+        m->memories[m->memory_count++] = type->memory;
+        m->has_64 |= type->memory.limits.is_64;
+        return true;
+    case EXTERN_GLOBAL:
+        if (!room_for_globals(s, 1))
+            return false;
+        *index = m->imported_global_count++;
+        m->globals[m->global_count++].type = type->global;
+        return true;
+    case EXTERN_TAG:
+        if (!room_for_tags(s, 1))
+            return false;
+        *index = m->imported_tag_count++;
+        m->tag_types[m->tag_count++] = type->index;
+        return true;
+    }
+    return false; /* no such kind: each is above */
+}
+
+static bool room_for_imports(struct sections *s, uint32_t more) {
+    struct module *m = s->m;
+    return ROOM(s, m->imports, s->import_room, m->import_count, more, LIMIT_IMPORTS, "imports");
+}
+
+static bool add_import(struct sections *s, struct span module, struct span name,
+                       const struct externtype *type) {
+    struct import import = {.module = module, .name = name, .kind = type->kind};
+    if (!room_for_imports(s, 1) || !add_imported(s, type, &import.index))
+        return false;
+    s->m->imports[s->m->import_count++] = import;
+    return true;
+}
+
+/* The bytes behind an empty name that begin several imports from one module: each has a name and a type, or each a
+ * name and all of them the type that stands before. */
+enum { GROUP_OF_TYPE = 0x7E, GROUP = 0x7F };
+
+static bool begins_group(const struct decoder *d, struct span name) {
+    return name.length == 0 && d->r.at < d->r.end &&
+           (*d->r.at == GROUP || *d->r.at == GROUP_OF_TYPE);
+}
+
+static bool decode_group_of_imports(struct sections *s, struct span module) {
+    struct decoder *d = &s->d;
+    struct externtype type = {0};
+    struct span name;
     uint32_t count;
-    if (!cn_decode_count(&s->d, &count, 4, LIMIT_IMPORTS, "imports"))
+    bool of_type = *d->r.at == GROUP_OF_TYPE;
+    if (!cn_decode_need(d, CATNAP_FEATURE_COMPACT_IMPORTS, cn_decode_offset(d),
+                        "a group of imports"))
         return false;
-    m->imports = cn_section_array(s, count, sizeof *m->imports);
-    if (!m->imports)
+    d->r.at++;
+    if (of_type && !decode_externtype(s, &type))
         return false;
-    for (; m->import_count < count; m->import_count++)
-        if (!decode_import(s, &m->imports[m->import_count]))
+    if (!cn_decode_count(d, &count, of_type ? 1 : 3, LIMIT_IMPORTS, "imports"))
+        return false;
+    for (; count > 0; count--)
+        if (!cn_decode_name(d, &name, "import name") ||
+            (!of_type && !decode_externtype(s, &type)) || !add_import(s, module, name, &type))
             return false;
     return true;
 }
+
+static bool decode_import(struct sections *s) {
+    struct span module, name;
+    struct externtype type;
+    if (!cn_decode_name(&s->d, &module, "import module name") ||
+        !cn_decode_name(&s->d, &name, "import name"))
+        return false;
+    if (begins_group(&s->d, name))
+        return decode_group_of_imports(s, module);
+    return decode_externtype(s, &type) && add_import(s, module, name, &type);
+}
+
+bool cn_decode_import_section(struct sections *s) {
+    uint32_t count;
+    if (!cn_decode_count(&s->d, &count, 4, LIMIT_IMPORTS, "imports") || !room_for_imports(s, count))
+        return false;
+    for (; count > 0; count--)
+        if (!decode_import(s))
+            return false;
+    return true;
+}
+
+/* ---- The sections of what is defined ---- */
 
 bool cn_decode_function_section(struct sections *s) {
     uint32_t count;
@@ -385,7 +502,7 @@ bool cn_decode_function_section(struct sections *s) {
 
 bool cn_decode_table_section(struct sections *s) {
     uint32_t count;
-    return cn_decode_count(&s->d, &count, 3, LIMIT_TABLES, "tables") && add_tables(s, count, false);
+    return cn_decode_count(&s->d, &count, 3, LIMIT_TABLES, "tables") && add_tables(s, count);
 }
 
 bool cn_decode_memory_section(struct sections *s) {
@@ -401,8 +518,7 @@ bool cn_decode_tag_section(struct sections *s) {
 
 bool cn_decode_global_section(struct sections *s) {
     uint32_t count;
-    return cn_decode_count(&s->d, &count, 3, LIMIT_GLOBALS, "globals") &&
-           add_globals(s, count, false);
+    return cn_decode_count(&s->d, &count, 3, LIMIT_GLOBALS, "globals") && add_globals(s, count);
 }
 
 /* ---- Exports and start ---- */

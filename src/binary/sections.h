@@ -9,7 +9,7 @@ struct sections {
     struct decoder d;
     struct module *m;
     /* Room in the module's arrays of types and of what can be both imported and defined. */
-    size_t type_room, func_room, table_room, memory_room, global_room, tag_room;
+    size_t type_room, func_room, table_room, memory_room, global_room, tag_room, import_room;
     const struct body_watcher *watcher; /* or NULL */
     uint32_t next_body;                 /* the first function whose body was not found yet */
     bool has_code;

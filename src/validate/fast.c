@@ -977,14 +977,15 @@ static size_t size_of(const struct module *m) {
  * granted that bytes up to 0xC4 are opcodes.
  */
 #define KNOWN_FEATURES                                                                             \
-    (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST /* which changes no body */ |           \
-     CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |           \
-     CATNAP_FEATURE_THREADS |                                                                      \
+    (CATNAP_FEATURES_WASM2 |                                                                       \
+     CATNAP_FEATURE_EXTENDED_CONST /* which changes no body, as CATNAP_FEATURE_COMPACT_IMPORTS */  \
+     | CATNAP_FEATURE_COMPACT_IMPORTS | CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_MULTI_MEMORY |  \
+     CATNAP_FEATURE_MEMORY64 | CATNAP_FEATURE_THREADS |                                            \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
      CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
-static_assert((CATNAP_FEATURES_DEFAULT & ~KNOWN_FEATURES) == 0,
-              "by default modules are not left to the full validator");
+static_assert((CATNAP_FEATURES_ALL & ~KNOWN_FEATURES) == 0,
+              "modules are not left to the full validator");
 
 static bool knows_declarations(const struct module *m) {
     if ((m->features & ~KNOWN_FEATURES) || !(m->features & CATNAP_FEATURE_SIGN_EXTENSION))

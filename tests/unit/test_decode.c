@@ -157,6 +157,76 @@ static void features_of_memories_can_be_switched_off(void **state) {
     loader_destroy(&l);
 }
 
+/* Two functions "b" and "c" from "a" with a type for each, then globals "d" and "e" of one type, then a plain import. */
+static void imports_come_in_groups(void **state) {
+    (void)state;
+    static const uint8_t tail[] = {
+        1, 4, 1,   0x60, 0, 0,    2, 34,   3, 1, 'a', 0,   0x7F, 2,   1, 'b', 0, 0,   1, 'c',  0,
+        0, 2, 'm', 'n',  0, 0x7E, 3, 0x7E, 1, 2, 1,   'd', 1,    'e', 1, 'z', 1, 'y', 3, 0x7F, 0};
+    struct loader l;
+    struct bytes b = {0};
+    loader_init(&l);
+    put_preamble(&b);
+    put_bytes(&b, tail, sizeof tail);
+    expect(&l, &b, CATNAP_UNSUPPORTED, "a group of imports needs the feature compact-imports");
+    l.features = CATNAP_FEATURES_ALL;
+    struct module *m = load_in_place(&l, b.data, b.size);
+    assert_non_null(m);
+    assert_int_equal(m->import_count, 5);
+    assert_int_equal(m->imported_func_count, 2);
+    assert_int_equal(m->imported_global_count, 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        const struct import *import = &m->imports[i];
+        assert_int_equal(m->bytes[import->name.offset], "bcdey"[i]);
+        assert_int_equal(m->bytes[import->module.offset], "aammz"[i]);
+        assert_int_equal(import->kind, i < 2 ? EXTERN_FUNC : EXTERN_GLOBAL);
+        assert_int_equal(import->index, i < 2 ? i : i - 2);
+    }
+    assert_int_equal(m->globals[0].type.type, VT_I64);
+    assert_true(m->globals[1].type.is_mutable);
+    assert_int_equal(m->globals[2].type.type, VT_I32);
+    cn_module_release(m);
+    for (size_t size = 9; size < b.size; size++)
+        if (size != 14) /* a module of the type section */
+            assert_int_equal(load(&l, b.data, size), CATNAP_MALFORMED);
+    drop_bytes(&b);
+    MODULE(&l, CATNAP_OK, NULL, 2, 5, 1, 0, 0, 0x7F, 0);
+    MODULE(&l, CATNAP_OK, NULL, 2, 10, 1, 0, 0x80, 0x80, 0, 0x7E, 2, 0, 1, 0);
+    MODULE(&l, CATNAP_MALFORMED, "malformed import kind 0x7f", 2, 6, 1, 0, 1, 'a', 0x7F, 0);
+    MODULE(&l, CATNAP_MALFORMED, "malformed import kind 0x7e", 2, 7, 1, 0, 0, 0x7E, 0x7E, 0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end: 268435455 items", 2, 8, 1, 0, 0, 0x7F, 0xFF, 0xFF,
+           0xFF, 0x7F);
+    loader_destroy(&l);
+}
+
+/* An import of a byte: 100,000 tables, and a million and one globals in two groups. */
+static void groups_of_imports_have_limits(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    l.features = CATNAP_FEATURES_ALL;
+    for (unsigned globals = 0; globals < 2; globals++) {
+        struct bytes b = {0}, section = {0};
+        put_preamble(&b);
+        put(&section, 1 + (uint8_t)globals);
+        for (unsigned group = 0; group < 1 + globals; group++) {
+            uint32_t count = globals ? 500000 + group : 100001;
+            PUT(&section, 0, 0, 0x7E);
+            if (globals)
+                PUT(&section, 3, 0x7F, 0);
+            else
+                PUT(&section, 1, 0x70, 0, 0);
+            put_u(&section, count);
+            for (uint32_t i = 0; i < count; i++)
+                put(&section, 0);
+        }
+        put_section(&b, 2, &section);
+        expect(&l, &b, CATNAP_LIMIT, globals ? "limit of 1000000" : "limit of 100000");
+        drop_bytes(&b);
+    }
+    loader_destroy(&l);
+}
+
 static void bytes_that_choose_a_form_are_checked(void **state) {
     (void)state;
     struct loader l;
@@ -305,6 +375,8 @@ int main(void) {
         cmocka_unit_test(functions_and_bodies_agree),
         cmocka_unit_test(features_of_later_versions_are_named),
         cmocka_unit_test(features_of_memories_can_be_switched_off),
+        cmocka_unit_test(imports_come_in_groups),
+        cmocka_unit_test(groups_of_imports_have_limits),
         cmocka_unit_test(bytes_that_choose_a_form_are_checked),
         cmocka_unit_test(what_is_switched_off_is_named),
         cmocka_unit_test(the_sample_is_decoded),
