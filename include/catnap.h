@@ -158,14 +158,18 @@ typedef uint64_t catnap_features_t;
 #define CATNAP_FEATURES_WASM2 ((UINT64_C(1) << 7) - 1)
 /* Exceptions with references to them: tags, throw, throw_ref, try_table. */
 #define CATNAP_FEATURE_EXCEPTIONS (UINT64_C(1) << 9)
+/* The older form, which compilers still emit by default: try, catch, catch_all, delegate, rethrow. Its tags and `throw`
+ * are those of CATNAP_FEATURE_EXCEPTIONS. */
+#define CATNAP_FEATURE_LEGACY_EXCEPTIONS (UINT64_C(1) << 10)
 /* WebAssembly 3.0, as far as this version has it. */
 #define CATNAP_FEATURES_WASM3                                                                      \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
      CATNAP_FEATURE_FUNCTION_REFERENCES | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |  \
      CATNAP_FEATURE_RELAXED_SIMD | CATNAP_FEATURE_TAIL_CALLS)
-/* That, and finished proposals. */
+/* That, finished proposals, and the older form of exceptions. */
 #define CATNAP_FEATURES_DEFAULT                                                                    \
-    (CATNAP_FEATURES_WASM3 | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC)
+    (CATNAP_FEATURES_WASM3 | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC |             \
+     CATNAP_FEATURE_LEGACY_EXCEPTIONS)
 /* All that this version has: proposals that may still change, too. */
 #define CATNAP_FEATURES_ALL (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_COMPACT_IMPORTS)
 
@@ -248,7 +252,7 @@ WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 
 /* ---- Fuel ------------------------------------------------------------------------------------ */
 
-/* One unit is one WebAssembly instruction (`block`, `loop`, `try_table`, `end`, `else`, `nop` are free; bulk
+/* One unit is one WebAssembly instruction (`block`, `loop`, `try_table`, `try`, `catch`, `end`, `else`, `nop` are free; bulk
  * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page; entering a
  * function costs one for each 8 locals that it declares, where a v128 counts twice). N units execute the
  * instructions that N pay for, and stop before the next. The same run always costs the same, whole or in

@@ -29,6 +29,7 @@ static const struct known_set {
 } known_sets[] = {
     {"wasm-1.0", false},
     {"wasm-2.0", false},
+    {"wasm-3.0-legacy", false},
     {"wasm-3.0", true},
 };
 
@@ -367,7 +368,7 @@ static const char usage[] =
     "usage: spec-runner [options] PATH...\n"
     "\n"
     "Executes the official WebAssembly test suite, converted to JSON by wasm-tools'\n"
-    "json-from-wast or wabt's wast2json. A PATH holds sets (wasm-1.0, wasm-2.0, wasm-3.0), or is\n"
+    "json-from-wast or wabt's wast2json. A PATH holds sets (wasm-1.0, wasm-2.0 ...), or is\n"
     "a set or a single script itself. Exits with 1 on any failure; wasm-3.0 counts only when it\n"
     "is asked for.\n"
     "\n"

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define EXCEPTIONS "the older form of exceptions"
 #define GC "garbage collection"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
@@ -24,10 +23,7 @@ static const struct later {
     {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
     {PLACE_TABLE_LIMITS, 0x06, 0x07, SHARED_ALL},
-    {PLACE_OPCODE, 0x06, 0x07, EXCEPTIONS}, /* try, catch */
-    {PLACE_OPCODE, 0x09, 0x09, EXCEPTIONS}, /* rethrow */
-    {PLACE_OPCODE, 0x18, 0x19, EXCEPTIONS}, /* delegate, catch_all */
-    {PLACE_OPCODE, 0xD3, 0xD3, GC},         /* ref.eq */
+    {PLACE_OPCODE, 0xD3, 0xD3, GC}, /* ref.eq */
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
     {PLACE_OPCODE, 0xFB, 0xFB, GC},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */

@@ -73,6 +73,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "relaxed-simd";
     case CATNAP_FEATURE_EXCEPTIONS:
         return "exceptions";
+    case CATNAP_FEATURE_LEGACY_EXCEPTIONS:
+        return "legacy-exceptions";
     case CATNAP_FEATURE_COMPACT_IMPORTS:
         return "compact-imports";
     case CATNAP_FEATURE_TAIL_CALLS:

@@ -76,7 +76,7 @@ enum immediate {
 
 /* Facts about an instruction that code asks for instead of listing opcodes. */
 enum op_flags {
-    /* A construct (block, loop, if) begins behind it; ends before it. `else` does both. */
+    /* A construct (block, loop, if) begins behind it; ends before it. `else` and `catch` do both. */
     OPF_OPENS = 1 << 0,
     OPF_CLOSES = 1 << 1,
     /* Control never goes on behind it: what follows, up to the construct's end, is unreachable. */

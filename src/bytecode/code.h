@@ -11,28 +11,35 @@
 
 /*
  * Where exceptions are caught, searched when one is thrown: nothing is executed on entry to a try block. The scope of
- * an instruction is that of the last mark at or before its cell. A scope has catch clauses, tried in order, and
- * is within another one. Cells are counted from code->cells.
+ * an instruction is that of the last mark at or before its cell. A scope has a chain of catch clauses, tried in order,
+ * and hands on to a scope around it what none of them catches. Cells are counted from code->cells.
  *
- *     marks     [cell, scope] ...                     ascending
- *     scopes    [parent, clauses from, to] ...
- *     clauses   [tag, kind, target cell, slot] ...
+ *     marks     [cell, scope] ...                       ascending
+ *     scopes    [parent, first clause] ...
+ *     clauses   [kind, tag, target cell, slot, next] ...
  */
 struct unwind_mark {
     uint32_t cell;
     uint32_t scope; /* number + 1; 0: in none */
 };
 struct unwind_scope {
-    uint32_t parent; /* number + 1, or 0 */
-    uint32_t first, end;
+    uint32_t parent; /* number + 1, less than its own; or 0 */
+    uint32_t first;  /* clause: number + 1, or 0 */
 };
-enum unwind_flags { UNWIND_REF = 1, UNWIND_ALL = 2 }; /* with the reference, of any tag */
+enum unwind_flags {
+    UNWIND_REF = 1, /* with the reference */
+    UNWIND_ALL = 2, /* of any tag */
+    UNWIND_HELD =
+        4, /* the reference, or null without UNWIND_REF, goes into the slot below the values */
+    UNWIND_KINDS = 8
+};
 struct unwind_clause {
     uint32_t kind; /* enum unwind_flags */
     uint32_t tag;  /* index in the module */
     uint32_t target;
-    int32_t
-        slot; /* where the values of the exception go, upwards; then, with UNWIND_REF, the reference */
+    /* Where the values of the exception go, upwards; then the reference, if it is not below. */
+    int32_t slot;
+    uint32_t next; /* clause: number + 1, greater than its own; or 0 */
 };
 struct unwind {
     uint32_t mark_count, scope_count, clause_count;

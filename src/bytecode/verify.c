@@ -554,7 +554,11 @@ static bool leave_for_targets(struct verifier *v, const struct instruction *i) {
 static uint32_t caught_slots(const struct verifier *v, const struct unwind_clause *clause) {
     uint32_t values =
         clause->kind & UNWIND_ALL ? 0 : module_tag_type(v->module, clause->tag)->param_slots;
-    return values + (clause->kind & UNWIND_REF ? 1 : 0);
+    return values + (clause->kind & (UNWIND_REF | UNWIND_HELD) ? 1 : 0);
+}
+
+static int64_t first_caught(const struct unwind_clause *clause) {
+    return (int64_t)clause->slot - (clause->kind & UNWIND_HELD ? 1 : 0);
 }
 
 static bool wrong_table(const struct verifier *v, const char *what) {
@@ -565,7 +569,7 @@ static bool wrong_table(const struct verifier *v, const char *what) {
 /* The frame that catches has its slots as they are, what is caught, and pins as their slots. */
 static void enter_clause(struct verifier *v, const struct instruction *i,
                          const struct unwind_clause *clause) {
-    set_slots(v, clause->slot, caught_slots(v, clause), true);
+    set_slots(v, first_caught(clause), caught_slots(v, clause), true);
     if (v->has_pins) {
         set(v, HAS_P, has(v, bit_of(v, FRAME_PIN_P)));
         set(v, HAS_Q, has(v, bit_of(v, FRAME_PIN_Q)));
@@ -581,8 +585,8 @@ static void leave_for_clauses(struct verifier *v, const struct instruction *i) {
         return;
     memcpy(v->before, v->now, v->words * sizeof *v->now);
     for (; scope; scope = unwind->scopes[scope - 1].parent)
-        for (uint32_t c = unwind->scopes[scope - 1].first; c < unwind->scopes[scope - 1].end; c++) {
-            enter_clause(v, i, &unwind->clauses[c]);
+        for (uint32_t c = unwind->scopes[scope - 1].first; c; c = unwind->clauses[c - 1].next) {
+            enter_clause(v, i, &unwind->clauses[c - 1]);
             memcpy(v->now, v->before, v->words * sizeof *v->now);
         }
 }
@@ -717,7 +721,7 @@ static bool find_labels(struct verifier *v) {
 /* Whether the tables are in order and clauses go to instructions that pay for their block, or return. */
 static bool check_clause(struct verifier *v, const struct unwind_clause *clause) {
     struct instruction target = {0};
-    if (clause->kind >= CATCH_KINDS ||
+    if (clause->kind >= UNWIND_KINDS ||
         (!(clause->kind & UNWIND_ALL) && clause->tag >= v->module->tag_count))
         return wrong_table(v, "a clause of no kind or tag");
     if (clause->target >= v->code->cell_count || !(v->marks[clause->target] & IS_START) ||
@@ -726,7 +730,7 @@ static bool check_clause(struct verifier *v, const struct unwind_clause *clause)
     if (!pays(v, behind_check(v, clause->target)) && !(target.flags & INSTRUCTION_RETURNS))
         return wrong_table(v, "the target of one does not pay for its block");
     uint32_t slots = caught_slots(v, clause);
-    return slots == 0 || is_in_frame(v, &target, clause->slot, slots) ||
+    return slots == 0 || is_in_frame(v, &target, first_caught(clause), slots) ||
            wrong_table(v, "a slot is not of this frame");
 }
 
@@ -737,13 +741,14 @@ static bool check_clauses(struct verifier *v) {
             (i > 0 && unwind->marks[i].cell < unwind->marks[i - 1].cell))
             return wrong_table(v, "marks are not in order");
     for (uint32_t i = 0; i < unwind->scope_count; i++)
-        if (unwind->scopes[i].parent > i || unwind->scopes[i].first > unwind->scopes[i].end ||
-            unwind->scopes[i].end > unwind->clause_count)
+        if (unwind->scopes[i].parent > i || unwind->scopes[i].first > unwind->clause_count)
             return wrong_table(v, "a scope is not in order");
     for (uint32_t i = 0; i < unwind->clause_count; i++) {
+        uint32_t target = unwind->clauses[i].target, next = unwind->clauses[i].next;
         if (!check_clause(v, &unwind->clauses[i]))
             return false;
-        uint32_t target = unwind->clauses[i].target;
+        if (next > unwind->clause_count || (next > 0 && next <= i + 1))
+            return wrong_table(v, "the next of one is not behind it");
         if (!(v->marks[target] & IS_LABEL))
             v->labels[target] = v->label_count++;
         v->marks[target] |= IS_LABEL;

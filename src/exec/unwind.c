@@ -27,10 +27,12 @@ static const struct unwind_clause *find_clause(const struct unwind *unwind, uint
                                                const struct catnap_tag_t *tag) {
     for (uint32_t scope = cn_unwind_scope(unwind, cell); scope;) {
         const struct unwind_scope *s = &unwind->scopes[scope - 1];
-        for (uint32_t i = s->first; i < s->end; i++) {
-            const struct unwind_clause *clause = &unwind->clauses[i];
+        for (uint32_t next = s->first; next;) {
+            const struct unwind_clause *clause = &unwind->clauses[next - 1];
             if ((clause->kind & UNWIND_ALL) || instance->tags[clause->tag] == tag)
                 return clause;
+            CN_ASSERT(clause->next == 0 || clause->next > next);
+            next = clause->next;
         }
         CN_ASSERT(s->parent < scope);
         scope = s->parent;
@@ -69,8 +71,12 @@ static enum search find_catcher(struct machine *vm, const struct catnap_tag_t *t
 /* The values are in the frame that catches: it goes on. */
 static void go_on(struct machine *vm, const struct catcher *catcher, uint32_t payload_slots,
                   struct catnap_exception_t *exception) {
-    if (catcher->clause->kind & UNWIND_REF)
-        catcher->fp[catcher->clause->slot + (int64_t)payload_slots] = object_slot(&exception->ref);
+    const struct unwind_clause *clause = catcher->clause;
+    uint64_t *values = catcher->fp + clause->slot;
+    if (clause->kind & UNWIND_HELD)
+        values[-1] = clause->kind & UNWIND_REF ? object_slot(&exception->ref) : 0;
+    else if (clause->kind & UNWIND_REF)
+        values[payload_slots] = object_slot(&exception->ref);
     vm->fp = catcher->fp;
     vm->pc = catcher->code->cells + catcher->clause->target;
 }

@@ -234,6 +234,18 @@ void cn_bind_as_returns(struct translator *t, struct control *c) {
 
 static void emit_branch_to_test(struct translator *t, struct control *loop);
 
+void cn_bring_label_values(struct translator *t, struct control *target) {
+    prepare_label_values(t, target);
+    if (label_arity(target) == 1) {
+        cn_cover(t, 1);
+        const struct value *value = &t->stack[t->height - 1];
+        if (value->where == TEMP &&
+            (value->home == target->base || cn_retarget(&t->emit, value->home, target->base)))
+            return;
+    }
+    move_label_values(t, target);
+}
+
 /* An unconditional branch with the topmost values; they stay on the stack. */
 void cn_emit_branch_to(struct translator *t, struct control *target) {
     if (target->construct == FUNCTION) {
@@ -244,16 +256,7 @@ void cn_emit_branch_to(struct translator *t, struct control *target) {
         emit_branch_to_test(t, target);
         return;
     }
-    prepare_label_values(t, target);
-    if (label_arity(target) == 1) {
-        cn_cover(t, 1);
-        const struct value *value = &t->stack[t->height - 1];
-        if (value->where != TEMP || value->home == target->base ||
-            !cn_retarget(&t->emit, value->home, target->base))
-            move_label_values(t, target);
-    } else {
-        move_label_values(t, target);
-    }
+    cn_bring_label_values(t, target);
     aim(t, target, cn_branch_site(cn_emit_jump(&t->emit)));
 }
 

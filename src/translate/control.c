@@ -46,6 +46,7 @@ struct control *cn_push_control(struct translator *t, enum construct construct,
         .result_count = type ? type->result_count : 0,
         .type = type,
         .table = NO_CELL,
+        .outer_scope = t->scope,
         .spilled_outside =
             t->spilled_below < t->no_locals_below ? t->spilled_below : t->no_locals_below,
     };
@@ -102,6 +103,55 @@ void cn_translate_else(struct translator *t) {
     t->live = true;
 }
 
+/* In a catch block the exception lies below the operands, as one that no instruction names. */
+static uint32_t held(const struct control *c) {
+    return c->construct == CATCH;
+}
+
+/* The operands of a part of a try block are its results, and go to where the label wants them. */
+static void end_part(struct translator *t, struct control *c) {
+    if (!t->live)
+        return;
+    if (c->construct == CATCH)
+        cn_bring_label_values(t, c);
+    else
+        cn_spill(t, c->result_count);
+}
+
+void cn_translate_catch(struct translator *t, bool all) {
+    struct control *c = top_control(t);
+    uint32_t tag = all ? 0 : cn_u32_valid(&t->at);
+    CN_ASSERT(c->construct == TRY || c->construct == CATCH);
+    CN_ASSERT(!t->live || t->height == c->height + held(c) + c->result_count || t->emit.exhausted);
+    cn_end_scope(t, c);
+    end_part(t, c);
+    if (t->live) {
+        cn_end_fuel_block(t);
+        cn_chain_branch(t, c, cn_branch_site(cn_emit_jump(&t->emit)));
+    }
+    cn_pop_to_height(t, c->height);
+    c->construct = CATCH;
+    c->serial = t->serials++;
+    t->live = true;
+    cn_push_temp(t, KIND_EXN);
+    cn_begin_handler(t, c, all, tag);
+    if (!all) {
+        const struct functype *type = module_tag_type(t->module, tag);
+        cn_push_temps(t, ft_params(type), type->param_count, type->param_slots);
+    }
+    t->no_locals_below = t->spilled_below = t->height;
+}
+
+/* The results of a catch block, which lie where the label wants them, become what any block has at its end. */
+static void end_catch(struct translator *t, struct control *c) {
+    end_part(t, c);
+    if (!t->live)
+        return;
+    cn_pop_to_height(t, c->height);
+    push_results(t, c);
+    t->no_locals_below = t->spilled_below = t->height;
+}
+
 /* Catch clauses may go to the function's own label: with its results where they are at first. */
 static void end_function(struct translator *t, struct control *c) {
     if (t->live)
@@ -121,12 +171,14 @@ static void end_function(struct translator *t, struct control *c) {
 
 void cn_translate_end(struct translator *t) {
     struct control *c = top_control(t);
-    CN_ASSERT(!t->live || t->height == c->height + c->result_count || t->emit.exhausted);
+    CN_ASSERT(!t->live || t->height == c->height + held(c) + c->result_count || t->emit.exhausted);
     cn_end_scope(t, c);
     if (c->construct == FUNCTION) {
         end_function(t, c);
         return;
     }
+    if (c->construct == CATCH)
+        end_catch(t, c);
     cn_bind_as_returns(t, c);
     bool merged = c->fixups != 0 || c->else_fixup != 0 || c->catches != 0;
     if (t->live && merged)

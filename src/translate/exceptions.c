@@ -32,6 +32,16 @@ void cn_translate_throw_ref(struct translator *t) {
     cn_emit_plain(t, BC_throw_ref, 2)[1] = cn_fields(slot, 0, 0, 0);
 }
 
+/* From now on the clause asks for the exception, which nothing else does: where none is thrown again, no object is made. */
+void cn_translate_rethrow(struct translator *t) {
+    const struct control *c = label(t, cn_u32_valid(&t->at));
+    CN_ASSERT(c->construct == CATCH && c->clause > 0 && c->clause <= t->clause_count);
+    t->clauses[c->clause - 1].kind |= UNWIND_REF;
+    note_throw(t);
+    int32_t slot = cn_narrow(&t->emit, c->base, false, 0);
+    cn_emit_plain(t, BC_throw_ref, 2)[1] = cn_fields(slot, 0, 0, 0);
+}
+
 /* ---- catching ---- */
 
 _Static_assert((unsigned)UNWIND_REF == CATCH_REF && (unsigned)UNWIND_ALL == CATCH_ALL,
@@ -51,18 +61,33 @@ static void mark(struct translator *t, uint32_t scope) {
     t->scope = scope;
 }
 
-/* An exception that a clause catches puts its values where the label wants them. */
-static void add_clause(struct translator *t, struct catch_clause from) {
+/* Another clause of the construct's scope. NULL: memory is exhausted. */
+static struct unwind_clause *add_clause(struct translator *t, struct control *c,
+                                        struct unwind_clause clause) {
     void *clauses = t->clauses;
-    struct control *target = label(t, from.label);
-    if (!cn_grow(t->emit.alloc, &clauses, &t->clause_capacity, (size_t)t->clause_count + 1,
-                 sizeof *t->clauses)) {
+    if (t->emit.exhausted || !cn_grow(t->emit.alloc, &clauses, &t->clause_capacity,
+                                      (size_t)t->clause_count + 1, sizeof *t->clauses)) {
         t->emit.exhausted = true;
-        return;
+        return NULL;
     }
     t->clauses = clauses;
-    struct unwind_clause *clause = &t->clauses[t->clause_count++];
-    *clause = (struct unwind_clause){.kind = from.kind, .tag = from.tag, .slot = target->base};
+    t->clauses[t->clause_count++] = clause;
+    CN_ASSERT(c->scope > 0 && c->scope <= t->scope_count);
+    if (c->clause)
+        t->clauses[c->clause - 1].next = t->clause_count;
+    else
+        t->scopes[c->scope - 1].first = t->clause_count;
+    c->clause = t->clause_count;
+    return &t->clauses[t->clause_count - 1];
+}
+
+/* An exception that a clause catches puts its values where the label wants them. */
+static void add_catch(struct translator *t, struct control *c, struct catch_clause from) {
+    struct control *target = label(t, from.label + 1); /* from outside of `c` */
+    struct unwind_clause *clause = add_clause(
+        t, c, (struct unwind_clause){.kind = from.kind, .tag = from.tag, .slot = target->base});
+    if (!clause)
+        return;
     if (target->construct == LOOP) {
         clause->target = target->loop_cell;
     } else {
@@ -71,16 +96,25 @@ static void add_clause(struct translator *t, struct catch_clause from) {
     }
 }
 
-/* A scope within the present one, with the clauses from `first` on. Returns its number + 1, or 0. */
-static uint32_t add_scope(struct translator *t, uint32_t first) {
+void cn_begin_handler(struct translator *t, struct control *c, bool all, uint32_t tag) {
+    cn_emit_label(&t->emit);
+    add_clause(t, c,
+               (struct unwind_clause){.kind = UNWIND_HELD | (all ? UNWIND_ALL : 0),
+                                      .tag = tag,
+                                      .slot = c->base + 1,
+                                      .target = (uint32_t)t->emit.count});
+}
+
+/* A scope within the present one. Returns its number + 1, or 0. */
+static uint32_t add_scope(struct translator *t) {
     void *scopes = t->scopes;
-    if (!cn_grow(t->emit.alloc, &scopes, &t->scope_capacity, (size_t)t->scope_count + 1,
-                 sizeof *t->scopes)) {
+    if (t->emit.exhausted || !cn_grow(t->emit.alloc, &scopes, &t->scope_capacity,
+                                      (size_t)t->scope_count + 1, sizeof *t->scopes)) {
         t->emit.exhausted = true;
         return 0;
     }
     t->scopes = scopes;
-    t->scopes[t->scope_count++] = (struct unwind_scope){t->scope, first, t->clause_count};
+    t->scopes[t->scope_count++] = (struct unwind_scope){.parent = t->scope};
     return t->scope_count;
 }
 
@@ -90,27 +124,46 @@ static void change_scope(struct translator *t, uint32_t scope) {
     mark(t, scope);
 }
 
+static void begin_scope(struct translator *t, struct control *c) {
+    c->scope = add_scope(t);
+    if (c->scope)
+        change_scope(t, c->scope);
+}
+
 void cn_translate_try_table(struct translator *t) {
-    const uint8_t *at = t->at;
-    uint32_t first = t->clause_count;
-    cn_skip_type(&at); /* of the block */
-    uint32_t count = cn_u32_valid(&at);
-    for (uint32_t i = 0; i < count && !t->emit.exhausted; i++)
-        add_clause(t, cn_catch_valid(&at));
+    const uint8_t *clauses = t->at;
+    cn_skip_type(&clauses); /* of the block */
+    uint32_t count = cn_u32_valid(&clauses);
     cn_translate_block(t, BLOCK);
-    t->at = at;
+    t->at = clauses;
     if (count == 0 || t->emit.exhausted)
         return;
-    top_control(t)->scope = add_scope(t, first);
-    change_scope(t, top_control(t)->scope);
+    begin_scope(t, top_control(t));
+    for (; count > 0 && !t->emit.exhausted; count--)
+        add_catch(t, top_control(t), cn_catch_valid(&t->at));
+}
+
+void cn_translate_try(struct translator *t) {
+    cn_translate_block(t, TRY);
+    if (!t->emit.exhausted)
+        begin_scope(t, top_control(t));
+}
+
+/* The scope at the label, which is around the block, gets what is thrown in it. */
+void cn_translate_delegate(struct translator *t) {
+    const struct control *target = label(t, cn_u32_valid(&t->at) + 1);
+    struct unwind_scope *scope = &t->scopes[top_control(t)->scope - 1];
+    bool inside = target->scope && target->construct != CATCH;
+    CN_ASSERT(top_control(t)->construct == TRY && scope->first == 0);
+    scope->parent = inside ? target->scope : target->outer_scope;
+    cn_translate_end(t);
 }
 
 void cn_end_scope(struct translator *t, struct control *c) {
-    if (c->scope == 0 || t->emit.exhausted)
+    if (c->scope == 0 || c->construct == CATCH || t->emit.exhausted)
         return;
     CN_ASSERT(t->scope == c->scope && c->scope <= t->scope_count);
-    change_scope(t, t->scopes[c->scope - 1].parent);
-    c->scope = 0;
+    change_scope(t, c->outer_scope);
 }
 
 uint32_t cn_leave_scopes(struct translator *t) {

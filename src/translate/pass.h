@@ -52,7 +52,8 @@ struct local {
  * at that construct's own level, which then comes before it in whatever way control went. */
 enum start_value { UNTOUCHED, ASSIGNED, MUST_CLEAR };
 
-enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE };
+/* A `catch` turns TRY into CATCH. */
+enum construct { FUNCTION, BLOCK, LOOP, IF, ELSE, TRY, CATCH };
 
 /* A condition: a comparison that was taken back from the code, or a value tested against zero. */
 struct condition {
@@ -74,7 +75,9 @@ struct control {
     uint32_t fixups;       /* chain of branches to the end: site + 1, or 0 */
     uint32_t else_fixup;   /* of an if: site, or 0 */
     uint32_t catches;      /* chain of catch clauses that go to the end: number + 1, or 0 */
-    uint32_t scope;        /* of a try block: what catches in it, a number + 1; or 0 */
+    uint32_t outer_scope;  /* around it, as `scope` of the translator */
+    uint32_t scope; /* of a block that catches: its own, a number + 1; or 0. Left behind in CATCH */
+    uint32_t clause;              /* its last catch clause: number + 1, or 0 */
     uint32_t table, table_detour; /* the detour of the br_table at cell `table`, or NO_CELL */
     /* Of a loop that begins with a conditional exit: the test, and where the loop goes on. */
     bool tests_first;
@@ -321,6 +324,8 @@ void cn_bind_label(struct translator *, struct control *);
 void cn_bind_as_returns(struct translator *, struct control *);
 /* The results are the topmost values; they stay on the stack, at home when there are several. */
 void cn_emit_return(struct translator *);
+/* Brings the topmost values, which stay on the stack, to where the label wants them. */
+void cn_bring_label_values(struct translator *, struct control *target);
 /* An unconditional branch with the topmost values; they stay on the stack. */
 void cn_emit_branch_to(struct translator *, struct control *target);
 struct condition cn_pop_condition(struct translator *);
@@ -339,6 +344,7 @@ struct control *cn_push_control(struct translator *, enum construct, const struc
 void cn_translate_block(struct translator *, enum construct);
 void cn_translate_else(struct translator *);
 void cn_translate_end(struct translator *);
+void cn_translate_catch(struct translator *, bool all);
 void cn_go_dead(struct translator *);
 /* Skips an instruction that cannot be reached, its immediates too. False for the one that ends the
  * unreachable code: it is to be translated. */
@@ -363,7 +369,12 @@ void cn_translate_self_call(struct translator *);
 
 void cn_translate_throw(struct translator *);
 void cn_translate_throw_ref(struct translator *);
+void cn_translate_rethrow(struct translator *);
 void cn_translate_try_table(struct translator *);
+void cn_translate_try(struct translator *);
+void cn_translate_delegate(struct translator *);
+/* A clause of the construct, whose handler begins here, of this tag or of all. */
+void cn_begin_handler(struct translator *, struct control *, bool all, uint32_t tag);
 /* Ends the scope of a construct, if it has one: at its `end`. */
 void cn_end_scope(struct translator *, struct control *);
 /* Between these nothing is caught: a tail call leaves the function before its callee throws. */

@@ -40,6 +40,9 @@ static bool translate_branch(struct translator *t, enum opcode opcode) {
     case OP_throw_ref:
         cn_translate_throw_ref(t);
         return true;
+    case OP_rethrow:
+        cn_translate_rethrow(t);
+        return true;
     case OP_try_table:
         cn_translate_try_table(t);
         return true;
@@ -69,6 +72,16 @@ static bool translate_control(struct translator *t, enum opcode opcode) {
         return true;
     case OP_end:
         cn_translate_end(t);
+        return true;
+    case OP_try_:
+        cn_translate_try(t);
+        return true;
+    case OP_catch_:
+    case OP_catch_all:
+        cn_translate_catch(t, opcode == OP_catch_all);
+        return true;
+    case OP_delegate:
+        cn_translate_delegate(t);
         return true;
     case OP_call:
     case OP_return_call:

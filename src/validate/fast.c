@@ -983,7 +983,8 @@ static size_t size_of(const struct module *m) {
      CATNAP_FEATURE_MEMORY64 | CATNAP_FEATURE_THREADS |                                            \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
-     CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
+     CATNAP_FEATURE_LEGACY_EXCEPTIONS /* as in the newer form, a body with a handler is refused */ \
+     | CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
 static_assert((CATNAP_FEATURES_ALL & ~KNOWN_FEATURES) == 0,
               "modules are not left to the full validator");
 

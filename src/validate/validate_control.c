@@ -41,7 +41,6 @@ static void simplify(const struct validator *v, struct block *block) {
 
 bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, uint32_t type) {
     struct block block = {.kind = kind, .has_index = has_index, .type = type};
-    block.clauses = v->block_count > 0 ? cn_block(v, 0)->clauses : 0;
     if (has_index)
         simplify(v, &block);
     struct types params = cn_block_params(v, &block);
@@ -111,19 +110,29 @@ static bool check_catch(struct validator *v, struct catch_clause clause) {
                       clause.label);
 }
 
+static bool check_clauses(const struct validator *v, uint32_t clauses) {
+    return clauses <= LIMIT_CATCH_CLAUSES ||
+           cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
+                      "more catch clauses in nested blocks than the limit of %u",
+                      LIMIT_CATCH_CLAUSES);
+}
+
 static bool validate_try_table(struct validator *v) {
     const uint8_t *at = v->in.bytes;
     for (uint32_t i = 0; i < v->in.a; i++)
         if (!check_catch(v, cn_catch_valid(&at)))
             return false;
-    uint64_t clauses = (uint64_t)cn_block(v, 0)->clauses + v->in.a;
-    if (clauses > LIMIT_CATCH_CLAUSES)
-        return cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
-                          "try_table: more catch clauses in nested blocks than the limit of %u",
-                          LIMIT_CATCH_CLAUSES);
-    if (!validate_block(v, BLOCK_PLAIN))
+    if (!check_clauses(v, v->in.a) || !validate_block(v, BLOCK_PLAIN))
         return false;
-    cn_block(v, 0)->clauses = (uint32_t)clauses;
+    cn_block(v, 0)->clauses = (uint16_t)v->in.a;
+    return true;
+}
+
+/* Counts as a clause, whether or not it catches anything. */
+static bool validate_try(struct validator *v) {
+    if (!validate_block(v, BLOCK_TRY))
+        return false;
+    cn_block(v, 0)->clauses = 1;
     return true;
 }
 
@@ -144,6 +153,16 @@ static bool validate_throw_ref(struct validator *v) {
     return true;
 }
 
+static bool validate_rethrow(struct validator *v) {
+    struct types types;
+    if (!find_label(v, v->in.a, &types))
+        return false;
+    if (cn_block(v, v->in.a)->kind != BLOCK_CATCH && cn_block(v, v->in.a)->kind != BLOCK_CATCH_ALL)
+        return cn_invalid(v, "rethrow: label %u is not that of a catch block", v->in.a);
+    cn_set_unreachable(v);
+    return true;
+}
+
 /* The operands of the innermost block must be its results, and no more. */
 static bool check_block_end(struct validator *v) {
     if (!cn_pop_types(v, cn_block_results(v, cn_block(v, 0))))
@@ -156,20 +175,69 @@ static bool check_block_end(struct validator *v) {
     return true;
 }
 
-static bool validate_else(struct validator *v) {
-    struct block *block = cn_block(v, 0);
-    if (block->kind != BLOCK_IF)
-        return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "else without if");
-    if (!check_block_end(v))
+bool cn_turn_block(struct validator *v, struct block *block) {
+    uint32_t opcode = v->in.opcode, kind = block->kind;
+    bool fits = opcode == OP_else_      ? kind == BLOCK_IF
+                : opcode == OP_delegate ? kind == BLOCK_TRY
+                                        : kind == BLOCK_TRY || kind == BLOCK_CATCH;
+    if (!fits)
+        return cn_fail_at(v->d.error, CATNAP_MALFORMED, v->in.offset, "%s without %s",
+                          cn_op_name(&cn_op_info[opcode]), opcode == OP_else_ ? "if" : "try");
+    block->kind = opcode == OP_catch_      ? BLOCK_CATCH
+                  : opcode == OP_catch_all ? BLOCK_CATCH_ALL
+                                           : BLOCK_PLAIN;
+    return true;
+}
+
+/* Another part of the same block begins, as what cn_turn_block() makes of it, if its operands so far are its results. */
+static bool begin_part(struct validator *v) {
+    if (!cn_turn_block(v, cn_block(v, 0)) || !check_block_end(v))
         return false;
     cn_forget_writes(v);
-    block->kind = BLOCK_PLAIN;
-    block->unreachable = 0;
-    return cn_push_types(v, cn_block_params(v, block));
+    cn_block(v, 0)->unreachable = 0;
+    return true;
+}
+
+static bool validate_else(struct validator *v) {
+    return begin_part(v) && cn_push_types(v, cn_block_params(v, cn_block(v, 0)));
+}
+
+/* The body is within the clauses, catch blocks are not. */
+static bool validate_catch(struct validator *v) {
+    struct types values = {NULL, 0};
+    struct block *block = cn_block(v, 0);
+    uint32_t clauses = block->clauses + 1u + (block->kind == BLOCK_TRY ? block->inside : 0u);
+    if (block->kind == BLOCK_TRY)
+        block->inside = 0;
+    if (!begin_part(v) || !check_clauses(v, clauses))
+        return false;
+    block->clauses = (uint16_t)clauses;
+    if (v->in.opcode == OP_catch_) {
+        if (!check_tag(v, v->in.a))
+            return false;
+        const struct functype *type = module_tag_type(v->m, v->in.a);
+        values = (struct types){ft_params(type), type->param_count};
+    }
+    return cn_push_types(v, values);
+}
+
+/* Tells the block around it how many clauses a throw in the block that ends may have to look at. */
+static bool count_clauses(struct validator *v) {
+    const struct block *block = cn_block(v, 0);
+    uint32_t clauses = block->clauses, inside = block->inside;
+    if (block->kind != BLOCK_CATCH && block->kind != BLOCK_CATCH_ALL)
+        clauses += inside;
+    else if (clauses < inside)
+        clauses = inside;
+    if (!check_clauses(v, clauses))
+        return false;
+    if (v->block_count > 1 && cn_block(v, 1)->inside < clauses)
+        cn_block(v, 1)->inside = (uint16_t)clauses;
+    return true;
 }
 
 static bool validate_end(struct validator *v) {
-    if (!check_block_end(v))
+    if (!check_block_end(v) || !count_clauses(v))
         return false;
     const struct block *block = cn_block(v, 0);
     struct types results = cn_block_results(v, block);
@@ -181,6 +249,16 @@ static bool validate_end(struct validator *v) {
     v->top--; /* the mark */
     v->block_count--;
     return v->block_count == 0 || cn_push_types(v, results);
+}
+
+/* The label is counted from outside of the block that ends. */
+static bool validate_delegate(struct validator *v) {
+    if (!cn_turn_block(v, cn_block(v, 0)))
+        return false;
+    if (v->in.a >= v->block_count - 1)
+        return cn_invalid(v, "unknown label %u: %zu blocks are open around the try block", v->in.a,
+                          v->block_count - 1);
+    return validate_end(v);
 }
 
 static bool validate_br(struct validator *v) {
@@ -278,6 +356,15 @@ bool cn_validate_control(struct validator *v) {
         return validate_return(v);
     case OP_try_table:
         return validate_try_table(v);
+    case OP_try_:
+        return validate_try(v);
+    case OP_catch_:
+    case OP_catch_all:
+        return validate_catch(v);
+    case OP_delegate:
+        return validate_delegate(v);
+    case OP_rethrow:
+        return validate_rethrow(v);
     case OP_throw_:
         return validate_throw(v);
     case OP_throw_ref:

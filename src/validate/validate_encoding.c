@@ -2,16 +2,19 @@
 #include "validate/validate.h"
 #include "validate/validator.h"
 
-/* Where blocks end, and which may have an else. */
+/* Where blocks end, and which may have an else or a catch. */
 static bool decode_nesting(struct validator *v) {
     uint32_t opcode = v->in.opcode, flags = cn_op_info[opcode].flags;
-    if (opcode == OP_else_ && cn_block(v, 0)->kind != BLOCK_IF)
-        return cn_decode_fail(&v->d, "else without if");
-    if (flags & OPF_CLOSES)
+    struct block block = {.kind = opcode == OP_if_    ? BLOCK_IF
+                                  : opcode == OP_try_ ? BLOCK_TRY
+                                                      : BLOCK_PLAIN};
+    if (flags & OPF_CLOSES) {
+        block.kind = cn_block(v, 0)->kind;
+        if (opcode != OP_end && !cn_turn_block(v, &block))
+            return false;
         v->block_count--;
-    if (!(flags & OPF_OPENS))
-        return true;
-    return cn_push_block(v, (struct block){.kind = opcode == OP_if_ ? BLOCK_IF : BLOCK_PLAIN});
+    }
+    return !(flags & OPF_OPENS) || cn_push_block(v, block);
 }
 
 /* Indices of data segments need a data count section (section 5.5.16). */

@@ -14,17 +14,28 @@
 
 #define VT_BASE UINT32_MAX
 
-enum block_kind { BLOCK_PLAIN, BLOCK_LOOP, BLOCK_IF, BLOCK_FUNCTION };
+enum block_kind {
+    BLOCK_PLAIN,
+    BLOCK_LOOP,
+    BLOCK_IF, /* an `else` turns it into BLOCK_PLAIN */
+    BLOCK_TRY,
+    BLOCK_CATCH,     /* a `catch` turns BLOCK_TRY into this, */
+    BLOCK_CATCH_ALL, /* and `catch_all` either into that */
+    BLOCK_FUNCTION
+};
 
 /* An open block; small, for there may be millions. */
 struct block {
     uint32_t base : 28;       /* where its mark lies in the value stack */
-    uint32_t kind : 2;        /* enum block_kind; an `else` turns BLOCK_IF into BLOCK_PLAIN */
     uint32_t unreachable : 1; /* the rest of the block cannot be reached */
     uint32_t has_index : 1;   /* type is a type index, else a value type or VT_BOTTOM for none */
     uint32_t type;
-    uint32_t clauses; /* of the try blocks that are open, itself included */
+    uint32_t kind : 3; /* enum block_kind */
+    /* Catch clauses that a throw may have to look at: those of the block, with those within its body where they are
+     * known, and the most of any block that ended within it, or within the catch block that is open. */
+    uint32_t clauses : 14, inside : 14;
 };
+_Static_assert(2 * LIMIT_CATCH_CLAUSES < 1 << 14, "sums of what is within the limit fit");
 _Static_assert(LIMIT_BODY_BYTES + LIMIT_STACK_VALUES < UINT32_C(1) << 28,
                "a body's operands and marks are counted by `base`");
 
@@ -75,6 +86,10 @@ static inline struct block *cn_block(struct validator *v, uint32_t label) {
 /* CATNAP_INVALID at the instruction at hand. */
 bool cn_invalid(struct validator *, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
+
+/* Makes an open block of this kind what it is behind `else`, `catch`, `catch_all` or `delegate`; an error when none may stand
+ * there: in the binary format they are parts of blocks (section 5.4.1). */
+bool cn_turn_block(struct validator *, struct block *);
 
 /* An instruction of the opcode table that no case is written for: a bug. */
 bool cn_unknown_instruction(struct validator *) __attribute__((cold));

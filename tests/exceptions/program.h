@@ -22,6 +22,8 @@ struct program {
     uint64_t random;
     uint32_t func_count, statement_count;
     uint32_t bodies[MOST_FUNCS]; /* first statement + 1 of each */
+    /* Around the statement that is made: blocks whose clauses it is within, and catch blocks. */
+    uint32_t levels, holders;
     struct statement {
         uint8_t kind;
         uint8_t a, b, to;

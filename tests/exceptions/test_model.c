@@ -2,7 +2,7 @@
 #include "../api/helpers.h"
 #include "program.h"
 
-enum { PROGRAMS = 250, ARGUMENTS = 2 };
+enum { PROGRAMS = 600, ARGUMENTS = 2 };
 
 struct mode {
     const char *name;

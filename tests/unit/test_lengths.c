@@ -79,12 +79,13 @@ static bool is_found(enum opcode opcode) {
     switch ((enum immediate)cn_op_info[opcode].immediate) {
     case IMM_NONE:
         return opcode != OP_else_ && opcode != OP_ref_is_null && opcode != OP_ref_as_non_null &&
-               opcode != OP_throw_ref;
+               opcode != OP_throw_ref && opcode != OP_catch_all;
     case IMM_LABEL:
         return opcode == OP_br || opcode == OP_br_if;
     case IMM_FUNC:
         return opcode == OP_call;
     case IMM_BLOCK:
+        return opcode != OP_try_;
     case IMM_LOCAL:
     case IMM_GLOBAL:
     case IMM_I32:

@@ -206,6 +206,118 @@ static void catch_clauses_are_bounded(void **state) {
     loader_destroy(&l);
 }
 
+/* The same of the older form: a try block counts as a clause, its body is within its clauses, its catch blocks are not. */
+static void catch_blocks_are_bounded(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    for (uint32_t count = LIMIT_CATCH_CLAUSES - 1; count <= LIMIT_CATCH_CLAUSES + 1; count++)
+        for (int shape = 0; shape < 5; shape++) {
+            struct bytes b = {0};
+            bool fits = count <= LIMIT_CATCH_CLAUSES;
+            for (uint32_t i = 0; i < count; i++)
+                if (shape == 0 || shape == 4) /* one in the body of another */
+                    PUT(&b, 0x06, 0x40);
+                else if (shape == 1) /* in the catch block of another */
+                    PUT(&b, 0x06, 0x40, 0x19);
+                else /* one after another */
+                    PUT(&b, 0x06, 0x40, 0x19, 0x0B);
+            for (uint32_t i = 0; i < count && shape < 2; i++)
+                put(&b, 0x0B);
+            for (uint32_t i = 0; i < count && shape == 4; i++)
+                PUT(&b, 0x18, 0); /* delegate */
+            if (shape ==
+                2) { /* within so many clauses of the newer form, which are just too many */
+                struct bytes inner = b;
+                b = (struct bytes){0};
+                PUT(&b, 0x1F, 0x40);
+                put_u(&b, count - 1);
+                for (uint32_t i = 1; i < count; i++)
+                    PUT(&b, 2, 0);
+                put_bytes(&b, inner.data, inner.size);
+                put(&b, 0x0B);
+                drop_bytes(&inner);
+                fits = count + 1 <= LIMIT_CATCH_CLAUSES;
+            }
+            put(&b, 0x0B);
+            fits = fits || shape == 1 || shape == 3;
+            body(&l, fits ? CATNAP_OK : CATNAP_LIMIT, fits ? NULL : "the limit of 1000", b.data,
+                 b.size, true);
+            drop_bytes(&b);
+        }
+    loader_destroy(&l);
+}
+
+/* In a module with a tag of an i32. */
+static void catching(struct loader *l, catnap_status_t status, const char *part,
+                     const uint8_t *code, size_t size) {
+    struct module_builder m = {0};
+    struct bytes b = {0};
+    add_tag(&m, add_type(&m, "i", ""));
+    put(&b, 0);
+    put_bytes(&b, code, size);
+    add_func(&m, NULL, add_type(&m, "", ""), &b);
+    b = finish(&m);
+    expect(l, &b, status, part);
+    drop_bytes(&b);
+}
+#define CATCHING(status, part, ...)                                                                \
+    catching(&l, status, part, (const uint8_t[]){__VA_ARGS__},                                     \
+             sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* The older form of exceptions: try 06, catch 07, catch_all 19, delegate 18, rethrow 09. */
+static void catch_blocks(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x07, 0, 0x1A, 0x07, 0, 0x1A, 0x19, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x7F, 0x41, 1, 0x07, 0, 0x0B, 0x1A, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x00, 0x07, 0, 0x09, 0, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x19, 0x02, 0x40, 0x09, 1, 0x0B, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x18, 0, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x7F, 0x41, 1, 0x18, 0, 0x1A, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x02, 0x40, 0x06, 0x40, 0x18, 1, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x06, 0x40, 0x19, 0x0C, 0, 0x0B, 0x0B);
+    CATCHING(CATNAP_INVALID, "unknown tag 1: the module has 1", 0x06, 0x40, 0x07, 1, 0x0B, 0x0B);
+    CATCHING(CATNAP_INVALID, "1 extra value", 0x06, 0x40, 0x07, 0, 0x0B, 0x0B);
+    CATCHING(CATNAP_INVALID, "catch expects i32, but there is nothing", 0x06, 0x7F, 0x07, 0, 0x0B,
+             0x1A, 0x0B);
+    CATCHING(CATNAP_INVALID, "catch_all expects i32, found i64", 0x06, 0x7F, 0x42, 0, 0x19, 0x41, 0,
+             0x0B, 0x1A, 0x0B);
+    CATCHING(CATNAP_INVALID, "delegate expects i32, but there is nothing", 0x06, 0x7F, 0x18, 0,
+             0x1A, 0x0B);
+    CATCHING(CATNAP_INVALID, "end expects i32, but there is nothing", 0x06, 0x7F, 0x41, 1, 0x19,
+             0x0B, 0x1A, 0x0B);
+    CATCHING(CATNAP_INVALID, "unknown label 1: 1 blocks are open around", 0x06, 0x40, 0x18, 1,
+             0x0B);
+    CATCHING(CATNAP_INVALID, "unknown label 4294967295", 0x06, 0x40, 0x18, 0xFF, 0xFF, 0xFF, 0xFF,
+             0x0F, 0x0B);
+    CATCHING(CATNAP_INVALID, "rethrow: label 0 is not that of a catch block", 0x09, 0, 0x0B);
+    CATCHING(CATNAP_INVALID, "rethrow: label 0 is not", 0x06, 0x40, 0x09, 0, 0x19, 0x0B, 0x0B);
+    CATCHING(CATNAP_INVALID, "rethrow: label 0 is not", 0x06, 0x40, 0x19, 0x02, 0x40, 0x09, 0, 0x0B,
+             0x0B, 0x0B);
+    CATCHING(CATNAP_INVALID, "unknown label 7", 0x09, 7, 0x0B);
+    /* Parts of no try block are malformed, wherever they stand. */
+    CATCHING(CATNAP_MALFORMED, "catch without try", 0x07, 0, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "catch without try", 0x02, 0x40, 0x07, 0, 0x0B, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "catch_all without try", 0x19, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "catch_all without try", 0x06, 0x40, 0x19, 0x19, 0x0B, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "catch without try", 0x06, 0x40, 0x19, 0x07, 0, 0x0B, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "delegate without try", 0x06, 0x40, 0x19, 0x18, 0, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "delegate without try", 0x02, 0x40, 0x18, 0, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "delegate without try", 0x18, 0, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "else without if", 0x06, 0x40, 0x05, 0x0B, 0x0B);
+    CATCHING(CATNAP_MALFORMED, "catch without try", 0x6A, 0x07, 0,
+             0x0B); /* before what is invalid */
+    CATCHING(CATNAP_INVALID, "i32.add", 0x6A, 0x06, 0x40, 0x07, 0, 0x07, 0, 0x19, 0x0B, 0x06, 0x40,
+             0x18, 0, 0x0B);
+    l.features = CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_LEGACY_EXCEPTIONS;
+    CATCHING(CATNAP_UNSUPPORTED, "legacy-exceptions", 0x06, 0x40, 0x0B, 0x0B);
+    CATCHING(CATNAP_OK, NULL, 0x1F, 0x40, 1, 2, 0, 0x0B, 0x0B);
+    loader_destroy(&l);
+}
+
 static void plain_instructions(void **state) {
     (void)state;
     struct loader l;
@@ -466,11 +578,10 @@ static void features_of_later_versions_are_named(void **state) {
         uint8_t code[8], size;
         const char *feature;
     } cases[] = {
-        {{0x06, 0x40}, 2, "the older form of exceptions"}, /* try */
-        {{0xD0, 0x6E}, 2, "garbage collection"},           /* ref.null any */
-        {{0xD3}, 1, "garbage collection"},                 /* ref.eq */
-        {{0xFB, 0, 0}, 3, "garbage collection"},           /* struct.new */
-        {{0xE0, 0}, 2, "stack switching"},                 /* cont.new */
+        {{0xD0, 0x6E}, 2, "garbage collection"}, /* ref.null any */
+        {{0xD3}, 1, "garbage collection"},       /* ref.eq */
+        {{0xFB, 0, 0}, 3, "garbage collection"}, /* struct.new */
+        {{0xE0, 0}, 2, "stack switching"},       /* cont.new */
     };
     struct loader l;
     loader_init(&l);
@@ -510,6 +621,8 @@ int main(void) {
         cmocka_unit_test(constant_expressions),
         cmocka_unit_test(extended_constant_expressions),
         cmocka_unit_test(catch_clauses_are_bounded),
+        cmocka_unit_test(catch_blocks_are_bounded),
+        cmocka_unit_test(catch_blocks),
         cmocka_unit_test(plain_instructions),
         cmocka_unit_test(memory_instructions),
         cmocka_unit_test(variables),
