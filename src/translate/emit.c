@@ -78,7 +78,7 @@ int32_t cn_narrow(struct emitter *e, int32_t slot, bool vector, unsigned which) 
     if (cn_is_narrow(slot))
         return slot;
     if (!e->scratch) {
-        e->needs_scratch = true;
+        cn_need_scratch(e);
         return 0;
     }
     int32_t scratch = e->scratch + 2 * (int32_t)which;
@@ -88,7 +88,7 @@ int32_t cn_narrow(struct emitter *e, int32_t slot, bool vector, unsigned which) 
 
 int32_t cn_wide_begin(struct emitter *e, int32_t slot, bool vector) {
     if (!e->scratch) {
-        e->needs_scratch = true;
+        cn_need_scratch(e);
         return 0;
     }
     e->wide_to = slot;
@@ -246,9 +246,7 @@ static enum bytecode to_pin(const struct emitter *e, int32_t slot) {
     return with_destination(p, slot == FRAME_PIN_P ? CLASS_P : CLASS_Q);
 }
 
-void cn_sync_pin(struct emitter *e, int32_t slot) {
-    if (!e->pins || (slot != FRAME_PIN_P && slot != FRAME_PIN_Q))
-        return;
+void cn_load_pin(struct emitter *e, int32_t slot) {
     enum bytecode direct = to_pin(e, slot);
     if (direct != BC_NONE)
         cn_emit_replace(e, e->last.cell, direct);

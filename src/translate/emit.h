@@ -58,11 +58,11 @@ struct emitter {
     struct producer before; /* what came directly before `last`, a comparison, or went into acc */
     bool pins;              /* there are variants for pinned locals, and this function has some */
     int32_t scratch;    /* first of four v128 slots near the frame pointer, or 0: not reserved */
-    bool needs_scratch; /* an operand is wide: translate again with scratch */
+    bool needs_scratch; /* an operand is wide: translate again with scratch; `exhausted`, too */
     int32_t wide_to;    /* wide destination of the instruction under way; 0: none */
     bool wide_to_vector;
     uint32_t max_slot;  /* highest slot used + 1 */
-    bool exhausted;     /* no memory, or more cells than 2^27 */
+    bool exhausted;     /* the pass ends: no memory, more cells than 2^27, or `needs_scratch` */
     uint32_t fuel_cell; /* the fuel instruction of the fuel block under way, or NO_CELL */
     uint32_t fuel_cost;
     uint32_t offset; /* of the WebAssembly instruction under way, for the map */
@@ -82,6 +82,10 @@ static inline uint64_t *cn_emit(struct emitter *e, enum bytecode bytecode, uint3
         at[i] = 0;
     e->count += cells;
     return at;
+}
+/* Ends the pass: it has to be made again with scratch slots. */
+static inline void cn_need_scratch(struct emitter *e) {
+    e->needs_scratch = e->exhausted = true;
 }
 /* Takes the latest instructions back, from `cell` on. */
 void cn_emit_rollback(struct emitter *, uint32_t cell);
@@ -142,8 +146,8 @@ bool cn_emit_opposite(struct emitter *, int32_t slot);
 /* Appends a compare-and-branch and returns its cell. */
 uint32_t cn_emit_branch(struct emitter *, enum operation, struct operand a, struct operand b);
 /* How memory 0 is accessed: at i32 addresses, with guard pages or explicit checks; at i64 addresses with guard
- * pages, where CN_WIDE_ACCESSES. */
-enum memory_access { ACCESS_GUARDED, ACCESS_CHECKED, ACCESS_WIDE };
+ * pages, where CN_WIDE_ACCESSES; else by its number, as other memories. */
+enum memory_access { ACCESS_GUARDED, ACCESS_CHECKED, ACCESS_WIDE, ACCESS_NUMBERED };
 void cn_emit_load(struct emitter *, enum operation, enum memory_access, int32_t to,
                   struct operand address, uint32_t offset);
 void cn_emit_store(struct emitter *, enum operation, enum memory_access, struct operand value,
@@ -176,7 +180,11 @@ bool cn_accumulate(struct emitter *, int32_t slot);
 /* Makes the latest instruction write to another slot; false when it is not the producer of `from`. */
 bool cn_retarget(struct emitter *, int32_t from, int32_t to);
 /* After a pinned local was written in whatever way: its register takes it over, if it has not. */
-void cn_sync_pin(struct emitter *, int32_t slot);
+void cn_load_pin(struct emitter *, int32_t slot);
+static inline void cn_sync_pin(struct emitter *e, int32_t slot) {
+    if (e->pins && (slot == FRAME_PIN_P || slot == FRAME_PIN_Q))
+        cn_load_pin(e, slot);
+}
 /* The same operand without pins. */
 static inline struct operand cn_unpinned(struct operand o) {
     if (o.class_ == CLASS_P || o.class_ == CLASS_Q)

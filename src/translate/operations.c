@@ -78,7 +78,7 @@ void cn_translate_un(struct translator *t, const struct rule *rule, enum slot_ki
 
 static void load(struct translator *t, enum operation operation, struct memarg memarg,
                  enum slot_kind result) {
-    enum memory_access access = cn_access(t);
+    enum memory_access access = t->access;
     uint32_t offset = (uint32_t)memarg.offset;
     const struct value *address = cn_pop_value(t);
     int32_t home = next_home(t);
@@ -132,7 +132,7 @@ static void make_vector(struct translator *t, enum opcode then) {
 
 static void any_load(struct translator *t, enum operation operation, struct memarg memarg,
                      enum slot_kind result) {
-    if (likely(!cn_is_numbered(t, memarg)))
+    if (!cn_is_numbered(t, memarg))
         load(t, operation, memarg, result);
     else
         numbered_load(t, operation, memarg, result);
@@ -160,27 +160,41 @@ void cn_translate_load(struct translator *t, enum opcode opcode, const struct ru
                        enum slot_kind result) {
     struct memarg memarg = cn_memarg_valid(&t->at);
     enum operation operation = (enum operation)rule->operation;
-    bool plain = memarg.memory == 0 && !t->module->memories[0].limits.is_64;
-    if (plain || result != KIND_V128 || !translate_vector_load(t, opcode, memarg))
+    if (likely(memarg.memory == 0 && t->access <= ACCESS_CHECKED))
+        load(t, operation, memarg, result);
+    else if (result != KIND_V128 || !translate_vector_load(t, opcode, memarg))
         any_load(t, operation, memarg, result);
+}
+
+/* No operand is a constant. Those go to slots first: cn_as_operand() may rely on the latest instruction. */
+static void numbered_store(struct translator *t, enum operation operation, struct memarg memarg) {
+    const struct value *value = cn_pop_value(t), *address = cn_pop_value(t);
+    struct operand a = {.class_ = CLASS_S}, v = {.class_ = CLASS_S};
+    if (address->where == CONST)
+        a.slot = cn_in_slot(t, address);
+    if (value->where == CONST)
+        v.slot = cn_in_slot(t, value);
+    if (address->where != CONST)
+        a = cn_as_operand(t, address);
+    if (value->where != CONST)
+        v = cn_as_operand(t, value);
+    cn_emit_numbered_store(&t->emit, operation, v, a, memarg);
 }
 
 void cn_translate_store(struct translator *t, const struct rule *rule) {
     struct memarg memarg = cn_memarg_valid(&t->at);
-    bool numbered = cn_is_numbered(t, memarg);
+    enum operation operation = (enum operation)rule->operation;
+    if (unlikely(cn_is_numbered(t, memarg))) {
+        numbered_store(t, operation, memarg);
+        return;
+    }
     const struct value *value = cn_pop_value(t), *address = cn_pop_value(t);
-    /* Constants that have to be in slots go there first: cn_as_operand() below may rely on what is last. */
+    /* A constant address goes to a slot first: cn_as_operand() below may rely on the latest instruction. */
     int32_t address_slot = address->where == CONST ? cn_in_slot(t, address) : 0;
-    bool to_slot = numbered && value->where == CONST;
-    int32_t value_slot = to_slot ? cn_in_slot(t, value) : 0;
     struct operand a = address->where == CONST ? (struct operand){CLASS_S, address_slot, 0}
                                                : cn_as_operand(t, address);
-    struct operand v = to_slot ? (struct operand){CLASS_S, value_slot, 0} : cn_as_operand(t, value);
-    enum operation operation = (enum operation)rule->operation;
-    if (numbered)
-        cn_emit_numbered_store(&t->emit, operation, v, a, memarg);
-    else
-        cn_emit_store(&t->emit, operation, cn_access(t), v, a, (uint32_t)memarg.offset);
+    struct operand v = cn_as_operand(t, value);
+    cn_emit_store(&t->emit, operation, t->access, v, a, (uint32_t)memarg.offset);
 }
 
 /* ---- instructions with slots o0.. and indices, and nothing to choose ---- */

@@ -91,6 +91,7 @@ struct translator {
     struct module *module;
     const struct translation_config *config;
     const struct functype *type;
+    enum memory_access access; /* to memory 0 */
     const uint8_t *at, *end;
     const struct interrupt *asker; /* who may be asked to stop, or NULL */
     const uint8_t *next_look;      /* where that is looked at next */
@@ -402,17 +403,17 @@ void cn_translate_un(struct translator *, const struct rule *, enum slot_kind re
 void cn_translate_load(struct translator *, enum opcode, const struct rule *,
                        enum slot_kind result);
 void cn_translate_store(struct translator *, const struct rule *);
-/* Whether an access says which memory it is, as all do but those to memory 0 with the most common types. */
-static inline bool cn_is_numbered(const struct translator *t, struct memarg memarg) {
-    bool is_64 = t->module->memories[0].limits.is_64;
-    return memarg.memory > 0 || (is_64 && (!CN_WIDE_ACCESSES || t->config->explicit_checks ||
-                                           memarg.offset > UINT32_MAX));
+/* How instructions access memory 0 that need not say which memory it is. */
+static inline enum memory_access cn_common_access(const struct module *module,
+                                                  const struct translation_config *config) {
+    bool is_64 = module->memory_count > 0 && module->memories[0].limits.is_64;
+    if (is_64)
+        return CN_WIDE_ACCESSES && !config->explicit_checks ? ACCESS_WIDE : ACCESS_NUMBERED;
+    return config->explicit_checks ? ACCESS_CHECKED : ACCESS_GUARDED;
 }
-/* The kind of the others. */
-static inline enum memory_access cn_access(const struct translator *t) {
-    return t->module->memories[0].limits.is_64 ? ACCESS_WIDE
-           : t->config->explicit_checks        ? ACCESS_CHECKED
-                                               : ACCESS_GUARDED;
+/* Whether an access says which memory it is. Offsets into a 32-bit memory have 32 bits. */
+static inline bool cn_is_numbered(const struct translator *t, struct memarg memarg) {
+    return memarg.memory > 0 || t->access == ACCESS_NUMBERED || memarg.offset > UINT32_MAX;
 }
 /* Tables, bulk memory, references: slots and indices, and nothing to choose. False for an instruction that
  * is none of these. */

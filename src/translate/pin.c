@@ -110,15 +110,15 @@ static const uint8_t *take_window(struct walk *w, find_lengths find, const uint8
     while (i < size) {
         uint8_t length = w->lengths[i] & (uint8_t)~LENGTH_SPECIAL, opcode = w->bytes[i];
         struct effect effect = effects[opcode];
-        /* The length of a construct is that of one whose block type takes a byte. */
-        if (length == 0 || (effect.construct && is_long_reftype(w->bytes[i + 1]))) {
-            i = (size_t)(take_other(w, at + i) - at);
-            continue;
-        }
-        add(w, w->bytes[i + 1] & effect.index, effect);
-        if (effect.construct)
+        if (length != 0 && !effect.construct) {
+            add(w, w->bytes[i + 1] & effect.index, effect);
+            i += length;
+        } else if (length != 0 && !is_long_reftype(w->bytes[i + 1])) {
             take_construct(w, effect.construct, opcode == OP_loop);
-        i += length;
+            i += length;
+        } else { /* the length of a construct is that of one whose block type takes a byte */
+            i = (size_t)(take_other(w, at + i) - at);
+        }
     }
     return at + i;
 }

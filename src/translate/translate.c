@@ -105,30 +105,8 @@ static uint64_t read_fixed(struct translator *t, unsigned bytes) {
     return cn_get_le(t->at - bytes, bytes);
 }
 
-static bool translate_constant(struct translator *t, enum opcode opcode) {
-    switch (opcode) {
-    case OP_i32_const:
-        cn_push_const(t, KIND_I32, (uint32_t)cn_s32_valid(&t->at));
-        return true;
-    case OP_i64_const:
-        cn_push_const(t, KIND_I64, (uint64_t)cn_s64_valid(&t->at));
-        return true;
-    case OP_f32_const:
-        cn_push_const(t, KIND_F32, read_fixed(t, 4));
-        return true;
-    case OP_f64_const:
-        cn_push_const(t, KIND_F64, read_fixed(t, 8));
-        return true;
-    case OP_ref_null:
-        cn_push_const(t, vt_kind(cn_heaptype_valid(t->module, &t->at)), 0);
-        return true;
-    default:
-        return translate_control(t, opcode);
-    }
-}
-
-/* An instruction without a rule, the most frequent first: each of these functions asks the next. */
-static bool translate_special(struct translator *t, enum opcode opcode) {
+/* One that no fuel block ends with: locals and constants, the most frequent of all. */
+static bool translate_frequent(struct translator *t, enum opcode opcode) {
     switch (opcode) {
     case OP_local_get:
         cn_push_local(t, cn_u32_valid(&t->at));
@@ -138,6 +116,29 @@ static bool translate_special(struct translator *t, enum opcode opcode) {
         return true;
     case OP_local_tee:
         cn_translate_local_tee(t);
+        return true;
+    case OP_i32_const:
+        cn_push_const(t, KIND_I32, (uint32_t)cn_s32_valid(&t->at));
+        return true;
+    case OP_i64_const:
+        cn_push_const(t, KIND_I64, (uint64_t)cn_s64_valid(&t->at));
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The others without a rule: each of these functions asks the next. */
+static bool translate_special(struct translator *t, enum opcode opcode) {
+    switch (opcode) {
+    case OP_f32_const:
+        cn_push_const(t, KIND_F32, read_fixed(t, 4));
+        return true;
+    case OP_f64_const:
+        cn_push_const(t, KIND_F64, read_fixed(t, 8));
+        return true;
+    case OP_ref_null:
+        cn_push_const(t, vt_kind(cn_heaptype_valid(t->module, &t->at)), 0);
         return true;
     case OP_global_get:
         cn_translate_global_get(t);
@@ -156,7 +157,7 @@ static bool translate_special(struct translator *t, enum opcode opcode) {
         cn_translate_select(t);
         return true;
     default:
-        return translate_constant(t, opcode);
+        return translate_control(t, opcode);
     }
 }
 
@@ -164,6 +165,8 @@ static bool translate_special(struct translator *t, enum opcode opcode) {
  * reached, or another fuel block begins. An instruction that the validator knows and that has no translation is a
  * bug: it ends the pass. */
 static void translate_by_opcode(struct translator *t, enum opcode opcode) {
+    if (translate_frequent(t, opcode))
+        return;
     bool known = translate_special(t, opcode);
     unsigned flags = cn_op_info[opcode].flags;
     CN_ASSERT(known);
@@ -209,13 +212,15 @@ static void canonicalize(struct translator *t, enum opcode opcode) {
 
 static void translate_instruction(struct translator *t, enum opcode opcode) {
     const struct rule *rule = &cn_rules[opcode];
+    if (rule->kind == RULE_SPECIAL) {
+        translate_by_opcode(t, opcode);
+        return;
+    }
     /* A number or vector, whose kind is its code, where there is a result. */
     enum slot_kind result = (enum slot_kind)cn_op_info[opcode].result;
-    CN_ASSERT(rule->kind == RULE_SPECIAL ||
-              !(cn_op_info[opcode].flags & (OPF_NO_NEXT | OPF_ENDS | OPF_CALLS)));
+    CN_ASSERT(!(cn_op_info[opcode].flags & (OPF_NO_NEXT | OPF_ENDS | OPF_CALLS)));
     switch ((enum rule_kind)rule->kind) {
     case RULE_SPECIAL:
-        translate_by_opcode(t, opcode);
         break;
     case RULE_BIN:
     case RULE_EQZ:
@@ -253,7 +258,7 @@ static void make_room(struct translator *t) {
     if (end > t->emit.max_slot)
         t->emit.max_slot = end;
     if (end > NARROW_LIMIT && !t->emit.scratch)
-        t->emit.needs_scratch = true;
+        cn_need_scratch(&t->emit);
 }
 
 static void charge(struct translator *t, enum opcode opcode) {
@@ -281,7 +286,7 @@ static bool is_interrupted(struct translator *t) {
 static void translate_body(struct translator *t) {
     const uint8_t *start = t->module->bytes;
     look_later(t);
-    while (t->depth > 0 && !t->emit.exhausted && !t->emit.needs_scratch) {
+    while (t->depth > 0 && !t->emit.exhausted) {
         CN_ASSERT(t->at < t->end);
         CN_ASSERT(t->height >= top_control(t)->height);
         CN_ASSERT(t->no_locals_below <= t->height);
@@ -528,6 +533,7 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
         .at = module->bytes + body.offset,
         .end = module->bytes + body.offset + body.length,
         .asker = asker,
+        .access = cn_common_access(module, config),
         .live = true,
     };
     struct code *code = NULL;
@@ -546,9 +552,9 @@ static struct code *translate(struct module *module, uint32_t func, struct span 
     else if (t.unknown)
         cn_fail_at(error, CATNAP_UNSUPPORTED, t.emit.offset, "internal error: no translation of %s",
                    t.unknown);
-    else if (t.emit.exhausted)
+    else if (t.emit.exhausted && !t.emit.needs_scratch)
         cn_fail_memory(error);
-    else if (!t.emit.needs_scratch)
+    else if (!t.emit.exhausted)
         code = make_code(&t, func, body, error);
 done:
     cn_free(t.emit.alloc, t.emit.cells, t.emit.capacity * sizeof *t.emit.cells);
