@@ -16,8 +16,8 @@ void cn_module_retain(struct module *m) {
 void cn_module_release(struct module *m) {
     if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (uint32_t i = 0; i < m->type_count; i++)
-        cn_types_release(m->registry, m->types[i]);
+    if (m->type_count > 0)
+        cn_types_release_all(m->registry, m->types, m->type_count);
     cn_arena_free(&m->arena);
     if (m->release)
         m->release(m->release_env, m->bytes, m->size);

@@ -193,8 +193,7 @@ static void close_type(const struct type_registry *registry, struct deftype *typ
 void cn_group_close(const struct type_registry *registry, struct type_group *group,
                     const struct deftype *const *types) {
     struct deftype *type = group_first(group);
-    if (!group->mentions)
-        return;
+    CN_ASSERT(group->mentions);
     for (uint32_t i = 0; i < group->type_count; i++, type = cn_group_next(type)) {
         CN_ASSERT(type == types[i] && type->id != 0);
         close_type(registry, type, types);
@@ -213,8 +212,7 @@ static void mention(const struct type_registry *registry, const struct type_grou
 void cn_group_mentions(const struct type_registry *registry, const struct type_group *group,
                        struct mention_visitor visitor) {
     const struct deftype *type = group_first(group);
-    if (!group->mentions)
-        return;
+    CN_ASSERT(group->mentions);
     for (uint32_t n = group->type_count; n > 0; n--, type = cn_group_next(type)) {
         const uint32_t *parts = dt_parts(type);
         for (uint32_t i = 0; i < type->count; i++)

@@ -53,11 +53,12 @@ bool cn_group_equals(const struct type_registry *, const struct type_group *,
                      const struct type_decl *, uint32_t count, const struct deftype **types);
 /* The group as it was declared, without ids and displays. NULL when memory is exhausted. */
 struct type_group *cn_group_new(struct alloc *, const struct type_decl *, uint32_t count);
-/* When all types, which are types[], have ids: makes references to members canonical, and displays. */
+/* Of a group with `mentions`, when all its types, which are types[], have ids: makes references to members
+ * canonical, and displays. */
 void cn_group_close(const struct type_registry *, struct type_group *,
                     const struct deftype *const *types);
 
-/* Visits the group of each type outside `group` that it mentions, as often as it mentions it. */
+/* Of such a group: visits the group of each type outside it that it mentions, as often as it mentions it. */
 struct mention_visitor {
     void (*visit)(void *env, struct type_group *mentioned);
     void *env;

@@ -181,8 +181,10 @@ static struct type_group *add(struct type_registry *registry, struct addition *a
         type->id = take_id(registry, type);
         types[i] = type;
     }
-    cn_group_close(registry, group, types);
-    cn_group_mentions(registry, group, (struct mention_visitor){retain_group, NULL});
+    if (group->mentions) {
+        cn_group_close(registry, group, types);
+        cn_group_mentions(registry, group, (struct mention_visitor){retain_group, NULL});
+    }
     group->hash = hash;
     link_group(registry, group);
     registry->group_count++;
@@ -268,14 +270,17 @@ static void release_group(void *env, struct type_group *group) {
     ending->pending = group;
 }
 
-void cn_types_release(struct type_registry *registry, const struct deftype *type) {
+void cn_types_release_all(struct type_registry *registry, const struct deftype *const *types,
+                          uint32_t count) {
     struct ending ending = {.registry = registry};
     pthread_mutex_lock(&registry->mutex);
-    release_group(&ending, type->group);
+    for (uint32_t i = 0; i < count; i++)
+        release_group(&ending, types[i]->group);
     while (ending.pending) { /* a loop, as chains of groups may be long */
         struct type_group *group = ending.pending;
         ending.pending = group->next;
-        cn_group_mentions(registry, group, (struct mention_visitor){release_group, &ending});
+        if (group->mentions)
+            cn_group_mentions(registry, group, (struct mention_visitor){release_group, &ending});
         give_ids_back(registry, group);
         group->next = ending.dead;
         ending.dead = group;
@@ -286,4 +291,8 @@ void cn_types_release(struct type_registry *registry, const struct deftype *type
         ending.dead = group->next;
         cn_free(registry->alloc, group, group->size);
     }
+}
+
+void cn_types_release(struct type_registry *registry, const struct deftype *type) {
+    cn_types_release_all(registry, &type, 1);
 }

@@ -49,6 +49,7 @@ const struct functype *cn_types_intern_func(struct type_registry *, const valtyp
                                             uint32_t param_count, uint32_t result_count);
 void cn_types_retain(struct type_registry *, const struct deftype *);
 void cn_types_release(struct type_registry *, const struct deftype *);
+void cn_types_release_all(struct type_registry *, const struct deftype *const *, uint32_t count);
 
 /* In which segment an id is, and where. */
 static inline uint32_t cn_id_index(uint32_t id, uint32_t *segment) {
