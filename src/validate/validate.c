@@ -43,6 +43,7 @@ void cn_start_body(struct validator *v, struct span body) {
     v->top = v->values;
     v->value_limit = (size_t)LIMIT_STACK_VALUES + body.length;
     v->value_end = v->value_room < v->value_limit ? v->value_room : v->value_limit;
+    v->comparisons = LIMIT_COMPARISONS_OF_BODY + (uint64_t)body.length * LIMIT_COMPARISONS_OF_BYTE;
     v->block_count = 0;
     v->write_count = 0;
 }

@@ -50,16 +50,6 @@ bool cn_enter_block(struct validator *v, enum block_kind kind, bool has_index, u
     return cn_push_block(v, block) && cn_push(v, VT_BASE) && cn_push_types(v, params);
 }
 
-/* Whether values of types `a` may stand where those of types `b` are expected. */
-static bool types_match(const struct validator *v, struct types a, struct types b) {
-    if (a.count != b.count)
-        return false;
-    for (uint32_t i = 0; i < a.count; i++)
-        if (!cn_valtype_matches(v->m->registry, a.types[i], b.types[i]))
-            return false;
-    return true;
-}
-
 static bool validate_block(struct validator *v, enum block_kind kind) {
     int64_t type = (int64_t)v->in.value;
     if (kind == BLOCK_IF && !cn_pop(v, VT_I32))
@@ -99,13 +89,15 @@ static bool check_catch(struct validator *v, struct catch_clause clause) {
     }
     if (!find_label(v, clause.label, &label))
         return false;
-    bool fits = true;
+    bool fits = true, match;
     if ((clause.kind & CATCH_REF) && label.count > 0)
         fits =
             cn_valtype_matches(v->m->registry, VT_EXNREF | VT_NON_NULL, label.types[--label.count]);
     else
         fits = !(clause.kind & CATCH_REF);
-    return (fits && types_match(v, payload, label)) ||
+    if (!cn_compare_types(v, payload, label, &match))
+        return false;
+    return (fits && match) ||
            cn_invalid(v, "type mismatch: the label %u of a catch clause takes other values",
                       clause.label);
 }
@@ -242,7 +234,10 @@ static bool validate_end(struct validator *v) {
     const struct block *block = cn_block(v, 0);
     struct types results = cn_block_results(v, block);
     /* An if without else hands its parameters on as its results. */
-    if (block->kind == BLOCK_IF && !types_match(v, cn_block_params(v, block), results))
+    bool match = true;
+    if (block->kind == BLOCK_IF && !cn_compare_types(v, cn_block_params(v, block), results, &match))
+        return false;
+    if (!match)
         return cn_invalid(
             v, "type mismatch: an if without else must have equal parameter and result types");
     cn_forget_writes(v);
@@ -323,7 +318,10 @@ static bool validate_return(struct validator *v) {
 }
 
 bool cn_validate_tail_call(struct validator *v, struct types results) {
-    if (!types_match(v, results, cn_block_results(v, &v->blocks[0])))
+    bool match;
+    if (!cn_compare_types(v, results, cn_block_results(v, &v->blocks[0]), &match))
+        return false;
+    if (!match)
         return cn_invalid(v, "type mismatch: %s of a function whose results are not the caller's",
                           cn_op_name(&cn_op_info[v->in.opcode]));
     cn_set_unreachable(v);

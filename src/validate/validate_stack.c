@@ -104,18 +104,48 @@ bool cn_pop_reference(struct validator *v, valtype *type) {
                       cn_op_name(&cn_op_info[v->in.opcode]), cn_valtype_name(*type));
 }
 
+/* ---- Several types ---- */
+
+/* Before so many are compared one by one. */
+static bool spend_comparisons(struct validator *v, uint64_t count) {
+    if (count > v->comparisons)
+        return cn_fail_at(v->d.error, CATNAP_LIMIT, v->in.offset,
+                          "%s: more types of operands are compared than the limit of %u for each "
+                          "byte of the function",
+                          cn_op_name(&cn_op_info[v->in.opcode]), LIMIT_COMPARISONS_OF_BYTE);
+    v->comparisons -= count;
+    return true;
+}
+
+static bool equal_types(const valtype *a, const valtype *b, size_t count) {
+    return count == 0 || memcmp(a, b, count * sizeof *a) == 0;
+}
+
 /* Types that are all there, by far the most frequent case, are compared in one go: with a thousand
- * parameters and two bytes for a call, one by one would take minutes for a large module. */
+ * parameters and two bytes for a call, one by one would take minutes for a large module. Where unreachable code has
+ * fewer, those that are missing match. */
 bool cn_check_types(struct validator *v, struct types types) {
     size_t held = (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
-    if (held >= types.count && (types.count == 0 || memcmp(v->top - types.count, types.types,
-                                                           types.count * sizeof *types.types) == 0))
+    if (held >= types.count && equal_types(v->top - types.count, types.types, types.count))
         return true;
-    for (uint32_t i = 0; i < types.count; i++) {
+    if (!spend_comparisons(v, held < types.count ? held : types.count))
+        return false;
+    for (uint32_t i = 0; i < types.count && i <= held; i++) {
         valtype expected = types.types[types.count - 1 - i], found = peek(v, i);
         if (!matches(v, expected, found))
             return mismatch(v, expected, found);
     }
+    return true;
+}
+
+bool cn_compare_types(struct validator *v, struct types a, struct types b, bool *match) {
+    *match = a.count == b.count;
+    if (!*match || equal_types(a.types, b.types, a.count))
+        return true;
+    if (!spend_comparisons(v, a.count))
+        return false;
+    for (uint32_t i = 0; i < a.count && *match; i++)
+        *match = cn_valtype_matches(v->m->registry, a.types[i], b.types[i]);
     return true;
 }
 

@@ -58,8 +58,9 @@ struct validator {
 
     valtype *values, *top; /* top: behind the last */
     size_t value_room;
-    size_t value_limit; /* for this body */
-    size_t value_end;   /* the lesser of the two: what may be filled before cn_reserve_values() */
+    size_t value_limit;   /* for this body */
+    uint64_t comparisons; /* of types one by one that are left to this body */
+    size_t value_end;     /* the lesser of the two: what may be filled before cn_reserve_values() */
     struct block *blocks;
     size_t block_count, block_room;
 
@@ -103,6 +104,8 @@ bool cn_pop(struct validator *, valtype expected);
 /* Pops any value; VT_BOTTOM where unreachable code may have had any. */
 bool cn_pop_any(struct validator *, valtype *actual);
 bool cn_pop_types(struct validator *, struct types);
+/* Whether values of types `a` may stand where those of types `b` are expected. */
+bool cn_compare_types(struct validator *, struct types a, struct types b, bool *match);
 /* Pops any reference; VT_BOTTOM_REF where unreachable code may have had any. */
 bool cn_pop_reference(struct validator *, valtype *);
 static inline bool cn_is_reference(valtype type) {

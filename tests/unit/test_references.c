@@ -288,6 +288,51 @@ static void tables_without_null_have_an_initial_value(void **state) {
     loader_destroy(&l);
 }
 
+/* A br_table of so many entries, in turn to a block of a thousand funcrefs and one of a thousand references of type 0, with
+ * so many references without null on the stack. */
+static struct bytes table_of_many_types(uint32_t entries) {
+    struct module_builder m = {0};
+    struct bytes *b, body = {0};
+    uint32_t width = 1000, first = add_type(&m, "", "");
+    for (uint32_t i = 1; i <= 2; i++) {
+        b = add_item(&m, TYPES);
+        m.types++;
+        PUT(b, 0x60, 0);
+        put_u(b, width);
+        for (uint32_t k = 0; k < width; k++)
+            if (i == 1)
+                put(b, FUNCREF);
+            else
+                PUT(b, 0x63, 0);
+    }
+    PUT(&body, 0, BLOCK, 1, BLOCK, 2);
+    for (uint32_t k = 0; k < width; k++)
+        PUT(&body, REF_FUNC, 0);
+    PUT(&body, I32_CONST, 0);
+    op_u(&body, BR_TABLE, entries);
+    for (uint32_t i = 0; i <= entries; i++)
+        put(&body, i % 2);
+    PUT(&body, END, END);
+    for (uint32_t k = 0; k < width; k++)
+        put(&body, DROP);
+    put(&body, END);
+    add_func(&m, "run", first, &body);
+    return finish(&m);
+}
+
+/* In time that is linear in the size of the function. */
+static void comparisons_are_bounded(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+    struct bytes few = table_of_many_types(100), many = table_of_many_types(1000);
+    expect(&l, &few, CATNAP_OK, NULL);
+    expect(&l, &many, CATNAP_LIMIT, "more types of operands are compared");
+    drop_bytes(&few);
+    drop_bytes(&many);
+    loader_destroy(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_name_types_before_them_and_themselves),
@@ -299,6 +344,7 @@ int main(void) {
         cmocka_unit_test(nulls_are_excluded),
         cmocka_unit_test(locals_without_default_are_written_first),
         cmocka_unit_test(tables_without_null_have_an_initial_value),
+        cmocka_unit_test(comparisons_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
