@@ -80,6 +80,7 @@ static void free_func(struct wasm_ref_t *ref) {
 static void free_table(struct wasm_ref_t *ref) {
     struct wasm_table_t *table = (struct wasm_table_t *)ref;
     cn_store_give_elements(ref->store, table->size);
+    cn_valtype_release(&ref->store->engine->types, table->type.element);
     cn_free(ref->store->alloc, table->elements, table->capacity * sizeof *table->elements);
     cn_free(ref->store->alloc, table, sizeof *table);
 }

@@ -51,6 +51,7 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
     }
     fill(elements, size, init);
     cn_object_init(&table->ref, OBJECT_TABLE, store);
+    cn_valtype_retain(&store->engine->types, type->element); /* it may outlive its module */
     table->elements = elements;
     table->size = table->capacity = size;
     table->type = *type;

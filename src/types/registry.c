@@ -296,3 +296,13 @@ void cn_types_release_all(struct type_registry *registry, const struct deftype *
 void cn_types_release(struct type_registry *registry, const struct deftype *type) {
     cn_types_release_all(registry, &type, 1);
 }
+
+void cn_valtype_retain(struct type_registry *registry, valtype type) {
+    if (type & VT_DEFINED)
+        cn_types_retain(registry, cn_types_get(registry, type & VT_ID));
+}
+
+void cn_valtype_release(struct type_registry *registry, valtype type) {
+    if (type & VT_DEFINED)
+        cn_types_release(registry, cn_types_get(registry, type & VT_ID));
+}

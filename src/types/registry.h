@@ -49,6 +49,9 @@ const struct functype *cn_types_intern_func(struct type_registry *, const valtyp
                                             uint32_t param_count, uint32_t result_count);
 void cn_types_retain(struct type_registry *, const struct deftype *);
 void cn_types_release(struct type_registry *, const struct deftype *);
+/* The same for the defined type that a reference is to, if it is to one. */
+void cn_valtype_retain(struct type_registry *, valtype);
+void cn_valtype_release(struct type_registry *, valtype);
 void cn_types_release_all(struct type_registry *, const struct deftype *const *, uint32_t count);
 
 /* In which segment an id is, and where. */

@@ -1,6 +1,8 @@
 /* References of function types between the host and WebAssembly, in every way to make an instance. */
 #include "helpers.h"
 
+#include "../support/module.h"
+
 /*
  * (module
  *   (type $f (func (param i32) (result i32)))
@@ -235,6 +237,39 @@ static void tables_are_checked(void **state) {
     wasm_instance_delete(instance);
 }
 
+/* A table of references to a type that its module alone has outlives the module. */
+static void tables_keep_their_types(void **state) {
+    wasm_store_t *store = STORE(state);
+    struct module_builder m = {0};
+    uint32_t type = add_type(&m, "iIfFiIfF", "FFF");
+    struct bytes *b = add_item(&m, TABLES);
+    PUT(b, 0x63, (uint8_t)type, 0, 2); /* (ref null $type) */
+    m.tables++;
+    export_item(&m, "t", AS_TABLE, 0);
+    struct bytes bytes = finish(&m);
+    catnap_error_t *error;
+    wasm_module_t *module = catnap_module_new(store, bytes.data, bytes.size, NULL, &error);
+    assert_no_error(error);
+    wasm_extern_vec_t none = {0};
+    wasm_instance_t *instance = catnap_instance_new(store, module, &none, &error, NULL);
+    assert_no_error(error);
+    wasm_table_t *table = EXPORT(table, instance, "t");
+    wasm_instance_delete(instance);
+    wasm_module_delete(module);
+    drop_bytes(&bytes);
+    catnap_store_collect(store);
+    wasm_instance_t *other = INSTANTIATE(store, references);
+    wasm_ref_t *ref = function_of(other, "double");
+    assert_false(wasm_table_set(table, 0, ref)); /* which is of another type */
+    assert_true(wasm_table_set(table, 0, NULL));
+    wasm_tabletype_t *described = wasm_table_type(table);
+    assert_int_equal(wasm_valtype_kind(wasm_tabletype_element(described)), WASM_FUNCREF);
+    wasm_tabletype_delete(described);
+    wasm_ref_delete(ref);
+    wasm_instance_delete(other);
+    wasm_table_delete(table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(instances_work),
@@ -245,6 +280,7 @@ int main(void) {
         TEST(arguments_are_checked),
         TEST(globals_are_checked),
         TEST(tables_are_checked),
+        TEST(tables_keep_their_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
