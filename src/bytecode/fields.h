@@ -14,7 +14,8 @@ enum field_kind {
     FIELD_FACC,     /* the accumulator of floats and vectors; likewise */
     FIELD_P,        /* the pin p; likewise. Written together with its slot, FRAME_PIN_P */
     FIELD_Q,        /* the pin q and FRAME_PIN_Q */
-    FIELD_CONSTANT, /* an operand, an offset, an index, a lane, a count */
+    FIELD_CONSTANT, /* an operand, an offset, a lane, a count */
+    FIELD_INDEX,    /* of a thing of the module; `slots` is an enum index_space */
     FIELD_BRANCH,   /* where a branch goes, in bytes from the instruction's first cell */
     FIELD_FRAME,    /* the callee's frame, in bytes from the frame pointer */
     FIELD_TABLE, /* w + 1 displacements from cell 2 (AT_X) or 3 (AT_Y) on, two to a cell, each in bytes
@@ -56,6 +57,19 @@ enum field_flags {
 
 /* `slots` of a FIELD_SLOT is how many slots from this one on: 1, 2 for a v128, or one of these. */
 enum { SLOTS_W = 254 /* as many as w says */, SLOTS_4_O3 = 255 /* four times o3 */ };
+
+/* The things that a FIELD_INDEX counts. */
+enum index_space {
+    SPACE_FUNC,
+    SPACE_IMPORT, /* imported functions */
+    SPACE_GLOBAL,
+    SPACE_MEMORY,
+    SPACE_TABLE,
+    SPACE_TAG,
+    SPACE_DATA,
+    SPACE_ELEM,
+    SPACE_WIDTH /* no index: the binary logarithm of a width in bytes, perhaps with 256 added */
+};
 
 struct bytecode_field {
     uint8_t kind, at, slots, flags;

@@ -229,82 +229,68 @@ static const struct functype *type_of_id(const struct module *module, uint64_t i
     return NULL;
 }
 
-/* The type of the function that a call instruction calls; NULL: its index does not exist. */
+static uint64_t count_of(const struct module *m, enum index_space space) {
+    switch (space) {
+    case SPACE_FUNC:
+        return m->func_count;
+    case SPACE_IMPORT:
+        return m->imported_func_count;
+    case SPACE_GLOBAL:
+        return m->global_count;
+    case SPACE_MEMORY:
+        return m->memory_count;
+    case SPACE_TABLE:
+        return m->table_count;
+    case SPACE_TAG:
+        return m->tag_count;
+    case SPACE_DATA:
+        return m->data_count;
+    case SPACE_ELEM:
+        return m->elem_count;
+    case SPACE_WIDTH:
+        return 4;
+    }
+    return 0;
+}
+
+/* A field of 16 bits, of 32 bits, or a whole cell, as the number that it is. */
+static uint64_t index_of(const struct instruction *i, const struct bytecode_field *field) {
+    uint64_t value = (uint64_t)value_of(i, field);
+    if (field->slots == SPACE_WIDTH)
+        return (uint8_t)value;
+    return field->at <= AT_O3                       ? (uint16_t)value
+           : field->at == AT_X || field->at == AT_Y ? value
+                                                    : (uint32_t)value;
+}
+
+/* The type of the function that a call instruction calls; NULL: there is none. */
 static const struct functype *callee_type(const struct verifier *v, const struct instruction *i) {
     const struct module *m = v->module;
-    uint64_t x = i->at[2];
+    const struct bytecode_field *import = find_field(i, FIELD_INDEX);
+    uint64_t x = i->at[2], func = (x >> 1) + m->imported_func_count;
     if (find_field(i, FIELD_TYPE))
-        return i->cells == 3 || i->at[3] < m->table_count ? type_of_id(m, x) : NULL;
-    if (i->bytecode == BC_call_import || i->bytecode == BC_tail_call_import)
-        return x < m->imported_func_count ? module_func_type(m, (uint32_t)x) : NULL;
-    uint64_t func = (x >> 1) + m->imported_func_count;
+        return type_of_id(m, x);
+    if (import)
+        return module_func_type(m, (uint32_t)index_of(i, import));
     return (x & CALL_UNBOUND) && func < m->func_count ? module_func_type(m, (uint32_t)func) : NULL;
 }
 
-/* Whether the indices exist that instructions name as numbers. */
+/* Whether everything exists that an instruction names by an index. */
 static bool has_indices(const struct verifier *v, const struct instruction *i) {
-    const struct module *m = v->module;
-    uint64_t w = i->cells > 1 ? (uint32_t)bc_w(i->at) : 0, x = i->cells > 2 ? i->at[2] : 0;
-    uint64_t y = i->cells > 3 ? i->at[3] : 0;
-    switch (i->bytecode) {
-    case BC_global_get:
-    case BC_global_set:
-    case BC_global_get2:
-    case BC_global_set2:
-#if CN_PAIRS
-    case BC_global_step32:
-    case BC_global_step64:
-    case BC_global_set_add32:
-    case BC_global_set_add64:
-#endif
-        return w < m->global_count;
-    case BC_throw:
-        return y < m->tag_count && module_tag_type(m, (uint32_t)y)->param_slots == w;
-    case BC_ref_func:
-        return w < m->func_count;
-    case BC_memory_size:
-    case BC_memory_grow:
-        return w < m->memory_count;
-    case BC_memory_copy:
-        return (uint32_t)x < m->memory_count && x >> 32 < m->memory_count;
-    case BC_memory_fill:
-        return x < m->memory_count;
-    case BC_memory_init:
-        return (uint32_t)x < m->data_count && x >> 32 < m->memory_count;
-    case BC_data_drop:
-        return w < m->data_count;
-    case BC_elem_drop:
-        return w < m->elem_count;
-    case BC_table_get:
-    case BC_table_set:
-    case BC_table_size:
-        return w < m->table_count;
-    case BC_table_grow:
-    case BC_table_fill:
-        return x < m->table_count;
-    case BC_table_copy:
-        return x < m->table_count && y < m->table_count;
-    case BC_table_init:
-        return x < m->elem_count && y < m->table_count;
-    case BC_atomic_load:
-    case BC_atomic_store:
-    case BC_atomic_add:
-    case BC_atomic_sub:
-    case BC_atomic_and:
-    case BC_atomic_or:
-    case BC_atomic_xor:
-    case BC_atomic_xchg:
-    case BC_atomic_cmpxchg:
-    case BC_atomic_notify:
-    case BC_atomic_wait:
-        return (uint32_t)y < m->memory_count && (uint8_t)(y >> 32) <= 3;
-    case BC_fuel_block:
-        return x == 0; /* filled in when both forms of the code are there */
-    default:
-        if (i->flags & INSTRUCTION_NUMBERED)
-            return (uint16_t)bc_o(i->at, 3) < m->memory_count && x <= MOST_OFFSET;
-        return !is_call(i) || callee_type(v, i);
-    }
+    for (const struct bytecode_field *f = i->fields; f->kind != FIELD_END; f++)
+        if (f->kind == FIELD_INDEX &&
+            index_of(i, f) >= count_of(v->module, (enum index_space)f->slots))
+            return false;
+    return !is_call(i) || callee_type(v, i);
+}
+
+/* Whether other numbers are as they must be. */
+static bool has_numbers(const struct verifier *v, const struct instruction *i) {
+    if (i->bytecode == BC_throw)
+        return module_tag_type(v->module, (uint32_t)i->at[3])->param_slots == (uint32_t)bc_w(i->at);
+    if (i->bytecode == BC_fuel_block)
+        return i->at[2] == 0; /* filled in when both forms of the code are there */
+    return !(i->flags & INSTRUCTION_NUMBERED) || i->at[2] <= MOST_OFFSET;
 }
 
 /* ---- slots ---- */
@@ -678,6 +664,8 @@ static bool check_instruction(struct verifier *v, const struct instruction *i) {
         return wrong(v, i, "this code may not have such an instruction here");
     if (!has_indices(v, i))
         return wrong(v, i, "an index does not exist");
+    if (!has_numbers(v, i))
+        return wrong(v, i, "a number is out of range");
     if (i->bytecode == BC_return_0 && v->type->result_slots > 0)
         return wrong(v, i, "the function has results");
     for (field = i->fields; field->kind != FIELD_END; field++)

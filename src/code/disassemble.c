@@ -227,6 +227,7 @@ static void add_field(struct line *line, const struct module *module, const uint
         add(line, " q");
         break;
     case FIELD_CONSTANT:
+    case FIELD_INDEX:
         if (field->at == AT_X || field->at == AT_Y)
             add(line, " 0x%" PRIx64, (uint64_t)value);
         else

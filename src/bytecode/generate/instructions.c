@@ -166,6 +166,11 @@ static void number(struct instruction *i, enum field_at at, const char *role) {
     add_field(i, FIELD_CONSTANT, at, 0, FIELD_READ, role);
 }
 
+static void index_of(struct instruction *i, enum field_at at, enum index_space space,
+                     const char *role) {
+    add_field(i, FIELD_INDEX, at, space, FIELD_READ, role);
+}
+
 static void put(char d, const char *type, const char *value) {
     if (is_scalar(type))
         text("PUT_%c(%s, %s);", d, type, value);
@@ -307,7 +312,7 @@ static void address_and_offset(struct instruction *i, char letter, enum access a
 /* Of any memory: o3 is its number, x the offset. */
 static void numbered_address(struct instruction *i, char letter) {
     text("uint64_t address = %s;", source(i, "I64", letter, AT_O1, "address"));
-    number(i, AT_O3, "memory");
+    index_of(i, AT_O3, SPACE_MEMORY, "memory");
     number(i, AT_X, "offset");
 }
 
@@ -1026,6 +1031,26 @@ static bool is_word(const char *token, size_t length, const char *word) {
     return length == strlen(word) && !memcmp(token, word, length);
 }
 
+/* A number, or behind a colon what it is an index of. */
+static void parse_number(struct instruction *i, const char *token, size_t length, const char *all) {
+    static const char *const spaces[] = {
+        [SPACE_FUNC] = "func",     [SPACE_IMPORT] = "import", [SPACE_GLOBAL] = "global",
+        [SPACE_MEMORY] = "memory", [SPACE_TABLE] = "table",   [SPACE_TAG] = "tag",
+        [SPACE_DATA] = "data",     [SPACE_ELEM] = "elem",     [SPACE_WIDTH] = "width"};
+    const char *colon = memchr(token, ':', length);
+    size_t name = colon ? (size_t)(colon - token) : length;
+    if (!colon) {
+        number(i, at_named(token, name, all), "");
+        return;
+    }
+    for (unsigned space = 0; space < sizeof spaces / sizeof *spaces; space++)
+        if (is_word(colon + 1, length - name - 1, spaces[space])) {
+            index_of(i, at_named(token, name, all), (enum index_space)space, spaces[space]);
+            return;
+        }
+    fail("operations.def: nothing has indices as in \"%s\"", all);
+}
+
 static unsigned flag_named(const char *name, size_t length, const char *all) {
     static const struct {
         const char *name;
@@ -1077,7 +1102,7 @@ static void parse_field(struct instruction *i, const char *token, size_t length,
     else if (is_word(token, length, "func:x"))
         add_field(i, FIELD_FUNC, AT_X, 0, flags, "function");
     else if (*token == '#')
-        number(i, at_named(token + 1, length - 1, all), "");
+        parse_number(i, token + 1, length - 1, all);
     else {
         size_t name = strcspn(token, ": ");
         add_field(i, FIELD_SLOT, at_named(token, name, all), slots_named(token + name), flags, "");
