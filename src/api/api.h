@@ -117,7 +117,7 @@ wasm_module_t *cn_give_module(wasm_store_t *, struct shared_module *, const stru
                               catnap_error_t **out);
 
 /* ---- catnap_linker.c ---- */
-/* What a function import of that type would be given, without a handle; NULL when there is nothing,
+/* The function that the linker has for an import of that type, without a handle; NULL when it has none,
  * with the error set or its status as it was. */
 struct wasm_ref_t *cn_linker_function(catnap_linker_t *, const char *module, size_t module_length,
                                       const char *name, size_t name_length, const struct functype *,

@@ -406,7 +406,7 @@ static void charge_entry(struct translator *t) {
 
 static void emit_prologue(struct translator *t) {
     cn_emit_plain(t, BC_enter_0, PROLOGUE_CELLS); /* end_prologue() */
-    t->emit.offset = next_offset(t); /* who stops here has not begun the first instruction */
+    t->emit.offset = next_offset(t); /* a run stopped here has not begun the first instruction */
     t->entering = entry_fuel(t) > 0;
     cn_check_interrupt(t);
     cn_begin_fuel_block(t);

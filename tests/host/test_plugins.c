@@ -58,7 +58,7 @@ static void begin(void) {
     MUST(host_is_well());
 }
 
-/* Whose handler is in front changes all the time. */
+/* The handler in front is now one plugin's, now the other's. */
 static void use_three_copies(void) {
     struct guest guest;
     begin();
