@@ -44,7 +44,7 @@ bool cn_translate_all(struct shared_module *shared, struct error *error) {
 }
 
 /* How a module is loaded. */
-struct manner {
+struct load_options {
     catnap_translation_t mode;
     bool bodies_are_valid; /* known from before: all else is validated */
 };
@@ -73,7 +73,7 @@ static struct module *decode_known(wasm_engine_t *engine, const uint8_t *bytes, 
 
 /* A module over borrowed bytes, valid as far as the mode asks, or NULL and *error. */
 static struct module *decode(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                             struct manner how, struct error *error) {
+                             struct load_options how, struct error *error) {
     struct check check = {.deferred = how.mode == CATNAP_TRANSLATION_DEFERRED,
                           .threads = engine->config.threads};
     struct body_watcher watcher = cn_check_watcher(&check);
@@ -106,7 +106,7 @@ bool cn_check_module(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                      struct error *error) {
     if (!check_size(size, error))
         return false;
-    struct module *module = decode(engine, bytes, size, (struct manner){0}, error);
+    struct module *module = decode(engine, bytes, size, (struct load_options){0}, error);
     if (module)
         cn_module_release(module);
     return module != NULL;
@@ -144,7 +144,8 @@ struct shared_module *cn_share_module(wasm_engine_t *engine, struct module *modu
 }
 
 static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                       const char *name, struct manner how, struct error *error) {
+                                       const char *name, struct load_options how,
+                                       struct error *error) {
     if (!check_size(size, error))
         return NULL;
     uint8_t *copy = cn_alloc(&engine->alloc, size);
@@ -165,8 +166,8 @@ static struct shared_module *load_copy(wasm_engine_t *engine, const uint8_t *byt
 }
 
 static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
-                                       const catnap_module_options_t *options, struct manner how,
-                                       struct error *error) {
+                                       const catnap_module_options_t *options,
+                                       struct load_options how, struct error *error) {
     struct module *module =
         check_size(size, error) ? decode(engine, bytes, size, how, error) : NULL;
     if (!module) {
@@ -181,7 +182,7 @@ static struct shared_module *load_lent(wasm_engine_t *engine, const uint8_t *byt
 static struct shared_module *load(wasm_engine_t *engine, const uint8_t *bytes, size_t size,
                                   const catnap_module_options_t *options, bool bodies_are_valid,
                                   struct error *error) {
-    struct manner how = {cn_translation_mode(engine, options), bodies_are_valid};
+    struct load_options how = {cn_translation_mode(engine, options), bodies_are_valid};
     if (options && options->release)
         return load_lent(engine, bytes, size, options, how, error);
     return load_copy(engine, bytes, size, options ? options->name : NULL, how, error);

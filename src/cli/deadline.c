@@ -33,7 +33,7 @@ enum cli_exit deadline_report(const struct deadline *deadline) {
  * those who read it; nor when only writing is left, for which the main thread waits. */
 static _Noreturn void end_process(const struct deadline *deadline) {
     struct pollfd item = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (!deadline->settled && ftrylockfile(stderr) == 0 && poll(&item, 1, 0) == 1) {
+    if (!deadline->exit_known && ftrylockfile(stderr) == 0 && poll(&item, 1, 0) == 1) {
         __fpurge(stderr);
         deadline_report(deadline);
     }
@@ -50,7 +50,7 @@ static bool wait_until(struct deadline *deadline, const struct timespec *at) {
 
 /* Waits until the process may end; false when the clock was stopped before. */
 static bool wait_for_end(struct deadline *deadline) {
-    if (deadline->call_id == 0 && !deadline->held && !deadline->settled)
+    if (deadline->call_id == 0 && !deadline->held && !deadline->exit_known)
         return true;
     if (deadline->call_id != 0)
         catnap_store_interrupt(deadline->store, deadline->call_id);
@@ -159,7 +159,7 @@ void deadline_settle(struct deadline *deadline) {
         return;
     pthread_mutex_lock(&deadline->mutex);
     deadline->call_id = 0;
-    deadline->settled = true;
+    deadline->exit_known = true;
     pthread_mutex_unlock(&deadline->mutex);
 }
 

@@ -27,7 +27,7 @@ struct deadline {
     wasm_store_t *store;
     uint64_t call_id; /* in the store, what to interrupt; 0: no call is under way */
     bool held;        /* the process must not end now */
-    bool settled;     /* the exit code is known: only output is left */
+    bool exit_known;  /* the exit code is known: only output is left */
     bool expired, stop;
 };
 

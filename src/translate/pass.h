@@ -186,7 +186,8 @@ static inline void cn_cover(struct translator *t, uint32_t count) {
     }
 }
 
-static inline struct value *cn_push(struct translator *t, enum where where, enum slot_kind kind) {
+static inline struct value *cn_push_value(struct translator *t, enum where where,
+                                          enum slot_kind kind) {
     if (t->height == t->stack_capacity && !cn_grow_stack(t))
         return &t->spare_value;
     CN_ASSERT(t->height < t->stack_capacity);
@@ -199,14 +200,14 @@ static inline struct value *cn_push(struct translator *t, enum where where, enum
 }
 
 static inline void cn_push_temp(struct translator *t, enum slot_kind kind) {
-    struct value *value = cn_push(t, TEMP, kind);
+    struct value *value = cn_push_value(t, TEMP, kind);
     uint32_t end = (uint32_t)(value->home + 2);
     if (end > t->emit.max_slot)
         t->emit.max_slot = end;
 }
 
 static inline void cn_push_const(struct translator *t, enum slot_kind kind, uint64_t constant) {
-    cn_push(t, CONST, kind)->constant = constant;
+    cn_push_value(t, CONST, kind)->constant = constant;
 }
 
 /* Whether a write at the level of a construct that is still open came before. */
@@ -228,7 +229,7 @@ static inline void cn_touch_local(struct translator *t, uint32_t index, bool wri
 
 static inline void cn_push_local(struct translator *t, uint32_t index) {
     cn_touch_local(t, index, false);
-    struct value *value = cn_push(t, LOCAL, (enum slot_kind)t->locals[index].kind);
+    struct value *value = cn_push_value(t, LOCAL, (enum slot_kind)t->locals[index].kind);
     value->local = index;
     value->link = t->locals[index].readers;
     CN_ASSERT(value->link == NO_LINK || value->link + 1 < t->height || t->emit.exhausted);

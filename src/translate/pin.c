@@ -33,14 +33,14 @@ struct walk {
     uint8_t bytes[WINDOW + LENGTHS_SLACK], lengths[WINDOW + LENGTHS_SLACK];
 };
 
-static void enter(struct walk *w, bool loop) {
+static void enter_construct(struct walk *w, bool loop) {
     if (w->depth++ < NESTING_SEEN) {
         w->is_loop = w->is_loop << 1 | loop;
         w->loops += loop;
     }
 }
 
-static void leave(struct walk *w) {
+static void leave_construct(struct walk *w) {
     if (w->depth == 0 || --w->depth >= NESTING_SEEN)
         return;
     w->loops -= w->is_loop & 1;
@@ -49,9 +49,9 @@ static void leave(struct walk *w) {
 
 static void take_construct(struct walk *w, unsigned flags, bool loop) {
     if (flags & OPF_CLOSES)
-        leave(w);
+        leave_construct(w);
     if (flags & OPF_OPENS)
-        enter(w, loop);
+        enter_construct(w, loop);
     uint32_t loops = w->loops < LOOPS_SEEN ? w->loops : LOOPS_SEEN;
     w->read = loops ? UINT64_C(1) << LOOP_FACTOR_SHIFT * (loops - 1) : 0;
     w->write = w->read * WRITE_WEIGHT;
