@@ -250,6 +250,15 @@ WASM_API_EXTERN void *catnap_store_data(const wasm_store_t *);
 /* The engine that the store was made with; borrowed. */
 WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 
+/* A store for another thread of the program that runs in `first`, which may be such a store itself: of the same
+ * engine, whose code can be interrupted, with the same limits. All these stores have their bytes of memories and tables
+ * together, against memory_bytes as it was when there was but one, and count a shared memory once. They also have
+ * their fuel together: each takes up to 16,384 units at a time, and less when little is left, which come back when it
+ * is deleted; so some may be left in other stores when one is out of fuel. NULL and
+ * *error: CATNAP_MISUSE (not interruptible), CATNAP_UNSUPPORTED (checkpoints, a pool), CATNAP_NO_MEMORY. */
+WASM_API_EXTERN own wasm_store_t *catnap_store_new_beside(wasm_store_t *first,
+                                                          catnap_error_t **error);
+
 /* ---- Fuel ------------------------------------------------------------------------------------ */
 
 /* One unit is one WebAssembly instruction (`block`, `loop`, `try_table`, `try`, `catch`, `end`, `else`, `nop` are free; bulk
@@ -261,7 +270,7 @@ WASM_API_EXTERN wasm_engine_t *catnap_store_engine(const wasm_store_t *);
 WASM_API_EXTERN own catnap_error_t *catnap_store_set_fuel(wasm_store_t *, uint64_t fuel);
 /* The fuel that is left; 0 when fuel is off. Exact at every host call and after every run. Fuel that ends
  * leaves something only where a bulk operation, or entering a function, costs more at once: a run has then
- * taken it towards that, and 0 is left. */
+ * taken it towards that, and 0 is left. With catnap_store_new_beside(): what the store can still take, too. */
 WASM_API_EXTERN uint64_t catnap_store_fuel(const wasm_store_t *);
 /* Takes fuel for work of the host. CATNAP_OUT_OF_FUEL, and takes none, when there is less. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_consume_fuel(wasm_store_t *, uint64_t fuel);
@@ -358,6 +367,9 @@ WASM_API_EXTERN const wasm_instance_t *catnap_caller_instance(const catnap_calle
  * memory grows or the store is rolled back. False, NULL and 0 when there is none. */
 WASM_API_EXTERN bool catnap_caller_memory(const catnap_caller_t *, uint32_t index, uint8_t **base,
                                           uint64_t *size);
+/* The shared memory that the caller's linear memory `index` is a view of, own; NULL when it is none. */
+WASM_API_EXTERN own struct catnap_shared_memory_t *
+catnap_caller_shared_memory(const catnap_caller_t *, uint32_t index);
 /* An own extern exported by the caller's instance, or NULL. */
 WASM_API_EXTERN own wasm_extern_t *catnap_caller_export(const catnap_caller_t *, const char *name,
                                                         size_t name_length);
@@ -972,6 +984,34 @@ WASM_API_EXTERN own catnap_error_t *catnap_wasi_rollback(catnap_wasi_t *);
 
 /* Defines all of wasi_snapshot_preview1, and of the older wasi_unstable with its own layouts. */
 WASM_API_EXTERN own catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *, catnap_wasi_t *);
+
+/* ---- Threads of WASI programs (wasi-threads) ---- */
+
+typedef struct catnap_wasi_threads {
+    /* At once, besides the first one; one more is an error that the guest gets. [16] */
+    uint32_t max_threads;
+    /* Defines what else the module imports, for the linker of a new thread's store. Called in the thread that starts
+     * it; NULL: nothing. The error, if any, is own, and the guest gets one. */
+    own catnap_error_t *(*define)(void *env, catnap_linker_t *linker);
+    void *env;
+} catnap_wasi_threads_t;
+
+/* Lets a program start threads: defines `thread-spawn` of module `wasi`, and a memory for each shared memory that
+ * `module` imports and the linker does not define. A thread has a store of its own (catnap_store_new_beside()), with an
+ * instance of the caller's module over the caller's shared memories, and calls its export `wasi_thread_start`. The WASI
+ * state is the same for all; callbacks of its streams may be called by several threads at once. A trap in a thread, or
+ * proc_exit, stops all others and the call of the host that started some last: catnap_wasi_end_threads() then has it.
+ *
+ * Options may be NULL. CATNAP_MISUSE when the engine's code cannot be interrupted, or the state has threads already
+ * that other stores started. Needs the WASI definitions themselves as well (catnap_linker_define_wasi()). */
+WASM_API_EXTERN own catnap_error_t *
+catnap_linker_define_wasi_threads(catnap_linker_t *, catnap_wasi_t *, const wasm_module_t *module,
+                                  const catnap_wasi_threads_t *options);
+/* To be called after each call of the program by the host, with the trap that it ended with, or NULL: stops all
+ * threads, waits until they have ended, and returns the trap that the program as a whole ended with: of the thread that
+ * trapped or exited first, or the one that was given. Ownership passes through. A returned trap of a thread keeps that
+ * thread's store alive. The program's store may be deleted, and its state saved, only then. */
+WASM_API_EXTERN own wasm_trap_t *catnap_wasi_end_threads(catnap_wasi_t *, own wasm_trap_t *);
 
 /* ---- Checkpoints ------------------------------------------------------------------------------- */
 

@@ -24,6 +24,12 @@ bool catnap_caller_memory(const catnap_caller_t *caller, uint32_t index, uint8_t
     return found;
 }
 
+catnap_shared_memory_t *catnap_caller_shared_memory(const catnap_caller_t *caller, uint32_t index) {
+    const wasm_instance_t *instance = caller ? caller->instance : NULL;
+    bool found = instance && index < instance->module->memory_count;
+    return found ? catnap_memory_shared(instance->memories[index]) : NULL;
+}
+
 wasm_extern_t *catnap_caller_export(const catnap_caller_t *caller, const char *name,
                                     size_t length) {
     return caller ? catnap_instance_export(caller->instance, name, length) : NULL;

@@ -52,24 +52,60 @@ static catnap_error_t *check_fuel(const wasm_store_t *store) {
 catnap_error_t *catnap_store_set_fuel(wasm_store_t *store, uint64_t fuel) {
     catnap_error_t *error = check_fuel(store);
     if (!error)
-        store->machine.fuel = fuel;
+        cn_store_set_fuel(store, fuel);
     return error;
 }
 
 uint64_t catnap_store_fuel(const wasm_store_t *store) {
-    return store && store->engine->config.fuel ? store->machine.fuel : 0;
+    return store && store->engine->config.fuel ? cn_store_fuel_left(store) : 0;
 }
 
 catnap_error_t *catnap_store_consume_fuel(wasm_store_t *store, uint64_t fuel) {
     catnap_error_t *error = check_fuel(store);
     if (error)
         return error;
+    while (store->machine.fuel < fuel && cn_store_refuel(store))
+        continue;
     if (store->machine.fuel < fuel)
         return cn_error_make(CATNAP_OUT_OF_FUEL,
                              "%" PRIu64 " units of fuel requested, %" PRIu64 " left", fuel,
                              store->machine.fuel);
     store->machine.fuel -= fuel;
     return NULL;
+}
+
+/* ---- Threads ---- */
+
+static wasm_store_t *new_beside(wasm_store_t *first, struct error *error) {
+    if (!first->engine->config.interruptible) {
+        cn_fail(error, CATNAP_MISUSE, "threads need an engine whose code can be interrupted");
+        return NULL;
+    }
+    if (first->checkpoints || (first->budget && !first->budget->of_threads)) {
+        cn_fail(error, CATNAP_UNSUPPORTED,
+                "a store with checkpoints, or of a pool, cannot have threads");
+        return NULL;
+    }
+    wasm_store_t *store = cn_store_new(first->engine);
+    if (store && cn_store_join(store, first)) {
+        store->limits = first->limits;
+        cn_machine_set_limits(&store->machine, &store->limits);
+        return store;
+    }
+    if (store)
+        cn_store_delete(store);
+    cn_fail_memory(error);
+    return NULL;
+}
+
+wasm_store_t *catnap_store_new_beside(wasm_store_t *first, catnap_error_t **out) {
+    struct error error;
+    if (out)
+        *out = NULL;
+    if (!first)
+        return cn_report_null(NULL, out);
+    wasm_store_t *store = new_beside(first, &error);
+    return store ? store : cn_report(first, out, &error);
 }
 
 /* ---- Collection ---- */

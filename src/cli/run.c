@@ -53,6 +53,12 @@ static const struct option run_options[] = {
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},
+    {.name = "max-threads",
+     .kind = OPTION_NUMBER,
+     .metavar = "N",
+     FIELD(max_threads),
+     .help = "let the guest have up to N threads at once besides its first one (wasi-threads); "
+             "without the option it can start none"},
     {ROW_UNKNOWN_IMPORTS, FIELD(unknown_imports),
      .help = "make missing functions trap when they are called, instead of refusing the module"},
     {ROW_EAGER, FIELD(eager),
@@ -162,13 +168,24 @@ static bool run_program(struct session *session, int argc, char **argv) {
         !session_load(session, argv[0], &program))
         return false;
     if (!preload_all(session) || !keep_define(session, program->module, NULL) ||
-        !session_instantiate(session, program))
+        !session_allow_threads(session, program) || !session_instantiate(session, program))
         return false;
     if (settings->invoke == NULL)
         return run_command(session, program, argc - 1, argv + 1);
     if (strcmp(settings->invoke, "_initialize") != 0 && !preload_initialize(session, program))
         return false;
     return invoke(session, program, settings->invoke, argc - 1, argv + 1, stdout);
+}
+
+/* A thread has instances of its own, and preloaded modules none of its; a snapshot holds one thread. */
+static bool check_threads(const struct diag *diag, const struct run_settings *settings) {
+    if (!settings->max_threads.given || (settings->preloads.count == 0 && !keep_wanted(settings)))
+        return true;
+    diag_fail(diag, CLI_EXIT_USAGE, NULL, "--max-threads and --%s cannot be given together",
+              settings->preloads.count > 0    ? "preload"
+              : settings->snapshot_on != NULL ? "snapshot-on"
+                                              : "snapshot-every");
+    return false;
 }
 
 /* --eager, --lazy and --deferred are three answers to one question. */
@@ -191,7 +208,7 @@ static enum cli_exit run_main(const struct command *self, struct diag *diag, int
     } else if (operands == 0) {
         diag_fail(diag, CLI_EXIT_USAGE, NULL, "name a file to run");
         diag_hint(diag, "Try 'catnap help run'.");
-    } else if (check_modes(diag, &settings)) {
+    } else if (check_modes(diag, &settings) && check_threads(diag, &settings)) {
         if (session_begin(&session, diag, &settings, argv[0]) && session_open(&session))
             run_program(&session, operands, argv);
         deadline_settle(&session.deadline);

@@ -41,8 +41,8 @@ static uint64_t now_ns(void) {
 
 /* ---- Engine and store ------------------------------------------------------------------------ */
 
-static uint32_t thread_count(const struct option_number *threads) {
-    return threads->value < UINT32_MAX ? (uint32_t)threads->value : UINT32_MAX;
+static uint32_t at_most_u32(const struct option_number *number) {
+    return number->value < UINT32_MAX ? (uint32_t)number->value : UINT32_MAX;
 }
 
 static wasm_engine_t *make_engine(const struct run_settings *settings) {
@@ -54,7 +54,7 @@ static wasm_engine_t *make_engine(const struct run_settings *settings) {
     if (settings->deferred)
         catnap_config_set_translation(config, CATNAP_TRANSLATION_DEFERRED);
     if (settings->threads.given)
-        catnap_config_set_threads(config, thread_count(&settings->threads));
+        catnap_config_set_threads(config, at_most_u32(&settings->threads));
     if (settings->max_engine_memory.given)
         catnap_config_set_memory_limit(config, settings->max_engine_memory.value);
     if (settings->bounds_checks == 2)
@@ -65,9 +65,10 @@ static wasm_engine_t *make_engine(const struct run_settings *settings) {
     if (settings->features.given)
         catnap_config_set_features(config, settings->features.value);
     catnap_config_set_deterministic(config, settings->deterministic);
-    catnap_config_set_interruptible(config, settings->same_checks
-                                                ? settings->checks_interruption
-                                                : settings->timeout.given || keep_wanted(settings));
+    catnap_config_set_interruptible(
+        config, settings->same_checks ? settings->checks_interruption
+                                      : settings->timeout.given || keep_wanted(settings) ||
+                                            settings->max_threads.given);
     return wasm_engine_new_with_config(config);
 }
 
@@ -357,7 +358,8 @@ static enum cli_exit report_trap(const struct session *session, const char *path
     struct diag_detail detail = {.subject = display_name(path), .trap = trap};
     wasm_message_t message;
     char text[100];
-    uint64_t left = session->store ? catnap_store_fuel(session->store) : 0;
+    bool alone = session->store && !session->settings->max_threads.given;
+    uint64_t left = alone ? catnap_store_fuel(session->store) : 0;
     switch (catnap_trap_code(trap)) {
     case CATNAP_TRAP_OUT_OF_FUEL:
         snprintf(text, sizeof(text),
@@ -404,6 +406,42 @@ bool session_arm(struct session *session) {
     return deadline_arm(&session->deadline, session->store) || end_by_timeout(session);
 }
 
+/* The linker of a thread does what the first one's does. */
+static catnap_error_t *define_for_thread(void *env, catnap_linker_t *linker) {
+    const struct session *session = env;
+    catnap_linker_trap_unknown_imports(linker, session->settings->unknown_imports != 0);
+    return NULL;
+}
+
+bool session_allow_threads(struct session *session, const struct loaded *program) {
+    const struct option_number *most = &session->settings->max_threads;
+    if (!most->given)
+        return true;
+    catnap_wasi_threads_t threads = {at_most_u32(most), define_for_thread, session};
+    catnap_error_t *error = catnap_linker_define_wasi_threads(session->linker, session->wasi,
+                                                              program->module, &threads);
+    return error == NULL || end_with_error(session, display_name(program->path), error);
+}
+
+static bool is_name(const wasm_name_t *name, const char *text) {
+    return name->size == strlen(text) && memcmp(name->data, text, name->size) == 0;
+}
+
+/* A program that was refused since it may start no threads. */
+static void hint_at_threads(const struct session *session, const struct loaded *loaded) {
+    wasm_importtype_vec_t imports;
+    if (session->settings->max_threads.given)
+        return;
+    wasm_module_imports(loaded->module, &imports);
+    for (size_t i = 0; i < imports.size; i++)
+        if (is_name(wasm_importtype_module(imports.data[i]), "wasi") &&
+            is_name(wasm_importtype_name(imports.data[i]), "thread-spawn")) {
+            diag_hint(session->diag, "This program has threads: allow some with --max-threads N.");
+            break;
+        }
+    wasm_importtype_vec_delete(&imports);
+}
+
 bool session_instantiate(struct session *session, struct loaded *loaded) {
     catnap_error_t *error = NULL;
     wasm_trap_t *trap = NULL;
@@ -420,8 +458,12 @@ bool session_instantiate(struct session *session, struct loaded *loaded) {
         return end_by_timeout(session);
     }
     if (trap != NULL)
-        return session_trap(session, loaded->path, trap);
-    return end_with_error(session, display_name(loaded->path), error);
+        return session_trap(session, loaded->path, catnap_wasi_end_threads(session->wasi, trap));
+    bool link = catnap_error_status(error) == CATNAP_LINK;
+    end_with_error(session, display_name(loaded->path), error);
+    if (link)
+        hint_at_threads(session, loaded);
+    return false;
 }
 
 bool session_call(struct session *session, const struct loaded *loaded, const wasm_func_t *func,
@@ -440,6 +482,7 @@ bool session_call(struct session *session, const struct loaded *loaded, const wa
         return ok;
     }
     wasm_trap_t *trap = catnap_func_call(func, arguments, argument_count, results, result_count);
+    trap = catnap_wasi_end_threads(session->wasi, trap);
     deadline_disarm(&session->deadline);
     session->run_ns += now_ns() - start;
     return trap == NULL || session_trap(session, loaded->path, trap);

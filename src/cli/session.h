@@ -19,7 +19,7 @@ struct run_settings {
     const char *argv0;
     struct option_list directories, sockets, environment, preloads, arguments;
     struct option_number fuel, timeout, max_memory, max_table_elements, max_engine_memory,
-        max_depth, max_stack;
+        max_depth, max_stack, max_threads;
     int unknown_imports;        /* 1: trap */
     int bounds_checks;          /* 1: auto, 2: explicit */
     bool eager, lazy, deferred; /* at most one */
@@ -93,6 +93,9 @@ bool session_add_directories(struct session *);
 /* Loads, decodes and validates a module; *out is the session's. At most one program and what the
  * settings preload. */
 bool session_load(struct session *, const char *path, struct loaded **out);
+
+/* Defines what threads of a program need, if the settings allow any. */
+bool session_allow_threads(struct session *, const struct loaded *);
 
 /* Links and instantiates a module, with its start function. */
 bool session_instantiate(struct session *, struct loaded *);

@@ -138,6 +138,8 @@ static const struct fuel_block *find_block(const struct code *steps, uint32_t wh
 }
 
 const uint64_t *cn_steps_from(struct machine *vm, struct wasm_instance_t *instance) {
+    if (cn_store_refuel(vm->store))
+        return vm->pc; /* it looks again */
     const struct code *whole = frame_code(vm->fp);
     struct translation_config config = cn_code_translation(instance, whole);
     struct error error;

@@ -107,8 +107,8 @@ static bool fault_is_ours(struct guard_scope *scope, const void *pc, void *fp, u
     return true;
 }
 
-void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
-                struct wasm_instance_t *instance) {
+static void execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
+                    struct wasm_instance_t *instance) {
     if (!vm->guarded) {
         run(vm, pc, fp, instance);
         return;
@@ -120,4 +120,11 @@ void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
     if (!cn_guard_catch(&scope))
         run(vm, pc, fp, instance);
     cn_guard_leave(&scope);
+}
+
+void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
+                struct wasm_instance_t *instance) {
+    execute(vm, pc, fp, instance);
+    while (unlikely(vm->event == EVENT_OUT_OF_FUEL) && cn_store_refuel(vm->store))
+        execute(vm, vm->pc, vm->fp, frame_instance(vm->fp));
 }

@@ -15,7 +15,8 @@
 #include "runtime/store.h"
 #include "runtime/trap.h"
 
-/* Runs handlers from pc until one leaves; vm->event says why. */
+/* Runs handlers from pc until one leaves, and goes on while it is fuel that is missing and the store can take
+ * more; vm->event says why it stopped. */
 void cn_execute(struct machine *vm, const uint64_t *pc, uint64_t *fp,
                 struct wasm_instance_t *instance);
 

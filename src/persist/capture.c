@@ -502,7 +502,7 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
         return NULL;
     c.snapshot->fuel_enabled = store->machine.fuel_enabled;
     c.snapshot->interruptible = store->machine.interrupt.enabled;
-    c.snapshot->fuel = store->machine.fuel;
+    c.snapshot->fuel = cn_store_fuel_left(store);
     c.snapshot->fuel_paid = run ? cn_run_fuel(run) : 0;
     bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error));
     /* The list grows while its objects are looked at: references bring others in. */

@@ -520,7 +520,7 @@ static bool restore_with(struct restore *r, wasm_instance_t **instances,
         if (r->snapshot->objects[i].kind == OBJECT_INSTANCE)
             *instances++ = (wasm_instance_t *)r->made.objects[i];
     if (r->snapshot->fuel_enabled && r->store->machine.fuel_enabled)
-        r->store->machine.fuel = r->snapshot->fuel;
+        cn_store_set_fuel(r->store, r->snapshot->fuel);
     return true;
 }
 

@@ -46,6 +46,15 @@ void cn_budget_give(struct budget *budget, uint64_t bytes) {
     CN_ASSERT(used >= bytes);
 }
 
+uint64_t cn_budget_take_fuel(struct budget *budget, uint64_t most) {
+    uint64_t left = atomic_load_explicit(&budget->fuel, memory_order_relaxed), taken;
+    do
+        taken = left < most ? left : most;
+    while (!atomic_compare_exchange_weak_explicit(&budget->fuel, &left, left - taken,
+                                                  memory_order_relaxed, memory_order_relaxed));
+    return taken;
+}
+
 /* ---- Of a store ---- */
 
 static uint64_t used_bytes(const wasm_store_t *store) {
@@ -110,4 +119,74 @@ uint64_t cn_store_budget_left(const wasm_store_t *store) {
         return UINT64_MAX;
     uint64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
     return used < budget->limit ? budget->limit - used : 0;
+}
+
+/* ---- Of threads ---- */
+
+/* Fuel that a store takes at once: much beside the cost of taking it, and little beside what there is, so that little
+ * is left in other stores when one finds none. */
+#define MOST_FUEL_AT_ONCE 16384u
+#define LEAST_FUEL_AT_ONCE 64u
+
+static uint64_t fuel_at_once(const struct budget *budget, uint64_t room) {
+    uint64_t share = atomic_load_explicit(&budget->fuel, memory_order_relaxed) / 256;
+    share = share < LEAST_FUEL_AT_ONCE ? LEAST_FUEL_AT_ONCE : share;
+    share = share > MOST_FUEL_AT_ONCE ? MOST_FUEL_AT_ONCE : share;
+    return share < room ? share : room;
+}
+
+bool cn_store_refuel(wasm_store_t *store) {
+    struct budget *budget = store->budget;
+    if (!budget || !budget->of_threads)
+        return false;
+    uint64_t room = UINT64_MAX - store->machine.fuel;
+    uint64_t taken = cn_budget_take_fuel(budget, fuel_at_once(budget, room));
+    store->machine.fuel += taken;
+    return taken > 0;
+}
+
+uint64_t cn_store_fuel_left(const wasm_store_t *store) {
+    uint64_t fuel = store->machine.fuel, all;
+    if (!store->budget || !store->budget->of_threads)
+        return fuel;
+    return __builtin_add_overflow(fuel, atomic_load(&store->budget->fuel), &all) ? UINT64_MAX : all;
+}
+
+void cn_store_set_fuel(wasm_store_t *store, uint64_t fuel) {
+    store->machine.fuel = fuel;
+    if (store->budget && store->budget->of_threads)
+        atomic_store(&store->budget->fuel, 0);
+}
+
+/* While no other store has it: the limit and the use are those of the only one, whatever was before. */
+static void begin_again(struct budget *budget, wasm_store_t *store) {
+    uint64_t fuel = cn_store_fuel_left(store);
+    budget->limit = store->limits.memory_bytes;
+    atomic_store(&budget->used, used_bytes(store));
+    atomic_store(&budget->fuel, fuel);
+    store->machine.fuel = 0;
+}
+
+bool cn_store_join(wasm_store_t *store, wasm_store_t *first) {
+    if (!first->budget) {
+        struct budget *budget = cn_budget_new(first->alloc, 0);
+        if (!budget)
+            return false;
+        budget->of_threads = true;
+        first->budget = budget;
+    }
+    if (atomic_load_explicit(&first->budget->references, memory_order_acquire) == 1)
+        begin_again(first->budget, first);
+    CN_ASSERT(first->budget->of_threads && !store->budget);
+    store->budget = first->budget;
+    cn_budget_retain(store->budget);
+    return true;
+}
+
+void cn_store_part(wasm_store_t *store) {
+    struct budget *budget = store->budget;
+    if (budget && budget->of_threads)
+        atomic_fetch_add_explicit(&budget->fuel, store->machine.fuel, memory_order_relaxed);
+    cn_budget_release(budget);
+    store->budget = NULL;
 }

@@ -40,7 +40,8 @@ struct catnap_exception_t *cn_exception_new(struct catnap_tag_t *tag, struct err
     }
     if (!cn_store_take_memory(store, bytes)) {
         cn_free(store->alloc, exception, bytes);
-        cn_fail(error, CATNAP_LIMIT, "an exception of %zu bytes exceeds the pool's limit", bytes);
+        cn_fail(error, CATNAP_LIMIT,
+                "an exception of %zu bytes exceeds the limit that several stores share", bytes);
         return NULL;
     }
     cn_object_init(&exception->ref, OBJECT_EXCEPTION, store);

@@ -113,7 +113,7 @@ uint64_t cn_memory_look(wasm_memory_t *memory) {
 wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t *shared,
                               struct error *error) {
     uint64_t size = atomic_load(&shared->size);
-    if (store->checkpoints || store->budget) {
+    if (store->checkpoints || (store->budget && !store->budget->of_threads)) {
         cn_fail(error, CATNAP_UNSUPPORTED,
                 "a store with checkpoints, or of a pool, cannot have a shared memory");
         return NULL;
@@ -151,8 +151,14 @@ static wasm_memory_t *new_shared(wasm_store_t *store, const struct memorytype *t
     return view;
 }
 
+/* The new pages count once among the stores of a program's threads, and stay counted. */
 static int64_t grow_shared(wasm_memory_t *memory, uint64_t pages) {
+    struct budget *budget = memory->ref.store->budget;
+    if (budget && !cn_budget_take(budget, pages * WASM_PAGE_BYTES))
+        return -1;
     int64_t old = cn_shared_memory_grow(memory->shared, pages);
+    if (budget && old < 0)
+        cn_budget_give(budget, pages * WASM_PAGE_BYTES);
     cn_memory_look(memory);
     return old;
 }
@@ -175,8 +181,8 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
     uint64_t size = type->limits.min * WASM_PAGE_BYTES;
     if (!cn_store_take_memory(store, size)) {
         cn_free(store->alloc, memory, sizeof *memory);
-        cn_fail(error, CATNAP_LIMIT, "a memory of %" PRIu64 " bytes exceeds the pool's limit",
-                size);
+        cn_fail(error, CATNAP_LIMIT,
+                "a memory of %" PRIu64 " bytes exceeds the limit that several stores share", size);
         return NULL;
     }
     bool lent = false;

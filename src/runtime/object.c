@@ -87,16 +87,17 @@ static void free_table(struct wasm_ref_t *ref) {
 
 static void free_memory(struct wasm_ref_t *ref) {
     struct wasm_memory_t *memory = (struct wasm_memory_t *)ref;
-    cn_store_give_memory(ref->store, memory->size);
     CN_ASSERT(memory->size <= memory->reserved && ref->store->reserved_bytes >= memory->reserved);
     ref->store->reserved_bytes -= memory->reserved;
     ref->store->short_of_space = false;
     if (memory->shared) {
+        ref->store->memory_bytes -= memory->size;
         ref->store->shared_memories--;
         cn_shared_memory_release(memory->shared);
         cn_free(ref->store->alloc, memory, sizeof *memory);
         return;
     }
+    cn_store_give_memory(ref->store, memory->size);
     bool taken = memory->backing && ref->store->persist->release(memory);
     if (memory->base && !taken)
         cn_os_release(memory->base, memory->reserved);

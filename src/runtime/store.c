@@ -70,7 +70,7 @@ static void destroy(wasm_store_t *store) {
     }
     free_spare(store->spare_trap);
     free_spare(store->misuse_trap);
-    cn_budget_release(store->budget);
+    cn_store_part(store);
     cn_free(&engine->alloc, store, sizeof *store);
     cn_engine_release(engine);
 }

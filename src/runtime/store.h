@@ -87,6 +87,16 @@ bool cn_store_take_elements(wasm_store_t *, uint64_t count);
 void cn_store_give_elements(wasm_store_t *, uint64_t count);
 /* Bytes that the budget still allows. */
 uint64_t cn_store_budget_left(const wasm_store_t *);
+/* Takes more fuel, of what the stores of the program's threads have together; false when there is none. */
+bool cn_store_refuel(wasm_store_t *);
+/* The store's fuel, with what it can still take. */
+uint64_t cn_store_fuel_left(const wasm_store_t *);
+void cn_store_set_fuel(wasm_store_t *, uint64_t fuel);
+/* A new store becomes that of another thread of the program in `first`: they share a budget, which is made of what
+ * the first has. False when memory is exhausted. */
+bool cn_store_join(wasm_store_t *, wasm_store_t *first);
+/* The end of a store: its budget is let go, and its fuel is the other threads'. */
+void cn_store_part(wasm_store_t *);
 /* Bytes of memories and tables, by their elements, that the store's limit still allows. */
 uint64_t cn_store_room(const wasm_store_t *);
 /* Reports that `needed` more bytes of memories and tables, or elements of tables, exceed the store's

@@ -45,7 +45,8 @@ wasm_table_t *cn_table_new(wasm_store_t *store, const struct tabletype *type, ui
     if (!cn_store_take_elements(store, size)) {
         cn_free(store->alloc, elements, size * sizeof *elements);
         cn_free(store->alloc, table, sizeof *table);
-        cn_fail(error, CATNAP_LIMIT, "a table of %" PRIu64 " elements exceeds the pool's limit",
+        cn_fail(error, CATNAP_LIMIT,
+                "a table of %" PRIu64 " elements exceeds the limit that several stores share",
                 size);
         return NULL;
     }

@@ -83,6 +83,7 @@ static void free_strings(struct wasi_strings *strings) {
 void catnap_wasi_delete(catnap_wasi_t *wasi) {
     if (!wasi)
         return;
+    cn_threads_delete(wasi->threads);
     cn_wasi_forget(wasi);
     for (uint32_t i = 0; i < wasi->fd_count; i++)
         cn_fd_drop(&wasi->fds[i]);

@@ -180,7 +180,7 @@ static uint16_t read_entries(struct wasi_fd *fd, uint64_t cookie, struct output 
 uint16_t cn_wasi_fd_readdir(struct wasi_call *call, const uint64_t *a) {
     uint32_t buffer = (uint32_t)a[1], size = (uint32_t)a[2], used = (uint32_t)a[4];
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_READDIR, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_READDIR, &fd);
 
     if (!error &&
         (!cn_guest_range(&call->memory, buffer, size) || !cn_guest_range(&call->memory, used, 4)))

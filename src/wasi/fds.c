@@ -73,7 +73,9 @@ static uint16_t missing_right(const struct wasi_fd *fd, uint64_t missing) {
     return WASI_NOTCAPABLE;
 }
 
-uint16_t cn_fd_get(catnap_wasi_t *wasi, uint32_t number, uint64_t rights, struct wasi_fd **out) {
+uint16_t cn_fd_get(struct wasi_call *call, uint32_t number, uint64_t rights, struct wasi_fd **out) {
+    const catnap_wasi_t *wasi = call->wasi;
+    cn_call_lock(call);
     if (number >= wasi->fd_count || wasi->fds[number].kind == WASI_FD_CLOSED)
         return WASI_BADF;
     struct wasi_fd *fd = &wasi->fds[number];
@@ -86,7 +88,17 @@ uint16_t cn_fd_get(catnap_wasi_t *wasi, uint32_t number, uint64_t rights, struct
     return WASI_SUCCESS;
 }
 
+/* Whether those that are open, and those that calls of threads still use, are as many as may be. */
+static bool is_full(const catnap_wasi_t *wasi) {
+    uint32_t count = wasi->orphans;
+    for (uint32_t i = 0; i < wasi->fd_count; i++)
+        count += wasi->fds[i].kind != WASI_FD_CLOSED;
+    return count >= WASI_MAX_FDS;
+}
+
 uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number) {
+    if (wasi->orphans > 0 && is_full(wasi))
+        return WASI_MFILE;
     for (uint32_t i = 0; i < wasi->fd_count; i++)
         if (wasi->fds[i].kind == WASI_FD_CLOSED) {
             *number = i;
@@ -107,9 +119,18 @@ uint16_t cn_fd_reserve(catnap_wasi_t *wasi, uint32_t *number) {
     return WASI_SUCCESS;
 }
 
-void cn_fd_drop(struct wasi_fd *fd) {
+static void close_host(const struct wasi_fd *fd) {
     if (fd->kind == WASI_FD_HOST && !fd->lent && !fd->kept)
         close(fd->host);
+}
+
+void cn_fd_drop(struct wasi_fd *fd) {
+    if (fd->use) {
+        fd->use->orphaned = true;
+        fd->use->wasi->orphans++;
+    } else {
+        close_host(fd);
+    }
     if (!fd->kept)
         free(fd->path);
     free(fd->listing.ends);
@@ -135,11 +156,71 @@ int cn_fd_describe(int host, struct wasi_fd *out) {
     return 0;
 }
 
+/* ---- Use by several threads ------------------------------------------------------------------ */
+
+void cn_call_lock(struct wasi_call *call) {
+    if (call->wasi->threads && !call->locked) {
+        pthread_mutex_lock(&call->wasi->mutex);
+        call->locked = true;
+    }
+}
+
+void cn_call_unlock(struct wasi_call *call) {
+    if (call->locked) {
+        call->locked = false;
+        pthread_mutex_unlock(&call->wasi->mutex);
+    }
+}
+
+uint16_t cn_fd_keep(struct wasi_call *call, struct wasi_fd **fd) {
+    struct wasi_use *use = (*fd)->use;
+    if (!call->wasi->threads)
+        return WASI_SUCCESS;
+    if (!use) {
+        use = calloc(1, sizeof *use);
+        if (!use)
+            return WASI_NOMEM;
+        use->wasi = call->wasi;
+        use->number = (uint32_t)(*fd - call->wasi->fds);
+        (*fd)->use = use;
+        use->fd = **fd;
+    }
+    use->calls++;
+    *fd = &use->fd;
+    return WASI_SUCCESS;
+}
+
+uint16_t cn_fd_hold(struct wasi_call *call, struct wasi_fd **fd) {
+    if ((*fd)->kind == WASI_FD_STREAM &&
+        call->wasi->streams[(*fd)->stream].kind != WASI_STREAM_CALLBACK)
+        return WASI_SUCCESS;
+    uint16_t error = cn_fd_keep(call, fd);
+    if (!error)
+        cn_call_unlock(call);
+    return error;
+}
+
+void cn_fd_let_go(struct wasi_call *call, const struct wasi_fd *fd) {
+    struct wasi_use *use = fd->use;
+    if (!use || fd != &use->fd)
+        return;
+    cn_call_lock(call);
+    if (--use->calls > 0)
+        return;
+    if (use->orphaned) {
+        use->wasi->orphans--;
+        close_host(fd);
+    } else {
+        use->wasi->fds[use->number].use = NULL;
+    }
+    free(use);
+}
+
 /* ---- Functions of the guest on descriptors as such ------------------------------------------- */
 
 uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], 0, &fd);
     if (!error)
         cn_fd_drop(fd);
     return error;
@@ -148,13 +229,15 @@ uint16_t cn_wasi_fd_close(struct wasi_call *call, const uint64_t *a) {
 /* `to` must be open: a guest cannot make numbers up. Both may be pre-opened. */
 uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *from, *to = NULL;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &from);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], 0, &from);
     if (!error)
-        error = cn_fd_get(call->wasi, (uint32_t)a[1], 0, &to);
+        error = cn_fd_get(call, (uint32_t)a[1], 0, &to);
     if (error || from == to)
         return error;
     cn_fd_drop(to);
     *to = *from;
+    if (to->use)
+        to->use->number = (uint32_t)a[1];
     *from = (struct wasi_fd){.kind = WASI_FD_CLOSED};
     return WASI_SUCCESS;
 }
@@ -162,7 +245,7 @@ uint16_t cn_wasi_fd_renumber(struct wasi_call *call, const uint64_t *a) {
 uint16_t cn_wasi_fd_fdstat_get(struct wasi_call *call, const uint64_t *a) {
     uint32_t out = (uint32_t)a[1];
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], 0, &fd);
 
     if (error)
         return error;
@@ -181,7 +264,7 @@ uint16_t cn_wasi_fd_fdstat_get(struct wasi_call *call, const uint64_t *a) {
 uint16_t cn_wasi_fd_fdstat_set_flags(struct wasi_call *call, const uint64_t *a) {
     uint32_t flags = (uint32_t)a[1];
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FDSTAT_SET_FLAGS, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_FDSTAT_SET_FLAGS, &fd);
 
     if (error)
         return error;
@@ -205,7 +288,7 @@ uint16_t cn_wasi_fd_fdstat_set_flags(struct wasi_call *call, const uint64_t *a) 
 /* Rights can only be given up. */
 uint16_t cn_wasi_fd_fdstat_set_rights(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], 0, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], 0, &fd);
 
     if (error)
         return error;
@@ -219,7 +302,7 @@ uint16_t cn_wasi_fd_fdstat_set_rights(struct wasi_call *call, const uint64_t *a)
 /* Only what is still a pre-opened directory answers, so that wasi-libc stops looking behind it. */
 static uint16_t get_preopen(struct wasi_call *call, uint64_t number, const char **name) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, 0, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)number, 0, &fd);
 
     if (error)
         return error;

@@ -42,12 +42,21 @@ static inline void cn_put_u64(uint8_t *at, uint64_t value) {
     cn_put_u32(at + 4, (uint32_t)(value >> 32));
 }
 
+/* A value that was read, and is not read again: another thread of the guest may change what lies there, between a
+ * check and the use. */
+#define CN_READ_ONCE(value) __asm__("" : "+r"(value))
+
 static inline uint16_t cn_get_u16(const uint8_t *at) {
-    return (uint16_t)(at[0] | at[1] << 8);
+    uint32_t value = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+    CN_READ_ONCE(value);
+    return (uint16_t)value;
 }
 
 static inline uint32_t cn_get_u32(const uint8_t *at) {
-    return cn_get_u16(at) | (uint32_t)cn_get_u16(at + 2) << 16;
+    uint32_t value =
+        (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    CN_READ_ONCE(value);
+    return value;
 }
 
 static inline uint64_t cn_get_u64(const uint8_t *at) {

@@ -10,19 +10,24 @@
 
 #include "wasi/state.h"
 
-/* Finds the descriptor, the vector and the place for the result, before any byte moves. */
+/* Finds the descriptor, the vector and the place for the result, before any byte moves; the descriptor is held until
+ * finish(). */
 static uint16_t prepare(struct wasi_call *call, const uint64_t *a, uint64_t rights, uint64_t out,
                         struct wasi_fd **fd, struct wasi_vector *vector) {
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], rights, fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], rights, fd);
 
     if (!error && !cn_guest_range(&call->memory, (uint32_t)out, 4))
         error = WASI_FAULT;
     if (!error)
         error = cn_guest_vector(&call->memory, (uint32_t)a[1], (uint32_t)a[2], vector);
-    return error;
+    return error ? error : cn_fd_hold(call, fd);
 }
 
-static uint16_t finish(struct wasi_call *call, uint64_t out, ssize_t moved) {
+static uint16_t finish(struct wasi_call *call, const struct wasi_fd *fd, uint16_t error,
+                       uint64_t out, ssize_t moved) {
+    cn_fd_let_go(call, fd);
+    if (error)
+        return error;
     if (moved < 0)
         return cn_wasi_errno((int)-moved);
     if (!cn_guest_range(&call->memory, (uint32_t)out, 4))
@@ -221,7 +226,7 @@ uint16_t cn_wasi_fd_read(struct wasi_call *call, const uint64_t *a) {
         error = read_waiting(call, fd, &vector, &got);
     else
         error = move_file(call, fd, &vector, NULL, read_some, &got);
-    return error ? error : finish(call, a[3], got);
+    return finish(call, fd, error, a[3], got);
 }
 
 uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
@@ -240,7 +245,7 @@ uint16_t cn_wasi_fd_write(struct wasi_call *call, const uint64_t *a) {
         error = write_waiting(call, fd, &vector, &put);
     else
         error = move_file(call, fd, &vector, NULL, write_some, &put);
-    return error ? error : finish(call, a[3], put);
+    return finish(call, fd, error, a[3], put);
 }
 
 uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a) {
@@ -249,13 +254,13 @@ uint16_t cn_wasi_fd_pread(struct wasi_call *call, const uint64_t *a) {
     ssize_t got = 0;
     uint16_t error = prepare(call, a, WASI_RIGHT_FD_READ | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
 
-    if (!error && a[3] > INT64_MAX)
-        error = WASI_INVAL;
     if (error)
         return error;
-    if (vector.count)
+    if (a[3] > INT64_MAX)
+        error = WASI_INVAL;
+    else if (vector.count)
         error = move_file(call, fd, &vector, &a[3], read_some, &got);
-    return error ? error : finish(call, a[4], got);
+    return finish(call, fd, error, a[4], got);
 }
 
 uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
@@ -264,13 +269,13 @@ uint16_t cn_wasi_fd_pwrite(struct wasi_call *call, const uint64_t *a) {
     ssize_t put = 0;
     uint16_t error = prepare(call, a, WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_SEEK, a[4], &fd, &vector);
 
-    if (!error && a[3] > INT64_MAX)
-        error = WASI_INVAL;
     if (error)
         return error;
-    if (vector.count)
+    if (a[3] > INT64_MAX)
+        error = WASI_INVAL;
+    else if (vector.count)
         error = move_file(call, fd, &vector, &a[3], write_some, &put);
-    return error ? error : finish(call, a[4], put);
+    return finish(call, fd, error, a[4], put);
 }
 
 /* ---- The offset ------------------------------------------------------------------------------ */
@@ -295,13 +300,13 @@ uint16_t cn_wasi_fd_seek(struct wasi_call *call, const uint64_t *a) {
     int host_whence = call->layout->whence[whence];
     bool tells = host_whence == SEEK_CUR && !a[1];
     uint16_t error =
-        cn_fd_get(call->wasi, (uint32_t)a[0], tells ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &fd);
+        cn_fd_get(call, (uint32_t)a[0], tells ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &fd);
     return error ? error : seek(call, fd, (int64_t)a[1], host_whence, (uint32_t)a[3]);
 }
 
 uint16_t cn_wasi_fd_tell(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_TELL, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_TELL, &fd);
     return error ? error : seek(call, fd, 0, SEEK_CUR, (uint32_t)a[1]);
 }
 
@@ -312,7 +317,7 @@ uint16_t cn_wasi_fd_advise(struct wasi_call *call, const uint64_t *a) {
                                  POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
     uint32_t which = (uint32_t)a[3];
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_ADVISE, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_ADVISE, &fd);
 
     if (error)
         return error;
@@ -324,7 +329,7 @@ uint16_t cn_wasi_fd_advise(struct wasi_call *call, const uint64_t *a) {
 uint16_t cn_wasi_fd_allocate(struct wasi_call *call, const uint64_t *a) {
     struct wasi_signals signals;
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_ALLOCATE, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_ALLOCATE, &fd);
 
     if (error)
         return error;
@@ -339,13 +344,17 @@ uint16_t cn_wasi_fd_allocate(struct wasi_call *call, const uint64_t *a) {
 static uint16_t sync_fd(struct wasi_call *call, uint64_t number, uint64_t right,
                         int (*sync_host)(int)) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, right, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)number, right, &fd);
 
     if (error)
         return error;
     if (fd->kind != WASI_FD_HOST)
         return WASI_INVAL; /* as a pipe says it */
-    return sync_host(fd->host) < 0 ? cn_wasi_errno(errno) : WASI_SUCCESS;
+    error = cn_fd_hold(call, &fd);
+    if (!error && sync_host(fd->host) < 0)
+        error = cn_wasi_errno(errno);
+    cn_fd_let_go(call, fd);
+    return error;
 }
 
 uint16_t cn_wasi_fd_datasync(struct wasi_call *call, const uint64_t *a) {

@@ -41,6 +41,7 @@ static wasm_trap_t *run_function(void *env, catnap_caller_t *caller, const catna
             signature[i] == 'I' ? (uint64_t)arguments[i].of.i64 : (uint32_t)arguments[i].of.i32;
     call.memory = memory(caller);
     uint16_t error = binding->function->run(&call, values);
+    cn_call_unlock(&call);
     switch (call.outcome) {
     case WASI_EXIT:
         return catnap_trap_new_exit(catnap_caller_store(caller), (int32_t)call.exit_status);
@@ -83,34 +84,33 @@ static wasm_functype_t *make_type(const char *signature) {
     return wasm_functype_new(&parameters, &results);
 }
 
-static catnap_error_t *make_function(wasm_store_t *store, const struct binding *what,
-                                     wasm_func_t **out) {
+catnap_error_t *cn_linker_define_function(catnap_linker_t *linker, const char *module,
+                                          const char *name, const char *signature,
+                                          catnap_callback_t callback, void *env,
+                                          void (*finalizer)(void *env)) {
     catnap_error_t *error = NULL;
-    wasm_functype_t *type = make_type(what->function->signature);
-    struct binding *binding = malloc(sizeof *binding);
-
-    *out = NULL;
-    if (!type || !binding) {
-        wasm_functype_delete(type);
-        free(binding);
+    wasm_functype_t *type = make_type(signature);
+    if (!type) {
+        finalizer(env);
         return catnap_error_new(CATNAP_NO_MEMORY, "out of memory");
     }
-    *binding = *what;
-    *out = catnap_func_new(store, type, run_function, binding, free, &error);
+    wasm_func_t *func =
+        catnap_func_new(catnap_linker_store(linker), type, callback, env, finalizer, &error);
     wasm_functype_delete(type);
-    return error;
-}
-
-static catnap_error_t *define(catnap_linker_t *linker, const char *module, struct binding what) {
-    const char *name = what.function->name;
-    wasm_func_t *func;
-    catnap_error_t *error = make_function(catnap_linker_store(linker), &what, &func);
-
     if (!error)
         error = catnap_linker_define(linker, module, strlen(module), name, strlen(name),
                                      wasm_func_as_extern(func));
     wasm_func_delete(func);
     return error;
+}
+
+static catnap_error_t *define(catnap_linker_t *linker, const char *module, struct binding what) {
+    struct binding *binding = malloc(sizeof *binding);
+    if (!binding)
+        return catnap_error_new(CATNAP_NO_MEMORY, "out of memory");
+    *binding = what;
+    return cn_linker_define_function(linker, module, what.function->name, what.function->signature,
+                                     run_function, binding, free);
 }
 
 catnap_error_t *catnap_linker_define_wasi(catnap_linker_t *linker, catnap_wasi_t *wasi) {

@@ -154,27 +154,36 @@ static int describe(struct wasi_fd *fd, int host, const struct request *r) {
     return 0;
 }
 
-static uint16_t open_into(struct wasi_call *call, const struct wasi_fd *directory,
-                          struct request *r, struct wasi_fd *out) {
+static uint16_t open_below(struct wasi_call *call, const struct wasi_fd *directory,
+                           struct request *r, struct wasi_fd *fd) {
+    int host = directory->read_only ? open_read_only(call, directory->host, r)
+                                    : open_host(call, directory->host, r);
+    if (host < 0)
+        return cn_sandbox_errno(host);
+    uint16_t error = cn_wasi_errno(describe(fd, host, r));
+    if (error)
+        close(host);
+    return error;
+}
+
+/* The directory is held meanwhile; the number is found again, since other threads may have taken it. */
+static uint16_t open_into(struct wasi_call *call, struct wasi_fd *directory, struct request *r,
+                          uint32_t *number) {
     struct wasi_fd fd = {.preopen = directory->preopen, .read_only = directory->read_only};
     uint16_t error = join_paths(directory, r->path, &fd.path);
 
+    if (!error)
+        error = cn_fd_hold(call, &directory);
+    if (!error)
+        error = open_below(call, directory, r, &fd);
+    cn_fd_let_go(call, directory);
+    if (!error)
+        error = cn_fd_reserve(call->wasi, number);
     if (error)
-        return error;
-    int host = directory->read_only ? open_read_only(call, directory->host, r)
-                                    : open_host(call, directory->host, r);
-    if (host < 0) {
-        free(fd.path);
-        return cn_sandbox_errno(host);
-    }
-    error = cn_wasi_errno(describe(&fd, host, r));
-    if (error) {
-        close(host);
-        free(fd.path);
-        return error;
-    }
-    *out = fd;
-    return WASI_SUCCESS;
+        cn_fd_drop(&fd);
+    else
+        call->wasi->fds[*number] = fd;
+    return error;
 }
 
 uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a) {
@@ -187,8 +196,9 @@ uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a) {
         .rights = a[5] & WASI_RIGHTS_ALL,
         .inheriting = a[6] & WASI_RIGHTS_ALL,
     };
+    cn_call_lock(call);
     uint16_t full = cn_fd_reserve(call->wasi, &number); /* first, since it moves the table */
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], directory_rights(&r), &directory);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], directory_rights(&r), &directory);
 
     if (!error && !cn_guest_range(&call->memory, out, 4))
         error = WASI_FAULT;
@@ -204,7 +214,7 @@ uint16_t cn_wasi_path_open(struct wasi_call *call, const uint64_t *a) {
     if (!error)
         error = full; /* before the file is made or truncated */
     if (!error)
-        error = open_into(call, directory, &r, &call->wasi->fds[number]);
+        error = open_into(call, directory, &r, &number);
     if (!error)
         cn_put_u32(cn_guest_at(&call->memory, out), number);
     return error;

@@ -22,7 +22,7 @@ static uint16_t result_of(int result) {
 /* Finds a directory with rights, of which something will be changed. */
 static uint16_t get_directory(struct wasi_call *call, uint64_t number, uint64_t rights, int *root) {
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, rights, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)number, rights, &fd);
 
     if (error)
         return error;
@@ -232,7 +232,7 @@ uint16_t cn_wasi_path_readlink(struct wasi_call *call, const uint64_t *a) {
     size_t length = 0;
     struct wasi_place place;
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_PATH_READLINK, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_PATH_READLINK, &fd);
 
     if (!error &&
         (!cn_guest_range(&call->memory, out, size) || !cn_guest_range(&call->memory, used, 4)))

@@ -26,7 +26,7 @@ struct subscription {
     bool ready;     /* has an event */
     int clock;      /* of a clock: the host's, and when it is due by it */
     uint64_t due_ns;
-    const struct wasi_fd *fd;
+    struct wasi_fd *fd;
     uint32_t polled; /* index of its pollfd, or NOT_POLLED */
 };
 
@@ -68,8 +68,9 @@ static uint16_t read_clock(const uint8_t *at, struct subscription *s) {
 static uint16_t read_descriptor(struct wasi_call *call, const uint8_t *at, struct subscription *s) {
     uint64_t right = s->type == WASI_EVENT_FD_READ ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE;
     struct wasi_fd *fd;
-    uint16_t error =
-        cn_fd_get(call->wasi, cn_get_u32(at), right | WASI_RIGHT_POLL_FD_READWRITE, &fd);
+    uint16_t error = cn_fd_get(call, cn_get_u32(at), right | WASI_RIGHT_POLL_FD_READWRITE, &fd);
+    if (!error)
+        error = cn_fd_keep(call, &fd);
     if (!error)
         s->fd = fd;
     return error;
@@ -219,9 +220,14 @@ uint16_t cn_wasi_poll_oneoff(struct wasi_call *call, const uint64_t *a) {
         goto done;
     for (uint32_t i = 0; i < count; i++)
         read_subscription(call, cn_guest_at(&call->memory, in) + (size_t)i * size, &p, &p.items[i]);
+    cn_call_unlock(call);
     error = wait_for_events(call, &p);
+    cn_call_lock(call);
     if (!error)
         cn_put_u32(cn_guest_at(&call->memory, number), put_events(call, &p, out));
+    for (uint32_t i = 0; i < count; i++)
+        if (p.items[i].fd)
+            cn_fd_let_go(call, p.items[i].fd);
 done:
     free(p.items);
     free(p.polled);

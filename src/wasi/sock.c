@@ -16,13 +16,13 @@
 /* NOTSOCK comes before any right: a file never has those of a socket, and may have the others. */
 static uint16_t get_socket(struct wasi_call *call, uint64_t number, uint64_t rights,
                            struct wasi_fd **fd) {
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)number, 0, fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)number, 0, fd);
 
     if (error)
         return error;
     if (!cn_fd_is_socket(*fd))
         return WASI_NOTSOCK;
-    return cn_fd_get(call->wasi, (uint32_t)number, rights, fd);
+    return cn_fd_get(call, (uint32_t)number, rights, fd);
 }
 
 /* ---- sock_accept ----------------------------------------------------------------------------- */
@@ -45,6 +45,7 @@ uint16_t cn_wasi_sock_accept(struct wasi_call *call, const uint64_t *a) {
     int host;
     struct wasi_fd *fd;
     struct wasi_fd accepted = {.kind = WASI_FD_HOST, .preopen = WASI_NO_PREOPEN};
+    cn_call_lock(call);
     uint16_t full = cn_fd_reserve(call->wasi, &number); /* first, since it moves the table */
     uint16_t error = get_socket(call, a[0], WASI_RIGHT_SOCK_ACCEPT, &fd);
 
@@ -55,10 +56,16 @@ uint16_t cn_wasi_sock_accept(struct wasi_call *call, const uint64_t *a) {
     if (!error)
         error = full;
     if (!error)
-        error = accept_host(call, fd, &host);
+        error = cn_fd_hold(call, &fd);
+    if (error)
+        return error;
+    error = accept_host(call, fd, &host);
+    cn_fd_let_go(call, fd);
     if (error)
         return error;
     error = cn_wasi_errno(cn_fd_describe(host, &accepted));
+    if (!error)
+        error = cn_fd_reserve(call->wasi, &number); /* other threads may have taken it */
     if (error) {
         close(host);
         return error;
@@ -136,7 +143,11 @@ uint16_t cn_wasi_sock_recv(struct wasi_call *call, const uint64_t *a) {
     if (!error)
         error = cn_guest_vector(&call->memory, (uint32_t)a[1], (uint32_t)a[2], &vector);
     if (!error)
-        error = receive(call, fd, &vector, flags, &got, &seen);
+        error = cn_fd_hold(call, &fd);
+    if (error)
+        return error;
+    error = receive(call, fd, &vector, flags, &got, &seen);
+    cn_fd_let_go(call, fd);
     if (error)
         return error;
     cn_put_u32(cn_guest_at(&call->memory, out), (uint32_t)got);
@@ -183,7 +194,11 @@ uint16_t cn_wasi_sock_send(struct wasi_call *call, const uint64_t *a) {
     if (!error)
         error = cn_guest_vector(&call->memory, (uint32_t)a[1], (uint32_t)a[2], &vector);
     if (!error)
-        error = send_all(call, fd, &vector, &put);
+        error = cn_fd_hold(call, &fd);
+    if (error)
+        return error;
+    error = send_all(call, fd, &vector, &put);
+    cn_fd_let_go(call, fd);
     if (!error)
         cn_put_u32(cn_guest_at(&call->memory, out), (uint32_t)put);
     return error;

@@ -67,7 +67,7 @@ static void put_filestat(const struct wasi_call *call, uint32_t out, const struc
 uint16_t cn_wasi_fd_filestat_get(struct wasi_call *call, const uint64_t *a) {
     struct wasi_fd *fd;
     struct stat st = {0};
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_GET, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_GET, &fd);
 
     if (!error)
         error = check_filestat(call, (uint32_t)a[1]);
@@ -83,8 +83,7 @@ uint16_t cn_wasi_path_filestat_get(struct wasi_call *call, const uint64_t *a) {
     uint32_t lookup = (uint32_t)a[1];
     struct wasi_fd *directory;
     struct stat st;
-    uint16_t error =
-        cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_PATH_FILESTAT_GET, &directory);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_PATH_FILESTAT_GET, &directory);
 
     if (!error)
         error = check_filestat(call, (uint32_t)a[4]);
@@ -108,7 +107,7 @@ uint16_t cn_wasi_path_filestat_get(struct wasi_call *call, const uint64_t *a) {
 uint16_t cn_wasi_fd_filestat_set_size(struct wasi_call *call, const uint64_t *a) {
     struct wasi_signals signals;
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_SIZE, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_SIZE, &fd);
 
     if (error)
         return error;
@@ -145,7 +144,7 @@ static uint16_t choose_times(uint64_t atim, uint64_t mtim, uint64_t flags, struc
 uint16_t cn_wasi_fd_filestat_set_times(struct wasi_call *call, const uint64_t *a) {
     struct timespec times[2];
     struct wasi_fd *fd;
-    uint16_t error = cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_TIMES, &fd);
+    uint16_t error = cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_FD_FILESTAT_SET_TIMES, &fd);
 
     if (!error)
         error = choose_times(a[1], a[2], a[3], times);
@@ -163,7 +162,7 @@ uint16_t cn_wasi_path_filestat_set_times(struct wasi_call *call, const uint64_t 
     struct wasi_fd *directory;
     uint32_t lookup = (uint32_t)a[1];
     uint16_t error =
-        cn_fd_get(call->wasi, (uint32_t)a[0], WASI_RIGHT_PATH_FILESTAT_SET_TIMES, &directory);
+        cn_fd_get(call, (uint32_t)a[0], WASI_RIGHT_PATH_FILESTAT_SET_TIMES, &directory);
 
     if (!error && (lookup & ~(uint32_t)WASI_LOOKUP_SYMLINK_FOLLOW))
         error = WASI_INVAL;

@@ -7,7 +7,9 @@
  *
  * All state is plain data that can be listed: arguments, environment, pre-opened directories, and
  * the descriptor table, whose entries remember what they were opened from (pre-open, path, flags).
- * One state belongs to one thread at a time, like the store that uses it.
+ * One state belongs to one thread at a time, like the store that uses it, until the program may have threads: from
+ * then on a call locks it when it first asks for a descriptor (cn_fd_get), and lets go of it while it may wait
+ * (cn_fd_hold).
  *
  * docs/reference/wasi.md says what was decided where the specification leaves room.
  */
@@ -15,6 +17,7 @@
 #define CN_WASI_STATE_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,6 +93,8 @@ struct wasi_listing {
     uint32_t count, capacity;
 };
 
+struct wasi_use;
+
 /* One open descriptor of the guest. */
 struct wasi_fd {
     enum wasi_fd_kind kind;
@@ -109,9 +114,20 @@ struct wasi_fd {
     char *path;       /* from there; NULL when there is none or it grew too long */
     uint64_t rights, inheriting;
     struct wasi_listing listing; /* of a directory */
+    struct wasi_use *use;        /* by calls that do not hold the lock, or NULL */
+};
+
+/* A descriptor that calls of threads are using, without the lock: what it was when the first of them came. It
+ * stays open until the last one is done, also if the guest closes it meanwhile. */
+struct wasi_use {
+    struct wasi_fd fd;
+    catnap_wasi_t *wasi;
+    uint32_t number, calls;
+    bool orphaned; /* it was closed: the host's descriptor is this one's */
 };
 
 struct wasi_checkpoint;
+struct wasi_threads;
 
 struct catnap_wasi_t {
     struct wasi_strings arguments;
@@ -124,6 +140,9 @@ struct catnap_wasi_t {
     struct wasi_checkpoint *checkpoint; /* or NULL */
     bool kernel_sandbox;    /* openat2() is to be had; tests clear it to force the other resolver */
     bool file_size_limited; /* writing to a file may raise SIGXFSZ */
+    struct wasi_threads *threads; /* of the program, or NULL: then nothing is locked */
+    pthread_mutex_t mutex;        /* with threads: of the descriptors and the streams */
+    uint32_t orphans;             /* descriptors that were closed while calls use them */
 };
 
 /* Questions of a handler to the host: whether the call under way has been asked to stop, and where the
@@ -146,6 +165,7 @@ struct wasi_call {
     void *host_env;
     enum wasi_outcome outcome;
     uint32_t exit_status; /* when it is WASI_EXIT */
+    bool locked;          /* the state, by this call */
 };
 
 /* ---- The functions --------------------------------------------------------------------------- */
@@ -199,12 +219,23 @@ void cn_vector_advance(struct iovec **items, int *count, size_t size);
 
 /* ---- fds.c: the descriptor table ------------------------------------------------------------- */
 
-/* Finds an open descriptor that has all of `rights`. */
-uint16_t cn_fd_get(catnap_wasi_t *, uint32_t number, uint64_t rights, struct wasi_fd **out);
+/* Finds an open descriptor that has all of `rights`. With threads it locks the state, for the rest of the call, and
+ * the entry is good until the lock is let go. */
+uint16_t cn_fd_get(struct wasi_call *, uint32_t number, uint64_t rights, struct wasi_fd **out);
 /* Finds the lowest closed entry, without taking it; entries may move. */
 uint16_t cn_fd_reserve(catnap_wasi_t *, uint32_t *number);
 /* Closes what the entry holds and frees it. */
 void cn_fd_drop(struct wasi_fd *);
+/* With threads, for what may wait: the descriptor stays open while it is used, and *fd becomes a copy of its entry
+ * that is good without the lock. To be let go. */
+uint16_t cn_fd_keep(struct wasi_call *, struct wasi_fd **fd);
+/* The same, and lets go of the lock; unless it is a stream in the state itself, which never waits. */
+uint16_t cn_fd_hold(struct wasi_call *, struct wasi_fd **fd);
+/* Locks again, when it was kept. */
+void cn_fd_let_go(struct wasi_call *, const struct wasi_fd *);
+/* The lock as such; nothing without threads. */
+void cn_call_lock(struct wasi_call *);
+void cn_call_unlock(struct wasi_call *);
 /* Sets filetype and the bools that follow from what an open host descriptor is. 0 or host errno. */
 int cn_fd_describe(int host, struct wasi_fd *out);
 /* The rights that make sense for a descriptor of that kind. */
@@ -280,6 +311,15 @@ int cn_call_poll(struct wasi_call *, struct pollfd *items, uint32_t count, uint6
  * Waits for one descriptor, or with NONBLOCK looks only. SUCCESS, AGAIN, or INTR with the outcome.
  */
 uint16_t cn_call_wait(struct wasi_call *, const struct wasi_fd *, short events);
+
+/* ---- threads.c ------------------------------------------------------------------------------- */
+
+/* link.c: defines the functions of WASI. */
+catnap_error_t *cn_linker_define_function(catnap_linker_t *, const char *module, const char *name,
+                                          const char *signature, catnap_callback_t, void *env,
+                                          void (*finalizer)(void *env));
+/* At the end of the state: ends all threads. */
+void cn_threads_delete(struct wasi_threads *); /* NULL allowed */
 
 /* ---- Shared by handlers ---------------------------------------------------------------------- */
 

@@ -1377,7 +1377,7 @@ static void copies_count(void **state) {
     catnap_pool_delete(pool);
     options.memory_bytes = 65536;
     pool = OPEN(store, state_module, &options);
-    refuse(pool, NS_PER_MS, CATNAP_LIMIT, "pool's limit");
+    refuse(pool, NS_PER_MS, CATNAP_LIMIT, "limit that several stores share");
     catnap_pool_delete(pool);
     wasm_store_delete(store);
     wasm_engine_delete(engine);

@@ -27,6 +27,7 @@ _catnap()
         run:--max-engine-memory) offer=(-W '') ;;
         run:--max-depth) offer=(-W '') ;;
         run:--max-stack) offer=(-W '') ;;
+        run:--max-threads) offer=(-W '') ;;
         run:--unknown-imports) offer=(-W 'trap') ;;
         run:--threads) offer=(-W '') ;;
         run:--bounds-checks) offer=(-W 'auto explicit') ;;
@@ -70,7 +71,7 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --features --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --max-threads --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --features --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
             options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --features --deterministic --snapshot-on --snapshot-every --output --compress --json --help'

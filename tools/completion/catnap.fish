@@ -27,6 +27,7 @@ complete -c catnap -n '__catnap_is run' -l max-table-elements -x -d 'limit for t
 complete -c catnap -n '__catnap_is run' -l max-engine-memory -x -d 'limit for memory that the engine itself allocates: loaded modules, translated code, tables, objects'
 complete -c catnap -n '__catnap_is run' -l max-depth -x -d 'limit for the depth of calls, by default 200000'
 complete -c catnap -n '__catnap_is run' -l max-stack -x -d 'limit for the value stack, by default 64M or what --max-depth needs'
+complete -c catnap -n '__catnap_is run' -l max-threads -x -d 'let the guest have up to N threads at once besides its first one (wasi-threads); without the option it can start none'
 complete -c catnap -n '__catnap_is run' -l unknown-imports -x -a 'trap' -d 'make missing functions trap when they are called, instead of refusing the module'
 complete -c catnap -n '__catnap_is run' -l eager -d 'translate every function when its module is loaded, not at its first call'
 complete -c catnap -n '__catnap_is run' -l lazy -d 'validate modules whole and translate each function at its first call (the default)'
