@@ -52,21 +52,10 @@ objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 LIB_OBJECTS := $(call objects,$(wildcard $(addprefix src/,base/*.c types/*.c binary/*.c validate/*.c \
                    translate/*.c bytecode/*.c code/*.c exec/*.c runtime/*.c persist/*.c pool/*.c cache/*.c api/*.c wasi/*.c)))
 SPEC_OBJECTS := $(call objects,$(filter-out spec-tests/main.c,$(wildcard spec-tests/*.c)))
-CLI_OBJECTS := $(call objects,$(wildcard src/cli/*.c))
+# The text format is of the command and the tests, not of the library.
+TEXT_OBJECTS := $(call objects,$(wildcard src/text/*.c))
+CLI_OBJECTS := $(call objects,$(wildcard src/cli/*.c)) $(TEXT_OBJECTS)
 
-# The text format comes from libwabt (C++), where it and the libcrypto that it needs are installed.
-WABT_LIB := $(firstword $(wildcard $(addsuffix /libwabt.a,/usr/lib /usr/lib/* /usr/local/lib)))
-CRYPTO_LIB := $(firstword $(wildcard $(addsuffix /libcrypto.so,/usr/lib /usr/lib/* /usr/local/lib)))
-ifeq ($(origin CXX),default)
-CXX := $(firstword $(foreach c,g++ clang++-22 clang++-19,$(if $(shell command -v $(c)),$(c))))
-endif
-ifneq ($(and $(WABT_LIB),$(CRYPTO_LIB),$(CXX),$(if $(NO_WABT),,yes)),)
-CLI_OBJECTS += $(BUILD)/src/cli/wat.o
-CLI_CPPFLAGS += -DCATNAP_HAVE_WABT
-# Linked in where there are archives: to load and relocate these two takes as long as all else at start.
-archive = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(1))
-CLI_LIBS += $(WABT_LIB) $(call archive,crypto) $(call archive,stdc++)
-endif
 # The conformance runner reads JSON with json-c; without it the command has no `wast`.
 ifeq ($(shell $(CC) $(cppflags) -include json-c/json.h -E -x c /dev/null >/dev/null 2>&1 && echo yes),yes)
 CLI_OBJECTS += $(SPEC_OBJECTS)
@@ -90,7 +79,7 @@ $(BUILD)/libcatnap.so: $(LIB_OBJECTS) tools/libcatnap.map
 $(BUILD)/catnap: $(CLI_OBJECTS) $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(CLI_LIBS) $(LIBS)
 
-$(BUILD)/spec-runner: $(BUILD)/spec-tests/main.o $(SPEC_OBJECTS) $(BUILD)/libcatnap.a
+$(BUILD)/spec-runner: $(BUILD)/spec-tests/main.o $(SPEC_OBJECTS) $(TEXT_OBJECTS) $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ -ljson-c $(LIBS)
 
 # Objects are built again when the compiler or a flag has changed.
@@ -122,10 +111,6 @@ $(GENERATED_FILES): $(GENERATED)/made ;
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/made
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(cppflags) $(cflags) -c -o $@ $<
-
-$(BUILD)/%.o: %.cc $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,CXX) $(CXX) $(cppflags) -std=c++17 $(OPTIMIZE) -g $(WARNINGS) -pthread -MMD -MP -c -o $@ $<
 
 $(BUILD)/src/cli/%.o: cppflags += $(CLI_CPPFLAGS)
 # Handlers are found by address when memory faults, and are hot: one section, aligned.
@@ -169,7 +154,7 @@ uninstall:
 
 CLANG_FORMAT ?= clang-format-19
 CLANG_TIDY ?= clang-tidy-19
-C_SOURCES = $(shell find src include spec-tests tests bench -name '*.[ch]' -o -name '*.cc')
+C_SOURCES = $(shell find src include spec-tests tests bench -name '*.[ch]')
 LINTED = $(shell find src spec-tests -name '*.c')
 LINT_JOBS = $$(nproc)
 
@@ -242,5 +227,4 @@ help:
 #:   DISPATCH=goto  the portable dispatch, with any compiler
 #:   ZEAL=1         collects what nothing can reach wherever it may: for tests
 #:   V=1            shows commands
-#:   NO_WABT=1      without the text format
 #:   NO_ZSTD=1      without compression of snapshots

@@ -11,6 +11,7 @@
 #include "message.h"
 #include "script.h"
 #include "spectest.h"
+#include "text_module.h"
 #include "trap_text.h"
 #include "value.h"
 
@@ -243,20 +244,63 @@ static bool replace_instance(runner_t *r, wasm_instance_t **instance) {
 
 /* ---- Modules --------------------------------------------------------------------------------- */
 
-/* Loads the command's module. False only when its file cannot be read or memory runs out. */
+/* A file of the command. */
+static bool load_file(runner_t *r, spec_text_t name, uint8_t **bytes, size_t *size) {
+    if (r->input->load(r->input->env, name.data, name.size, bytes, size)) {
+        return true;
+    }
+    spec_message_add(&r->message, "cannot read the module ");
+    spec_message_add_name(&r->message, name);
+    return false;
+}
+
+/* The binary that comes beside a text has the same bytes. */
+static bool compare_binary(runner_t *r, const spec_command_t *command, const uint8_t *bytes,
+                           size_t size) {
+    uint8_t *other = NULL;
+    size_t other_size = 0;
+    if (!command->file.data) {
+        return true;
+    }
+    if (!load_file(r, command->file, &other, &other_size)) {
+        return false;
+    }
+    bool same = size == other_size && memcmp(bytes, other, size) == 0;
+    free(other);
+    return same || fail(r, "the text becomes other bytes than those of its binary");
+}
+
+/* The bytes of a module in the text format; or none, and the outcome says why. */
+static bool load_text(runner_t *r, const spec_command_t *command, uint8_t **bytes, size_t *size,
+                      outcome_t *outcome) {
+    char why[300];
+    uint8_t *text;
+    size_t text_size;
+    if (!load_file(r, command->text_file, &text, &text_size)) {
+        return false;
+    }
+    bool read = spec_read_text(text, text_size, bytes, size, why, sizeof why);
+    free(text);
+    if (!read) {
+        outcome->error = catnap_error_new(CATNAP_MALFORMED, why);
+        return outcome->error != NULL;
+    }
+    return compare_binary(r, command, *bytes, *size);
+}
+
+/* Loads the command's module. False only when its file cannot be read, is not what its text is, or memory runs out. */
 static bool load_module(runner_t *r, const spec_command_t *command, wasm_module_t **module,
                         outcome_t *outcome) {
     uint8_t *bytes = NULL;
     size_t size = 0;
     *module = NULL;
-    if (!r->input->load(r->input->env, command->file.data, command->file.size, &bytes, &size)) {
-        spec_message_add(&r->message, "cannot read the module ");
-        spec_message_add_name(&r->message, command->file);
-        return false;
+    bool done = command->text_file.data ? load_text(r, command, &bytes, &size, outcome)
+                                        : load_file(r, command->file, &bytes, &size);
+    if (done && !outcome->error) {
+        *module = catnap_module_new(r->store, bytes, size, NULL, &outcome->error);
     }
-    *module = catnap_module_new(r->store, bytes, size, NULL, &outcome->error);
     free(bytes);
-    return true;
+    return done;
 }
 
 static bool add_fuel(runner_t *r, uint64_t fuel) {
@@ -751,6 +795,7 @@ static bool (*const run_by_type[SPEC_COMMAND_TYPES])(runner_t *, const spec_comm
     [SPEC_ASSERT_EXCEPTION] = run_assert_exception,
     [SPEC_ASSERT_INVALID] = run_assert_invalid,
     [SPEC_ASSERT_MALFORMED] = run_assert_malformed,
+    [SPEC_ASSERT_MALFORMED_CUSTOM] = run_assert_malformed,
     [SPEC_ASSERT_UNLINKABLE] = run_assert_unlinkable,
     [SPEC_ASSERT_UNINSTANTIABLE] = run_assert_uninstantiable,
     [SPEC_THREAD] = run_thread,
@@ -974,6 +1019,12 @@ static void start_message(runner_t *r, const spec_command_t *command) {
     }
 }
 
+/* An engine may ignore custom sections, but a reader of text knows annotations. */
+static bool may_ignore(const spec_command_t *command) {
+    return command->type == SPEC_ASSERT_INVALID_CUSTOM ||
+           (command->type == SPEC_ASSERT_MALFORMED_CUSTOM && !command->text_file.data);
+}
+
 static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *counts,
                        const char *source, spec_failure_t failure, void *failure_env) {
     r->by_wast2json = script->by_wast2json;
@@ -982,12 +1033,8 @@ static void run_script(runner_t *r, const spec_script_t *script, spec_counts_t *
         const spec_change_t *change =
             spec_change_find(r->input->set, script->source, command->line);
         counts->line = command->line;
-        if (command->type == SPEC_ASSERT_CUSTOM) {
+        if (may_ignore(command)) {
             counts->skipped++;
-            continue;
-        }
-        if (command->text_only) {
-            counts->text_only++;
             continue;
         }
         start_message(r, command);

@@ -38,15 +38,14 @@ typedef struct spec_options {
     bool to_module;    /* an instance becomes a module, and that an instance, before each action */
 } spec_options_t;
 
-/* Counts commands; `total` is the sum of passed, failed, skipped and text_only at the end. */
+/* Counts commands; `total` is the sum of passed, failed and skipped at the end. */
 typedef struct spec_counts {
     uint32_t total;
     uint32_t passed;
     uint32_t failed;
-    uint32_t skipped;   /* about custom sections that an engine may ignore */
-    uint32_t text_only; /* about the text format, without a module in the binary format */
-    uint32_t changed;   /* of passed and failed: executed with what a later version expects */
-    uint32_t line;      /* of the command under way; 0 when there is none */
+    uint32_t skipped; /* about custom sections that an engine may ignore */
+    uint32_t changed; /* of passed and failed: executed with what a later version expects */
+    uint32_t line;    /* of the command under way; 0 when there is none */
 } spec_counts_t;
 
 /* Called for each failure. `source` (the .wast file) and `message` are one line each; `line` is 0

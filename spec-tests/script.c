@@ -257,19 +257,17 @@ static const struct command_type {
     {"assert_malformed", SPEC_ASSERT_MALFORMED, HAS_FILE, SPEC_LANE_BITS},
     {"assert_unlinkable", SPEC_ASSERT_UNLINKABLE, HAS_FILE, SPEC_LANE_BITS},
     {"assert_uninstantiable", SPEC_ASSERT_UNINSTANTIABLE, HAS_FILE, SPEC_LANE_BITS},
-    {"assert_invalid_custom", SPEC_ASSERT_CUSTOM, 0, SPEC_LANE_BITS},
-    {"assert_malformed_custom", SPEC_ASSERT_CUSTOM, 0, SPEC_LANE_BITS},
+    {"assert_invalid_custom", SPEC_ASSERT_INVALID_CUSTOM, HAS_FILE, SPEC_LANE_BITS},
+    {"assert_malformed_custom", SPEC_ASSERT_MALFORMED_CUSTOM, HAS_FILE, SPEC_LANE_BITS},
 };
 
 /* json-from-wast gives each module file a type, wast2json does so in assertions only. */
 static bool read_file(reader_t *r, json_object *object, spec_command_t *command) {
     r->script->by_wast2json |= !member(object, "module_type");
-    command->file = text_member(object, "binary_filename");
-    if (!command->file.data) {
-        command->file = text_member(object, "filename");
-        command->text_only = is(text_member(object, "module_type"), "text");
-    }
-    return command->file.data ? true : refuse(r, "a module has no file");
+    bool is_text = is(text_member(object, "module_type"), "text");
+    command->file = text_member(object, is_text ? "binary_filename" : "filename");
+    command->text_file = text_member(object, is_text ? "filename" : "");
+    return command->file.data || command->text_file.data ? true : refuse(r, "a module has no file");
 }
 
 static bool read_action(reader_t *r, json_object *object, spec_action_t *action) {

@@ -76,9 +76,10 @@ typedef enum spec_command_type {
     SPEC_ASSERT_MALFORMED,
     SPEC_ASSERT_UNLINKABLE,
     SPEC_ASSERT_UNINSTANTIABLE,
-    SPEC_ASSERT_CUSTOM, /* about a custom section, which an engine may ignore */
-    SPEC_THREAD,        /* begins a thread that executes commands of its own */
-    SPEC_WAIT,          /* until it has */
+    SPEC_ASSERT_MALFORMED_CUSTOM, /* about a custom section or an annotation */
+    SPEC_ASSERT_INVALID_CUSTOM,
+    SPEC_THREAD, /* begins a thread that executes commands of its own */
+    SPEC_WAIT,   /* until it has */
     SPEC_UNKNOWN,
     SPEC_COMMAND_TYPES
 } spec_command_type_t;
@@ -87,13 +88,13 @@ typedef struct spec_command {
     spec_command_type_t type;
     spec_text_t type_name;
     uint32_t line;
-    spec_text_t name;     /* module, module_definition, register: an instance or a definition */
-    spec_text_t as;       /* register */
-    spec_text_t instance; /* module_instance */
-    spec_text_t module;   /* module_instance: the definition */
-    spec_text_t file;     /* the binary module */
-    bool text_only;       /* there is a module in the text format and none in the binary format */
-    spec_text_t text;     /* the reference interpreter's message */
+    spec_text_t name;      /* module, module_definition, register: an instance or a definition */
+    spec_text_t as;        /* register */
+    spec_text_t instance;  /* module_instance */
+    spec_text_t module;    /* module_instance: the definition */
+    spec_text_t file;      /* the binary module; without data when there is only text */
+    spec_text_t text_file; /* the module in the text format */
+    spec_text_t text;      /* the reference interpreter's message */
     spec_action_t action;
     const spec_expected_t *expected;
     size_t expected_count;

@@ -17,7 +17,7 @@ helpers = $(call objects,$(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.
                            tests/differential/generate.c))
 define test_program
 $(BUILD)/$(1:%.c=%): $(BUILD)/$(1:%.c=%.o) \
-    $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS),$(call helpers,$(1))) $(BUILD)/libcatnap.a
+    $(if $(filter spec-tests/%,$(1)),$(SPEC_OBJECTS) $(TEXT_OBJECTS),$(call helpers,$(1)) $(if $(filter tests/text/%,$(1)),$(TEXT_OBJECTS))) $(BUILD)/libcatnap.a
 	$$(call say,LD) $$(CC) $$(cflags) $$(ldflags) -o $$@ $$^ -lcmocka $(if $(filter spec-tests/%,$(1)),-ljson-c) $$(LIBS)
 endef
 $(foreach t,$(TEST_SOURCES),$(eval $(call test_program,$(t))))
@@ -40,15 +40,21 @@ $(DISASSEMBLE): $(BUILD)/tests/translate/disassemble.o $(BUILD)/libcatnap.a
 
 -include $(BUILD)/tests/translate/disassemble.d
 
+# The program whose output the test of the reader of text compares with that of wat2wasm.
+READ_TEXT := $(BUILD)/tests/text/tool/read_text
+$(READ_TEXT): $(BUILD)/tests/text/tool/read_text.o $(TEXT_OBJECTS) $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
 .PHONY: golden
 golden: $(DISASSEMBLE)
 	@tests/translate/run-tests --update $(BUILD) $(GOLDEN)
 
 .PHONY: check tests spec bench
-tests: $(TEST_PROGRAMS) $(DISASSEMBLE)
+tests: $(TEST_PROGRAMS) $(DISASSEMBLE) $(READ_TEXT)
 
 # Scripts first: they are the longest, and would be waited for alone at the end.
-check: all $(TEST_PROGRAMS) $(if $(filter translate,$(SUITES)),$(DISASSEMBLE))
+check: all $(TEST_PROGRAMS) $(if $(filter translate,$(SUITES)),$(DISASSEMBLE)) \
+    $(if $(filter text,$(SUITES)),$(READ_TEXT))
 	@CATNAP_BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/run --catnap $(BUILD)/catnap \
 	    $(if $(TEST_WRAPPER),--wrapper '$(TEST_WRAPPER)') $(TEST_OPTIONS) \
 	    $(TEST_SCRIPTS) $(TEST_PROGRAMS)
@@ -139,6 +145,8 @@ fuzz-programs: $(FUZZERS:%=$(BUILD)/%)
 $(FUZZERS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -fsanitize=fuzzer -o $@ \
 	    $(filter %.o,$^) $(filter %.a,$^) $(FUZZ_LIBS) -lcmocka $(LIBS)
+
+$(BUILD)/fuzz_text: $(TEXT_OBJECTS)
 
 # The command's own files, but for the one with main().
 $(BUILD)/fuzz_options: $(filter-out %/main.o,$(CLI_OBJECTS))

@@ -43,19 +43,19 @@ static void modules_of_both_dialects(void **state) {
                                           "\"filename\":\"a.0.wasm\"}");
     assert_int_equal(c->type, SPEC_MODULE);
     assert_int_equal(c->line, 3);
-    assert_true(text_is(c->name, "$M") && text_is(c->file, "a.0.wasm") && !c->text_only);
+    assert_true(text_is(c->name, "$M") && text_is(c->file, "a.0.wasm") && !c->text_file.data);
     assert_true(script.by_wast2json);
     spec_script_free(&script);
 
     c = read_one(&script, "{\"type\":\"assert_invalid\",\"line\":3,\"filename\":\"a.0.wat\","
                           "\"module_type\":\"text\",\"binary_filename\":\"a.0.wasm\"}");
-    assert_true(text_is(c->file, "a.0.wasm") && !c->text_only);
+    assert_true(text_is(c->file, "a.0.wasm") && text_is(c->text_file, "a.0.wat"));
     assert_false(script.by_wast2json);
     spec_script_free(&script);
 
     c = read_one(&script, "{\"type\":\"assert_malformed\",\"line\":3,\"filename\":\"a.0.wat\","
                           "\"module_type\":\"text\",\"text\":\"unexpected token\"}");
-    assert_true(c->text_only);
+    assert_true(!c->file.data && text_is(c->text_file, "a.0.wat"));
     spec_script_free(&script);
 }
 

@@ -101,22 +101,17 @@ static void print_features(FILE *out, const char *what, catnap_features_t featur
 }
 
 void print_version(FILE *out) {
-#ifdef CATNAP_HAVE_WABT
-    const char *text_format = "yes";
-#else
-    const char *text_format = "no (built without libwabt)";
-#endif
-#if defined(CATNAP_HAVE_WABT) && defined(CATNAP_HAVE_JSON)
+#ifdef CATNAP_HAVE_JSON
     const char *scripts = "yes";
 #else
-    const char *scripts = "no (built without libwabt or json-c)";
+    const char *scripts = "no (built without json-c)";
 #endif
     fprintf(out, "catnap %s\n", catnap_version());
     print_features(out, "features:", CATNAP_FEATURES_DEFAULT);
     print_features(
         out, "features that are off by default:", CATNAP_FEATURES_ALL & ~CATNAP_FEATURES_DEFAULT);
     fputs("system interface: WASI preview 1\n", out);
-    fprintf(out, "text format: %s\ntest scripts: %s\n", text_format, scripts);
+    fprintf(out, "text format: yes\ntest scripts: %s\n", scripts);
 }
 
 static enum cli_exit help_main(const struct command *self, struct diag *diag, int argc,

@@ -166,24 +166,6 @@ static enum cli_exit read_file(const struct diag *diag, const char *path, enum l
     return code;
 }
 
-enum cli_exit load_descriptor(const struct diag *diag, const char *path, int fd,
-                              struct bytes *out) {
-    struct stat status;
-    size_t length = 0;
-    *out = (struct bytes){0};
-    if (fstat(fd, &status) != 0 || lseek(fd, 0, SEEK_SET) != 0)
-        return unreadable(diag, path, strerror(errno));
-    uint8_t *data = new_room((size_t)status.st_size);
-    if (data == NULL && status.st_size > 0)
-        return diag_no_memory(diag);
-    if (!read_fully(fd, data, (size_t)status.st_size, &length)) {
-        free(data);
-        return unreadable(diag, path, strerror(errno));
-    }
-    *out = (struct bytes){.data = data, .length = length};
-    return CLI_EXIT_OK;
-}
-
 enum cli_exit load_file(const struct diag *diag, const char *path, enum load_form form,
                         struct bytes *out) {
     *out = (struct bytes){0};

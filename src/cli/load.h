@@ -25,9 +25,6 @@ struct bytes {
 /* Reads `path`, where - is standard input. Told the user when it returns anything but OK. */
 enum cli_exit load_file(const struct diag *, const char *path, enum load_form, struct bytes *out);
 
-/* The same of all that a regular file has, from its beginning. `path` is for messages. */
-enum cli_exit load_descriptor(const struct diag *, const char *path, int fd, struct bytes *out);
-
 void bytes_free(struct bytes *);
 
 /* Loads, decodes and validates `path`, through the cache unless that is NULL. The module owns the

@@ -1,9 +1,4 @@
-/*
- * The text format, by libwabt.
- *
- * libwabt reads text by recursion and asserts on some bad input, so it works in a process of its
- * own: hostile text costs an error message, never the command.
- */
+/* The text format: modules and test scripts as bytes, read by text/. */
 #ifndef CATNAP_CLI_TEXT_H
 #define CATNAP_CLI_TEXT_H
 
@@ -13,8 +8,7 @@
 enum cli_exit text_to_binary(const struct diag *, const char *path, const struct bytes *text,
                              struct bytes *out);
 
-/* Turns a test script into the JSON of wast2json and the modules that it names, as one block:
- * for each file, the JSON first, name and contents in turn, each a 64-bit length and its bytes. */
+/* Turns a test script into JSON and the modules that it names, as one block: see cn_text_script(). */
 enum cli_exit text_script_to_files(const struct diag *, const char *path, const struct bytes *text,
                                    struct bytes *out);
 
