@@ -190,7 +190,7 @@ static void unknown_declarations_are_refused(void **state) {
         undo;                                                                                      \
     } while (0)
     for (uint32_t bit = 0; bit < 64; bit++)
-        if (!(CATNAP_FEATURES_DEFAULT >> bit & 1))
+        if (!(CATNAP_FEATURES_ALL >> bit & 1))
             NOT_TAKEN(m->features |= UINT64_C(1) << bit, m->features &= ~(UINT64_C(1) << bit));
     was = m->globals[0].type.type;
     NOT_TAKEN(m->globals[0].type.type = typed_reference, m->globals[0].type.type = was);
@@ -360,7 +360,7 @@ static void no_alignment_hides_among_operands(void **state) {
                 PUT(&code, 0x41, 0, 0x0B);
                 assert_int_equal(verdicts_on(&l, &code),
                                  !absent && (alignment & ~MEMARG_HAS_MEMORY) <=
-                                                info->immediate - (uint32_t)IMM_MEM0
+                                                cn_immediate_shapes[info->immediate].alignment
                                      ? 3
                                      : 0);
             }
