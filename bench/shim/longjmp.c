@@ -1,4 +1,4 @@
-/* What clang calls for setjmp and longjmp when it makes them of exceptions. A function that calls setjmp catches
+/* The functions that clang calls for setjmp and longjmp when it makes them of exceptions. A function that calls setjmp catches
  * the tag __c_longjmp, asks whether the jump is to one of its own calls, and throws it again otherwise. */
 #include <setjmp.h>
 

@@ -243,26 +243,12 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_V128:
     case IMM_SHUFFLE:
         return decode_fixed(d, in, 16);
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
+    CASES_LANE:
         return decode_lane(d, &in->a);
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        return decode_memarg(d, in) && decode_lane(d, &in->b);
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3:
-        return decode_memarg(d, in);
+    CASES_MEMARG:
+        return decode_memarg(d, in) &&
+               (cn_immediate_shapes[cn_op_info[in->opcode].immediate].lanes == 0 ||
+                decode_lane(d, &in->b));
     case IMM_ZERO:
         return decode_zero(d);
     }

@@ -71,6 +71,40 @@ enum immediate {
     IMM_MEM3_LANE
 };
 
+/* Labels of a switch over kinds: a memarg, perhaps with a lane; a lane alone; instructions that are not plain. */
+#define CASES_MEMARG                                                                               \
+    case IMM_ATOMIC0:                                                                              \
+    case IMM_ATOMIC1:                                                                              \
+    case IMM_ATOMIC2:                                                                              \
+    case IMM_ATOMIC3:                                                                              \
+    case IMM_MEM0:                                                                                 \
+    case IMM_MEM1:                                                                                 \
+    case IMM_MEM2:                                                                                 \
+    case IMM_MEM3:                                                                                 \
+    case IMM_MEM4:                                                                                 \
+    case IMM_MEM0_LANE:                                                                            \
+    case IMM_MEM1_LANE:                                                                            \
+    case IMM_MEM2_LANE:                                                                            \
+    case IMM_MEM3_LANE
+#define CASES_LANE                                                                                 \
+    case IMM_LANE16:                                                                               \
+    case IMM_LANE8:                                                                                \
+    case IMM_LANE4:                                                                                \
+    case IMM_LANE2
+#define CASES_NOT_PLAIN                                                                            \
+    case IMM_BLOCK:                                                                                \
+    case IMM_LABEL:                                                                                \
+    case IMM_TAG:                                                                                  \
+    case IMM_TRY_TABLE:                                                                            \
+    case IMM_BR_TABLE:                                                                             \
+    case IMM_FUNC:                                                                                 \
+    case IMM_TYPE:                                                                                 \
+    case IMM_CALL_INDIRECT:                                                                        \
+    case IMM_SELECT:                                                                               \
+    case IMM_HEAP_TYPE:                                                                            \
+    case IMM_LOCAL:                                                                                \
+    case IMM_GLOBAL
+
 /* A bit of the alignment: the index of the memory follows; it is 0 otherwise. */
 #define MEMARG_HAS_MEMORY 0x40u
 

@@ -4,7 +4,10 @@
 
 #define NUMBERS(n) {.numbers = (n)}
 #define BYTES(n) {.bytes = (n)}
-#define MEMARG(n) {.memarg = true, .bytes = (n)}
+#define LANE(lanes_) {.bytes = 1, .lanes = (lanes_)}
+#define MEMARG(n) {.memarg = true, .alignment = (n)}
+#define MEMARG_LANE(n) {.memarg = true, .alignment = (n), .bytes = 1, .lanes = 16 >> (n)}
+#define EXACT(n) {.memarg = true, .alignment = (n), .exact = true}
 #define TYPE {.types = 1}
 #define COUNTED_TYPES {.counted_types = true}
 
@@ -36,23 +39,23 @@ const struct immediate_shape cn_immediate_shapes[] = {
     [IMM_F64] = BYTES(8),
     [IMM_V128] = BYTES(16),
     [IMM_SHUFFLE] = BYTES(16),
-    [IMM_LANE16] = BYTES(1),
-    [IMM_LANE8] = BYTES(1),
-    [IMM_LANE4] = BYTES(1),
-    [IMM_LANE2] = BYTES(1),
+    [IMM_LANE16] = LANE(16),
+    [IMM_LANE8] = LANE(8),
+    [IMM_LANE4] = LANE(4),
+    [IMM_LANE2] = LANE(2),
     [IMM_MEM0] = MEMARG(0),
-    [IMM_MEM1] = MEMARG(0),
-    [IMM_MEM2] = MEMARG(0),
-    [IMM_MEM3] = MEMARG(0),
-    [IMM_MEM4] = MEMARG(0),
-    [IMM_MEM0_LANE] = MEMARG(1),
-    [IMM_MEM1_LANE] = MEMARG(1),
-    [IMM_MEM2_LANE] = MEMARG(1),
-    [IMM_MEM3_LANE] = MEMARG(1),
-    [IMM_ATOMIC0] = MEMARG(0),
-    [IMM_ATOMIC1] = MEMARG(0),
-    [IMM_ATOMIC2] = MEMARG(0),
-    [IMM_ATOMIC3] = MEMARG(0),
+    [IMM_MEM1] = MEMARG(1),
+    [IMM_MEM2] = MEMARG(2),
+    [IMM_MEM3] = MEMARG(3),
+    [IMM_MEM4] = MEMARG(4),
+    [IMM_MEM0_LANE] = MEMARG_LANE(0),
+    [IMM_MEM1_LANE] = MEMARG_LANE(1),
+    [IMM_MEM2_LANE] = MEMARG_LANE(2),
+    [IMM_MEM3_LANE] = MEMARG_LANE(3),
+    [IMM_ATOMIC0] = EXACT(0),
+    [IMM_ATOMIC1] = EXACT(1),
+    [IMM_ATOMIC2] = EXACT(2),
+    [IMM_ATOMIC3] = EXACT(3),
     [IMM_ZERO] = BYTES(1),
 };
 

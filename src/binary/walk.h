@@ -115,6 +115,9 @@ static inline int64_t cn_block_type_valid(const struct module *m, const uint8_t 
 struct immediate_shape {
     bool counted_types, counted, catches, memarg;
     uint8_t types, numbers, bytes;
+    bool exact;        /* the alignment is just the natural one; else at most that */
+    uint8_t alignment; /* of a memarg: the natural one, as its binary logarithm */
+    uint8_t lanes;     /* a byte is the number of one of so many lanes; 0: none is */
 };
 extern const struct immediate_shape cn_immediate_shapes[]; /* by enum immediate */
 

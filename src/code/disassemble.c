@@ -119,35 +119,19 @@ static void add_immediates(struct line *line, const struct module *m, const uint
     case IMM_SHUFFLE:
         add_bytes(line, at, 16);
         break;
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
+    CASES_LANE:
         add_bytes(line, at, 1);
         break;
     case IMM_ZERO:
         ++*at;
         break;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3: {
+    CASES_MEMARG: {
         struct memarg memarg = cn_memarg_valid(at);
         if (memarg.memory)
             add(line, " memory=%u", memarg.memory);
         if (memarg.offset)
             add(line, " offset=%" PRIu64, memarg.offset);
-        if (immediate >= IMM_MEM0_LANE)
-            add_bytes(line, at, 1);
+        add_bytes(line, at, cn_immediate_shapes[immediate].bytes);
         break;
     }
     case IMM_TRY_TABLE:

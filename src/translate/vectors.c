@@ -140,13 +140,14 @@ static void translate_lane(struct translator *t, enum opcode opcode, struct mema
 /* Operands in o1..o3 (o0.. when nothing results), then immediates by their kind. */
 void cn_translate_vector(struct translator *t, enum opcode opcode, const struct rule *rule) {
     const struct op_info *info = &cn_op_info[opcode];
+    const struct immediate_shape *shape = &cn_immediate_shapes[info->immediate];
     bool has_result = info->result != OPT_NOTHING;
     struct value values[3];
     enum operand_class classes[3] = {CLASS_S, CLASS_S, CLASS_S};
     int32_t fields[4] = {0};
     uint64_t x = 0, y = 0;
     uint32_t w = 0, cells = 2;
-    bool has_w = info->immediate >= IMM_MEM0;
+    bool has_w = shape->memarg;
     if (has_w) {
         struct memarg memarg = cn_memarg_valid(&t->at);
         if (memarg.memory > 0 || t->module->memories[0].limits.is_64) {
@@ -174,15 +175,15 @@ void cn_translate_vector(struct translator *t, enum opcode opcode, const struct 
         has_w = true;
         w = (uint32_t)values[1].constant;
     }
-    if (info->immediate >= IMM_MEM0_LANE) {
+    if (shape->memarg && shape->lanes) {
         /* load: address o1, the vector's slot and the lane in x; store: vector o0, address o1 */
         x = *t->at++;
         if (has_result)
             x = x << 16 | (uint16_t)fields[2];
         cells = 3;
-    } else if (info->immediate >= IMM_LANE16 && info->immediate <= IMM_LANE2) {
+    } else if (shape->lanes) {
         fields[3] = *t->at++;
-    } else if (info->immediate == IMM_SHUFFLE || info->immediate == IMM_V128) {
+    } else if (shape->bytes == 16) {
         memcpy(&x, t->at, 8);
         memcpy(&y, t->at + 8, 8);
         t->at += 16;

@@ -606,6 +606,7 @@ static bool skip_shuffle(struct look *l) {
 
 /* The indices go to `index` in their order, that of the memory of a load or store first. */
 static bool skip_immediates(struct look *l, enum immediate immediate, uint32_t index[2]) {
+    const struct immediate_shape *shape = &cn_immediate_shapes[immediate];
     switch (immediate) {
     case IMM_NONE:
         return true;
@@ -621,28 +622,12 @@ static bool skip_immediates(struct look *l, enum immediate immediate, uint32_t i
         return skip_bytes(l, 16);
     case IMM_SHUFFLE:
         return skip_shuffle(l);
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
-        return skip_lane(l, 16u >> (immediate - IMM_LANE16));
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-        return skip_memarg(l, immediate - IMM_MEM0, &index[0]);
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        return skip_memarg(l, immediate - IMM_MEM0_LANE, &index[0]) &&
-               skip_lane(l, 16u >> (immediate - IMM_MEM0_LANE));
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3:
-        return skip_exact_memarg(l, immediate - IMM_ATOMIC0, &index[0]);
+    CASES_LANE:
+        return skip_lane(l, shape->lanes);
+    CASES_MEMARG:
+        return (shape->exact ? skip_exact_memarg(l, shape->alignment, &index[0])
+                             : skip_memarg(l, shape->alignment, &index[0])) &&
+               (shape->lanes == 0 || skip_lane(l, shape->lanes));
     case IMM_ZERO:
         return *l->at++ == 0;
     case IMM_MEMORY:
@@ -653,18 +638,7 @@ static bool skip_immediates(struct look *l, enum immediate immediate, uint32_t i
         return skip_data_index(l, &index[0]);
     case IMM_MEMORY_INIT:
         return skip_data_index(l, &index[0]) && skip_memory(l, &index[1]);
-    case IMM_BLOCK: /* instructions that are not plain, or of tables and element segments */
-    case IMM_LABEL:
-    case IMM_TAG:
-    case IMM_TRY_TABLE:
-    case IMM_BR_TABLE:
-    case IMM_FUNC:
-    case IMM_TYPE:
-    case IMM_CALL_INDIRECT:
-    case IMM_SELECT:
-    case IMM_HEAP_TYPE:
-    case IMM_LOCAL:
-    case IMM_GLOBAL:
+    CASES_NOT_PLAIN: /* or instructions of tables and element segments */
     case IMM_TABLE:
     case IMM_ELEM:
     case IMM_TABLE_INIT:

@@ -40,19 +40,7 @@ static void put_addresses(const struct module *m, enum immediate immediate, uint
     case IMM_TABLE_INIT:
         types->operands[0] = TABLE(second);
         break;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3:
+    CASES_MEMARG:
         types->operands[0] = MEMORY(first);
         break;
     case IMM_NONE: /* no addresses */
@@ -65,22 +53,8 @@ static void put_addresses(const struct module *m, enum immediate immediate, uint
     case IMM_F64:
     case IMM_V128:
     case IMM_SHUFFLE:
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
-    case IMM_BLOCK: /* instructions that are not plain */
-    case IMM_LABEL:
-    case IMM_TAG:
-    case IMM_TRY_TABLE:
-    case IMM_TYPE:
-    case IMM_BR_TABLE:
-    case IMM_FUNC:
-    case IMM_CALL_INDIRECT:
-    case IMM_SELECT:
-    case IMM_HEAP_TYPE:
-    case IMM_LOCAL:
-    case IMM_GLOBAL:
+    CASES_LANE:
+    CASES_NOT_PLAIN:
         break;
     }
 #undef MEMORY

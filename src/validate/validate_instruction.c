@@ -1,4 +1,5 @@
 /* Any one instruction: what needs the module, and the plain ones by the opcode table. */
+#include "binary/walk.h"
 #include "validate/plain_types.h"
 #include "validate/validator.h"
 
@@ -81,6 +82,7 @@ static bool check_lane(struct validator *v, uint32_t lane, uint32_t lanes) {
 
 static bool check_immediates(struct validator *v, enum immediate immediate) {
     const struct instruction *in = &v->in;
+    const struct immediate_shape *shape = &cn_immediate_shapes[immediate];
     switch (immediate) {
     case IMM_NONE:
     case IMM_I32:
@@ -90,28 +92,12 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
     case IMM_V128:
     case IMM_ZERO:
         return true;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-        return check_memarg(v, immediate - IMM_MEM0);
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        return check_memarg(v, immediate - IMM_MEM0_LANE) &&
-               check_lane(v, in->b, 16u >> (immediate - IMM_MEM0_LANE));
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3:
-        return check_exact_memarg(v, immediate - IMM_ATOMIC0);
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
-        return check_lane(v, in->a, 16u >> (immediate - IMM_LANE16));
+    CASES_MEMARG:
+        return (shape->exact ? check_exact_memarg(v, shape->alignment)
+                             : check_memarg(v, shape->alignment)) &&
+               (shape->lanes == 0 || check_lane(v, in->b, shape->lanes));
+    CASES_LANE:
+        return check_lane(v, in->a, shape->lanes);
     case IMM_SHUFFLE:
         for (uint32_t i = 0; i < 16; i++)
             if (!check_lane(v, in->bytes[i], 32))
@@ -133,18 +119,7 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
         return check_table_init(v, in->a, in->b);
     case IMM_TABLE_COPY:
         return check_table_copy(v, in->a, in->b);
-    case IMM_BLOCK: /* these belong to instructions that are not plain */
-    case IMM_LABEL:
-    case IMM_TAG:
-    case IMM_TRY_TABLE:
-    case IMM_BR_TABLE:
-    case IMM_FUNC:
-    case IMM_TYPE:
-    case IMM_CALL_INDIRECT:
-    case IMM_SELECT:
-    case IMM_HEAP_TYPE:
-    case IMM_LOCAL:
-    case IMM_GLOBAL:
+    CASES_NOT_PLAIN:
         break;
     }
     return cn_unknown_instruction(v);
@@ -153,7 +128,7 @@ static bool check_immediates(struct validator *v, enum immediate immediate) {
 static bool validate_plain(struct validator *v, const struct op_info *info) {
     if (!check_immediates(v, (enum immediate)info->immediate))
         return false;
-    bool accesses = info->immediate >= IMM_ATOMIC0;
+    bool accesses = cn_immediate_shapes[info->immediate].memarg;
     struct plain_types types =
         cn_plain_types(v->m, info, accesses ? v->in.memory : v->in.a, v->in.b);
     for (uint32_t i = info->operand_count; i > 0; i--)
