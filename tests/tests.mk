@@ -45,8 +45,10 @@ READ_TEXT := $(BUILD)/tests/text/tool/read_text
 $(READ_TEXT): $(BUILD)/tests/text/tool/read_text.o $(TEXT_OBJECTS) $(BUILD)/libcatnap.a
 	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
 
+-include $(READ_TEXT:=.d)
+
 .PHONY: golden
-golden: $(DISASSEMBLE)
+golden: $(DISASSEMBLE) $(READ_TEXT)
 	@tests/translate/run-tests --update $(BUILD) $(GOLDEN)
 
 .PHONY: check tests spec bench
@@ -54,7 +56,7 @@ tests: $(TEST_PROGRAMS) $(DISASSEMBLE) $(READ_TEXT)
 
 # Scripts first: they are the longest, and would be waited for alone at the end.
 check: all $(TEST_PROGRAMS) $(if $(filter translate,$(SUITES)),$(DISASSEMBLE)) \
-    $(if $(filter text,$(SUITES)),$(READ_TEXT))
+    $(if $(filter text translate,$(SUITES)),$(READ_TEXT))
 	@CATNAP_BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/run --catnap $(BUILD)/catnap \
 	    $(if $(TEST_WRAPPER),--wrapper '$(TEST_WRAPPER)') $(TEST_OPTIONS) \
 	    $(TEST_SCRIPTS) $(TEST_PROGRAMS)
