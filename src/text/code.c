@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "binary/walk.h"
 #include "text/assembly.h"
 #include "text/literals.h"
 
@@ -230,12 +231,13 @@ static bool is_labelled(const struct token *token) {
 
 /* memory? offset=? align=?; of an access to a lane, the memory is there only before another
  * immediate. */
-static void put_memarg(struct assembly *a, struct encoder *e, unsigned natural, bool lane) {
+static void put_memarg(struct assembly *a, struct encoder *e, struct immediate_shape shape) {
+    bool lane = shape.lanes > 0;
     bool has_memory = lane ? at_two_indices(a) || a->l.token.kind == TOKEN_ID ||
                                  (cn_at_index(a) && is_labelled(&a->l.ahead))
                            : cn_at_index(a);
     uint32_t memory = has_memory ? cn_take_index(a, SPACE_MEMORY) : 0;
-    uint64_t offset = 0, align = UINT64_C(1) << natural;
+    uint64_t offset = 0, align = UINT64_C(1) << shape.alignment;
     take_labelled(a, "offset=", &offset);
     const uint8_t *at = a->l.token.at;
     if (take_labelled(a, "align=", &align) && (align == 0 || (align & (align - 1)) != 0))
@@ -413,33 +415,14 @@ static void put_immediates(struct assembly *a, struct encoder *e, enum immediate
         for (unsigned i = 0; i < 16; i++)
             put_lane(a, e);
         break;
-    case IMM_LANE16:
-    case IMM_LANE8:
-    case IMM_LANE4:
-    case IMM_LANE2:
+    CASES_LANE:
         put_lane(a, e);
         break;
     case IMM_ZERO:
         cn_encode_byte(e, 0);
         break;
-    case IMM_ATOMIC0:
-    case IMM_ATOMIC1:
-    case IMM_ATOMIC2:
-    case IMM_ATOMIC3:
-        put_memarg(a, e, immediate - IMM_ATOMIC0, false);
-        break;
-    case IMM_MEM0:
-    case IMM_MEM1:
-    case IMM_MEM2:
-    case IMM_MEM3:
-    case IMM_MEM4:
-        put_memarg(a, e, immediate - IMM_MEM0, false);
-        break;
-    case IMM_MEM0_LANE:
-    case IMM_MEM1_LANE:
-    case IMM_MEM2_LANE:
-    case IMM_MEM3_LANE:
-        put_memarg(a, e, immediate - IMM_MEM0_LANE, true);
+    CASES_MEMARG:
+        put_memarg(a, e, cn_immediate_shapes[immediate]);
         break;
     }
 }
