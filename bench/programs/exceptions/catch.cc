@@ -8,7 +8,9 @@ static int alive, depth_left;
 
 struct guard {
     const char *name;
-    explicit guard(const char *n) : name(n) { alive++; }
+    explicit guard(const char *n) : name(n) {
+        alive++;
+    }
     ~guard() {
         alive--;
         if (name)
@@ -18,15 +20,25 @@ struct guard {
 
 struct error {
     int code;
-    explicit error(int c) : code(c) { alive++; }
-    error(const error &other) : code(other.code) { alive++; }
-    virtual ~error() { alive--; }
-    virtual const char *what() const { return "error"; }
+    explicit error(int c) : code(c) {
+        alive++;
+    }
+    error(const error &other) : code(other.code) {
+        alive++;
+    }
+    virtual ~error() {
+        alive--;
+    }
+    virtual const char *what() const {
+        return "error";
+    }
 };
 
 struct io_error : error {
     explicit io_error(int c) : error(c) {}
-    const char *what() const override { return "io_error"; }
+    const char *what() const override {
+        return "io_error";
+    }
 };
 
 struct tagged {
@@ -36,7 +48,9 @@ struct tagged {
 
 struct both : tagged, io_error {
     explicit both(int c) : io_error(c) {}
-    const char *what() const override { return "both"; }
+    const char *what() const override {
+        return "both";
+    }
 };
 
 struct base {

@@ -87,7 +87,7 @@ static bool catches(const std::type_info *wanted, const std::type_info *thrown, 
 struct alignas(16) exception {
     std::type_info *type;
     void *(*destructor)(void *); /* which returns the object, for WebAssembly */
-    void *caught;     /* what the clause gets */
+    void *caught;                /* what the clause gets */
     int handlers;     /* that are under way; below 0 when it was thrown again from the innermost */
     exception *outer; /* caught before it */
 };
@@ -125,8 +125,7 @@ void __cxa_free_exception(void *object) {
     free(static_cast<exception *>(object) - 1);
 }
 
-[[noreturn]] void __cxa_throw(void *object, std::type_info *type,
-                              void *(*destructor)(void *)) {
+[[noreturn]] void __cxa_throw(void *object, std::type_info *type, void *(*destructor)(void *)) {
     exception *e = static_cast<exception *>(object) - 1;
     e->type = type;
     e->destructor = destructor;
