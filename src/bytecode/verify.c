@@ -706,6 +706,17 @@ static bool find_labels(struct verifier *v) {
     return true;
 }
 
+/* Whether the code returns here, perhaps a value that is brought into a scratch slot first. */
+static bool returns_at(const struct verifier *v, uint32_t cell) {
+    struct instruction i = {0};
+    do {
+        if (cell >= v->code->cell_count || !read_instruction(v, cell, &i))
+            return false;
+        cell += i.cells;
+    } while (i.bytecode == BC_wide_get || i.bytecode == BC_wide_get2);
+    return i.flags & INSTRUCTION_RETURNS;
+}
+
 /* Whether the tables are in order and clauses go to instructions that pay for their block, or return. */
 static bool check_clause(struct verifier *v, const struct unwind_clause *clause) {
     struct instruction target = {0};
@@ -715,7 +726,7 @@ static bool check_clause(struct verifier *v, const struct unwind_clause *clause)
     if (clause->target >= v->code->cell_count || !(v->marks[clause->target] & IS_START) ||
         !read_instruction(v, clause->target, &target))
         return wrong_table(v, "one goes to no instruction");
-    if (!pays(v, behind_check(v, clause->target)) && !(target.flags & INSTRUCTION_RETURNS))
+    if (!pays(v, behind_check(v, clause->target)) && !returns_at(v, clause->target))
         return wrong_table(v, "the target of one does not pay for its block");
     uint32_t slots = caught_slots(v, clause);
     return slots == 0 || is_in_frame(v, &target, first_caught(clause), slots) ||
