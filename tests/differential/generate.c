@@ -29,7 +29,15 @@ struct signature {
 struct label {
     uint8_t types[ARITY];
     uint32_t count;
+    bool holds; /* an exception: of a catch block */
 };
+
+/* What exceptions carry, by tags. */
+static const struct label tags[] = {{{0}, 0, false},
+                                    {{I32}, 1, false},
+                                    {{I64, F64}, 2, false},
+                                    {{V128, F32, I32}, 3, false},
+                                    {{FUNCREF}, 1, false}};
 
 /* Kinds of steps, in the order of a profile's weights. */
 enum step_kind {
@@ -42,7 +50,7 @@ enum step_kind {
     S_BLOCK,
     S_BRANCH,
     S_BRANCH_TABLE,
-    S_CALL,
+    S_CALL, /* or throw */
     S_BULK,
     S_TABLE,
     S_IDIOM,
@@ -90,7 +98,7 @@ struct generator {
     const struct profile *profile;
     struct module_builder module;
     uint32_t all_padding, padding; /* asked for; of the function under way */
-    bool no_growth, ordinary, wasm2, payloads;
+    bool no_growth, ordinary, wasm2, payloads, try_table;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
@@ -102,6 +110,8 @@ struct generator {
     uint32_t height, base;
     struct label labels[DEPTH + 1];
     uint32_t depth;
+    uint32_t
+        trying; /* bodies of try blocks around: an ordinary call in place of a tail call would throw into them */
     bool dead, looping;
 };
 
@@ -736,6 +746,156 @@ static void part(struct generator *g, const struct signature *s, uint32_t steps,
     settle(g, s->results, s->result_count);
 }
 
+/* ---- Exceptions ---- */
+
+/* The values of a tag, and the throw; often only under a condition, so that code goes on. */
+static void throw(struct generator * g) {
+    uint32_t tag = below(g, COUNT(tags)), base = g->base, height = g->height;
+    bool conditional = chance(g, 80);
+    if (conditional) {
+        condition(g);
+        PUT(&g->body, IF, EMPTY);
+        popped(g, 1);
+        g->base = g->height;
+    }
+    need(g, tags[tag].types, tags[tag].count);
+    op_u(&g->body, OP_throw_, tag);
+    if (!conditional)
+        return go_dead(g);
+    put(&g->body, END);
+    g->base = base;
+    g->height = height;
+}
+
+/* The exception of a catch block around, if there is one, likewise. */
+static void rethrow(struct generator *g) {
+    uint32_t depth = 0;
+    while (depth < g->depth && !g->labels[g->depth - 1 - depth].holds)
+        depth++;
+    if (depth == g->depth)
+        return throw(g);
+    condition(g);
+    PUT(&g->body, IF, EMPTY);
+    op_u(&g->body, OP_rethrow, depth + 1);
+    put(&g->body, END);
+    popped(g, 1);
+}
+
+static void open_label(struct generator *g, const uint8_t *types, uint32_t count) {
+    struct label *label = &g->labels[g->depth++];
+    *label = (struct label){.count = count};
+    memcpy(label->types, types, count);
+}
+
+static void put_block(struct generator *g, uint8_t opcode, const struct label *results) {
+    put(&g->body, opcode);
+    if (results->count == 0)
+        put(&g->body, EMPTY);
+    else
+        put_s(&g->body, add_type_n(&g->module, NULL, 0, results->types, results->count));
+}
+
+/* One part of a block that catches: its body, or what is done with the values caught. */
+static void try_part(struct generator *g, const struct signature *s, uint32_t steps, bool is_body,
+                     const struct label *values) {
+    g->height = g->base;
+    for (uint32_t i = 0; i < values->count; i++)
+        pushed(g, values->types[i]);
+    g->trying += is_body;
+    part(g, s, steps, -1);
+    g->trying -= is_body;
+}
+
+/* Further clauses, to labels around that take what they bring. */
+static uint32_t put_clauses(struct generator *g, struct bytes *clauses) {
+    uint32_t count = 0;
+    for (uint32_t tries = below(g, 4); tries > 0; tries--) {
+        uint32_t depth = below(g, g->depth), tag = below(g, COUNT(tags));
+        const struct label *label = &g->labels[g->depth - 1 - depth];
+        if (label->count == 0 && chance(g, 30))
+            PUT(clauses, 2, (uint8_t)depth); /* catch_all */
+        else if (label->count == tags[tag].count &&
+                 memcmp(label->types, tags[tag].types, label->count) == 0)
+            PUT(clauses, 0, (uint8_t)tag, (uint8_t)depth); /* catch */
+        else
+            continue;
+        count++;
+    }
+    return count;
+}
+
+/* block $out (block $values (try_table (catch tag $values) body) br $out) with the values */
+static void newer_try(struct generator *g, const struct signature *s, uint32_t steps) {
+    static const struct label none;
+    struct label results = {.count = s->result_count};
+    struct bytes clauses = {0};
+    uint32_t tag = below(g, COUNT(tags));
+    memcpy(results.types, s->results, s->result_count);
+    put_block(g, BLOCK, &results);
+    open_label(g, s->results, s->result_count);
+    put_block(g, BLOCK, &tags[tag]);
+    open_label(g, tags[tag].types, tags[tag].count);
+    put_block(g, OP_try_table, &results);
+    uint32_t count = put_clauses(g, &clauses);
+    put_u(&g->body, count + 1);
+    put_bytes(&g->body, clauses.data, clauses.size);
+    PUT(&g->body, 0, (uint8_t)tag, 0);
+    drop_bytes(&clauses);
+    open_label(g, s->results, s->result_count);
+    try_part(g, s, steps, true, &none);
+    put(&g->body, END);
+    g->depth--;
+    PUT(&g->body, BR, 1, END);
+    g->depth--;
+    try_part(g, s, steps / 2, false, &tags[tag]);
+    put(&g->body, END);
+    g->depth--;
+}
+
+static void older_try(struct generator *g, const struct signature *s, uint32_t steps) {
+    static const struct label none;
+    struct label results = {.count = s->result_count};
+    bool hands_on = chance(g, 30);
+    memcpy(results.types, s->results, s->result_count);
+    put_block(g, OP_try_, &results);
+    open_label(g, s->results, s->result_count);
+    try_part(g, s, steps, true, &none);
+    if (hands_on) {
+        g->depth--;
+        op_u(&g->body, OP_delegate, below(g, g->depth));
+        return;
+    }
+    g->labels[g->depth - 1].holds = true;
+    for (uint32_t catches = below(g, 3); catches > 0; catches--) {
+        uint32_t tag = below(g, COUNT(tags));
+        op_u(&g->body, OP_catch_, tag);
+        try_part(g, s, steps / 3, false, &tags[tag]);
+    }
+    if (chance(g, 50)) {
+        put(&g->body, OP_catch_all);
+        try_part(g, s, steps / 3, false, &none);
+    }
+    put(&g->body, END);
+    g->depth--;
+}
+
+static void try_block(struct generator *g, uint32_t steps) {
+    struct signature s = {.params = {0}};
+    uint32_t outer_base = g->base;
+    bool was_dead = g->dead;
+    s.result_count = any_types(g, s.results, ARITY);
+    g->base = g->height;
+    if (g->try_table || chance(g, 40))
+        newer_try(g, &s, steps);
+    else
+        older_try(g, &s, steps);
+    g->height = g->base;
+    for (uint32_t i = 0; i < s.result_count; i++)
+        pushed(g, s.results[i]);
+    g->base = outer_base;
+    g->dead = was_dead;
+}
+
 static void block(struct generator *g, uint32_t steps) {
     struct signature s = {.params = {0}};
     struct label *label = &g->labels[g->depth];
@@ -769,6 +929,7 @@ static void block(struct generator *g, uint32_t steps) {
     if (is_loop)
         spend_budget(g);
     g->base = g->height - s.param_count;
+    label->holds = false;
     label->count = is_loop ? s.param_count : s.result_count;
     memcpy(label->types, is_loop ? s.params : s.results, label->count);
     g->depth++;
@@ -839,8 +1000,10 @@ static void tail_call(struct generator *g) {
 static void call(struct generator *g) {
     bool leaf = g->func_count < g->leaf_count;
     bool indirect = !leaf && chance(g, 40);
-    if (chance(g, 10) && !g->wasm2)
+    if (chance(g, 10) && !g->wasm2 && g->trying == 0)
         return tail_call(g);
+    if (chance(g, 25) && !g->wasm2)
+        return chance(g, 30) ? rethrow(g) : throw(g);
     if (g->func_count == 0)
         return;
     const struct signature *s = &g->funcs[below(g, indirect ? g->leaf_count : g->func_count)];
@@ -1244,7 +1407,10 @@ static void drop_value(struct generator *g) {
 static void nested_block(struct generator *g, uint32_t *steps) {
     if (g->depth == DEPTH || *steps <= 2)
         return;
-    block(g, *steps / 3);
+    if (g->depth + 3 <= DEPTH && chance(g, 20) && !g->wasm2)
+        try_block(g, *steps / 3);
+    else
+        block(g, *steps / 3);
     *steps -= *steps / 3;
 }
 
@@ -1445,11 +1611,15 @@ static void run_function(struct generator *g, uint32_t i, uint32_t type) {
     begin_summing(g);
     i32_const(&g->body, BUDGET);
     op_u(&g->body, 0x24, G_BUDGET);
+    if (!g->wasm2) /* what is thrown ends the run */
+        PUT(&g->body, BLOCK, EMPTY, OP_try_table, EMPTY, 1, 2, 0);
     for (uint32_t k = 0; k < s->param_count; k++)
         put_const(g, s->params[k]);
     op_u(&g->body, CALL, (uint32_t)(s - g->funcs));
     for (uint32_t k = s->result_count; k-- > 0;)
         mix(g, s->results[k]);
+    if (!g->wasm2)
+        PUT(&g->body, END, END);
     PUT(&g->body, LOCAL_GET, 0, END);
     snprintf(name, sizeof name, "run%u", i);
     add_func(&g->module, name, type, &g->body);
@@ -1548,6 +1718,8 @@ static void declare_state(struct generator *g) {
     for (uint32_t i = 0; i < 64; i++)
         put(b, (uint8_t)next_random(&g->random));
     PUT(add_item(m, DATAS), 1, 1, 0); /* to drop */
+    for (uint32_t i = 0; i < COUNT(tags) && !g->wasm2; i++)
+        add_tag(m, add_type_n(m, tags[i].types, tags[i].count, NULL, 0));
     export_item(m, "memory", 2, 0);
     if (!g->wasm2)
         declare_typed(g);
@@ -1561,6 +1733,7 @@ struct bytes generate(struct generator_options options) {
                           .ordinary = options.ordinary,
                           .wasm2 = options.wasm2,
                           .payloads = options.payloads,
+                          .try_table = options.try_table,
                           .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);

@@ -15,6 +15,8 @@ struct generator_options {
     bool ordinary;  /* a call and a return in place of each tail call: results are the same */
     bool wasm2;     /* only instructions of WebAssembly 2.0, for tools that know no others */
     bool payloads;  /* of NaNs can be seen: for the deterministic profile */
+    bool
+        try_table; /* nothing of the older form of exceptions, for tools that know only the newer */
 };
 
 /* Runs of one module: exports "run0" ..., each () -> i64, and "state", which sums up what is

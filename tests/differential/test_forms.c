@@ -9,7 +9,7 @@
  *        test_forms --check KIND FIRST COUNT              compares all variants, and prints one line
  *                                                         for each module
  *
- * KIND is `random`, `random-2.0` (only instructions of WebAssembly 2.0), `random-nans` (with the payloads of NaNs,
+ * KIND is `random`, `random-2.0` (only instructions of WebAssembly 2.0), `random-3.0` (nothing of the older form of exceptions), `random-nans` (with the payloads of NaNs,
  * in the deterministic profile), `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
  * a directory with modules 0.wasm, 1.wasm ... without imports. The exit status is 1 when variants of
  * a module disagree; FIRST and the module's number reproduce it.
@@ -64,7 +64,7 @@ static const struct variant {
 
 /* Which module. */
 struct program {
-    enum { RANDOM, RANDOM_2, RANDOM_NANS, SHAPES, FILES } kind;
+    enum { RANDOM, RANDOM_2, RANDOM_3, RANDOM_NANS, SHAPES, FILES } kind;
     const char *directory; /* of FILES */
     uint64_t seed;
 };
@@ -106,6 +106,7 @@ static struct bytes build(struct program p, uint32_t padding, bool ordinary) {
                                                      .padding = padding,
                                                      .ordinary = ordinary,
                                                      .wasm2 = p.kind == RANDOM_2,
+                                                     .try_table = p.kind == RANDOM_3,
                                                      .payloads = p.kind == RANDOM_NANS});
 }
 
@@ -644,6 +645,8 @@ int main(int argc, char **argv) {
         p.kind = RANDOM;
     else if (strcmp(argv[2], "random-2.0") == 0)
         p.kind = RANDOM_2;
+    else if (strcmp(argv[2], "random-3.0") == 0)
+        p.kind = RANDOM_3;
     else if (strcmp(argv[2], "random-nans") == 0)
         p.kind = RANDOM_NANS;
     else if (strcmp(argv[2], "shapes") == 0)
