@@ -187,12 +187,139 @@ static void any_number_may_be_another(void **state) {
     drop_world(&w);
 }
 
+/* ---- runs that stop in a catch block, which throws again what it caught ---- */
+
+static wasm_engine_t *engine_with_fuel(void) {
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_fuel(config, true);
+    return wasm_engine_new_with_config(config);
+}
+
+/* A run that is caught below a value, and in its own catch block out of fuel. */
+static catnap_run_t *start_run(struct world *w, wasm_instance_t **instance) {
+    struct module_builder m = {0};
+    import_tag(&m, "host", "tag", add_type(&m, "i", ""));
+    ADD_FUNC(&m, "run", add_type(&m, "", "i"), 1, 1, I32, I32_CONST, 3, 0x06, I32, I32_CONST, 9,
+             THROW, 0, 0x07, 0, LOOP, EMPTY, LOCAL_GET, 0, I32_CONST, 1, I32_ADD, LOCAL_TEE, 0,
+             I32_CONST, 60, 0x48, BR_IF, 0, END, DROP, 0x09, 0, END, I32_ADD, END);
+    struct bytes b = finish(&m);
+    catnap_error_t *error;
+    wasm_module_t *module = catnap_module_new(w->store, b.data, b.size, NULL, &error);
+    assert_no_error(error);
+    assert_no_error(catnap_store_set_fuel(w->store, 1));
+    *instance = catnap_linker_instantiate(w->linker, module, &error, NULL);
+    assert_no_error(error);
+    wasm_module_delete(module);
+    drop_bytes(&b);
+    wasm_extern_t *export_ = catnap_instance_export(*instance, "run", 3);
+    catnap_run_t *run = catnap_run_new(wasm_extern_as_func(export_), NULL, 0, &error);
+    assert_no_error(error);
+    wasm_extern_delete(export_);
+    catnap_val_t result;
+    wasm_trap_t *trap;
+    assert_no_error(catnap_store_set_fuel(w->store, 50));
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    return run;
+}
+
+static wasm_byte_vec_t capture_run(struct world *w, catnap_run_t *run) {
+    catnap_error_t *error;
+    catnap_snapshot_options_t options = {.run = run};
+    catnap_save_options_t save = {.with_modules = true};
+    wasm_byte_vec_t bytes;
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
+    assert_no_error(error);
+    assert_no_error(catnap_snapshot_write(snapshot, &save, &bytes));
+    catnap_snapshot_delete(snapshot);
+    return bytes;
+}
+
+static catnap_error_t *restore_run(wasm_engine_t *engine, struct world *w,
+                                   const wasm_byte_vec_t *bytes, wasm_instance_t **instance,
+                                   catnap_run_t **run) {
+    catnap_error_t *error;
+    *instance = NULL;
+    *run = NULL;
+    catnap_snapshot_t *snapshot =
+        catnap_snapshot_read(engine, (const uint8_t *)bytes->data, bytes->size, NULL, &error);
+    if (!snapshot)
+        return error;
+    if (catnap_snapshot_instance_count(snapshot) == 1)
+        error = catnap_snapshot_restore(snapshot, w->linker, NULL, instance, run);
+    catnap_snapshot_delete(snapshot);
+    return error;
+}
+
+static void what_a_catch_block_holds_is_restored(void **state) {
+    wasm_engine_t *engine = engine_with_fuel();
+    struct world w = new_world(engine, true), other = new_world(engine, true);
+    wasm_instance_t *instance, *copy;
+    catnap_run_t *run = start_run(&w, &instance), *moved;
+    catnap_val_t result;
+    wasm_trap_t *trap;
+    wasm_byte_vec_t bytes = capture_run(&w, run);
+    (void)state;
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    drop_world(&w);
+    assert_no_error(restore_run(engine, &other, &bytes, &copy, &moved));
+    assert_no_error(catnap_store_set_fuel(other.store, 10000));
+    assert_int_equal(catnap_run_resume(moved, &result, 1, &trap), CATNAP_TRAP);
+    assert_trap(trap, CATNAP_TRAP_EXCEPTION, "tag \"host\" \"tag\" (i32 9)");
+    catnap_run_delete(moved);
+    wasm_byte_vec_delete(&bytes);
+    wasm_instance_delete(copy);
+    drop_world(&other);
+    wasm_engine_delete(engine);
+}
+
+/* The file with another number is refused, or is a run that ends somehow. */
+static void any_number_of_a_run_may_be_another(void **state) {
+    static const uint32_t numbers[] = {0, 1, 2, 5, 0x69, UINT32_MAX};
+    wasm_engine_t *engine = engine_with_fuel();
+    struct world w = new_world(engine, true);
+    wasm_instance_t *instance, *copy;
+    catnap_run_t *run = start_run(&w, &instance), *moved;
+    wasm_byte_vec_t bytes = capture_run(&w, run);
+    uint32_t refused = 0, ended = 0;
+    (void)state;
+    for (size_t at = 80; at + 4 <= bytes.size && at < 2000; at += 4)
+        for (size_t i = 0; i < COUNT(numbers); i++) {
+            struct world other = new_world(engine, true);
+            char before[4];
+            memcpy(before, bytes.data + at, 4);
+            memcpy(bytes.data + at, &numbers[i], 4);
+            mend_structure((uint8_t *)bytes.data, bytes.size);
+            catnap_error_t *error = restore_run(engine, &other, &bytes, &copy, &moved);
+            refused += error != NULL;
+            if (moved) {
+                catnap_val_t result[4];
+                wasm_trap_t *trap = NULL;
+                assert_no_error(catnap_store_set_fuel(other.store, 10000));
+                if (catnap_run_resume(moved, result, 1, &trap) == CATNAP_TRAP) {
+                    ended++;
+                    wasm_trap_delete(trap);
+                }
+            }
+            catnap_run_delete(moved);
+            wasm_instance_delete(copy);
+            catnap_error_delete(error);
+            memcpy(bytes.data + at, before, 4);
+            drop_world(&other);
+        }
+    assert_true(refused > 100 && ended > 10);
+    wasm_byte_vec_delete(&bytes);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    drop_world(&w);
+    wasm_engine_delete(engine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(references_and_tags_are_restored),
-        TEST(a_tag_that_is_missing_is_named),
-        TEST(exceptions_cannot_be_written_as_a_module),
-        TEST(any_number_may_be_another),
+        TEST(references_and_tags_are_restored),         TEST(a_tag_that_is_missing_is_named),
+        TEST(exceptions_cannot_be_written_as_a_module), TEST(any_number_may_be_another),
+        TEST(what_a_catch_block_holds_is_restored),     TEST(any_number_of_a_run_may_be_another),
     };
     return cmocka_run_group_tests_name("exceptions: snapshots", tests, NULL, NULL);
 }

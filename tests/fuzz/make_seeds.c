@@ -63,6 +63,13 @@ int main(int argc, char **argv) {
              END, DROP, END);
     b = finish(&m);
     failed |= write_seed(argv[1], "exceptions", &b);
+    add_tag(&m, add_type(&m, "i", ""));
+    /* try, catch with a rethrow, catch_all, and a delegate to the try block around it */
+    ADD_FUNC(&m, NULL, add_type(&m, "", ""), 0, 0x06, I32, 0x06, EMPTY, I32_CONST, 5, 0x08, 0, 0x18,
+             0, I32_CONST, 1, 0x07, 0, I32_CONST, 1, IF, EMPTY, 0x09, 1, END, 0x19, I32_CONST, 2,
+             END, DROP, END);
+    b = finish(&m);
+    failed |= write_seed(argv[1], "catch-blocks", &b);
     put_preamble(&b);
     SECTION(&b, 6, 2, 0x7F, 0, 0x41, 1, 0x0B, 0x7F, 0, 0x23, 0, 0x41, 2, 0x6C, 0x0B);
     failed |= write_seed(argv[1], "constants", &b);
