@@ -32,7 +32,7 @@ struct label {
     bool holds; /* an exception: of a catch block */
 };
 
-/* What exceptions carry, by tags. */
+/* The values of exceptions, by tags. */
 static const struct label tags[] = {{{0}, 0, false},
                                     {{I32}, 1, false},
                                     {{I64, F64}, 2, false},
