@@ -115,6 +115,24 @@ static uint64_t digest_exports(wasm_store_t *store, const wasm_instance_t *insta
 
 /* ---- One form ---- */
 
+/* Whether the bytes may have an instruction memory.atomic.wait: the only thread of a program may wait for ever, and no
+ * fuel ends that. */
+static bool may_wait(const uint8_t *bytes, size_t size) {
+    for (size_t i = 0; i + 1 < size; i++) {
+        uint32_t opcode = 0, shift = 0;
+        if (bytes[i] != 0xFE)
+            continue;
+        for (size_t at = i + 1; at < size && shift < 35; at++, shift += 7) {
+            opcode |= (uint32_t)((uint64_t)(bytes[at] & 0x7F) << shift);
+            if (bytes[at] < 0x80)
+                break;
+        }
+        if (opcode == 1 || opcode == 2)
+            return true;
+    }
+    return false;
+}
+
 static uint64_t run(const uint8_t *bytes, size_t size, bool explicit_checks, bool eager,
                     bool inspect) {
     struct account account = {.most = MOST_FOR(size)};
@@ -122,8 +140,8 @@ static uint64_t run(const uint8_t *bytes, size_t size, bool explicit_checks, boo
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_allocator(config, &allocator);
     catnap_config_set_fuel(config, true);
-    /* The only thread of a program may wait for ever: no fuel ends that. */
-    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_THREADS);
+    if (may_wait(bytes, size))
+        catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_THREADS);
     catnap_config_set_interruptible(config, explicit_checks);
     if (explicit_checks)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);

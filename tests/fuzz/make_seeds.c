@@ -33,6 +33,46 @@ static int write_references(const char *directory) {
     return write_seed(directory, "references", &b);
 }
 
+/* Tail calls of each kind: to itself, through a table, by reference, to the host. */
+static int write_tail_calls(const char *directory) {
+    struct module_builder m = {0};
+    struct bytes b, f = {0};
+    uint32_t type = add_type(&m, "i", "i");
+    uint32_t host = import_func(&m, "", "f", type);
+    PUT(&f, 0, LOCAL_GET, 0, 0x45, IF, EMPTY, I32_CONST, 9, RETURN_CALL, host, END, LOCAL_GET, 0,
+        I32_CONST, 1, I32_SUB, RETURN_CALL, 1, END);
+    add_func(&m, "count", type, &f);
+    PUT(&f, 0, LOCAL_GET, 0, LOCAL_GET, 0, RETURN_CALL_INDIRECT, type, 0, END);
+    add_func(&m, "table", type, &f);
+    PUT(&f, 0, LOCAL_GET, 0, REF_FUNC, 1, RETURN_CALL_REF, type, END);
+    add_func(&m, "reference", type, &f);
+    add_table(&m, FUNCREF, 3, 3);
+    add_elem(&m, 0, (const uint32_t[]){0, 1, 2}, 3);
+    b = finish(&m);
+    return write_seed(directory, "tail-calls", &b);
+}
+
+/* A memory with i32 addresses, one with i64 addresses, a shared one; accesses, atomics, copies between them. */
+static int write_memories(const char *directory) {
+    struct module_builder m = {0};
+    struct bytes b, f = {0};
+    add_memory(&m, 1, 2);
+    add_memory_as(&m, LIMITS_64, 1, 2);
+    add_memory_as(&m, LIMITS_SHARED, 1, 2);
+    put(&f, 0);
+    PUT(&f, I32_CONST, 8, I64_CONST, 16);
+    op_access(&f, 0x29, 3, 1, 8);                                       /* i64.load */
+    op_access(&f, 0x37, 3, 0, 0);                                       /* i64.store */
+    PUT(&f, I64_CONST, 0, I32_CONST, 4, I32_CONST, 40, 0xFC, 10, 1, 2); /* memory.copy */
+    PUT(&f, I64_CONST, 1, 0x40, 1, DROP, I32_CONST, 1, 0x40, 2, DROP);  /* memory.grow */
+    PUT(&f, I32_CONST, 8, I32_CONST, 3, 0xFE, 0x1E, 0x42, 2, 0, DROP);  /* i32.atomic.rmw.add */
+    PUT(&f, I32_CONST, 8, I32_CONST, 1, 0xFE, 0x00, 0x42, 2, 0, DROP);  /* memory.atomic.notify */
+    put(&f, END);
+    add_func(&m, "run", add_type(&m, "", ""), &f);
+    b = finish(&m);
+    return write_seed(directory, "memories", &b);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
@@ -74,5 +114,7 @@ int main(int argc, char **argv) {
     SECTION(&b, 6, 2, 0x7F, 0, 0x41, 1, 0x0B, 0x7F, 0, 0x23, 0, 0x41, 2, 0x6C, 0x0B);
     failed |= write_seed(argv[1], "constants", &b);
     failed |= write_references(argv[1]);
+    failed |= write_tail_calls(argv[1]);
+    failed |= write_memories(argv[1]);
     return failed;
 }

@@ -44,6 +44,9 @@ static inline wasm_extern_t *stub_for(wasm_store_t *store, const wasm_externtype
     case WASM_EXTERN_MEMORY:
         return wasm_memory_as_extern(
             wasm_memory_new(store, wasm_externtype_as_memorytype_const(type)));
+    case WASM_EXTERN_TAG:
+        return catnap_tag_as_extern(
+            catnap_tag_new(store, wasm_externtype_as_tagtype_const(type), NULL));
     default:
         return NULL;
     }
