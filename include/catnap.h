@@ -152,6 +152,8 @@ typedef uint64_t catnap_features_t;
 /* Vector instructions with several permitted results; these are those of the deterministic profile. */
 #define CATNAP_FEATURE_RELAXED_SIMD (UINT64_C(1) << 14)
 #define CATNAP_FEATURE_WIDE_ARITHMETIC (UINT64_C(1) << 16) /* 128-bit sums and products */
+/* Memories with pages of one byte. Off by default. */
+#define CATNAP_FEATURE_CUSTOM_PAGE_SIZES (UINT64_C(1) << 17)
 /* Imports from one module, or of one type as well, in a group. Off by default. */
 #define CATNAP_FEATURE_COMPACT_IMPORTS (UINT64_C(1) << 18)
 #define CATNAP_FEATURES_WASM1 (CATNAP_FEATURE_MUTABLE_GLOBALS)
@@ -171,7 +173,8 @@ typedef uint64_t catnap_features_t;
     (CATNAP_FEATURES_WASM3 | CATNAP_FEATURE_THREADS | CATNAP_FEATURE_WIDE_ARITHMETIC |             \
      CATNAP_FEATURE_LEGACY_EXCEPTIONS)
 /* All that this version has: proposals that may still change, too. */
-#define CATNAP_FEATURES_ALL (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_COMPACT_IMPORTS)
+#define CATNAP_FEATURES_ALL                                                                        \
+    (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_CUSTOM_PAGE_SIZES | CATNAP_FEATURE_COMPACT_IMPORTS)
 
 /* The name of one feature, as in messages; NULL where the value is none. */
 WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);
@@ -766,13 +769,18 @@ WASM_API_EXTERN own catnap_error_t *catnap_cache_clear(const char *directory, ui
 
 /* Limits (section 2.3.9) as wasm.h cannot say them: bounds of 64 bits, and which addresses there are. */
 typedef struct catnap_type_limits {
-    uint64_t min, max; /* pages of 65,536 bytes, or elements; max means something with has_max */
+    uint64_t min, max; /* pages, or elements; max means something with has_max */
     bool has_max;
     bool is_64; /* addresses, and indices of tables, are i64 */
 } catnap_type_limits_t;
 
-/* A type of memories. NULL when memory runs out. */
+/* A type of memories, with pages of 65,536 bytes. NULL when memory runs out. */
 WASM_API_EXTERN own wasm_memorytype_t *catnap_memorytype_new(const catnap_type_limits_t *);
+/* The same with pages of `page_bytes`, 65,536 or 1, which limits, wasm_memory_size() and wasm_memory_grow() count;
+ * NULL for others. */
+WASM_API_EXTERN own wasm_memorytype_t *catnap_memorytype_new_paged(const catnap_type_limits_t *,
+                                                                   uint64_t page_bytes);
+WASM_API_EXTERN uint64_t catnap_memorytype_page_bytes(const wasm_memorytype_t *);
 /* A type of tables, which takes `element` over. NULL when memory runs out. */
 WASM_API_EXTERN own wasm_tabletype_t *catnap_tabletype_new(own wasm_valtype_t *element,
                                                            const catnap_type_limits_t *);

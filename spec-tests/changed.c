@@ -56,6 +56,7 @@ static const spec_change_t changes[] = {
     {"wasm-1.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
     {"wasm-2.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
     {"wasm-3.0", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
+    {"proposals/custom-page-sizes", "binary", {44}, SPEC_NOW_LATER, 0, COMPONENT},
     {"proposals/threads", "imports", {310, 314, 318}, SPEC_NOW_VALID, 0, SEVERAL_TABLES},
     {"proposals/threads", "imports", {405, 409, 413}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},
     {"proposals/threads", "memory", {14, 15}, SPEC_NOW_VALID, 0, SEVERAL_MEMORIES},

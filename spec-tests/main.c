@@ -39,6 +39,7 @@ static const struct feature_set {
     catnap_features_t features;
 } feature_sets[] = {
     {"proposals/compact-imports", CATNAP_FEATURE_COMPACT_IMPORTS},
+    {"proposals/custom-page-sizes", CATNAP_FEATURE_CUSTOM_PAGE_SIZES},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

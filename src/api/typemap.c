@@ -114,9 +114,10 @@ bool cn_tabletype_of(const wasm_tabletype_t *from, struct tabletype *to, struct 
 
 bool cn_memorytype_of(const wasm_memorytype_t *from, struct memorytype *to, struct error *error) {
     to->is_shared = from->shared;
+    to->byte_pages = from->byte_pages;
     if (!convert_limits(&from->limits.all, &to->limits, error))
         return false;
-    uint64_t most = cn_most_pages(to->limits.is_64);
+    uint64_t most = cn_most_pages(to);
     return !exceed(&to->limits, most) ||
            cn_fail(error, CATNAP_INVALID, "a memory has at most %" PRIu64 " pages", most);
 }
@@ -158,8 +159,10 @@ wasm_tabletype_t *cn_tabletype_describe(const struct tabletype *type) {
 wasm_memorytype_t *cn_memorytype_describe(const struct memorytype *type) {
     catnap_type_limits_t limits = describe_limits(&type->limits);
     wasm_memorytype_t *described = catnap_memorytype_new(&limits);
-    if (described)
+    if (described) {
         described->shared = type->is_shared;
+        described->byte_pages = type->byte_pages;
+    }
     return described;
 }
 
@@ -198,7 +201,7 @@ wasm_externtype_t *cn_object_type(const struct wasm_ref_t *ref) {
     }
     case OBJECT_MEMORY: {
         struct memorytype type = ((const wasm_memory_t *)ref)->type;
-        type.limits.min = cn_memory_size((wasm_memory_t *)(uintptr_t)ref) / WASM_PAGE_BYTES;
+        type.limits.min = cn_memory_pages((wasm_memory_t *)(uintptr_t)ref);
         return wasm_memorytype_as_externtype(cn_memorytype_describe(&type));
     }
     case OBJECT_TAG:

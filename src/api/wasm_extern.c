@@ -224,7 +224,7 @@ size_t wasm_memory_data_size(const wasm_memory_t *memory) {
 }
 
 wasm_memory_pages_t wasm_memory_size(const wasm_memory_t *memory) {
-    return (wasm_memory_pages_t)(wasm_memory_data_size(memory) / WASM_PAGE_BYTES);
+    return memory ? (wasm_memory_pages_t)cn_memory_pages((wasm_memory_t *)(uintptr_t)memory) : 0;
 }
 
 bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta) {
@@ -239,7 +239,7 @@ bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta) {
     if (!grown)
         cn_report_new(store, NULL, CATNAP_LIMIT,
                       "a memory of %" PRIu64 " pages cannot grow by %" PRIu32,
-                      memory->size / WASM_PAGE_BYTES, delta);
+                      cn_memory_pages(memory), delta);
     cn_store_leave(store);
     return grown;
 }

@@ -157,8 +157,21 @@ void catnap_tabletype_limits(const wasm_tabletype_t *type, catnap_type_limits_t 
 wasm_memorytype_t *catnap_memorytype_new(const catnap_type_limits_t *limits) {
     wasm_memorytype_t *type = limits ? cn_host_alloc(sizeof *type) : NULL;
     if (type)
-        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, describe(limits), false};
+        *type = (wasm_memorytype_t){{WASM_EXTERN_MEMORY}, describe(limits), false, false};
     return type;
+}
+
+wasm_memorytype_t *catnap_memorytype_new_paged(const catnap_type_limits_t *limits,
+                                               uint64_t page_bytes) {
+    bool known = page_bytes == 1 || page_bytes == WASM_PAGE_BYTES;
+    wasm_memorytype_t *type = known ? catnap_memorytype_new(limits) : NULL;
+    if (type)
+        type->byte_pages = page_bytes == 1;
+    return type;
+}
+
+uint64_t catnap_memorytype_page_bytes(const wasm_memorytype_t *type) {
+    return !type ? 0 : type->byte_pages ? 1 : WASM_PAGE_BYTES;
 }
 
 wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits) {
@@ -170,8 +183,10 @@ wasm_memorytype_t *wasm_memorytype_new(const wasm_limits_t *limits) {
 
 wasm_memorytype_t *wasm_memorytype_copy(const wasm_memorytype_t *type) {
     wasm_memorytype_t *copy = type ? catnap_memorytype_new(&type->limits.all) : NULL;
-    if (copy)
+    if (copy) {
         copy->shared = type->shared;
+        copy->byte_pages = type->byte_pages;
+    }
     return copy;
 }
 

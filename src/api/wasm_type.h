@@ -38,7 +38,7 @@ struct wasm_tabletype_t {
 struct wasm_memorytype_t {
     struct wasm_externtype_t head;
     struct described_limits limits;
-    bool shared;
+    bool shared, byte_pages;
 };
 
 struct wasm_tagtype_t {

@@ -216,18 +216,8 @@ bool cn_decode_reftype(struct decoder *d, valtype *type) {
 /* A memory may also be shared. */
 enum { LIMITS_SHARED = 2 };
 
-static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_shared,
+static bool decode_limits(struct decoder *d, struct limits *limits, uint32_t offset, uint8_t flags,
                           enum code_place place, const char *what) {
-    uint32_t offset = cn_decode_offset(d);
-    uint8_t flags;
-    if (!cn_decode_byte(d, &flags, what))
-        return false;
-    if (is_shared) {
-        *is_shared = flags & LIMITS_SHARED;
-        if (*is_shared && !cn_decode_need(d, CATNAP_FEATURE_THREADS, offset, "a shared memory"))
-            return false;
-        flags &= (uint8_t)~LIMITS_SHARED;
-    }
     if (flags & ~(LIMITS_HAS_MAX | LIMITS_IS_64))
         return cn_decode_unknown(d, offset, place, flags, "malformed", "%s flags 0x%02x", what,
                                  flags);
@@ -238,13 +228,45 @@ static bool decode_limits(struct decoder *d, struct limits *limits, bool *is_sha
            (!limits->has_max || cn_decode_width(d, &limits->max, what));
 }
 
+static bool decode_table_limits(struct decoder *d, struct limits *limits) {
+    static const char what[] = "table limits";
+    uint32_t offset = cn_decode_offset(d);
+    uint8_t flags;
+    return cn_decode_byte(d, &flags, what) &&
+           decode_limits(d, limits, offset, flags, PLACE_TABLE_LIMITS, what);
+}
+
 bool cn_decode_tabletype(struct decoder *d, struct tabletype *type) {
-    return cn_decode_reftype(d, &type->element) &&
-           decode_limits(d, &type->limits, NULL, PLACE_TABLE_LIMITS, "table limits");
+    return cn_decode_reftype(d, &type->element) && decode_table_limits(d, &type->limits);
+}
+
+/* 0 or 16, the binary logarithm. */
+static bool decode_page_size(struct decoder *d, bool *is_byte) {
+    uint32_t offset = cn_decode_offset(d), exponent;
+    if (!cn_decode_u32(d, &exponent, "page size"))
+        return false;
+    *is_byte = exponent == 0;
+    return exponent == 0 || exponent == 16 ||
+           cn_fail_at(d->error, exponent < 64 ? CATNAP_INVALID : CATNAP_MALFORMED, offset,
+                      "invalid custom page size 2^%u", exponent);
 }
 
 bool cn_decode_memorytype(struct decoder *d, struct memorytype *type) {
-    return decode_limits(d, &type->limits, &type->is_shared, PLACE_MEMORY_LIMITS, "memory limits");
+    static const char what[] = "memory limits";
+    uint32_t offset = cn_decode_offset(d);
+    uint8_t flags;
+    if (!cn_decode_byte(d, &flags, what))
+        return false;
+    bool has_page_size = flags & LIMITS_PAGE_SIZE;
+    type->is_shared = flags & LIMITS_SHARED;
+    type->byte_pages = false;
+    flags &= (uint8_t)~(LIMITS_SHARED | LIMITS_PAGE_SIZE);
+    return (!type->is_shared ||
+            cn_decode_need(d, CATNAP_FEATURE_THREADS, offset, "a shared memory")) &&
+           (!has_page_size ||
+            cn_decode_need(d, CATNAP_FEATURE_CUSTOM_PAGE_SIZES, offset, "a page size")) &&
+           decode_limits(d, &type->limits, offset, flags, PLACE_MEMORY_LIMITS, what) &&
+           (!has_page_size || decode_page_size(d, &type->byte_pages));
 }
 
 bool cn_decode_globaltype(struct decoder *d, struct globaltype *type) {

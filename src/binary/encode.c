@@ -92,11 +92,21 @@ void cn_encode_valtype(struct encoder *e, valtype type) {
     cn_encode_byte(e, (uint8_t)type);
 }
 
-void cn_encode_limits(struct encoder *e, const struct limits *limits) {
-    cn_encode_byte(e, limits_flags(limits));
+static void encode_limits(struct encoder *e, const struct limits *limits, uint8_t flags) {
+    cn_encode_byte(e, limits_flags(limits) | flags);
     cn_encode_u64(e, limits->min);
     if (limits->has_max)
         cn_encode_u64(e, limits->max);
+}
+
+void cn_encode_limits(struct encoder *e, const struct limits *limits) {
+    encode_limits(e, limits, 0);
+}
+
+void cn_encode_memorytype(struct encoder *e, const struct memorytype *type) {
+    encode_limits(e, &type->limits, type->byte_pages ? LIMITS_PAGE_SIZE : 0);
+    if (type->byte_pages)
+        cn_encode_u32(e, cn_page_log2(type));
 }
 
 size_t cn_encode_keep(struct encoder *e) {

@@ -42,6 +42,7 @@ static inline void cn_encode_fixed(struct encoder *e, uint64_t value, unsigned s
 /* A value type of one byte, or the heap type of ref.null. */
 void cn_encode_valtype(struct encoder *, valtype);
 void cn_encode_limits(struct encoder *, const struct limits *);
+void cn_encode_memorytype(struct encoder *, const struct memorytype *); /* not a shared one */
 
 /* For a LEB128 number that becomes known after the bytes behind it are written: keep() leaves room for
  * the longest form and returns its place; put() writes the number there and closes the gap. */

@@ -20,7 +20,6 @@ static const struct later {
     {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},        /* array, struct, i31, eq, any */
     {PLACE_VALUE_TYPE, 0x71, 0x71, GC},        /* none */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING}, /* nocont */
-    {PLACE_MEMORY_LIMITS, 0x08, 0x0F, "custom page sizes"},
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
     {PLACE_TABLE_LIMITS, 0x06, 0x07, SHARED_ALL},
     {PLACE_OPCODE, 0xD3, 0xD3, GC}, /* ref.eq */

@@ -62,7 +62,7 @@ enum extern_kind {
 };
 
 /* The bits of the byte that limits begin with in the binary. */
-enum { LIMITS_HAS_MAX = 1, LIMITS_IS_64 = 4 };
+enum { LIMITS_HAS_MAX = 1, LIMITS_IS_64 = 4, LIMITS_PAGE_SIZE = 8 /* of memories */ };
 
 struct limits {
     uint64_t min, max; /* pages or elements; max is meaningful when has_max */
@@ -76,6 +76,7 @@ struct tabletype {
 struct memorytype {
     struct limits limits;
     bool is_shared;
+    bool byte_pages; /* its pages are single bytes, instead of WASM_PAGE_BYTES */
 };
 struct globaltype {
     valtype type;
@@ -212,9 +213,19 @@ static inline bool module_may_use(const struct module *m, catnap_features_t feat
         *m->used |= feature;
     return (m->features & feature) == feature;
 }
-/* The most pages that addresses reach (section 3.2.5). */
-static inline uint64_t cn_most_pages(bool is_64) {
-    return UINT64_C(1) << (is_64 ? 48 : 16);
+/* The most pages that a memory may have (section 3.2.5, and the proposal of custom page sizes). */
+static inline uint64_t cn_most_pages(const struct memorytype *type) {
+    if (type->byte_pages)
+        return type->limits.is_64 ? UINT64_MAX : UINT32_MAX;
+    return UINT64_C(1) << (type->limits.is_64 ? 48 : 16);
+}
+/* The binary logarithm of a page's bytes. */
+static inline unsigned cn_page_log2(const struct memorytype *type) {
+    return type->byte_pages ? 0 : 16;
+}
+/* Bytes rounded up to whole pages of WASM_PAGE_BYTES, of which there are at most 2^48. */
+static inline uint64_t cn_whole_pages(uint64_t bytes) {
+    return (bytes + WASM_PAGE_BYTES - 1) / WASM_PAGE_BYTES * WASM_PAGE_BYTES;
 }
 /* The byte that limits begin with. */
 static inline uint8_t limits_flags(const struct limits *limits) {

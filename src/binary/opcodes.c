@@ -75,6 +75,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "exceptions";
     case CATNAP_FEATURE_LEGACY_EXCEPTIONS:
         return "legacy-exceptions";
+    case CATNAP_FEATURE_CUSTOM_PAGE_SIZES:
+        return "custom-page-sizes";
     case CATNAP_FEATURE_COMPACT_IMPORTS:
         return "compact-imports";
     case CATNAP_FEATURE_TAIL_CALLS:

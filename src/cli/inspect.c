@@ -114,7 +114,8 @@ static void print_section_limits(struct reader *reader, const char *unit) {
     limits.min = read_leb(reader);
     limits.max = limits.has_max ? read_leb(reader) : 0;
     print_limits(stdout, &limits);
-    printf(" %s\n", unit);
+    bool byte_pages = (flags & 8) && read_leb(reader) == 0;
+    printf(" %s%s\n", unit, byte_pages ? " of one byte" : "");
 }
 
 static bool find_section(const struct subject *subject, uint8_t id, struct reader *out) {

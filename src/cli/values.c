@@ -74,14 +74,13 @@ void print_externtype(FILE *out, const wasm_externtype_t *type) {
         return;
     }
     case WASM_EXTERN_MEMORY: {
+        const wasm_memorytype_t *memory = wasm_externtype_as_memorytype_const(type);
         catnap_type_limits_t limits;
-        catnap_memorytype_limits(wasm_externtype_as_memorytype_const(type), &limits);
+        catnap_memorytype_limits(memory, &limits);
         fputs("memory ", out);
         print_limits(out, &limits);
-        fputs(catnap_memorytype_is_shared(wasm_externtype_as_memorytype_const(type))
-                  ? " pages shared"
-                  : " pages",
-              out);
+        fprintf(out, " pages%s%s", catnap_memorytype_page_bytes(memory) == 1 ? " of one byte" : "",
+                catnap_memorytype_is_shared(memory) ? " shared" : "");
         return;
     }
     }

@@ -113,8 +113,8 @@ typedef double vacc64 __attribute__((vector_size(16)));
     } while (0)
 #define CHECK_ACCESS(address, width)                                                               \
     do {                                                                                           \
-        if (unlikely((address) + (width) > inst->memories[0]->size))                               \
-            MEMORY_TRAP(address, inst->memories[0]->size);                                         \
+        if (unlikely((address) + (width) > inst->memories[0]->extent))                             \
+            MEMORY_TRAP(address, inst->memories[0]->extent);                                       \
     } while (0)
 
 /* READ_g, WRITE_g: an access out of bounds faults. READ_e, WRITE_e check first. */
@@ -150,7 +150,7 @@ typedef double vacc64 __attribute__((vector_size(16)));
  * size is near 2^63, and the translator writes no greater offset, so that the sum does not wrap. */
 #define CHECK_NUMBERED(memory, address, width)                                                     \
     do {                                                                                           \
-        uint64_t size_ = (memory)->size;                                                           \
+        uint64_t size_ = (memory)->extent;                                                         \
         if (unlikely((address) > size_ || (address) + X + (width) > size_)) {                      \
             vm->trap_operand[0] = (address);                                                       \
             GO(numbered_trap);                                                                     \

@@ -341,6 +341,8 @@ static void capture_type(struct snap_object *object) {
     switch (object->source->kind) {
     case OBJECT_MEMORY:
         object->limits = ((const wasm_memory_t *)object->source)->type.limits;
+        object->byte_pages = ((const wasm_memory_t *)object->source)->type.byte_pages;
+        object->extent = ((const wasm_memory_t *)object->source)->extent;
         break;
     case OBJECT_TABLE:
         object->limits = ((const wasm_table_t *)object->source)->type.limits;

@@ -304,7 +304,7 @@ static uint64_t most_length(const wasm_instance_t *instance, const struct probe 
         return probe->fuel_grows ? cn_table_room(table) : table->size;
     }
     const wasm_memory_t *memory = instance->memories[probe->fuel_index];
-    return probe->fuel_grows ? cn_memory_room(memory) : memory->size;
+    return probe->fuel_grows ? cn_memory_room(memory) : memory->extent;
 }
 
 /* Less than what the run waits for, where the innermost frame stands, is all that can be paid. A length

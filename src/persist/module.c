@@ -77,9 +77,9 @@ static bool write_tables(struct conversion *c) {
 static bool write_memories(struct conversion *c) {
     cn_encode_u32(&c->out, c->module->memory_count);
     for (uint32_t i = 0; i < c->module->memory_count; i++) {
-        struct limits limits = c->module->memories[i].limits;
-        limits.min = c->instance->memories[i]->size / WASM_PAGE_BYTES;
-        cn_encode_limits(&c->out, &limits);
+        struct memorytype type = c->module->memories[i];
+        type.limits.min = cn_memory_pages(c->instance->memories[i]);
+        cn_encode_memorytype(&c->out, &type);
     }
     return true;
 }

@@ -122,11 +122,11 @@ static void get_values(struct reader *r, struct snap_value *values, size_t count
         get_value(r, &values[i]);
 }
 
-static struct limits get_limits(struct reader *r) {
+/* The flags that only a memory's may have go to *more. */
+static struct limits get_limits(struct reader *r, uint64_t *more) {
     struct limits limits;
     uint64_t flags = get(r, 1);
-    if (flags & ~(uint64_t)(LIMITS_HAS_MAX | LIMITS_IS_64))
-        bad(r, "limits of an unknown kind");
+    *more = flags & ~(uint64_t)(LIMITS_HAS_MAX | LIMITS_IS_64);
     limits.has_max = flags & LIMITS_HAS_MAX;
     limits.is_64 = flags & LIMITS_IS_64;
     limits.min = get64(r);
@@ -205,7 +205,10 @@ static void read_instance(struct reader *r, struct snap_object *object) {
 }
 
 static void read_table(struct reader *r, struct snap_object *object) {
-    object->limits = get_limits(r);
+    uint64_t more;
+    object->limits = get_limits(r, &more);
+    if (more)
+        bad(r, "limits of an unknown kind");
     object->type = get_type(r);
     object->size = get_count(r, 8, REF_BYTES);
     if (object->size > LIMIT_TABLE_ELEMENTS || object->limits.min > object->size ||
@@ -217,11 +220,18 @@ static void read_table(struct reader *r, struct snap_object *object) {
 }
 
 static void read_memory(struct reader *r, struct snap_object *object) {
-    object->limits = get_limits(r);
-    object->size = get64(r);
+    uint64_t more;
+    object->limits = get_limits(r, &more);
+    if (more & ~(uint64_t)LIMITS_PAGE_SIZE)
+        bad(r, "limits of an unknown kind");
+    object->byte_pages = more & LIMITS_PAGE_SIZE;
+    object->extent = get64(r);
     uint64_t most = object->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
-    if (object->size % WASM_PAGE_BYTES != 0 || object->size / WASM_PAGE_BYTES > most)
+    if (object->extent > most * WASM_PAGE_BYTES ||
+        (!object->byte_pages && object->extent % WASM_PAGE_BYTES != 0))
         bad(r, "a memory of an impossible size");
+    else
+        object->size = cn_whole_pages(object->extent);
 }
 
 static void read_object(struct reader *r, struct snap_object *object) {

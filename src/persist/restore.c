@@ -241,6 +241,13 @@ static bool grow_part(struct restore *r, uint32_t number, struct wasm_ref_t *ref
     return true;
 }
 
+/* The same of a memory, to the byte. */
+static bool grow_memory(struct restore *r, uint32_t number, wasm_memory_t *memory) {
+    return grow_part(r, number, &memory->ref) &&
+           (cn_memory_set_extent(memory, r->snapshot->objects[number].extent) ||
+            bad(r, number, "a memory of a size that its type does not have"));
+}
+
 static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *instance) {
     for (uint32_t i = r->owned[number]; i; i = r->next_owned[i - 1]) {
         const struct snap_object *part = &r->snapshot->objects[i - 1];
@@ -251,7 +258,8 @@ static bool take_parts(struct restore *r, uint32_t number, wasm_instance_t *inst
             return bad(r, i - 1, "a second copy of a part of its instance");
         made->number = i;
         r->made.objects[i - 1] = made;
-        if (!grow_part(r, i - 1, made))
+        if (!(made->kind == OBJECT_MEMORY ? grow_memory(r, i - 1, (wasm_memory_t *)made)
+                                          : grow_part(r, i - 1, made)))
             return false;
     }
     return true;
@@ -305,13 +313,13 @@ static bool make_instance(struct restore *r, uint32_t number) {
 
 static bool make_memory(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
-    struct memorytype type = {.limits = object->limits};
+    struct memorytype type = {.limits = object->limits, .byte_pages = object->byte_pages};
     wasm_memory_t *memory = cn_memory_new(r->store, &type, true, r->error);
     if (!memory)
         return false;
     memory->ref.escaped = true;
     r->made.objects[number] = &memory->ref;
-    return grow_part(r, number, &memory->ref);
+    return grow_memory(r, number, memory);
 }
 
 static bool make_table(struct restore *r, uint32_t number) {
@@ -470,6 +478,9 @@ static bool fill(struct restore *r) {
             return false;
     if (!fill_pages(r))
         return false;
+    for (uint32_t i = 0; i < r->snapshot->object_count; i++)
+        if (r->snapshot->objects[i].kind == OBJECT_MEMORY)
+            cn_memory_clear_tail((wasm_memory_t *)r->made.objects[i]);
     expect_spares(r);
     return true;
 }

@@ -318,6 +318,7 @@ bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *e
     CN_ASSERT(count <= undo->capacity);
     undo->next = NULL;
     undo->size = shadow->size;
+    undo->extent = shadow->extent;
     undo->count = count;
     return true;
 }
@@ -375,6 +376,7 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
     }
     CN_ASSERT(!undo || saved == undo->count);
     shadow->size = memory->size;
+    shadow->extent = memory->extent;
     if (shadow->image >= 0)
         become_image(memory, shadow);
     clear_pages(shadow, memory->size);
@@ -413,6 +415,7 @@ static void put_back(wasm_memory_t *memory, const struct undo *undo) {
         cn_os_zero(shadow->image, shadow->pages + undo->size, (size_t)(shadow->size - undo->size));
     }
     shadow->size = undo->size;
+    shadow->extent = undo->extent;
 }
 
 void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
@@ -460,6 +463,7 @@ static void shrink(wasm_memory_t *memory, struct shadow *shadow) {
 void cn_shadow_restore(wasm_memory_t *memory) {
     struct shadow *shadow = cn_shadow_of(memory);
     shrink(memory, shadow);
+    memory->extent = shadow->extent;
     size_t end = pages_of(shadow, memory->size), page = shadow->page, count = shadow->count;
     for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;
          i = next_page(shadow, i + 1, end))

@@ -35,6 +35,7 @@
 struct undo {
     struct undo *next; /* to be applied after this one */
     uint64_t size;     /* of the memory at the checkpoint before */
+    uint64_t extent;   /* likewise */
     size_t count;      /* of pages */
     size_t capacity;   /* of the arrays */
     uint32_t *index;   /* of each page */
@@ -52,7 +53,7 @@ struct shadow {
     struct space pages_space, differing_space; /* what pages and differing take of it */
     uint8_t *pages;                            /* the copy; zero from `size` on */
     size_t reserved;                           /* bytes of address space at pages */
-    uint64_t size;                             /* of the memory at the checkpoint */
+    uint64_t size, extent;                     /* of the memory at the checkpoint */
     uint64_t watched; /* bytes of the memory, from its start, that the tracker watches */
     uint64_t
         locked; /* during a rollback: offset from which the memory is inaccessible; else UINT64_MAX */

@@ -50,8 +50,10 @@ struct snap_object {
     uint8_t *flags;
     uint64_t size; /* STATE_PAGES: bytes; STATE_REFS: elements */
     struct snap_ref *elements;
+    uint64_t extent; /* of a memory (runtime/memory.h); `size` is in whole pages */
     /* The type of memories, tables and globals: */
     struct limits limits;
+    bool byte_pages;
     valtype type;
     bool is_mutable;
     /* Functions and other references of the host: how the host knows them again. */

@@ -43,8 +43,8 @@ static void put_value(struct encoder *w, const struct snap_value *value) {
     put_ref(w, value->ref);
 }
 
-static void put_limits(struct encoder *w, const struct limits *limits) {
-    cn_encode_byte(w, limits_flags(limits));
+static void put_limits(struct encoder *w, const struct limits *limits, bool byte_pages) {
+    cn_encode_byte(w, limits_flags(limits) | (byte_pages ? LIMITS_PAGE_SIZE : 0));
     put64(w, limits->min);
     put64(w, limits->max);
 }
@@ -107,11 +107,11 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         cn_encode_bytes(w, object->flags, object->flag_count);
         break;
     case OBJECT_MEMORY:
-        put_limits(w, &object->limits);
-        put64(w, object->size);
+        put_limits(w, &object->limits, object->byte_pages);
+        put64(w, object->extent);
         break;
     case OBJECT_TABLE:
-        put_limits(w, &object->limits);
+        put_limits(w, &object->limits, false);
         put_type(w, object);
         put64(w, object->size);
         for (uint64_t i = 0; i < object->size; i++)

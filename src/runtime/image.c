@@ -29,7 +29,7 @@ static bool is_for(const struct data_segment *data, uint32_t memory) {
 /* The pages of each segment, in no order. False when one is out of bounds. */
 static bool list_segments(wasm_instance_t *instance, uint32_t memory, struct image *image) {
     const struct module *module = instance->module;
-    uint64_t limit = instance->memories[memory]->size, page = cn_os_page_bytes();
+    uint64_t limit = instance->memories[memory]->extent, page = cn_os_page_bytes();
     for (uint32_t i = 0; i < module->data_count; i++) {
         const struct data_segment *data = &module->datas[i];
         if (data->mode != SEGMENT_ACTIVE || data->memory != memory)

@@ -36,7 +36,8 @@ static void format_table(const struct tabletype *type, char text[TYPE_TEXT]) {
 static void format_memory(const struct memorytype *type, char text[TYPE_TEXT]) {
     char limits[LIMITS_TEXT];
     format_limits(&type->limits, limits, sizeof limits);
-    snprintf(text, TYPE_TEXT, "memory %s%s", limits, type->is_shared ? " shared" : "");
+    snprintf(text, TYPE_TEXT, "memory %s%s%s", limits, type->is_shared ? " shared" : "",
+             type->byte_pages ? " pages of one byte" : "");
 }
 
 static void format_global(const struct globaltype *type, char text[TYPE_TEXT]) {
@@ -84,7 +85,7 @@ static struct tabletype table_type_now(const wasm_table_t *table) {
 
 static struct memorytype memory_type_now(const wasm_memory_t *memory) {
     struct memorytype type = memory->type;
-    type.limits.min = cn_memory_size((wasm_memory_t *)(uintptr_t)memory) / WASM_PAGE_BYTES;
+    type.limits.min = cn_memory_pages((wasm_memory_t *)(uintptr_t)memory);
     return type;
 }
 
@@ -138,7 +139,8 @@ static bool memory_matches(const struct wasm_ref_t *ref, const struct module *mo
                            uint32_t index) {
     struct memorytype found = memory_type_now((const wasm_memory_t *)ref);
     const struct memorytype *wanted = &module->memories[index];
-    return found.is_shared == wanted->is_shared && limits_match(&found.limits, &wanted->limits);
+    return found.is_shared == wanted->is_shared && found.byte_pages == wanted->byte_pages &&
+           limits_match(&found.limits, &wanted->limits);
 }
 
 static bool global_matches(const struct wasm_ref_t *ref, const struct module *module,

@@ -8,6 +8,7 @@
 #include "runtime/memory.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/platform.h"
@@ -20,20 +21,37 @@ static uint64_t guarded_reservation(const struct memorytype *type) {
            WASM_PAGE_BYTES;
 }
 
-static uint64_t most_pages(const struct memorytype *type) {
-    uint64_t most = type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
+/* Pages of the type. */
+static uint64_t most_of_type(const struct memorytype *type) {
+    uint64_t most = (type->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES) *
+                        (uint64_t)WASM_PAGE_BYTES >>
+                    cn_page_log2(type);
     return type->limits.has_max && type->limits.max < most ? type->limits.max : most;
+}
+
+/* Pages of WASM_PAGE_BYTES. */
+static uint64_t most_pages(const struct memorytype *type) {
+    return cn_whole_pages(most_of_type(type) << cn_page_log2(type)) / WASM_PAGE_BYTES;
+}
+
+uint64_t cn_memory_first(const struct memorytype *type) {
+    if (type->limits.min > most_of_type(type))
+        return (LIMIT_MEMORY64_PAGES + 1) * (uint64_t)WASM_PAGE_BYTES;
+    return cn_whole_pages(type->limits.min << cn_page_log2(type));
 }
 
 static bool check_limits(const wasm_store_t *store, const struct memorytype *type,
                          struct error *error) {
     uint64_t pages = type->limits.min;
-    if (pages > most_pages(type))
+    if (type->byte_pages && type->is_shared)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "a shared memory with pages of one byte is not supported");
+    if (pages > most_of_type(type))
         return cn_fail(error, CATNAP_LIMIT,
                        "needs a memory of %" PRIu64 " pages; the limit is %" PRIu64, pages,
-                       most_pages(type));
-    if (pages * WASM_PAGE_BYTES > cn_store_room(store))
-        return cn_store_refuse_bytes(store, pages * WASM_PAGE_BYTES, error);
+                       most_of_type(type));
+    if (cn_memory_first(type) > cn_store_room(store))
+        return cn_store_refuse_bytes(store, cn_memory_first(type), error);
     return true;
 }
 
@@ -69,7 +87,8 @@ static bool reserve_guarded(wasm_memory_t *memory, const wasm_store_t *store, bo
 
 /* Reserves the bytes that are needed now, and as many of those that growth may need as leave the process enough. */
 static bool reserve_some(wasm_memory_t *memory, const wasm_store_t *store) {
-    uint64_t least = memory->type.limits.min, most = most_pages(&memory->type);
+    uint64_t least = cn_memory_first(&memory->type) / WASM_PAGE_BYTES;
+    uint64_t most = most_pages(&memory->type);
     uint64_t allowed =
         least + cn_store_room(store) / WASM_PAGE_BYTES; /* the least counts already */
     if (most > allowed)
@@ -107,7 +126,7 @@ uint64_t cn_memory_look(wasm_memory_t *memory) {
     uint64_t size = atomic_load(&memory->shared->size);
     CN_ASSERT(size >= memory->size);
     memory->ref.store->memory_bytes += size - memory->size;
-    return memory->size = size;
+    return memory->size = memory->extent = size;
 }
 
 wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t *shared,
@@ -133,7 +152,7 @@ wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t
     memory->reserved = shared->reserved;
     memory->max_pages = shared->max_pages;
     memory->guarded = shared->guarded && store->machine.guarded;
-    memory->size = size;
+    memory->size = memory->extent = size;
     cn_shared_memory_retain(shared);
     cn_object_init(&memory->ref, OBJECT_MEMORY, store);
     store->memory_bytes += size;
@@ -167,7 +186,7 @@ static int64_t grow_shared(wasm_memory_t *memory, uint64_t pages) {
 
 wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type, bool guards,
                              struct error *error) {
-    guards = guards && can_have_guards(store, type);
+    guards = guards && !type->byte_pages && can_have_guards(store, type);
     if (!check_limits(store, type, error))
         return NULL;
     if (type->is_shared)
@@ -178,7 +197,7 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
         return NULL;
     }
     memory->type = *type;
-    uint64_t size = type->limits.min * WASM_PAGE_BYTES;
+    uint64_t size = cn_memory_first(type);
     if (!cn_store_take_memory(store, size)) {
         cn_free(store->alloc, memory, sizeof *memory);
         cn_fail(error, CATNAP_LIMIT,
@@ -194,7 +213,8 @@ wasm_memory_t *cn_memory_new(wasm_store_t *store, const struct memorytype *type,
         goto fail;
     }
     cn_object_init(&memory->ref, OBJECT_MEMORY, store);
-    memory->size = size;
+    cn_memory_set_first(memory);
+    CN_ASSERT(memory->size == size);
     store->reserved_bytes += memory->reserved;
     return memory;
 fail:
@@ -204,7 +224,12 @@ fail:
     return NULL;
 }
 
-uint64_t cn_memory_room(const wasm_memory_t *memory) {
+void cn_memory_set_first(wasm_memory_t *memory) {
+    memory->size = cn_memory_first(&memory->type);
+    memory->extent = memory->type.limits.min << cn_page_log2(&memory->type);
+}
+
+uint64_t cn_memory_room_there(const wasm_memory_t *memory) {
     uint64_t size = memory->shared ? atomic_load(&memory->shared->size) : memory->size;
     uint64_t room = memory->max_pages - size / WASM_PAGE_BYTES;
     uint64_t bytes = cn_store_room(memory->ref.store),
@@ -213,22 +238,64 @@ uint64_t cn_memory_room(const wasm_memory_t *memory) {
     return room < allowed ? room : allowed;
 }
 
-int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
+uint64_t cn_memory_room(const wasm_memory_t *memory) {
+    uint64_t room = cn_memory_room_there(memory);
+    if (likely(!memory->type.byte_pages))
+        return room;
+    uint64_t bytes = room * WASM_PAGE_BYTES + (memory->size - memory->extent);
+    uint64_t most = most_of_type(&memory->type) - memory->extent;
+    return bytes < most ? bytes : most;
+}
+
+/* Makes so many bytes more be there, in whole pages of WASM_PAGE_BYTES. */
+static bool grow_by(wasm_memory_t *memory, uint64_t bytes) {
     wasm_store_t *store = memory->ref.store;
-    uint64_t old = memory->size / WASM_PAGE_BYTES;
-    if (pages > cn_memory_room(memory))
-        return -1;
-    if (memory->shared)
-        return grow_shared(memory, pages);
-    uint64_t bytes = pages * WASM_PAGE_BYTES;
     if (!cn_store_take_memory(store, bytes))
-        return -1;
+        return false;
     if (bytes > 0 && !cn_os_commit(memory->base + memory->size, (size_t)bytes)) {
         cn_store_give_memory(store, bytes);
-        return -1;
+        return false;
     }
     memory->size += bytes;
     CN_ASSERT(memory->size <= memory->reserved &&
               memory->size / WASM_PAGE_BYTES <= memory->max_pages);
+    return true;
+}
+
+bool cn_memory_grow_there(wasm_memory_t *memory, uint64_t pages) {
+    if (!memory->type.byte_pages)
+        return cn_memory_grow(memory, pages) >= 0;
+    return pages <= cn_memory_room_there(memory) && grow_by(memory, pages * WASM_PAGE_BYTES);
+}
+
+bool cn_memory_set_extent(wasm_memory_t *memory, uint64_t extent) {
+    const struct memorytype *type = &memory->type;
+    if (!type->byte_pages)
+        return extent == memory->size;
+    if (extent < type->limits.min || extent > most_of_type(type) ||
+        cn_whole_pages(extent) != memory->size)
+        return false;
+    memory->extent = extent;
+    return true;
+}
+
+void cn_memory_clear_tail(wasm_memory_t *memory) {
+    uint8_t *tail = memory->base + memory->extent;
+    size_t length = (size_t)(memory->size - memory->extent);
+    if (length > 0 && (tail[0] || memcmp(tail, tail + 1, length - 1) != 0))
+        memset(tail, 0, length);
+}
+
+int64_t cn_memory_grow(wasm_memory_t *memory, uint64_t pages) {
+    unsigned log2 = cn_page_log2(&memory->type);
+    uint64_t old = memory->extent >> log2;
+    if (pages > cn_memory_room(memory))
+        return -1;
+    if (memory->shared)
+        return grow_shared(memory, pages);
+    uint64_t extent = memory->extent + (pages << log2);
+    if (!grow_by(memory, cn_whole_pages(extent) - memory->size))
+        return -1;
+    memory->extent = extent;
     return (int64_t)old;
 }

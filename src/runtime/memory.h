@@ -16,10 +16,13 @@ _Static_assert(LIMIT_MEMORY64_PAGES *UINT64_C(65536) == UINT64_C(1) << WIDE_ADDR
 
 struct wasm_memory_t {
     struct wasm_ref_t ref;
-    uint8_t *base; /* never moves */
-    uint64_t size; /* bytes now; of a view, when its thread looked last: cn_memory_size() */
+    uint8_t *base;   /* never moves */
+    uint64_t extent; /* bytes now; of a view, when its thread looked last: cn_memory_size() */
+    /* Bytes that are there, whole pages of WASM_PAGE_BYTES: all that it is made of for those who save and restore it.
+     * Only with pages of one byte is it more than the extent; the bytes in between are 0. */
+    uint64_t size;
     struct memorytype type; /* min is as declared */
-    uint64_t max_pages;     /* it can grow to, by type and reservation */
+    uint64_t max_pages;     /* of WASM_PAGE_BYTES, that it can grow to, by type and reservation */
     size_t reserved;        /* bytes of address space */
     struct catnap_shared_memory_t
         *shared; /* what it is a view of, or NULL: it is a memory of its own */
@@ -35,7 +38,11 @@ struct wasm_memory_t {
 /* The size in bytes, by the latest growth of a shared memory. */
 uint64_t cn_memory_look(wasm_memory_t *);
 static inline uint64_t cn_memory_size(wasm_memory_t *memory) {
-    return unlikely(memory->shared != NULL) ? cn_memory_look(memory) : memory->size;
+    return unlikely(memory->shared != NULL) ? cn_memory_look(memory) : memory->extent;
+}
+/* The size in pages of its type. */
+static inline uint64_t cn_memory_pages(wasm_memory_t *memory) {
+    return cn_memory_size(memory) >> cn_page_log2(&memory->type);
 }
 /* Reserves address space for a shared memory of the type: with guard pages where that is wanted and can be had, else
  * by its maximum. NULL: the system does not allow it. */
@@ -47,9 +54,22 @@ wasm_memory_t *cn_memory_view(wasm_store_t *, struct catnap_shared_memory_t *, s
  * limit or the system does not allow it. */
 wasm_memory_t *cn_memory_new(wasm_store_t *, const struct memorytype *, bool guards,
                              struct error *);
-/* Pages by which it may still grow within the limits of its type, the store and the budget. */
+/* Pages of its type by which it may still grow within the limits of its type, the store and the budget. */
 uint64_t cn_memory_room(const wasm_memory_t *);
-/* Grows by `pages` of 64 KiB. The old size in pages, or -1 when a limit or the system does not allow it. */
+/* Grows by pages of its type. The old size in pages, or -1 when a limit or the system does not allow it. */
 int64_t cn_memory_grow(wasm_memory_t *, uint64_t pages);
+/* The same in pages of WASM_PAGE_BYTES: room, and growth of what is there, to a size that was saved. With pages of one
+ * byte the extent is to be set then. */
+uint64_t cn_memory_room_there(const wasm_memory_t *);
+bool cn_memory_grow_there(wasm_memory_t *, uint64_t pages);
+/* Sets the extent of a memory whose size is that of the extent. False: no such memory has that. */
+bool cn_memory_set_extent(wasm_memory_t *, uint64_t extent);
+/* Clears what is there beyond the extent. */
+void cn_memory_clear_tail(wasm_memory_t *);
+/* Gives an emptied memory its minimum size, for which it has room. */
+void cn_memory_set_first(wasm_memory_t *);
+/* The bytes that a memory of the type has at first, in whole pages of WASM_PAGE_BYTES; more than any memory can have for
+ * a type that no memory can be of. */
+uint64_t cn_memory_first(const struct memorytype *);
 
 #endif

@@ -390,7 +390,7 @@ static bool shrink_memory(wasm_memory_t *memory, uint64_t first, struct error *e
         !cn_os_decommit(memory->base + first, (size_t)(memory->size - first)))
         return cn_fail(error, CATNAP_IO, "cannot shrink a memory");
     cn_store_give_memory(memory->ref.store, memory->size);
-    memory->size = 0;
+    memory->size = memory->extent = 0;
     return true;
 }
 
@@ -426,7 +426,7 @@ static bool shrink(const struct slot *slot, struct error *error) {
 static void set_first_sizes(const struct slot *slot) {
     FOR_EACH_PART (part, slot) {
         if (memory_of(part))
-            memory_of(part)->size = part->first;
+            cn_memory_set_first(memory_of(part));
         else
             ((wasm_table_t *)part->ref)->size = part->first;
     }

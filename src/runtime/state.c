@@ -11,8 +11,7 @@ static struct state_items memory_items(const struct wasm_ref_t *ref) {
 }
 
 static uint64_t memory_first(const struct module *module, uint32_t index) {
-    uint64_t pages = module->memories[index].limits.min, most = LIMIT_MEMORY64_PAGES + 1;
-    return (pages < most ? pages : most) * WASM_PAGE_BYTES; /* no memory is made that is larger */
+    return cn_memory_first(&module->memories[index]);
 }
 
 static struct wasm_ref_t *make_memory(wasm_store_t *store, const struct module *module,
@@ -21,11 +20,11 @@ static struct wasm_ref_t *make_memory(wasm_store_t *store, const struct module *
 }
 
 static uint64_t memory_room(const struct wasm_ref_t *ref) {
-    return cn_memory_room((const wasm_memory_t *)ref);
+    return cn_memory_room_there((const wasm_memory_t *)ref);
 }
 
 static bool grow_memory(struct wasm_ref_t *ref, uint64_t pages) {
-    return cn_memory_grow((wasm_memory_t *)ref, pages) >= 0;
+    return cn_memory_grow_there((wasm_memory_t *)ref, pages);
 }
 
 /* ---- Tables ---- */

@@ -953,8 +953,9 @@ static size_t size_of(const struct module *m) {
 #define KNOWN_FEATURES                                                                             \
     (CATNAP_FEATURES_WASM2 |                                                                       \
      CATNAP_FEATURE_EXTENDED_CONST /* which changes no body, as CATNAP_FEATURE_COMPACT_IMPORTS */  \
-     | CATNAP_FEATURE_COMPACT_IMPORTS | CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_MULTI_MEMORY |  \
-     CATNAP_FEATURE_MEMORY64 | CATNAP_FEATURE_THREADS |                                            \
+     | CATNAP_FEATURE_COMPACT_IMPORTS | CATNAP_FEATURE_CUSTOM_PAGE_SIZES |                         \
+     CATNAP_FEATURE_EXCEPTIONS | CATNAP_FEATURE_MULTI_MEMORY | CATNAP_FEATURE_MEMORY64 |           \
+     CATNAP_FEATURE_THREADS |                                                                      \
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
      CATNAP_FEATURE_LEGACY_EXCEPTIONS /* as in the newer form, a body with a handler is refused */ \

@@ -104,7 +104,7 @@ static bool check_memories(const struct module *m, struct error *error) {
                           "a second memory needs the feature multi-memory, which is switched off");
     for (uint32_t i = 0; i < m->memory_count; i++) {
         const struct limits *limits = &m->memories[i].limits;
-        uint64_t bound = cn_most_pages(limits->is_64);
+        uint64_t bound = cn_most_pages(&m->memories[i]);
         if (!check_limits(m, limits, bound, EXTERN_MEMORY, i, error))
             return false;
         if (m->memories[i].is_shared && !limits->has_max)

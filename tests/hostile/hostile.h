@@ -63,6 +63,7 @@ static inline void *ledger_realloc(void *env, void *pointer, size_t old_size, si
 
 struct form {
     bool explicit_checks, eager, deferred, fuel, interruptible, profile_ops, deterministic;
+    catnap_features_t features; /* more than the default */
 };
 
 /* The engine installs its handler for faults once, and cmocka its own for each test: every new
@@ -90,6 +91,7 @@ static inline wasm_engine_t *new_engine(struct form form, struct ledger *ledger)
     }
     if (form.explicit_checks)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | form.features);
     catnap_config_set_deterministic(config, form.deterministic);
     if (form.eager)
         catnap_config_set_translation(config, CATNAP_TRANSLATION_EAGER);

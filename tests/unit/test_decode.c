@@ -126,7 +126,6 @@ static void features_of_later_versions_are_named(void **state) {
     LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x6E, 0);          /* anyref */
     LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x71, 0);          /* nullref */
     LATER("garbage collection", 6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B); /* a global of i31ref */
-    LATER("custom page sizes", 5, 4, 1, 8, 0, 0);
     LATER("shared-everything threads", 4, 5, 1, 0x70, 3, 0, 0);
     LATER("garbage collection", 4, 4, 1, 0x6E, 0, 0); /* a table of anyref */
     LATER("garbage collection", 6, 8, 1, 0x7F, 0, 0x41, 1, 0xFB, 0x1C, 0x0B); /* ref.i31 */
@@ -144,6 +143,7 @@ static void features_of_memories_can_be_switched_off(void **state) {
     NEEDS("memory64", 5, 3, 1, 4, 0);
     NEEDS("memory64", 5, 4, 1, 5, 0, 1);
     NEEDS("memory64", 4, 4, 1, 0x70, 4, 0);
+    NEEDS("custom-page-sizes", 5, 4, 1, 8, 0, 0);
     NEEDS("multi-memory", 5, 5, 2, 0, 0, 0, 0);
     NEEDS("multi-memory", 2, 6, 1, 0, 0, 2, 0, 0, 5, 3, 1, 0, 0);
 #undef NEEDS
@@ -154,6 +154,17 @@ static void features_of_memories_can_be_switched_off(void **state) {
     MODULE(&l, CATNAP_INVALID, "size must be at most 281474976710656", 5, 9, 1, 4, 0x81, 0x80, 0x80,
            0x80, 0x80, 0x80, 0x40);
     MODULE(&l, CATNAP_OK, NULL, 5, 9, 1, 4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40);
+    l.features = CATNAP_FEATURES_ALL;
+    MODULE(&l, CATNAP_OK, NULL, 5, 4, 1, 8, 0, 0);
+    MODULE(&l, CATNAP_OK, NULL, 5, 4, 1, 8, 0, 16);
+    MODULE(&l, CATNAP_INVALID, "invalid custom page size 2^15", 5, 4, 1, 8, 0, 15);
+    MODULE(&l, CATNAP_INVALID, "invalid custom page size 2^63", 5, 4, 1, 8, 0, 63);
+    MODULE(&l, CATNAP_MALFORMED, "invalid custom page size 2^64", 5, 5, 1, 8, 0, 0xC0, 0);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end", 5, 3, 1, 8, 0);
+    MODULE(&l, CATNAP_MALFORMED, "table limits flags 0x08", 4, 5, 1, 0x70, 8, 0, 0);
+    MODULE(&l, CATNAP_OK, NULL, 5, 8, 1, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0);
+    MODULE(&l, CATNAP_INVALID, "size must be at most 4294967295", 5, 8, 1, 8, 0x80, 0x80, 0x80,
+           0x80, 0x10, 0);
     loader_destroy(&l);
 }
 
