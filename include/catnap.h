@@ -580,6 +580,9 @@ WASM_API_EXTERN own catnap_error_t *catnap_module_validate(wasm_engine_t *, cons
  * validated once more for that; a function whose validation was deferred may be found invalid. NULL on success. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_features(const wasm_module_t *,
                                                            catnap_features_t *out);
+/* Checks the custom sections that the specification knows (appendix A.4): "name" and "metadata.code.branch_hint". A module
+ * is valid and runs whatever they hold; what is wrong in them is left out. NULL: they are right. */
+WASM_API_EXTERN own catnap_error_t *catnap_module_check_custom(const wasm_module_t *);
 /* Translates every function now, and validates first what was deferred. */
 WASM_API_EXTERN own catnap_error_t *catnap_module_translate(const wasm_module_t *);
 

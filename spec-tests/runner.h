@@ -43,7 +43,7 @@ typedef struct spec_counts {
     uint32_t total;
     uint32_t passed;
     uint32_t failed;
-    uint32_t skipped; /* about custom sections that an engine may ignore */
+    uint32_t skipped; /* which cannot be executed: none */
     uint32_t changed; /* of passed and failed: executed with what a later version expects */
     uint32_t line;    /* of the command under way; 0 when there is none */
 } spec_counts_t;

@@ -55,6 +55,13 @@ catnap_error_t *catnap_module_features(const wasm_module_t *module, catnap_featu
     return done ? NULL : cn_error_own(&error);
 }
 
+catnap_error_t *catnap_module_check_custom(const wasm_module_t *module) {
+    struct error error;
+    if (!module)
+        return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
+    return cn_check_custom_sections(module->shared->module, &error) ? NULL : cn_error_own(&error);
+}
+
 catnap_error_t *catnap_module_translate(const wasm_module_t *module) {
     struct error error;
     if (!module)

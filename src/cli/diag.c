@@ -217,9 +217,13 @@ static void report_text(const struct exit_code *row, const struct diag_detail *d
         fputc(')', stderr);
 }
 
+/* In place of an exit code: the command goes on. */
+static const struct exit_code warning = {.kind = "warning", .label = "warning", .meaning = ""};
+
 static void report_json(const struct exit_code *row, const struct diag_detail *detail,
                         const char *message) {
-    fprintf(stderr, "{\"level\":\"error\",\"kind\":\"%s\",\"exit_code\":%d", row->kind, row->code);
+    fprintf(stderr, "{\"level\":\"%s\",\"kind\":\"%s\",\"exit_code\":%d",
+            row == &warning ? "warning" : "error", row->kind, row->code);
     if (detail->subject != NULL) {
         fputs(",\"subject\":", stderr);
         print_json_string(stderr, detail->subject, strlen(detail->subject));
@@ -238,9 +242,8 @@ static void report_json(const struct exit_code *row, const struct diag_detail *d
     }
 }
 
-enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
-                          const struct diag_detail *detail, const char *message) {
-    const struct exit_code *row = find_exit_code(code);
+static void report(const struct diag *diag, const struct exit_code *row,
+                   const struct diag_detail *detail, const char *message) {
     if (diag->json)
         report_json(row, detail, message);
     else
@@ -251,6 +254,11 @@ enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
         fputs(detail->trap != NULL ? "]}" : "}", stderr);
     fputc('\n', stderr);
     fflush(stderr);
+}
+
+enum cli_exit diag_report(const struct diag *diag, enum cli_exit code,
+                          const struct diag_detail *detail, const char *message) {
+    report(diag, find_exit_code(code), detail, message);
     return code;
 }
 
@@ -320,17 +328,27 @@ static enum cli_exit exit_of_status(catnap_status_t status) {
     return CLI_EXIT_INTERNAL;
 }
 
-enum cli_exit diag_error(const struct diag *diag, const char *subject,
-                         WASM_OWN catnap_error_t *error) {
-    if (error == NULL)
-        return diag_fail(diag, CLI_EXIT_INTERNAL, subject, "no reason was given");
-    struct diag_detail detail = {
+static struct diag_detail detail_of(const char *subject, const catnap_error_t *error) {
+    return (struct diag_detail){
         .subject = subject,
         .has_offset = catnap_error_offset(error) != UINT64_MAX,
         .offset = catnap_error_offset(error),
         .has_function = catnap_error_function(error) != UINT32_MAX,
         .function = catnap_error_function(error),
     };
+}
+
+void diag_warning(const struct diag *diag, const char *subject, WASM_OWN catnap_error_t *error) {
+    struct diag_detail detail = detail_of(subject, error);
+    report(diag, &warning, &detail, catnap_error_message(error));
+    catnap_error_delete(error);
+}
+
+enum cli_exit diag_error(const struct diag *diag, const char *subject,
+                         WASM_OWN catnap_error_t *error) {
+    if (error == NULL)
+        return diag_fail(diag, CLI_EXIT_INTERNAL, subject, "no reason was given");
+    struct diag_detail detail = detail_of(subject, error);
     enum cli_exit code = exit_of_status(catnap_error_status(error));
     diag_report(diag, code, &detail, catnap_error_message(error));
     catnap_error_delete(error);

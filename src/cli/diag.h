@@ -84,6 +84,9 @@ enum cli_exit diag_report(const struct diag *, enum cli_exit, const struct diag_
 /* Says what the user could do, after a failure. Text only: a program has no use for hints. */
 void diag_hint(const struct diag *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Says what is wrong though the command goes on: an error of the library, which is deleted. */
+void diag_warning(const struct diag *, const char *subject, WASM_OWN catnap_error_t *);
+
 /* Reports an error of the library, deletes it, and returns the exit code that goes with it. */
 enum cli_exit diag_error(const struct diag *, const char *subject, WASM_OWN catnap_error_t *);
 

@@ -18,6 +18,24 @@ static wasm_engine_t *make_engine(const struct validate_settings *settings) {
     return wasm_engine_new_with_config(config);
 }
 
+/* Warns of custom sections that are not as they should be. The bodies are valid, and not looked at again. */
+static void check_custom(const struct diag *diag, wasm_engine_t *engine, const char *path,
+                         const struct bytes *bytes) {
+    catnap_module_options_t options = {.set_translation = true,
+                                       .translation = CATNAP_TRANSLATION_DEFERRED};
+    wasm_store_t *store = wasm_store_new(engine);
+    catnap_error_t *error = NULL;
+    wasm_module_t *module =
+        store != NULL ? catnap_module_new(store, bytes->data, bytes->length, &options, &error)
+                      : NULL;
+    if (module != NULL)
+        error = catnap_module_check_custom(module);
+    if (error != NULL)
+        diag_warning(diag, display_name(path), error);
+    wasm_module_delete(module);
+    wasm_store_delete(store);
+}
+
 static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engine,
                                    const char *path) {
     struct bytes bytes;
@@ -25,6 +43,8 @@ static enum cli_exit validate_file(const struct diag *diag, wasm_engine_t *engin
     if (code != CLI_EXIT_OK)
         return code;
     catnap_error_t *error = catnap_module_validate(engine, bytes.data, bytes.length);
+    if (error == NULL)
+        check_custom(diag, engine, path, &bytes);
     bytes_free(&bytes);
     return error == NULL ? CLI_EXIT_OK : diag_error(diag, display_name(path), error);
 }
@@ -55,7 +75,9 @@ const struct command command_validate = {
     .name = "validate",
     .operands = "FILE...",
     .summary = "check whether modules are valid",
-    .help = "Prints nothing for valid files. The exit code is that of the first failure.\n",
+    .help = "Prints nothing for valid files but warnings of custom sections that are wrong. The "
+            "exit code is\n"
+            "that of the first failure.\n",
     .options = validate_options,
     .option_count = sizeof(validate_options) / sizeof(*validate_options),
     .complete = COMPLETE_FILES,

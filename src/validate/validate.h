@@ -20,6 +20,9 @@ void cn_prefer_malformed_body(const struct module *, uint32_t func, struct span 
 /* The features, of those that are on for the module, without which it would be refused: it is decoded and validated
  * once more. A body that is not validated yet may be found invalid. */
 bool cn_module_features(const struct module *, catnap_features_t *, struct error *);
+/* Whether the custom sections that the specification knows (names, hints of branches) are as it says; they do not make a
+ * module invalid. */
+bool cn_check_custom_sections(const struct module *, struct error *);
 /* Every body, in module order: the first error is the one reported. */
 bool cn_validate_bodies(const struct module *, struct error *);
 
