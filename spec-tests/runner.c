@@ -1019,7 +1019,8 @@ static bool run_undone(runner_t *r, const spec_command_t *command, const spec_ch
 
 static bool touches_instances(const spec_command_t *command) {
     return command->type != SPEC_MODULE_DEFINITION && command->type != SPEC_ASSERT_INVALID &&
-           command->type != SPEC_ASSERT_MALFORMED && command->type != SPEC_ASSERT_MALFORMED_CUSTOM &&
+           command->type != SPEC_ASSERT_MALFORMED &&
+           command->type != SPEC_ASSERT_MALFORMED_CUSTOM &&
            command->type != SPEC_ASSERT_INVALID_CUSTOM && command->type != SPEC_ASSERT_UNLINKABLE;
 }
 

@@ -2,6 +2,7 @@
  * tables, across instances and into the host. Each module also exists with ordinary calls in place of the tail
  * calls, and short chains have the same results in both. */
 #include "hostile.h"
+#include "../support/snapshot.h"
 
 #include <sys/time.h>
 
@@ -606,6 +607,158 @@ static void null_references_are_noticed(void **state) {
     }
 }
 
+/* ---- Snapshots ---- */
+
+static wasm_byte_vec_t save_run(wasm_store_t *store, catnap_run_t *run) {
+    wasm_byte_vec_t bytes;
+    catnap_error_t *error;
+    catnap_snapshot_options_t taking = {.run = run};
+    catnap_save_options_t saving = {.with_modules = true};
+    catnap_snapshot_t *snapshot = catnap_snapshot_take(store, &taking, &error);
+    assert_null(error);
+    assert_null(catnap_snapshot_write(snapshot, &saving, &bytes));
+    catnap_snapshot_delete(snapshot);
+    return bytes;
+}
+
+/* Restores at most two instances and the run; false: the bytes are refused, and why is in *text. */
+static bool restore_run(wasm_store_t *store, wasm_engine_t *engine, const wasm_byte_vec_t *bytes,
+                        wasm_instance_t *instances[2], catnap_run_t **run, char text[200]) {
+    catnap_error_t *error;
+    catnap_snapshot_t *snapshot =
+        catnap_snapshot_read(engine, (const uint8_t *)bytes->data, bytes->size, NULL, &error);
+    catnap_linker_t *linker = catnap_linker_new(store);
+    if (snapshot)
+        error = catnap_snapshot_restore(snapshot, linker, NULL, instances, run);
+    snprintf(text, 200, "%s", error ? catnap_error_message(error) : "");
+    bool restored = !error;
+    catnap_error_delete(error);
+    catnap_linker_delete(linker);
+    catnap_snapshot_delete(snapshot);
+    return restored;
+}
+
+static catnap_run_t *start_run(const wasm_instance_t *instance, const char *name,
+                               int32_t argument) {
+    catnap_error_t *error;
+    catnap_val_t value = VAL_I32(argument);
+    wasm_func_t *func = get_func(instance, name);
+    catnap_run_t *run = catnap_run_new(func, &value, 1, &error);
+    assert_null(error);
+    wasm_func_delete(func);
+    return run;
+}
+
+/* The store ends with its run in the middle of the chain, and another one is made from the bytes. */
+static void move_run(struct world *w, wasm_instance_t *pair[2], catnap_run_t **run) {
+    char text[200];
+    wasm_byte_vec_t bytes = save_run(w->store, *run);
+    catnap_run_delete(*run);
+    for (int i = 0; i < 2; i++)
+        wasm_instance_delete(pair[i]);
+    wasm_store_delete(w->store);
+    w->store = wasm_store_new(w->engine);
+    if (!restore_run(w->store, w->engine, &bytes, pair, run, text))
+        fail_msg("%s", text);
+    wasm_byte_vec_delete(&bytes);
+}
+
+static uint32_t run_in_pieces(bool by_reference, bool moves, const char *name, unsigned *stops) {
+    struct world w;
+    wasm_instance_t *pair[2];
+    wasm_trap_t *trap;
+    catnap_val_t result;
+    catnap_status_t status = CATNAP_OUT_OF_FUEL;
+    open_form(&w, (struct form){.fuel = true, .interruptible = true});
+    open_pair(&w, true, by_reference, pair);
+    catnap_run_t *run = start_run(pair[0], name, 2 * DEPTH);
+    for (*stops = 0; status == CATNAP_OUT_OF_FUEL; ++*stops) {
+        assert_null(catnap_store_set_fuel(w.store, 97));
+        status = catnap_run_resume(run, &result, 1, &trap);
+        assert_null(trap);
+        if (status == CATNAP_OUT_OF_FUEL && moves)
+            move_run(&w, pair, &run);
+    }
+    assert_int_equal(status, CATNAP_OK);
+    catnap_run_delete(run);
+    for (int i = 0; i < 2; i++)
+        wasm_instance_delete(pair[i]);
+    close_world(&w);
+    return (uint32_t)result.of.i32;
+}
+
+static void chains_across_instances_go_on_elsewhere(void **state) {
+    (void)state;
+    static const char *const names[] = {"start", "other"};
+    for (unsigned way = 0; way < 4; way++) {
+        unsigned stops, moves;
+        uint32_t expected = run_in_pieces(way & 1, false, names[way / 2], &stops);
+        assert_int_equal(run_in_pieces(way & 1, true, names[way / 2], &moves), expected);
+        assert_true(stops > 20 && moves == stops);
+    }
+}
+
+/* "run" calls function 7, which puts 8 in its place; 9 is the same with a result of another type. */
+static struct bytes replacing_module(void) {
+    struct module_builder m = {0};
+    struct bytes f = {0};
+    uint32_t one = add_type(&m, "i", "i"), wide = add_type(&m, "i", "I");
+    while (m.funcs < 7)
+        ADD_FUNC(&m, NULL, one, 0, LOCAL_GET, 0, END);
+    ADD_FUNC(&m, NULL, one, 0, LOCAL_GET, 0, RETURN_CALL, 8, END);
+    for (unsigned i = 0; i < 2; i++) {
+        PUT(&f, 0, LOOP, EMPTY, LOCAL_GET, 0, I32_CONST, 1, I32_SUB, LOCAL_TEE, 0, 0x0D, 0, END,
+            LOCAL_GET, 0);
+        if (i)
+            put(&f, 0xAC);
+        put(&f, END);
+        add_func(&m, NULL, i ? wide : one, &f);
+    }
+    ADD_FUNC(&m, "run", one, 0, LOCAL_GET, 0, CALL, 7, I32_CONST, 1, I32_ADD, END);
+    return finish(&m);
+}
+
+/* A frame of a function with other results than the call below it expects is refused. */
+static void frames_of_other_results_are_refused(void **state) {
+    (void)state;
+    struct world w;
+    wasm_trap_t *trap;
+    catnap_val_t result;
+    size_t at, length;
+    unsigned refused = 0;
+    open_form(&w, (struct form){.fuel = true});
+    struct bytes b = replacing_module();
+    w.instance = instantiate(w.store, &b, NULL, 0);
+    drop_bytes(&b);
+    catnap_run_t *run = start_run(w.instance, "run", 1000);
+    assert_null(catnap_store_set_fuel(w.store, 100));
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    wasm_byte_vec_t bytes = save_run(w.store, run);
+    catnap_run_delete(run);
+    uint8_t *data = (uint8_t *)bytes.data;
+    assert_true(find_part(data, bytes.size, PART_FRAMES, &at, &length));
+    for (size_t i = at; i + 4 <= at + length; i++) {
+        static const uint8_t function[4] = {8};
+        wasm_instance_t *instances[2] = {NULL, NULL};
+        char text[200];
+        if (memcmp(data + i, function, sizeof function) != 0)
+            continue;
+        data[i] = 9;
+        mend_structure(data, bytes.size);
+        wasm_store_t *store = wasm_store_new(w.engine);
+        run = NULL;
+        restore_run(store, w.engine, &bytes, instances, &run, text);
+        refused += strstr(text, "a called function of the wrong type") != NULL;
+        catnap_run_delete(run);
+        wasm_instance_delete(instances[0]);
+        wasm_store_delete(store);
+        data[i] = 8;
+    }
+    assert_int_equal(refused, 1);
+    wasm_byte_vec_delete(&bytes);
+    close_world(&w);
+}
+
 int main(int argc, char **argv) {
     (void)argc;
     begin_with_small_stack(argv);
@@ -619,6 +772,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(frames_that_do_not_fit),
         cmocka_unit_test(indirect_calls_are_checked),
         cmocka_unit_test(null_references_are_noticed),
+        cmocka_unit_test(chains_across_instances_go_on_elsewhere),
+        cmocka_unit_test(frames_of_other_results_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
