@@ -7,6 +7,7 @@
 
 #include "binary/walk.h"
 #include "../support/module.h"
+#include "validate/plain_types.h"
 #include "types/registry.h"
 #include "validate/validate.h"
 
@@ -53,17 +54,20 @@ struct world {
     const char *name;
     catnap_features_t without; /* of CATNAP_FEATURES_DEFAULT */
     bool no_memory, no_data_count;
+    bool wide_memory; /* with i64 addresses */
 };
 
 static const struct world worlds[] = {
-    {"all", 0, false, false},
-    {"no memory", 0, true, false},
-    {"no data count", 0, false, true},
-    {"no vectors", CATNAP_FEATURE_SIMD, false, false},
-    {"no references", CATNAP_FEATURE_REFERENCE_TYPES, false, false},
-    {"no bulk memory", CATNAP_FEATURE_BULK_MEMORY | CATNAP_FEATURE_REFERENCE_TYPES, false, true},
-    {"no saturation", CATNAP_FEATURE_SATURATING_CONVERSIONS, false, false},
-    {"no tail calls", CATNAP_FEATURE_TAIL_CALLS, false, false},
+    {"all", 0, false, false, false},
+    {"no memory", 0, true, false, false},
+    {"no data count", 0, false, true, false},
+    {"no vectors", CATNAP_FEATURE_SIMD, false, false, false},
+    {"no references", CATNAP_FEATURE_REFERENCE_TYPES, false, false, false},
+    {"no bulk memory", CATNAP_FEATURE_BULK_MEMORY | CATNAP_FEATURE_REFERENCE_TYPES, false, true,
+     false},
+    {"no saturation", CATNAP_FEATURE_SATURATING_CONVERSIONS, false, false, false},
+    {"no tail calls", CATNAP_FEATURE_TAIL_CALLS, false, false, false},
+    {"memory of 64 bits", 0, false, false, true},
 };
 #define WORLDS (sizeof worlds / sizeof *worlds)
 
@@ -142,7 +146,7 @@ static inline struct bytes world_bytes(const struct world *w) {
     if (references)
         add_table(&m, EXTERNREF, 1, NO_MAX);
     if (!w->no_memory)
-        add_memory(&m, 1, NO_MAX);
+        add_memory_as(&m, w->wide_memory ? LIMITS_64 : 0, 1, NO_MAX);
     for (uint32_t i = 0; i < BODY_GLOBALS; i++) {
         struct bytes zero = {0};
         put_zero_of(&zero, type_of_global(w, i));
@@ -369,10 +373,14 @@ static inline void make_plain(struct maker *g) {
         (g->m->features & info->feature) != info->feature || (of_memory && g->w->no_memory) ||
         (of_data && g->w->no_data_count))
         return;
-    make_operands(g, info->operands, info->operand_count);
+    struct plain_types types = cn_plain_types(g->m, info, 0, 0);
+    uint8_t operands[4];
+    for (unsigned i = 0; i < info->operand_count; i++)
+        operands[i] = (uint8_t)types.operands[i];
+    make_operands(g, operands, info->operand_count);
     make_opcode(g, opcode);
     make_immediates(g, info->immediate);
-    made(g, info->result);
+    made(g, (uint8_t)types.result);
 }
 
 static inline void make_local(struct maker *g) {
