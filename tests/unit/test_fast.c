@@ -2,7 +2,7 @@
  * full one refuses. test_lockstep.c compares the two step by step. */
 #include "load.h"
 
-#include "binary/opcodes.h"
+#include "binary/walk.h"
 #include "validate/fast.h"
 
 #define BEHIND 256u /* bytes behind the module, which the fast validator may read */
