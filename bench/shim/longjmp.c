@@ -1,5 +1,6 @@
-/* The functions that clang calls for setjmp and longjmp when it makes them of exceptions. A function that calls setjmp catches
- * the tag __c_longjmp, asks whether the jump is to one of its own calls, and throws it again otherwise. */
+/* The functions that clang calls for setjmp and longjmp when it makes them of exceptions. A function that calls
+ * setjmp catches the tag __c_longjmp, asks whether the jump is to one of its own calls, and throws it again
+ * otherwise. */
 #include <setjmp.h>
 
 #ifdef WITH_LONGJMP

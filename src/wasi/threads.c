@@ -50,7 +50,7 @@ struct wasi_threads {
     wasm_trap_t *cause; /* why, when a thread brought it about */
 };
 
-/* What `thread-spawn` of one store knows. */
+/* The environment of `thread-spawn` in one store. */
 struct spawner {
     struct wasi_threads *all;
     wasm_store_t *main; /* the store, of the first thread; NULL: another thread's */

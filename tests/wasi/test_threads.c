@@ -12,9 +12,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* What a thread does: the argument of `thread-spawn`, an element of the table. */
+/* The work of a thread: the argument of `thread-spawn`, an element of the table. */
 enum task { ADD, WAIT, POLL, READ, SPIN, TRAP, EXIT, CHILD, BOMB, GROW, TASKS };
-/* What the program begins with. */
+/* The program's first functions. */
 enum { SPAWN_IMPORT, EXIT_IMPORT, POLL_IMPORT, READ_IMPORT, FIRST_TASK };
 
 enum kind_of_module { USUAL, NO_START, OTHER_START, PLAIN_MEMORY, OWN_MEMORY, TRAPPING_START };
@@ -299,7 +299,7 @@ static void all_do_their_work(void **state) {
     close_program(&p);
 }
 
-/* Whatever the first thread waits in, and others beside it, a thread that traps or exits ends all. */
+/* A thread that traps or exits ends all, wherever the first thread and others wait. */
 static void one_ends_all(void **state) {
     (void)state;
     for (int32_t end = TRAP; end <= EXIT; end++)
@@ -315,7 +315,7 @@ static void one_ends_all(void **state) {
             assert_int_equal(end == EXIT, catnap_trap_exit_status(trap, &status));
             assert_int_equal(end == EXIT ? 7 : 0, status);
             assert_trap(end == EXIT ? CATNAP_TRAP_EXIT : CATNAP_TRAP_UNREACHABLE, trap);
-            must_spawn(&p, ADD); /* another call of the program begins anew */
+            must_spawn(&p, ADD); /* another call of the program begins again */
             await(&p, 0, 1);
             close_program(&p);
         }
@@ -487,7 +487,7 @@ static void fuel_is_for_all(void **state) {
     close_program(&p);
 }
 
-/* What threads have taken and not used comes back: fuel is spent for instructions only. */
+/* Fuel that threads have taken and not used comes back: it is spent for instructions only. */
 static void fuel_comes_back(void **state) {
     struct program p;
     (void)state;
