@@ -100,14 +100,14 @@ static struct bytes read_module(const char *directory, uint64_t number) {
 static struct bytes build(struct program p, uint32_t padding, bool ordinary) {
     if (p.kind == FILES)
         return read_module(p.directory, p.seed);
-    return p.kind == SHAPES
-               ? generate_shapes((uint32_t)p.seed, padding)
-               : generate((struct generator_options){.seed = p.seed,
-                                                     .padding = padding,
-                                                     .ordinary = ordinary,
-                                                     .wasm2 = p.kind == RANDOM_2,
-                                                     .try_table = p.kind == RANDOM_3,
-                                                     .payloads = p.kind == RANDOM_NANS});
+    return p.kind == SHAPES ? generate_shapes((uint32_t)p.seed, padding)
+                            : generate((struct generator_options){
+                                  .seed = p.seed,
+                                  .padding = padding,
+                                  .ordinary = ordinary,
+                                  .wasm2 = p.kind == RANDOM_2,
+                                  .try_table = p.kind == RANDOM_3 || p.kind == RANDOM_NANS,
+                                  .payloads = p.kind == RANDOM_NANS});
 }
 
 /* The name of an export of a generated module. */
