@@ -1,5 +1,6 @@
 /* Pools: who gets which slot, who waits, and what becomes of a slot that comes back. */
 #include "pool/pool.h"
+#include "base/assert.h"
 #include "runtime/instance.h"
 #include "runtime/store.h"
 
@@ -20,6 +21,8 @@ static struct slot_list *list_of(catnap_pool_t *pool, const struct catnap_pool_s
 
 static void put_idle(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     struct slot_list *list = list_of(pool, slot);
+    CN_ASSERT(slot->state == SLOT_OUT && slot->store);
+    CN_ASSERT(!list->latest == !list->oldest);
     slot->state = SLOT_IDLE;
     slot->previous = NULL;
     slot->next = list->latest;
@@ -46,6 +49,7 @@ static void unchain(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
 static struct catnap_pool_slot_t *take_idle(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     if (!slot)
         return NULL;
+    CN_ASSERT(slot->state == SLOT_IDLE && slot->store);
     struct slot_list *list = list_of(pool, slot);
     *(slot->previous ? &slot->previous->next : &list->latest) = slot->next;
     *(slot->next ? &slot->next->previous : &list->oldest) = slot->previous;
@@ -60,6 +64,7 @@ static struct catnap_pool_slot_t *find_kept(catnap_pool_t *pool, uint64_t tenant
     struct catnap_pool_slot_t *slot = *bucket_of(pool, tenant);
     while (slot && slot->tenant != tenant)
         slot = slot->chain;
+    CN_ASSERT(!slot || (slot->state == SLOT_IDLE && slot->kept));
     return slot;
 }
 
@@ -107,6 +112,8 @@ static struct catnap_pool_slot_t *take_empty(catnap_pool_t *pool) {
     pool->stats.slots++;
     slot->looks = pool->stats.slots % LOOK_EVERY == 0;
     pool->making++;
+    CN_ASSERT(!slot->store && pool->making <= pool->stats.slots);
+    CN_ASSERT(pool->empty_count + pool->stats.slots == pool->all_count);
     return slot;
 }
 
@@ -129,6 +136,7 @@ static bool choose(catnap_pool_t *pool, uint64_t tenant, struct catnap_pool_slot
 
 static void dequeue_first(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     struct waiter *waiter = pool->first_waiter;
+    CN_ASSERT(!waiter->done && pool->stats.waiting > 0);
     pool->first_waiter = waiter->next;
     if (!pool->first_waiter)
         pool->last_waiter = NULL;
@@ -199,6 +207,7 @@ static bool wait_in_queue(catnap_pool_t *pool, struct waiter *waiter, uint64_t t
 
 static void free_pool(catnap_pool_t *pool) {
     wasm_engine_t *engine = pool->engine;
+    CN_ASSERT(!pool->first_waiter && pool->making == 0);
     for (struct catnap_pool_slot_t *slot = pool->all, *next; slot; slot = next) {
         next = slot->all;
         cn_free(pool->alloc, slot, sizeof *slot);
@@ -214,6 +223,7 @@ static void free_pool(catnap_pool_t *pool) {
 
 /* Gives the mutex up, and the pool: the last one of its users frees it. */
 static void unlock_and_leave(catnap_pool_t *pool) {
+    CN_ASSERT(pool->users > 0);
     bool last = --pool->users == 0;
     pthread_mutex_unlock(&pool->mutex);
     if (last)
@@ -224,16 +234,19 @@ static void unlock_and_leave(catnap_pool_t *pool) {
 
 /* The place of a slot that is empty is free again. */
 static void give_place(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
+    CN_ASSERT(slot->state == SLOT_OUT && !slot->store);
     slot->state = SLOT_EMPTY;
     slot->next = pool->empty;
     pool->empty = slot;
     pool->empty_count++;
     pool->stats.slots--;
+    CN_ASSERT(pool->empty_count + pool->stats.slots == pool->all_count);
 }
 
 static catnap_error_t *make(catnap_pool_t *pool, struct catnap_pool_slot_t *slot) {
     catnap_error_t *error = cn_pool_slot_make(slot);
     pthread_mutex_lock(&pool->mutex);
+    CN_ASSERT(pool->making > 0);
     pool->making--;
     if (error) {
         pool->stats.failures++;
