@@ -883,9 +883,10 @@ WASM_API_EXTERN bool catnap_memorytype_is_shared(const wasm_memorytype_t *);
  * last; a guest grows it within the limits of its own store. A wait (memory.atomic.wait32) costs one unit of fuel,
  * however long it takes; catnap_store_interrupt() ends it, and a resumed run waits for the time that was left.
  *
- * No checkpoint and no snapshot can be made of a store with a view, nor a module from an instance, since other threads
- * may be writing: CATNAP_UNSUPPORTED. So pools and stores with checkpoints cannot have one, and a module that defines
- * one cannot be pre-linked. After fork() parent and child have a memory each. */
+ * A snapshot can be made of a store whose shared memories have no other view, which the host must not make meanwhile;
+ * restored, they are shared again. With other views, whose threads may be writing, it is CATNAP_UNSUPPORTED. So are, with
+ * any view, checkpoints and a module from an instance: pools and stores with checkpoints cannot have a view, and a module
+ * that defines a shared memory cannot be pre-linked. After fork() parent and child have a memory each. */
 typedef struct catnap_shared_memory_t catnap_shared_memory_t;
 /* NULL and *error: not a shared type (CATNAP_INVALID), or no address space for the maximum (CATNAP_NO_MEMORY). Handles
  * may be used by any thread. */

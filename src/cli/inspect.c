@@ -115,7 +115,7 @@ static void print_section_limits(struct reader *reader, const char *unit) {
     limits.max = limits.has_max ? read_leb(reader) : 0;
     print_limits(stdout, &limits);
     bool byte_pages = (flags & 8) && read_leb(reader) == 0;
-    printf(" %s%s\n", unit, byte_pages ? " of one byte" : "");
+    printf(" %s%s%s\n", unit, flags & 2 ? " shared" : "", byte_pages ? " of one byte" : "");
 }
 
 static bool find_section(const struct subject *subject, uint8_t id, struct reader *out) {

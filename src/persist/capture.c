@@ -11,6 +11,7 @@
 #include "persist/checkpoint.h"
 #include "runtime/state.h"
 #include "runtime/collect.h"
+#include "runtime/shared_memory.h"
 
 /* ---- Life ---- */
 
@@ -343,6 +344,7 @@ static void capture_type(struct snap_object *object) {
         object->limits = ((const wasm_memory_t *)object->source)->type.limits;
         object->byte_pages = ((const wasm_memory_t *)object->source)->type.byte_pages;
         object->extent = ((const wasm_memory_t *)object->source)->extent;
+        object->is_shared = ((const wasm_memory_t *)object->source)->shared != NULL;
         break;
     case OBJECT_TABLE:
         object->limits = ((const wasm_table_t *)object->source)->type.limits;
@@ -519,6 +521,20 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
     return NULL;
 }
 
+/* A shared memory is captured as any, at the size that it has now, when its only view is the store's. */
+static bool look_at_shared(const wasm_store_t *store, struct error *error) {
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
+        wasm_memory_t *memory = (wasm_memory_t *)ref;
+        if (ref->kind != OBJECT_MEMORY || !memory->shared)
+            continue;
+        if (atomic_load(&memory->shared->views) != 1)
+            return cn_fail(error, CATNAP_UNSUPPORTED,
+                           "no snapshot can be made of a shared memory that has another view");
+        cn_memory_look(memory);
+    }
+    return true;
+}
+
 catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
                                        const struct snap_naming *naming, struct error *error) {
     cn_collect(store); /* so that equal stores give equal snapshots */
@@ -526,11 +542,8 @@ catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t 
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
         return NULL;
     }
-    if (store->shared_memories > 0) {
-        cn_fail(error, CATNAP_UNSUPPORTED,
-                "no snapshot can be made of a store with a shared memory");
+    if (store->shared_memories > 0 && !look_at_shared(store, error))
         return NULL;
-    }
     cn_hold_collections(store); /* `name` may drop handles */
     catnap_snapshot_t *snapshot = capture(store, run, naming, error);
     cn_resume_collections(store);

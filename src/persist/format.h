@@ -11,6 +11,9 @@
 
 enum { FLAG_DELTA = 1, FLAG_COMPRESSED = 2 };
 
+/* Of a memory, beside the flags of limits. */
+enum { MEMORY_SHARED = 2 };
+
 /* Offsets in the header. */
 enum {
     HEAD_MAGIC = 0,

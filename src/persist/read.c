@@ -222,11 +222,15 @@ static void read_table(struct reader *r, struct snap_object *object) {
 static void read_memory(struct reader *r, struct snap_object *object) {
     uint64_t more;
     object->limits = get_limits(r, &more);
-    if (more & ~(uint64_t)LIMITS_PAGE_SIZE)
+    if (more & ~(uint64_t)(LIMITS_PAGE_SIZE | MEMORY_SHARED))
         bad(r, "limits of an unknown kind");
     object->byte_pages = more & LIMITS_PAGE_SIZE;
+    object->is_shared = more & MEMORY_SHARED;
     object->extent = get64(r);
     uint64_t most = object->limits.is_64 ? LIMIT_MEMORY64_PAGES : LIMIT_MEMORY_PAGES;
+    if (object->is_shared &&
+        (!object->limits.has_max || object->limits.min > object->limits.max || object->byte_pages))
+        bad(r, "a shared memory of an impossible size");
     if (object->extent > most * WASM_PAGE_BYTES ||
         (!object->byte_pages && object->extent % WASM_PAGE_BYTES != 0))
         bad(r, "a memory of an impossible size");

@@ -313,7 +313,8 @@ static bool make_instance(struct restore *r, uint32_t number) {
 
 static bool make_memory(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
-    struct memorytype type = {.limits = object->limits, .byte_pages = object->byte_pages};
+    struct memorytype type = {
+        .limits = object->limits, .is_shared = object->is_shared, .byte_pages = object->byte_pages};
     wasm_memory_t *memory = cn_memory_new(r->store, &type, true, r->error);
     if (!memory)
         return false;
@@ -449,7 +450,8 @@ static bool fill_pages(struct restore *r) {
         struct layout *layout = &r->layouts[run->object];
         uint8_t *to = memory->base + run->first * SNAP_PAGE;
         size_t size = (size_t)run->count * SNAP_PAGE;
-        bool wanted = is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
+        /* Another view of a shared memory would not know that an image is behind its pages. */
+        bool wanted = !memory->shared && is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
         bool mapped =
             wanted && (layout->lent || cn_os_image_map(r->snapshot->image, run->offset, to, size));
         mappings += wanted;

@@ -55,7 +55,7 @@ struct snap_object {
     struct limits limits;
     bool byte_pages;
     valtype type;
-    bool is_mutable;
+    bool is_mutable, is_shared;
     /* Functions and other references of the host: how the host knows them again. */
     struct snap_text import_module, import_name; /* what imported it, when something did */
     struct snap_text host_name;

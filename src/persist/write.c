@@ -43,8 +43,9 @@ static void put_value(struct encoder *w, const struct snap_value *value) {
     put_ref(w, value->ref);
 }
 
-static void put_limits(struct encoder *w, const struct limits *limits, bool byte_pages) {
-    cn_encode_byte(w, limits_flags(limits) | (byte_pages ? LIMITS_PAGE_SIZE : 0));
+/* `more`: flags that only memories may have. */
+static void put_limits(struct encoder *w, const struct limits *limits, unsigned more) {
+    cn_encode_byte(w, (uint8_t)(limits_flags(limits) | more));
     put64(w, limits->min);
     put64(w, limits->max);
 }
@@ -107,11 +108,13 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         cn_encode_bytes(w, object->flags, object->flag_count);
         break;
     case OBJECT_MEMORY:
-        put_limits(w, &object->limits, object->byte_pages);
+        put_limits(w, &object->limits,
+                   (object->byte_pages ? LIMITS_PAGE_SIZE : 0u) |
+                       (object->is_shared ? MEMORY_SHARED : 0u));
         put64(w, object->extent);
         break;
     case OBJECT_TABLE:
-        put_limits(w, &object->limits, false);
+        put_limits(w, &object->limits, 0);
         put_type(w, object);
         put64(w, object->size);
         for (uint64_t i = 0; i < object->size; i++)

@@ -154,6 +154,7 @@ wasm_memory_t *cn_memory_view(wasm_store_t *store, struct catnap_shared_memory_t
     memory->guarded = shared->guarded && store->machine.guarded;
     memory->size = memory->extent = size;
     cn_shared_memory_retain(shared);
+    atomic_fetch_add(&shared->views, 1);
     cn_object_init(&memory->ref, OBJECT_MEMORY, store);
     store->memory_bytes += size;
     store->reserved_bytes += memory->reserved;

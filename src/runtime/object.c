@@ -93,6 +93,7 @@ static void free_memory(struct wasm_ref_t *ref) {
     if (memory->shared) {
         ref->store->memory_bytes -= memory->size;
         ref->store->shared_memories--;
+        atomic_fetch_sub(&memory->shared->views, 1);
         cn_shared_memory_release(memory->shared);
         cn_free(ref->store->alloc, memory, sizeof *memory);
         return;

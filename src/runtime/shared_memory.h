@@ -26,8 +26,9 @@ struct catnap_shared_memory_t {
     size_t reserved;
     uint64_t max_pages;
     bool guarded;
-    _Atomic uint64_t size; /* bytes */
-    pthread_mutex_t mutex; /* of growth and of the waiters */
+    _Atomic uint64_t size;  /* bytes */
+    _Atomic uint32_t views; /* of all stores */
+    pthread_mutex_t mutex;  /* of growth and of the waiters */
     struct waiter *first, *last;
 };
 
