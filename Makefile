@@ -50,7 +50,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_OBJECTS := $(call objects,$(wildcard $(addprefix src/,base/*.c types/*.c binary/*.c validate/*.c \
-                   translate/*.c bytecode/*.c code/*.c exec/*.c runtime/*.c persist/*.c pool/*.c cache/*.c api/*.c wasi/*.c)))
+                   translate/*.c bytecode/*.c code/*.c exec/*.c heap/*.c runtime/*.c persist/*.c pool/*.c cache/*.c api/*.c wasi/*.c)))
 SPEC_OBJECTS := $(call objects,$(filter-out spec-tests/main.c,$(wildcard spec-tests/*.c)))
 # The text format is of the command and the tests, not of the library.
 TEXT_OBJECTS := $(call objects,$(wildcard src/text/*.c))

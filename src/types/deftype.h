@@ -39,12 +39,47 @@ struct functype {
     valtype types[]; /* parameters, then results, then one more that may be read */
 };
 
-/* Of structures and arrays. */
+/*
+ * Of structures and arrays. An object begins with four bytes that name its type; the fields of a structure follow
+ * in their order, each aligned to its size but for v128, so that a subtype's object begins as one of its supertype. An
+ * array has its length in the four bytes behind, and then its elements. References take four bytes.
+ */
 struct fieldtypes {
     struct deftype def;
-    uint32_t
-        fields[]; /* value types or packed types, with FIELD_MUTABLE; one more that may be read */
+    uint32_t size; /* bytes of a structure, a multiple of 8; of an element of an array */
+    /* Value types or packed types, with FIELD_MUTABLE; one more that may be read; where each is. */
+    uint32_t fields[];
 };
+#define OBJECT_HEADER 4u /* bytes before the first field */
+#define ARRAY_HEADER 8u  /* bytes before the first element */
+
+/* Without FIELD_MUTABLE. */
+static inline uint32_t field_type(uint32_t field) {
+    return field & ~FIELD_MUTABLE;
+}
+static inline bool field_is_packed(uint32_t field) {
+    return field_type(field) == VT_I8 || field_type(field) == VT_I16;
+}
+/* The type of the values that are read and written. */
+static inline valtype field_value(uint32_t field) {
+    return field_is_packed(field) ? VT_I32 : field_type(field);
+}
+/* The bytes that a field takes. */
+static inline uint32_t field_size(uint32_t field) {
+    switch (field_type(field)) {
+    case VT_I8:
+        return 1;
+    case VT_I16:
+        return 2;
+    case VT_I64:
+    case VT_F64:
+        return 8;
+    case VT_V128:
+        return 16;
+    default:
+        return 4;
+    }
+}
 
 static inline const struct functype *dt_func(const struct deftype *type) {
     CN_ASSERT(type->kind == TYPE_FUNC);
@@ -53,6 +88,10 @@ static inline const struct functype *dt_func(const struct deftype *type) {
 static inline const struct fieldtypes *dt_fields(const struct deftype *type) {
     CN_ASSERT(type->kind != TYPE_FUNC);
     return (const struct fieldtypes *)type;
+}
+/* Where each field of a structure is, in bytes from the object's start. */
+static inline const uint32_t *dt_offsets(const struct fieldtypes *type) {
+    return type->fields + type->def.count + 1;
 }
 /* All `count` value types or fields. */
 static inline const uint32_t *dt_parts(const struct deftype *type) {

@@ -10,16 +10,21 @@ static_assert(_Alignof(struct functype) <= 8 && _Alignof(struct fieldtypes) <= 8
                   sizeof(struct type_group) % 8 == 0,
               "types follow one after another");
 
-/* ---- Layout: head, parts, a spare part, display ---- */
+/* ---- Layout: head, parts, a spare part, offsets of fields, display ---- */
 
 static size_t head_size(uint8_t kind) {
     return kind == TYPE_FUNC ? offsetof(struct functype, types)
                              : offsetof(struct fieldtypes, fields);
 }
 
+/* Words before the display. */
+static size_t part_words(uint8_t kind, uint32_t count) {
+    return (size_t)count + 1 + (kind == TYPE_FUNC ? 0 : count);
+}
+
 /* A type without supertypes has no display but its id. */
 static size_t type_size(uint8_t kind, uint32_t count, uint32_t depth) {
-    size_t words = (size_t)count + 1 + (depth ? depth + 1 : 0);
+    size_t words = part_words(kind, count) + (depth ? depth + 1 : 0);
     return (head_size(kind) + words * sizeof(uint32_t) + 7) & ~(size_t)7;
 }
 
@@ -33,6 +38,10 @@ struct deftype *cn_group_next(const struct deftype *type) {
 
 static uint32_t *parts_of(struct deftype *type) {
     return (uint32_t *)((uintptr_t)type + head_size(type->kind));
+}
+
+static uint32_t *display_of(struct deftype *type) {
+    return parts_of(type) + part_words(type->kind, type->count);
 }
 
 /* ---- Comparing with a declaration ---- */
@@ -117,6 +126,22 @@ static void describe(struct functype *type) {
         type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
 }
 
+static uint32_t aligned(uint32_t offset, uint32_t size) {
+    uint32_t mask = (size < 8 ? size : 8) - 1;
+    return (offset + mask) & ~mask;
+}
+
+/* Where fields are; an array has one kind of field. */
+static void lay_out(struct fieldtypes *type) {
+    uint32_t *offsets = type->fields + type->def.count + 1, end = OBJECT_HEADER;
+    for (uint32_t i = 0; i < type->def.count; i++) {
+        uint32_t size = field_size(type->fields[i]);
+        offsets[i] = aligned(end, size);
+        end = offsets[i] + size;
+    }
+    type->size = type->def.kind == TYPE_ARRAY ? field_size(type->fields[0]) : aligned(end, 8);
+}
+
 static void fill(struct deftype *type, struct type_group *group, uint32_t member,
                  const struct type_decl *decl) {
     *type = (struct deftype){.group = group,
@@ -131,14 +156,17 @@ static void fill(struct deftype *type, struct type_group *group, uint32_t member
     parts[decl->count] = VT_BOTTOM;
     type->display = &type->id;
     if (decl->depth) { /* the supertype waits in its place */
-        type->display = parts + decl->count + 1;
-        parts[decl->count + decl->depth] = decl->supertype;
+        uint32_t *display = display_of(type);
+        type->display = display;
+        display[decl->depth - 1] = decl->supertype;
     }
     if (decl->kind == TYPE_FUNC) {
         struct functype *func = (struct functype *)type;
         func->param_count = decl->param_count;
         func->result_count = decl->count - decl->param_count;
         describe(func);
+    } else {
+        lay_out((struct fieldtypes *)type);
     }
 }
 
@@ -176,7 +204,7 @@ static const struct deftype *target(const struct type_registry *registry,
 
 static void close_type(const struct type_registry *registry, struct deftype *type,
                        const struct deftype *const *types) {
-    uint32_t *parts = parts_of(type), *display = parts + type->count + 1;
+    uint32_t *parts = parts_of(type), *display = display_of(type);
     for (uint32_t i = 0; i < type->count; i++)
         if (parts[i] & VT_MEMBER) {
             const struct deftype *member = target(registry, types, parts[i]);

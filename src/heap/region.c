@@ -1,0 +1,214 @@
+/* The mapping of a heap: committing, and finding free blocks. */
+#include "heap/internal.h"
+
+#include "base/platform.h"
+#include "base/track.h"
+
+/* Bytes that the region grows by at least. */
+#ifdef CATNAP_TINY_LIMITS
+#define LEAST_GROWTH (2 * HEAP_BLOCK)
+#else
+#define LEAST_GROWTH (8 * HEAP_BLOCK)
+#endif
+/* Otherwise it grows by 1/GROWTH_PART of itself. */
+#define GROWTH_PART 32u
+
+/* ---- Reserving ---- */
+
+static uint64_t round_to(uint64_t bytes, uint64_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/* Bytes of the arrays behind a region: starts and marks, lines, kinds. Each begins on a page. */
+struct parts {
+    uint64_t bits, lines, kinds, page;
+};
+static struct parts parts_of(uint64_t region, uint64_t page) {
+    uint64_t blocks = region / HEAP_BLOCK;
+    return (struct parts){round_to(region / HEAP_GRANULE / 8, page),
+                          round_to(blocks * LINE_WORDS * sizeof(uint64_t), page),
+                          round_to(blocks, page), page};
+}
+static uint64_t whole_of(uint64_t region, uint64_t page) {
+    struct parts parts = parts_of(region, page);
+    return region + 2 * parts.bits + parts.lines + parts.kinds;
+}
+
+/* The largest region, a multiple of the unit, that fits with its arrays into so many bytes. */
+static uint64_t region_within(uint64_t bytes, uint64_t most, uint64_t unit, uint64_t page) {
+    uint64_t low = 0, high = most / unit;
+    while (low < high) {
+        uint64_t middle = (low + high + 1) / 2;
+        if (whole_of(middle * unit, page) <= bytes)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low * unit;
+}
+
+bool cn_region_reserve(struct heap *h) {
+    uint64_t page = cn_os_page_bytes(), unit = round_to(LEAST_GROWTH, page);
+    uint64_t most = h->config.most_bytes;
+    most = most && most < LIMIT_HEAP_BYTES ? most : LIMIT_HEAP_BYTES;
+    most = most < unit ? unit : most / unit * unit;
+    while (whole_of(most, page) > SIZE_MAX / 2)
+        most = most / 2 / unit * unit;
+    h->base = cn_os_reserve_some((size_t)whole_of(unit, page), (size_t)whole_of(most, page),
+                                 SPARE_SOME, &h->mapped);
+    if (!h->base)
+        return false;
+    h->unit = (uint32_t)(unit / HEAP_BLOCK);
+    h->reserved = region_within(h->mapped, most, unit, page);
+    CN_ASSERT(h->reserved >= unit);
+    struct parts parts = parts_of(h->reserved, page);
+    h->starts = (uint64_t *)(h->base + h->reserved);
+    h->marks = (uint64_t *)((uint8_t *)h->starts + parts.bits);
+    h->lines = (uint64_t *)((uint8_t *)h->marks + parts.bits);
+    h->kinds = (uint8_t *)h->lines + parts.lines;
+    return true;
+}
+
+/* ---- Committing ---- */
+
+/* The part of an array that belongs to a range of blocks. Pages that are committed already stay as they are. */
+static bool commit_part(void *array, size_t bytes_of_block, uint32_t from, uint32_t to) {
+    size_t page = cn_os_page_bytes();
+    size_t start = from * bytes_of_block / page * page;
+    return cn_os_commit((uint8_t *)array + start, to * bytes_of_block - start);
+}
+
+static bool commit_parts(struct heap *h, uint32_t from, uint32_t to) {
+    size_t bits = BLOCK_WORDS * sizeof(uint64_t);
+    return commit_part(h->starts, bits, from, to) && commit_part(h->marks, bits, from, to) &&
+           commit_part(h->lines, LINE_WORDS * sizeof(uint64_t), from, to) &&
+           commit_part(h->kinds, 1, from, to) && commit_part(h->base, HEAP_BLOCK, from, to);
+}
+
+/* The first block is never free: no object lies in its first line, since a handle of 0 is null. */
+static void begin_first_block(struct heap *h) {
+    cn_block_take(h, 0);
+    cn_hole_open(h, HEAP_LINE, HEAP_BLOCK);
+    h->first_free = 1;
+}
+
+bool cn_region_commit(struct heap *h, uint32_t blocks) {
+    CN_ASSERT(blocks > h->blocks && blocks % h->unit == 0);
+    uint64_t bytes = block_start(blocks - h->blocks);
+    if (blocks > h->reserved / HEAP_BLOCK || (h->owner.take && !h->owner.take(h->owner.env, bytes)))
+        return false;
+    if (!commit_parts(h, h->blocks, blocks)) {
+        if (h->owner.give)
+            h->owner.give(h->owner.env, bytes);
+        return false;
+    }
+    bool first = h->blocks == 0;
+    if (h->first_free > h->blocks)
+        h->first_free = h->blocks;
+    h->blocks = blocks;
+    h->no_run = UINT32_MAX;
+    h->stats.committed = committed(h);
+    if (h->stats.peak < h->stats.committed)
+        h->stats.peak = h->stats.committed;
+    if (first)
+        begin_first_block(h);
+    return true;
+}
+
+/* Free blocks at the end of what is committed. */
+static uint32_t free_at_end(const struct heap *h) {
+    uint32_t block = h->blocks;
+    while (block > 0 && block_kind(h, block - 1) == BLOCK_FREE)
+        block--;
+    return h->blocks - block;
+}
+
+bool cn_region_grow(struct heap *h, uint32_t blocks) {
+    uint32_t free = free_at_end(h);
+    CN_ASSERT(free < blocks);
+    uint64_t least = round_to(blocks - free, h->unit),
+             more = round_to(h->blocks / GROWTH_PART, h->unit);
+    uint64_t most = h->reserved / HEAP_BLOCK - h->blocks;
+    if (least > most)
+        return false;
+    if (more > most)
+        more = most;
+    return (more > least && cn_region_commit(h, h->blocks + (uint32_t)more)) ||
+           cn_region_commit(h, h->blocks + (uint32_t)least);
+}
+
+void cn_heap_trim(struct heap *h, uint64_t keep) {
+    uint32_t blocks = h->blocks,
+             least = (uint32_t)(round_to(keep, heap_unit_bytes(h)) / HEAP_BLOCK);
+    if (h->phase != HEAP_IDLE)
+        return;
+    while (blocks > h->unit && blocks > least && block_kind(h, blocks - 1) == BLOCK_FREE)
+        blocks--;
+    blocks = (uint32_t)round_to(blocks, h->unit);
+    if (blocks == h->blocks ||
+        !cn_os_decommit(h->base + block_start(blocks), (size_t)block_start(h->blocks - blocks)))
+        return;
+    if (h->owner.give)
+        h->owner.give(h->owner.env, block_start(h->blocks - blocks));
+    h->blocks = blocks;
+    h->stats.committed = committed(h);
+    h->walk_end = h->walk_end < blocks ? h->walk_end : blocks;
+    h->clean = h->clean < committed(h) ? h->clean : committed(h);
+    h->first_free = h->first_free < blocks ? h->first_free : blocks;
+}
+
+/* ---- Free blocks ---- */
+
+static uint32_t find_one(struct heap *h) {
+    const uint8_t *from = h->kinds + h->first_free;
+    const uint8_t *found =
+        h->first_free < h->blocks ? memchr(from, BLOCK_FREE, h->blocks - h->first_free) : NULL;
+    h->first_free = found ? (uint32_t)(found - h->kinds) : h->blocks;
+    return found ? h->first_free : NO_BLOCK;
+}
+
+/* How many blocks are free side by side from this one on, `count` at most. */
+static uint32_t free_run(const struct heap *h, uint32_t block, uint32_t count) {
+    uint32_t run = 0;
+    while (run < count && block + run < h->blocks && block_kind(h, block + run) == BLOCK_FREE)
+        run++;
+    return run;
+}
+
+uint32_t cn_region_find(struct heap *h, uint32_t count) {
+    uint32_t block = find_one(h);
+    if (count == 1 || block == NO_BLOCK)
+        return block;
+    if (count >= h->no_run)
+        return NO_BLOCK;
+    while (block < h->blocks) {
+        uint32_t run = free_run(h, block, count);
+        if (run == count)
+            return block;
+        block += run;
+        while (block < h->blocks && block_kind(h, block) != BLOCK_FREE)
+            block++;
+    }
+    h->no_run = count;
+    return NO_BLOCK;
+}
+
+void cn_region_free(struct heap *h, uint32_t block) {
+    h->kinds[block] = BLOCK_FREE;
+    h->no_run = UINT32_MAX;
+    if (block < h->first_free)
+        h->first_free = block;
+}
+
+/* ---- Contents ---- */
+
+void cn_region_use(struct heap *h, uint64_t to) {
+    if (h->clean < to)
+        h->clean = to;
+}
+
+void cn_region_clear(struct heap *h, uint64_t from, uint64_t to) {
+    if (from < h->clean)
+        memset(h->base + from, 0, (size_t)((to < h->clean ? to : h->clean) - from));
+    cn_region_use(h, to);
+}

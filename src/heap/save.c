@@ -1,0 +1,147 @@
+/* Heaps that come from elsewhere: a snapshot, which may be hostile, or an earlier state of the store. */
+#include "heap/internal.h"
+
+#include <inttypes.h>
+
+uint64_t cn_next_start(const struct heap *h, uint64_t offset) {
+    uint64_t granule = offset / HEAP_GRANULE, end = committed(h) / HEAP_GRANULE;
+    while (granule < end) {
+        uint64_t word = h->starts[granule / 64] >> (granule % 64);
+        if (word)
+            return (granule + (uint64_t)__builtin_ctzll(word)) * HEAP_GRANULE;
+        granule = (granule / 64 + 1) * 64;
+    }
+    return committed(h);
+}
+
+/* ---- One object ---- */
+
+static bool fails(uint64_t offset, const char *problem, struct error *error) {
+    return cn_fail(error, CATNAP_MALFORMED, "heap: the object at %" PRIu64 " %s", offset, problem);
+}
+
+/* Whether an object of this size may lie there. */
+static bool check_place(const struct heap *h, uint64_t offset, uint64_t bytes,
+                        struct error *error) {
+    if (bytes > committed(h) - offset)
+        return fails(offset, "is longer than the heap", error);
+    if (bytes < HEAP_BLOCK && block_of(offset) != block_of(offset + bytes - 1))
+        return fails(offset, "crosses the end of its block", error);
+    if (bytes >= HEAP_BLOCK && (offset % HEAP_BLOCK != 0 || offset == 0))
+        return fails(offset, "is large and does not begin a block", error);
+    return true;
+}
+
+uint64_t cn_check_object(const struct heap *h, uint64_t offset, struct error *error) {
+    uint32_t number = heap_load(h, offset);
+    if (offset < HEAP_LINE) {
+        fails(offset, "is null", error);
+        return 0;
+    }
+    if (number == 0 || number >= h->type_index.end) {
+        fails(offset, "has no type", error);
+        return 0;
+    }
+    uint64_t bytes = object_bytes(h, &h->types[number], offset);
+    return check_place(h, offset, bytes, error) ? bytes : 0;
+}
+
+/* ---- Rebuilding ---- */
+
+static void forget(struct heap *h) {
+    h->phase = HEAP_IDLE;
+    h->marking = false;
+    h->cursor = h->limit = h->end = h->overflow.cursor = h->overflow.end = 0;
+    h->sweep = h->sweep_end = h->walk_end = 0;
+    memset(h->walks, 0, sizeof h->walks);
+    h->clean = committed(h);
+    h->first_free = h->blocks;
+    h->no_run = UINT32_MAX;
+    h->since = h->live = h->meagre = 0;
+    memset(h->marks, 0, (size_t)heap_start_words(committed(h)) * sizeof *h->marks);
+    memset(h->kinds, BLOCK_SMALL, h->blocks);
+    for (uint32_t i = 1; i < h->side.end; i++)
+        h->side.flags[i] &= (uint8_t)~NUMBER_MARKED;
+}
+
+static void enter_object(struct heap *h, uint64_t offset, uint64_t bytes) {
+    heap_set_bit(h->marks, offset / HEAP_GRANULE);
+    cn_cover_lines(h, offset, bytes);
+    h->live += bytes;
+    if (bytes < HEAP_BLOCK)
+        return;
+    memset(h->kinds + block_of(offset), BLOCK_MORE, (size_t)(bytes / HEAP_BLOCK));
+    h->kinds[block_of(offset)] = BLOCK_LARGE;
+}
+
+static bool enter_objects(struct heap *h, struct error *error) {
+    uint64_t end = 0; /* of the object before */
+    for (uint64_t at = cn_next_start(h, 0); at < committed(h);
+         at = cn_next_start(h, at + HEAP_GRANULE)) {
+        if (at < end)
+            return fails(at, "begins within another", error);
+        uint64_t bytes = cn_check_object(h, at, error);
+        if (!bytes)
+            return false;
+        enter_object(h, at, bytes);
+        end = at + bytes;
+    }
+    return true;
+}
+
+/* As after a cycle that has marked everything: blocks are swept as they are needed. */
+bool cn_heap_rebuild(struct heap *h, struct error *error) {
+    forget(h);
+    if (!enter_objects(h, error))
+        return false;
+    h->phase = h->blocks > 0 ? HEAP_SWEEPING : HEAP_IDLE;
+    h->sweep_end = h->walk_end = h->blocks;
+    h->side_sweep = h->side.end;
+    h->stats.live = h->last_work = h->live;
+    cn_cycle_plan(h);
+    return true;
+}
+
+bool cn_heap_prepare(struct heap *h, uint64_t bytes, struct error *error) {
+    CN_ASSERT(h->blocks == 0);
+    if (bytes % heap_unit_bytes(h) != 0)
+        return cn_fail(error, CATNAP_MALFORMED, "a heap of %" PRIu64 " bytes", bytes);
+    if (bytes == 0)
+        return true;
+    if (bytes > h->reserved || !cn_region_commit(h, block_of(bytes)))
+        return cn_fail(error, CATNAP_LIMIT, "a heap of %" PRIu64 " bytes exceeds the limit", bytes);
+    return true;
+}
+
+/* ---- Saving ---- */
+
+/* The end of the large object that begins before the block, or the start of the block. */
+static uint64_t end_of_large(const struct heap *h, uint32_t block) {
+    uint32_t head = block;
+    while (head > 0 && block_kind(h, head - 1) == BLOCK_MORE)
+        head--;
+    if (head == 0 || block_kind(h, head - 1) != BLOCK_LARGE)
+        return block_start(block);
+    uint64_t offset = block_start(head - 1);
+    uint64_t end = offset + object_bytes(h, heap_type_of(h, heap_handle(offset)), offset);
+    return end > block_start(block) ? end : block_start(block);
+}
+
+static void copy_part(const struct heap *h, uint64_t from, uint64_t to, uint64_t start,
+                      uint8_t *out) {
+    if (to > start + HEAP_BLOCK)
+        to = start + HEAP_BLOCK;
+    memcpy(out + (from - start), h->base + from, (size_t)(to - from));
+}
+
+void cn_heap_copy_block(const struct heap *h, uint32_t block, uint8_t *out) {
+    uint64_t start = block_start(block), end = start + HEAP_BLOCK;
+    CN_ASSERT(h->phase == HEAP_IDLE);
+    memset(out, 0, HEAP_BLOCK);
+    copy_part(h, start, end_of_large(h, block), start, out);
+    for (uint64_t at = cn_next_start(h, start); at < end;
+         at = cn_next_start(h, at + HEAP_GRANULE)) {
+        const struct heap_type *type = heap_type_of(h, heap_handle(at));
+        copy_part(h, at, at + object_bytes(h, type, at), start, out);
+    }
+}
