@@ -163,6 +163,8 @@ typedef uint64_t catnap_features_t;
 /* The older form, which compilers still emit by default: try, catch, catch_all, delegate, rethrow. Its tags and `throw`
  * are those of CATNAP_FEATURE_EXCEPTIONS. */
 #define CATNAP_FEATURE_LEGACY_EXCEPTIONS (UINT64_C(1) << 10)
+/* Structures, arrays, numbers of 31 bits as references, and casts; subtypes of structures and arrays. */
+#define CATNAP_FEATURE_GC (UINT64_C(1) << 20)
 /* WebAssembly 3.0, as far as this version has it. */
 #define CATNAP_FEATURES_WASM3                                                                      \
     (CATNAP_FEATURES_WASM2 | CATNAP_FEATURE_EXTENDED_CONST | CATNAP_FEATURE_EXCEPTIONS |           \
@@ -174,7 +176,8 @@ typedef uint64_t catnap_features_t;
      CATNAP_FEATURE_LEGACY_EXCEPTIONS)
 /* All that this version has: proposals that may still change, too. */
 #define CATNAP_FEATURES_ALL                                                                        \
-    (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_CUSTOM_PAGE_SIZES | CATNAP_FEATURE_COMPACT_IMPORTS)
+    (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_CUSTOM_PAGE_SIZES | CATNAP_FEATURE_COMPACT_IMPORTS | \
+     CATNAP_FEATURE_GC)
 
 /* The name of one feature, as in messages; NULL where the value is none. */
 WASM_API_EXTERN const char *catnap_feature_name(catnap_features_t feature);
@@ -384,6 +387,12 @@ WASM_API_EXTERN bool catnap_caller_interrupted(const catnap_caller_t *);
  * descriptor again clears it. */
 WASM_API_EXTERN int catnap_caller_interrupt_fd(catnap_caller_t *);
 
+/* ---- Garbage-collected objects (of WebAssembly 3.0) ---------------------------------------------- */
+
+/* The kind of references to structures, arrays, numbers of 31 bits and host objects that became such a reference: for
+ * wasm_valtype_new(), and of values. */
+#define CATNAP_ANYREF ((wasm_valkind_t)131)
+
 /* ---- Exceptions (of WebAssembly 3.0) ----------------------------------------------------------- */
 
 /* The kind of references to exceptions: for wasm_valtype_new(), and of values. Such a value is a
@@ -456,7 +465,9 @@ typedef enum catnap_trap_code {
     CATNAP_TRAP_INVALID = 18,          /* a body that was validated at its call, and is invalid */
     CATNAP_TRAP_UNALIGNED_ATOMIC = 19, /* an address that is no multiple of the access */
     CATNAP_TRAP_EXPECTED_SHARED_MEMORY = 20, /* memory.atomic.wait on a memory that is not shared */
-    CATNAP_TRAP_EXCEPTION = 21 /* nothing caught an exception: catnap_trap_exception() */
+    CATNAP_TRAP_EXCEPTION = 21, /* nothing caught an exception: catnap_trap_exception() */
+    CATNAP_TRAP_ARRAY_OUT_OF_BOUNDS = 22,
+    CATNAP_TRAP_CAST_FAILURE = 23
 } catnap_trap_code_t;
 
 /* Why it trapped. */

@@ -38,6 +38,7 @@ static const struct feature_set {
     const char *name;
     catnap_features_t features;
 } feature_sets[] = {
+    {"wasm-3.0", CATNAP_FEATURE_GC},
     {"proposals/compact-imports", CATNAP_FEATURE_COMPACT_IMPORTS},
     {"proposals/custom-page-sizes", CATNAP_FEATURE_CUSTOM_PAGE_SIZES},
 };

@@ -505,13 +505,12 @@ static bool make_argument(runner_t *r, const spec_value_t *value, wasm_valkind_t
     if (value->ref_rule == SPEC_REF_NULL && wasm_valkind_is_ref(kind)) {
         return true;
     }
-    if (value->ref_rule != SPEC_REF_HOST || value->kind != WASM_EXTERNREF) {
+    if (value->ref_rule != SPEC_REF_HOST) {
         spec_message_add(&r->message, "the C API cannot make the argument ");
         spec_message_add_value(&r->message, value);
         return false;
     }
     wasm_foreign_t *foreign = find_foreign(r, value->host_ref);
-    out->kind = WASM_EXTERNREF;
     out->of.ref = foreign ? wasm_foreign_as_ref(foreign) : NULL;
     return foreign != NULL;
 }

@@ -23,6 +23,8 @@ static const struct {
     {"null i31 reference", CATNAP_TRAP_NULL_REFERENCE},
     {"null structure reference", CATNAP_TRAP_NULL_REFERENCE},
     {"null array reference", CATNAP_TRAP_NULL_REFERENCE},
+    {"out of bounds array access", CATNAP_TRAP_ARRAY_OUT_OF_BOUNDS},
+    {"cast failure", CATNAP_TRAP_CAST_FAILURE},
     /* The 1.0 suite's words. */
     {"undefined", CATNAP_TRAP_UNDEFINED_ELEMENT},
     {"uninitialized", CATNAP_TRAP_UNINITIALIZED_ELEMENT},

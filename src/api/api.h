@@ -71,7 +71,8 @@ bool cn_values_have_room(struct values, const valtype *types, uint32_t count);
 const char *cn_values_to_slots(wasm_store_t *, struct values, const valtype *types, uint64_t *slots,
                                size_t *bad);
 /* Writes slots into the array, references borrowed. */
-void cn_values_from_slots(struct values, const valtype *types, const uint64_t *slots);
+bool cn_values_from_slots(wasm_store_t *, struct values, const valtype *types,
+                          const uint64_t *slots);
 /* Sets every element to the zero of its type. */
 void cn_values_zero(struct values, const valtype *types);
 /* Clears the upper half of every slot of an i32 or f32. */

@@ -42,10 +42,10 @@ static bool begin(struct host_call *call, wasm_func_t *func, const uint64_t *slo
         return false;
     call->arguments = (struct values){data, params, stride};
     call->results = (struct values){data + params * stride, results, stride};
-    cn_values_from_slots(call->arguments, ft_params(type), slots);
+    bool good = cn_values_from_slots(func->ref.store, call->arguments, ft_params(type), slots);
     cn_values_retain(call->arguments);
     cn_values_zero(call->results, ft_results(type));
-    return true;
+    return good;
 }
 
 /* A trap of another store is told again in ours. */

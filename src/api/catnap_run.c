@@ -54,8 +54,10 @@ static catnap_status_t resume_with_slots(catnap_run_t *run, struct values result
     const struct functype *type = cn_run_func(run)->type;
     catnap_status_t status = cn_run_resume(run, slots, trap); /* a callback may delete the run */
     if (status == CATNAP_OK) {
-        cn_values_from_slots(results, ft_results(type), slots);
+        bool good =
+            cn_values_from_slots(cn_run_func(run)->ref.store, results, ft_results(type), slots);
         cn_values_retain(results);
+        status = good ? status : CATNAP_NO_MEMORY;
     }
     return status;
 }

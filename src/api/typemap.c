@@ -14,6 +14,7 @@
     X(WASM_V128, VT_V128)                                                                          \
     X(WASM_FUNCREF, VT_FUNCREF)                                                                    \
     X(WASM_EXTERNREF, VT_EXTERNREF)                                                                \
+    X(CATNAP_ANYREF, VT_ANYREF)                                                                    \
     X(CATNAP_EXNREF, VT_EXNREF)
 
 valtype cn_valtype_of_kind(wasm_valkind_t kind) {

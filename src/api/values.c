@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "runtime/gc.h"
+
 /* Both structs begin with the kind and have the value at the same place. */
 _Static_assert(offsetof(wasm_val_t, of) == 8 && sizeof(wasm_val_t) == 16, "layout of wasm_val_t");
 _Static_assert(offsetof(catnap_val_t, of) == 8 && sizeof(catnap_val_t) == 24,
@@ -67,8 +69,8 @@ static const char *ref_to_slot(wasm_store_t *store, struct values values, size_t
     if (ref && ref->store != store)
         return "is a reference of another store";
     const char *fault = cn_ref_fault(&store->engine->types, ref, type);
-    if (!fault)
-        *slot = object_slot(ref);
+    if (!fault && !cn_slot_of_ref(store, type, ref, slot))
+        return "takes more memory than there is";
     return fault;
 }
 
@@ -103,12 +105,21 @@ static void set_element(struct values values, size_t i, valtype type, uint64_t l
         memcpy(value + sizeof low, &high, sizeof high);
 }
 
-void cn_values_from_slots(struct values values, const valtype *types, const uint64_t *slots) {
+bool cn_values_from_slots(wasm_store_t *store, struct values values, const valtype *types,
+                          const uint64_t *slots) {
+    bool good = true;
     for (size_t i = 0; i < values.count; i++) {
         uint32_t count = vt_slots(types[i]);
-        set_element(values, i, types[i], slots[0], count > 1 ? slots[1] : 0);
+        uint64_t low = slots[0];
+        if (unlikely(vt_is_ref(types[i]) && low)) {
+            struct wasm_ref_t *ref = NULL;
+            good &= cn_ref_of_slot(store, types[i], low, &ref);
+            low = (uint64_t)(uintptr_t)ref;
+        }
+        set_element(values, i, types[i], low, count > 1 ? slots[1] : 0);
         slots += count;
     }
+    return good;
 }
 
 void cn_slots_narrow(uint64_t *slots, uint32_t slot_count, const valtype *types) {

@@ -1,6 +1,7 @@
 /* Globals, tables and memories of wasm.h. */
 #include "api/api.h"
 #include "api/wasm_type.h"
+#include "runtime/gc.h"
 #include "runtime/collect.h"
 
 #include <inttypes.h>
@@ -65,7 +66,7 @@ wasm_globaltype_t *wasm_global_type(const wasm_global_t *global) {
 }
 
 static void get_global(const wasm_global_t *global, struct values out) {
-    cn_values_from_slots(out, &global->type.type, global->cell);
+    cn_values_from_slots(global->ref.store, out, &global->type.type, global->cell);
     cn_values_retain(out);
 }
 
@@ -152,8 +153,8 @@ wasm_ref_t *wasm_table_get(const wasm_table_t *table, wasm_table_size_t index) {
         return table ? cn_report_new(table->ref.store, NULL, CATNAP_NOT_FOUND,
                                      "the table has no element %" PRIu32, index)
                      : NULL;
-    struct wasm_ref_t *ref = slot_object(table->elements[index]);
-    if (ref)
+    struct wasm_ref_t *ref = NULL;
+    if (cn_ref_of_slot(table->ref.store, table->type.element, table->elements[index], &ref) && ref)
         cn_object_retain(ref);
     return ref;
 }

@@ -7,7 +7,7 @@
 
 static const wasm_valtype_t valtypes[] = {{WASM_I32},     {WASM_I64},     {WASM_F32},
                                           {WASM_F64},     {WASM_V128},    {WASM_EXTERNREF},
-                                          {WASM_FUNCREF}, {CATNAP_EXNREF}};
+                                          {WASM_FUNCREF}, {CATNAP_EXNREF}, {CATNAP_ANYREF}};
 
 wasm_valtype_t *wasm_valtype_new(wasm_valkind_t kind) {
     for (size_t i = 0; i < sizeof valtypes / sizeof *valtypes; i++)

@@ -59,6 +59,8 @@ bool cn_decode_name(struct decoder *, struct span *name, const char *what);
 /* References to defined types become those to canonical types of d->module; in a recursion group, those to
  * members get VT_MEMBER (types/group.h). An index that is no type's is CATNAP_INVALID. */
 bool cn_decode_valtype(struct decoder *, valtype *);
+/* Of a structure or array: a value type or packed type, with FIELD_MUTABLE. */
+bool cn_decode_fieldtype(struct decoder *, uint32_t *);
 bool cn_decode_reftype(struct decoder *, valtype *);
 /* A heap type (section 5.3.4), as the nullable reference to it. */
 bool cn_decode_heaptype(struct decoder *, valtype *);

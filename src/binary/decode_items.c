@@ -133,6 +133,13 @@ static catnap_features_t feature_of_heaptype(uint8_t code) {
     case VT_EXNREF:
     case VT_NOEXNREF:
         return CATNAP_FEATURE_EXCEPTIONS;
+    case VT_ANYREF:
+    case VT_EQREF:
+    case VT_I31REF:
+    case VT_STRUCTREF:
+    case VT_ARRAYREF:
+    case VT_NONEREF:
+        return CATNAP_FEATURE_GC;
     default:
         return 0;
     }
@@ -201,6 +208,23 @@ bool cn_decode_valtype(struct decoder *d, valtype *type) {
     if (code == VT_V128)
         return cn_decode_need(d, CATNAP_FEATURE_SIMD, offset, "v128");
     return decode_reference(d, offset, code, "value type", type);
+}
+
+bool cn_decode_fieldtype(struct decoder *d, uint32_t *field) {
+    uint32_t offset;
+    uint8_t mutability;
+    if (d->r.at < d->r.end && (*d->r.at == VT_I8 || *d->r.at == VT_I16))
+        *field = *d->r.at++;
+    else if (!cn_decode_valtype(d, field))
+        return false;
+    offset = cn_decode_offset(d);
+    if (!cn_decode_byte(d, &mutability, "field type"))
+        return false;
+    if (mutability > 1)
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed mutability 0x%02x",
+                          mutability);
+    *field |= mutability ? FIELD_MUTABLE : 0;
+    return true;
 }
 
 bool cn_decode_reftype(struct decoder *d, valtype *type) {

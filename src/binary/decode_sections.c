@@ -47,17 +47,9 @@ static bool check_total(struct sections *s, uint32_t count, uint32_t more, uint3
 #define FORM_REC 0x4Eu
 #define FORM_SUB_FINAL 0x4Fu
 #define FORM_SUB 0x50u
+#define FORM_ARRAY 0x5Eu
+#define FORM_STRUCT 0x5Fu
 #define FORM_FUNC 0x60u
-
-static bool decode_types(struct sections *s, valtype *types, uint32_t *count, uint32_t limit,
-                         const char *what) {
-    if (!cn_decode_count(&s->d, count, 1, limit, what))
-        return false;
-    for (uint32_t i = 0; i < *count; i++)
-        if (!cn_decode_valtype(&s->d, &types[i]))
-            return false;
-    return true;
-}
 
 /* A recursion group while it is decoded. The parts of its types follow one another, and move when they
  * grow; so a declaration has where its parts begin as an index, until all are there. */
@@ -74,23 +66,62 @@ static void drop_group(struct sections *s, struct group *g) {
     cn_free(s->m->alloc, g->parts, g->part_room * sizeof *g->parts);
 }
 
-/* A type's form and, behind it, its parameters and results. */
-static bool decode_composite(struct sections *s, struct type_decl *decl,
-                             valtype types[LIMIT_PARAMS + LIMIT_RESULTS]) {
-    uint32_t offset = cn_decode_offset(&s->d), results;
-    uint8_t form;
-    if (!cn_decode_byte(&s->d, &form, "type"))
-        return false;
-    if (form != FORM_FUNC)
-        return cn_decode_unknown(&s->d, offset, PLACE_TYPE_FORM, form, "malformed",
-                                 "type form 0x%02x", form);
-    if (!decode_types(s, types, &decl->param_count, LIMIT_PARAMS, "parameters") ||
-        !decode_types(s, types + decl->param_count, &results, LIMIT_RESULTS, "results"))
+/* Reads parts of the group's newest type: value types, or fields. */
+static bool decode_parts(struct sections *s, struct group *g, uint32_t count,
+                         bool (*decode)(struct decoder *, uint32_t *)) {
+    void *parts = g->parts;
+    bool good = cn_grow(s->m->alloc, &parts, &g->part_room, (size_t)g->part_count + count,
+                        sizeof *g->parts);
+    g->parts = parts;
+    if (!good)
+        return cn_fail_memory(s->d.error);
+    for (uint32_t i = 0; i < count; i++)
+        if (!decode(&s->d, &g->parts[g->part_count + i]))
+            return false;
+    g->part_count += count;
+    return true;
+}
+
+static bool decode_counted(struct sections *s, struct group *g, uint32_t *count, uint32_t bytes,
+                           uint32_t limit, const char *what,
+                           bool (*decode)(struct decoder *, uint32_t *)) {
+    return cn_decode_count(&s->d, count, bytes, limit, what) && decode_parts(s, g, *count, decode);
+}
+
+/* Parameters and results. */
+static bool decode_function_type(struct sections *s, struct group *g, struct type_decl *decl) {
+    uint32_t results;
+    if (!decode_counted(s, g, &decl->param_count, 1, LIMIT_PARAMS, "parameters",
+                        cn_decode_valtype) ||
+        !decode_counted(s, g, &results, 1, LIMIT_RESULTS, "results", cn_decode_valtype))
         return false;
     decl->kind = TYPE_FUNC;
     decl->count = decl->param_count + results;
-    decl->parts = types;
     return true;
+}
+
+/* A type's form and what is behind it. */
+static bool decode_composite(struct sections *s, struct group *g, struct type_decl *decl) {
+    uint32_t offset = cn_decode_offset(&s->d);
+    uint8_t form;
+    if (!cn_decode_byte(&s->d, &form, "type"))
+        return false;
+    switch (form) {
+    case FORM_FUNC:
+        return decode_function_type(s, g, decl);
+    case FORM_STRUCT:
+        decl->kind = TYPE_STRUCT;
+        return cn_decode_need(&s->d, CATNAP_FEATURE_GC, offset, "a structure type") &&
+               decode_counted(s, g, &decl->count, 2, LIMIT_FIELDS, "fields", cn_decode_fieldtype);
+    case FORM_ARRAY:
+        decl->kind = TYPE_ARRAY;
+        decl->count = 1;
+        return cn_decode_need(&s->d, CATNAP_FEATURE_GC, offset, "an array type") &&
+               decode_parts(s, g, 1, cn_decode_fieldtype);
+    default:
+        return cn_decode_unknown(&s->d, offset, PLACE_TYPE_FORM, form, "malformed",
+                                 "type form 0x%02x", form);
+    }
 }
 
 /* The type that a subtype names: one before it. */
@@ -125,8 +156,7 @@ static bool decode_supertype(struct sections *s, const struct group *g, struct t
 }
 
 /* The next type is not a recursion group of several. */
-static bool decode_subtype(struct sections *s, const struct group *g, struct type_decl *decl,
-                           valtype types[LIMIT_PARAMS + LIMIT_RESULTS]) {
+static bool decode_subtype(struct sections *s, struct group *g, struct type_decl *decl) {
     uint8_t form = s->d.r.at < s->d.r.end ? *s->d.r.at : 0;
     *decl = (struct type_decl){.final = form != FORM_SUB, .supertype = NO_SUPERTYPE};
     if (form == FORM_SUB || form == FORM_SUB_FINAL) {
@@ -137,26 +167,25 @@ static bool decode_subtype(struct sections *s, const struct group *g, struct typ
         if (!decode_supertype(s, g, decl))
             return false;
     }
-    return decode_composite(s, decl, types);
+    return decode_composite(s, g, decl);
 }
 
-static bool add_member(struct sections *s, struct group *g, const struct type_decl *decl) {
-    void *decls = g->decls, *firsts = g->firsts, *parts = g->parts;
+/* Reads the group's next type. */
+static bool decode_member(struct sections *s, struct group *g) {
+    void *decls = g->decls, *firsts = g->firsts;
     struct alloc *alloc = s->m->alloc;
-    bool ok = cn_grow(alloc, &decls, &g->decl_room, (size_t)g->count + 1, sizeof *g->decls);
+    uint32_t first = g->part_count;
+    struct type_decl decl;
+    if (!decode_subtype(s, g, &decl))
+        return false;
+    bool good = cn_grow(alloc, &decls, &g->decl_room, (size_t)g->count + 1, sizeof *g->decls);
     g->decls = decls;
-    ok = ok && cn_grow(alloc, &firsts, &g->first_room, (size_t)g->count + 1, sizeof *g->firsts);
+    good = good && cn_grow(alloc, &firsts, &g->first_room, (size_t)g->count + 1, sizeof *g->firsts);
     g->firsts = firsts;
-    ok = ok && cn_grow(alloc, &parts, &g->part_room, (size_t)g->part_count + decl->count,
-                       sizeof *g->parts);
-    g->parts = parts;
-    if (!ok)
+    if (!good)
         return cn_fail_memory(s->d.error);
-    if (decl->count)
-        memcpy(g->parts + g->part_count, decl->parts, decl->count * sizeof *g->parts);
-    g->firsts[g->count] = g->part_count;
-    g->decls[g->count++] = *decl;
-    g->part_count += decl->count;
+    g->firsts[g->count] = first;
+    g->decls[g->count++] = decl;
     return true;
 }
 
@@ -169,15 +198,18 @@ static bool intern_types(struct sections *s, const struct type_decl *decls, uint
     if (count > 0 && !cn_types_intern(m->registry, decls, count, m->types + m->type_count))
         return cn_fail_memory(s->d.error);
     m->type_count += count;
+    for (uint32_t i = 0; i < count; i++)
+        if (decls[i].kind != TYPE_FUNC)
+            m->object_types = m->type_count - count + i + 1;
     return true;
 }
 
+/* A group of so many types; a type that is alone may refer to itself, too. */
 static bool decode_members(struct sections *s, struct group *g, uint32_t count) {
-    valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
-    struct type_decl decl;
+    g->count = g->part_count = 0;
     s->d.group_count = count;
     for (uint32_t i = 0; i < count; i++)
-        if (!decode_subtype(s, g, &decl, types) || !add_member(s, g, &decl))
+        if (!decode_member(s, g))
             return false;
     s->d.group_count = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -185,44 +217,31 @@ static bool decode_members(struct sections *s, struct group *g, uint32_t count) 
     return intern_types(s, g->decls, count);
 }
 
-static bool decode_group(struct sections *s) {
-    struct group group = {0};
-    uint32_t count;
+static bool decode_group(struct sections *s, struct group *g) {
+    uint32_t count = 1;
+    if (s->d.r.at == s->d.r.end || *s->d.r.at != FORM_REC)
+        return decode_members(s, g, 1);
     if (!cn_decode_need(&s->d, CATNAP_FEATURE_FUNCTION_REFERENCES, cn_decode_offset(&s->d),
                         "a recursion group"))
         return false;
     s->d.r.at++;
-    if (!cn_decode_count(&s->d, &count, 2, LIMIT_TYPES, "types of a recursion group"))
-        return false;
-    bool good = decode_members(s, &group, count);
-    drop_group(s, &group);
-    return good;
-}
-
-/* A type that is alone in its group; it may refer to itself. */
-static bool decode_single(struct sections *s) {
-    static const struct group none;
-    valtype types[LIMIT_PARAMS + LIMIT_RESULTS];
-    struct type_decl decl;
-    s->d.group_count = 1;
-    bool good = decode_subtype(s, &none, &decl, types);
-    s->d.group_count = 0;
-    return good && intern_types(s, &decl, 1);
+    return cn_decode_count(&s->d, &count, 2, LIMIT_TYPES, "types of a recursion group") &&
+           decode_members(s, g, count);
 }
 
 bool cn_decode_type_section(struct sections *s) {
     struct module *m = s->m;
+    struct group group = {0}; /* its memory serves for all */
     uint32_t groups;
     /* Two bytes, as a structure without fields takes, so that its form is what gets named. */
     if (!cn_decode_count(&s->d, &groups, 2, LIMIT_TYPES, "types") ||
         !reserve(s, (void **)&m->types, &s->type_room, 0, groups, sizeof *m->types))
         return false;
-    for (; groups > 0; groups--) {
-        bool group = s->d.r.at < s->d.r.end && *s->d.r.at == FORM_REC;
-        if (!(group ? decode_group(s) : decode_single(s)))
-            return false;
-    }
-    return true;
+    bool good = true;
+    for (; good && groups > 0; groups--)
+        good = decode_group(s, &group);
+    drop_group(s, &group);
+    return good;
 }
 
 /* ---- What is imported or defined: functions, tables, memories, globals ---- */

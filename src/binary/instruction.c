@@ -12,6 +12,8 @@ static enum code_place place_of(uint8_t prefix) {
         return PLACE_OPCODE_FD;
     case 0xFE:
         return PLACE_OPCODE_FE;
+    case 0xFB:
+        return PLACE_OPCODE_FB;
     default:
         return PLACE_OPCODE;
     }
@@ -189,6 +191,28 @@ static bool decode_constant(struct decoder *d, struct instruction *in) {
     return true;
 }
 
+/* Label in a; the reference types from and to in value. */
+static bool decode_cast(struct decoder *d, struct instruction *in) {
+    uint32_t offset = cn_decode_offset(d);
+    uint8_t flags;
+    valtype from, to;
+    if (!cn_decode_byte(d, &flags, "cast flags"))
+        return false;
+    if (flags & ~(CAST_FROM_NULL | CAST_TO_NULL))
+        return cn_fail_at(d->error, CATNAP_MALFORMED, offset, "malformed cast flags 0x%02x", flags);
+    if (!cn_decode_u32(d, &in->a, "label") || !cn_decode_heaptype(d, &from) ||
+        !cn_decode_heaptype(d, &to))
+        return false;
+    from |= flags & CAST_FROM_NULL ? 0 : VT_NON_NULL;
+    to |= flags & CAST_TO_NULL ? 0 : VT_NON_NULL;
+    in->value = (uint64_t)from << 32 | to;
+    return true;
+}
+
+static bool decode_type_and(struct decoder *d, struct instruction *in, const char *what) {
+    return cn_decode_u32(d, &in->a, "type index") && cn_decode_u32(d, &in->b, what);
+}
+
 static bool decode_immediates(struct decoder *d, struct instruction *in) {
     switch ((enum immediate)cn_op_info[in->opcode].immediate) {
     case IMM_NONE:
@@ -222,7 +246,20 @@ static bool decode_immediates(struct decoder *d, struct instruction *in) {
     case IMM_SELECT:
         return decode_select(d, in);
     case IMM_HEAP_TYPE:
+    case IMM_REF_TYPE:
         return cn_decode_heaptype(d, &in->a);
+    case IMM_CAST:
+        return decode_cast(d, in);
+    case IMM_TYPE_FIELD:
+        return decode_type_and(d, in, "field index");
+    case IMM_TYPE_COUNT:
+        return decode_type_and(d, in, "count");
+    case IMM_TYPE_DATA:
+        return decode_type_and(d, in, "data segment index");
+    case IMM_TYPE_ELEM:
+        return decode_type_and(d, in, "element segment index");
+    case IMM_TYPE_TYPE:
+        return decode_type_and(d, in, "type index");
     case IMM_MEMORY:
         return decode_memory_index(d, &in->a);
     case IMM_MEMORY_INIT:

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define GC "garbage collection"
 #define SHARED_ALL "shared-everything threads"
 #define SWITCHING "stack switching"
 
@@ -13,18 +12,13 @@ static const struct later {
     const char *feature;
 } table[] = {
     {PLACE_TYPE_FORM, 0x5D, 0x5D, SWITCHING},
-    {PLACE_TYPE_FORM, 0x5E, 0x5F, GC}, /* array, struct */
     {PLACE_TYPE_FORM, 0x65, 0x65, SHARED_ALL},
     {PLACE_VALUE_TYPE, 0x65, 0x65, SHARED_ALL},
     {PLACE_VALUE_TYPE, 0x68, 0x68, SWITCHING}, /* cont */
-    {PLACE_VALUE_TYPE, 0x6A, 0x6E, GC},        /* array, struct, i31, eq, any */
-    {PLACE_VALUE_TYPE, 0x71, 0x71, GC},        /* none */
     {PLACE_VALUE_TYPE, 0x75, 0x75, SWITCHING}, /* nocont */
     {PLACE_TABLE_LIMITS, 0x02, 0x03, SHARED_ALL},
     {PLACE_TABLE_LIMITS, 0x06, 0x07, SHARED_ALL},
-    {PLACE_OPCODE, 0xD3, 0xD3, GC}, /* ref.eq */
     {PLACE_OPCODE, 0xE0, 0xE6, SWITCHING},
-    {PLACE_OPCODE, 0xFB, 0xFB, GC},
     {PLACE_OPCODE_FC, 18, 18, "memory control"}, /* memory.discard */
 };
 

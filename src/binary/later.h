@@ -18,7 +18,8 @@ enum code_place {
     PLACE_IMPORT_KIND,
     PLACE_EXPORT_KIND,
     PLACE_OPCODE,    /* of one byte, or a prefix that is not known */
-    PLACE_OPCODE_FC, /* the number behind the prefix 0xFC */
+    PLACE_OPCODE_FB, /* the number behind the prefix 0xFB */
+    PLACE_OPCODE_FC, /* and so on */
     PLACE_OPCODE_FD,
     PLACE_OPCODE_FE
 };

@@ -10,6 +10,7 @@ enum {
     LAST_PLAIN = OP_i32_eqz - 1
 #define OP(code, id, name, immediates, flags, feature, result, ...)                                \
     +(IMM_##immediates == IMM_NONE && OPT_##result != OPT_SPECIAL)
+#define OP_FB(...)
 #define OP_FC(...)
 #define OP_FD(...)
 #define OP_FE(...)

@@ -30,6 +30,8 @@
 #define LIMIT_MEMORIES 100u
 #define LIMIT_PARAMS 1000u
 #define LIMIT_RESULTS 1000u
+#define LIMIT_FIELDS 10000u
+#define LIMIT_FIXED_OPERANDS 10000u /* of array.new_fixed */
 #define LIMIT_BODY_BYTES 7654321u
 #define LIMIT_LOCALS 50000u
 #define LIMIT_TABLE_ELEMENTS 10000000u
@@ -163,6 +165,7 @@ struct module {
 
     uint32_t type_count;
     const struct deftype **types; /* canonical, each with a reference */
+    uint32_t object_types; /* types up to the last one of a structure or array */
 
     uint32_t import_count;
     struct import *imports;
@@ -239,6 +242,10 @@ static inline valtype limits_address(const struct limits *limits) {
 /* The type at an index of the module's, which is that of a function type. */
 static inline const struct functype *module_functype(const struct module *m, uint32_t type) {
     return dt_func(m->types[type]);
+}
+/* Whether there is a function type at an index that the module names. */
+static inline bool module_has_functype(const struct module *m, uint32_t type) {
+    return type < m->type_count && m->types[type]->kind == TYPE_FUNC;
 }
 /* The expression whose value a table's elements have at first; NULL: they are null. */
 static inline const struct const_expr *module_table_init(const struct module *m, uint32_t table) {

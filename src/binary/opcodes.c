@@ -79,6 +79,8 @@ const char *cn_feature_name(uint64_t feature) {
         return "custom-page-sizes";
     case CATNAP_FEATURE_COMPACT_IMPORTS:
         return "compact-imports";
+    case CATNAP_FEATURE_GC:
+        return "gc";
     case CATNAP_FEATURE_TAIL_CALLS:
         return "tail-call";
     default:

@@ -7,13 +7,20 @@
 
 /* Opcodes behind a prefix byte are numbered from here on, in the order of the prefixes: tables that opcodes
  * index have little room that is not used. */
-enum { OPCODE_FC = 0x100, OPCODE_FD = 0x120, OPCODE_FE = 0x240, OPCODE_LIMIT = 0x290 };
+enum {
+    OPCODE_FC = 0x100,
+    OPCODE_FD = 0x120,
+    OPCODE_FE = 0x240,
+    OPCODE_FB = 0x290,
+    OPCODE_LIMIT = 0x2B0
+};
 
 /* Every prefix byte: PREFIX(byte, its first opcode, the limit of its opcodes). */
 #define OPCODE_PREFIXES(PREFIX)                                                                    \
     PREFIX(0xFC, OPCODE_FC, OPCODE_FD)                                                             \
     PREFIX(0xFD, OPCODE_FD, OPCODE_FE)                                                             \
-    PREFIX(0xFE, OPCODE_FE, OPCODE_LIMIT)
+    PREFIX(0xFE, OPCODE_FE, OPCODE_FB)                                                             \
+    PREFIX(0xFB, OPCODE_FB, OPCODE_LIMIT)
 
 enum opcode {
 #define OP(code, id, ...) OP_##id = (code),
@@ -34,6 +41,13 @@ enum immediate {
     IMM_CALL_INDIRECT, /* type u32, table u32 */
     IMM_SELECT,        /* vector of value types */
     IMM_HEAP_TYPE,     /* s33 */
+    IMM_REF_TYPE,      /* likewise; in text a reference type: of a nullable one the opcode is the next one */
+    IMM_CAST,          /* a byte of enum cast_flags, label u32, heap types s33 and s33 */
+    IMM_TYPE_FIELD,    /* type u32, field u32 */
+    IMM_TYPE_COUNT,    /* type u32, u32 */
+    IMM_TYPE_DATA,     /* type u32, data u32 */
+    IMM_TYPE_ELEM,     /* type u32, elem u32 */
+    IMM_TYPE_TYPE,     /* to u32, from u32 */
     IMM_LOCAL,         /* u32, likewise the next five */
     IMM_GLOBAL,
     IMM_TABLE,
@@ -102,11 +116,21 @@ enum immediate {
     case IMM_CALL_INDIRECT:                                                                        \
     case IMM_SELECT:                                                                               \
     case IMM_HEAP_TYPE:                                                                            \
+    case IMM_REF_TYPE:                                                                             \
+    case IMM_CAST:                                                                                 \
+    case IMM_TYPE_FIELD:                                                                           \
+    case IMM_TYPE_COUNT:                                                                           \
+    case IMM_TYPE_DATA:                                                                            \
+    case IMM_TYPE_ELEM:                                                                            \
+    case IMM_TYPE_TYPE:                                                                            \
     case IMM_LOCAL:                                                                                \
     case IMM_GLOBAL
 
 /* A bit of the alignment: the index of the memory follows; it is 0 otherwise. */
 #define MEMARG_HAS_MEMORY 0x40u
+
+/* Which of the two types of a cast are nullable; the other bits are 0. */
+enum cast_flags { CAST_FROM_NULL = 1, CAST_TO_NULL = 2 };
 
 /* Facts about an instruction that code asks for instead of listing opcodes. */
 enum op_flags {

@@ -48,6 +48,10 @@ struct unwind {
     const struct unwind_clause *clauses;
 };
 
+/* The type that a cast names, in its cell 2: in the lower half an abstract type's code or, with CAST_OBJECT or
+ * CAST_FUNC, the index of a type of the module; in the upper half these. */
+enum cast_target { CAST_NULLABLE = 1, CAST_OBJECT = 2, CAST_FUNC = 4 };
+
 struct code_map;
 struct code {
     struct code *next;            /* in the list of its module: struct module_code */

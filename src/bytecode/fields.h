@@ -68,6 +68,8 @@ enum index_space {
     SPACE_TAG,
     SPACE_DATA,
     SPACE_ELEM,
+    SPACE_STRUCT, /* types, which must be of that kind */
+    SPACE_ARRAY,
     SPACE_WIDTH /* no index: the binary logarithm of a width in bytes, perhaps with 256 added */
 };
 

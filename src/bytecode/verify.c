@@ -247,10 +247,22 @@ static uint64_t count_of(const struct module *m, enum index_space space) {
         return m->data_count;
     case SPACE_ELEM:
         return m->elem_count;
+    case SPACE_STRUCT:
+    case SPACE_ARRAY:
+        return m->object_types;
     case SPACE_WIDTH:
         return 4;
     }
     return 0;
+}
+
+/* Whether there is a thing of the module by this index; a type must be of the kind. */
+static bool has_index(const struct module *m, enum index_space space, uint64_t index) {
+    if (index >= count_of(m, space))
+        return false;
+    if (space == SPACE_STRUCT || space == SPACE_ARRAY)
+        return m->types[index]->kind == (space == SPACE_STRUCT ? TYPE_STRUCT : TYPE_ARRAY);
+    return true;
 }
 
 /* A field of 16 bits, of 32 bits, or a whole cell, as the number that it is. */
@@ -279,13 +291,31 @@ static const struct functype *callee_type(const struct verifier *v, const struct
 static bool has_indices(const struct verifier *v, const struct instruction *i) {
     for (const struct bytecode_field *f = i->fields; f->kind != FIELD_END; f++)
         if (f->kind == FIELD_INDEX &&
-            index_of(i, f) >= count_of(v->module, (enum index_space)f->slots))
+            !has_index(v->module, (enum index_space)f->slots, index_of(i, f)))
             return false;
     return !is_call(i) || callee_type(v, i);
 }
 
+/* The segment that the elements of an array come from, by the type of these. */
+static bool has_segment(const struct module *m, uint64_t y) {
+    uint32_t field = dt_fields(m->types[(uint32_t)y])->fields[0];
+    return y >> 32 < (vt_is_ref(field_type(field)) ? m->elem_count : m->data_count);
+}
+
+static bool has_cast_target(const struct module *m, uint32_t target, uint32_t flags) {
+    flags &= ~(uint32_t)CAST_NULLABLE;
+    if (flags == CAST_FUNC)
+        return module_has_functype(m, target);
+    return flags == CAST_OBJECT ? target < m->type_count && !module_has_functype(m, target)
+                                : flags == 0 && vt_is_abstract(target);
+}
+
 /* Whether other numbers are as they must be. */
 static bool has_numbers(const struct verifier *v, const struct instruction *i) {
+    if (i->bytecode == BC_array_new_segment || i->bytecode == BC_array_init)
+        return has_segment(v->module, i->at[3]);
+    if (i->bytecode == BC_ref_test || i->bytecode == BC_ref_cast)
+        return has_cast_target(v->module, (uint32_t)i->at[2], (uint32_t)(i->at[2] >> 32));
     if (i->bytecode == BC_throw)
         return module_tag_type(v->module, (uint32_t)i->at[3])->param_slots == (uint32_t)bc_w(i->at);
     if (i->bytecode == BC_fuel_block)

@@ -46,6 +46,17 @@ static void add_heaptype(struct line *line, valtype type) {
         add(line, " %.*s", (int)strlen(name) - 6, name + 5);
 }
 
+/* A branch on a cast: the label, and both types. */
+static void add_cast(struct line *line, const struct module *m, const uint8_t **at) {
+    uint32_t flags = cn_u32_valid(at), label = cn_u32_valid(at);
+    add(line, " %u", label);
+    for (uint32_t null = CAST_FROM_NULL; null <= CAST_TO_NULL; null *= 2) {
+        if (flags & null)
+            add(line, " null");
+        add_heaptype(line, cn_heaptype_valid(m, at));
+    }
+}
+
 static void add_block_type(struct line *line, const struct module *m, const uint8_t **at) {
     int64_t type = cn_block_type_valid(m, at);
     if (type >= 0)
@@ -86,13 +97,22 @@ static void add_immediates(struct line *line, const struct module *m, const uint
             add(line, " %s", cn_valtype_name(cn_valtype_valid(m, at)));
         break;
     case IMM_HEAP_TYPE:
+    case IMM_REF_TYPE:
         add_heaptype(line, cn_heaptype_valid(m, at));
+        break;
+    case IMM_CAST:
+        add_cast(line, m, at);
         break;
     case IMM_CALL_INDIRECT:
     case IMM_MEMORY_INIT:
     case IMM_MEMORY_COPY:
     case IMM_TABLE_INIT:
-    case IMM_TABLE_COPY: {
+    case IMM_TABLE_COPY:
+    case IMM_TYPE_FIELD:
+    case IMM_TYPE_COUNT:
+    case IMM_TYPE_DATA:
+    case IMM_TYPE_ELEM:
+    case IMM_TYPE_TYPE: {
         uint32_t first = cn_u32_valid(at), second = cn_u32_valid(at);
         add(line, " %u %u", first, second);
         break;

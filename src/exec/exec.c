@@ -15,6 +15,7 @@
 #include "exec/operands.h"
 #include "exec/simd.h"
 #include "runtime/profile.h"
+#include "runtime/gc.h"
 #include "runtime/shared_memory.h"
 #include "code/steps.h"
 
@@ -48,6 +49,7 @@ DECLARE_HANDLER(wide_trap)
 #include "exec/handlers_atomic.inc"
 #include "exec/handlers_wide.inc"
 #include "exec/handlers_pairs.inc"
+#include "exec/handlers_gc.inc"
 
 static const uint64_t *handler_table(void) {
     static const handler table[BC_COUNT] = {
@@ -85,6 +87,7 @@ run(struct machine *vm, const uint64_t *pc, uint64_t *fp, struct wasm_instance_t
 #include "exec/handlers_atomic.inc"
 #include "exec/handlers_wide.inc"
 #include "exec/handlers_pairs.inc"
+#include "exec/handlers_gc.inc"
 }
 const uint64_t *cn_handlers(void) { return run(NULL, NULL, NULL, NULL); }
 

@@ -116,12 +116,19 @@ static uint32_t index_of_global(const wasm_global_t *global) {
     return instance->module->imported_global_count + (uint32_t)(slot / 2);
 }
 
+bool cn_fail_heap(struct error *error) {
+    return cn_fail(error, CATNAP_UNSUPPORTED,
+                   "the state of a store with garbage-collected objects cannot be saved");
+}
+
 bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref *out,
                     struct error *error) {
     struct wasm_ref_t *ref = slot_object(slot);
     *out = (struct snap_ref){SNAP_NULL, 0, 0};
     if (!ref)
         return true;
+    if (slot & 1) /* an i31: there is no heap, in which other values would be */
+        return cn_fail_heap(error);
     if (ref->kind == OBJECT_FUNC && ((wasm_func_t *)ref)->instance) {
         wasm_func_t *func = (wasm_func_t *)ref;
         *out = (struct snap_ref){SNAP_FUNC_OF, 0, func->index};
@@ -402,7 +409,10 @@ static bool capture_object(struct capture *c, uint32_t number) {
         return capture_exception(c, number);
     if (!cn_state_of(ref->kind) || is_tag_of_host(ref))
         return capture_host(c, &c->snapshot->objects[number]);
-    capture_type(&c->snapshot->objects[number]);
+    struct snap_object *object = &c->snapshot->objects[number];
+    capture_type(object);
+    if (vt_is_ref(object->type) && vt_kind(object->type) == KIND_ANY)
+        return cn_fail_heap(c->error);
     return capture_state(c, number);
 }
 
@@ -544,6 +554,10 @@ catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t 
     }
     if (store->shared_memories > 0 && !look_at_shared(store, error))
         return NULL;
+    if (store->machine.heap) {
+        cn_fail_heap(error);
+        return NULL;
+    }
     cn_hold_collections(store); /* `name` may drop handles */
     catnap_snapshot_t *snapshot = capture(store, run, naming, error);
     cn_resume_collections(store);

@@ -278,6 +278,9 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     if (store->shared_memories > 0)
         return cn_fail(error, CATNAP_UNSUPPORTED,
                        "a store with a shared memory cannot have checkpoints");
+    if (store->machine.heap)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "a store with garbage-collected objects cannot have checkpoints");
     struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);

@@ -236,6 +236,8 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
     if (kind_is_ref(to->kind)) {
         if (!cn_snap_slot_of(r->snapshot, r->made, from->ref, cell, r->error))
             return false;
+        if (*cell && to->kind == KIND_ANY)
+            return cn_fail_heap(r->error);
         if (*cell && to->kind == KIND_FUNC && slot_object(*cell)->kind != OBJECT_FUNC)
             return bad(r, "an object that is not a function");
         if (*cell && to->kind == KIND_EXN && slot_object(*cell)->kind != OBJECT_EXCEPTION)

@@ -71,6 +71,8 @@ bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *
 static bool typed_slot(struct restore *r, struct snap_ref ref, valtype type, uint64_t *slot) {
     if (!cn_snap_slot_of(r->snapshot, &r->made, ref, slot, r->error))
         return false;
+    if (*slot && vt_kind(type) == KIND_ANY)
+        return cn_fail_heap(r->error);
     const char *fault = cn_ref_fault(&r->store->engine->types, slot_object(*slot), type);
     return !fault || cn_fail(r->error, CATNAP_MALFORMED,
                              "a reference to object %u of the snapshot %s: its place is of type %s",

@@ -180,6 +180,8 @@ struct snap_made { /* what restoring made of each object */
 struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *, wasm_store_t *,
                                        const struct snap_made *, struct error *);
 /* capture.c: the reference in a slot; restore.c: the slot of a reference. */
+/* Fails with CATNAP_UNSUPPORTED: snapshots have no values of the heap. */
+bool cn_fail_heap(struct error *) __attribute__((cold));
 bool cn_snap_ref_of(catnap_snapshot_t *, uint64_t slot, struct snap_ref *, struct error *);
 bool cn_snap_slot_of(const catnap_snapshot_t *, const struct snap_made *, struct snap_ref,
                      uint64_t *slot, struct error *);

@@ -11,6 +11,7 @@
  * exact. Marking allocates nothing while value stacks are empty.
  */
 #include "runtime/collect.h"
+#include "runtime/gc.h"
 #include "runtime/instance.h"
 #include "runtime/state.h"
 #include "runtime/trap.h"
@@ -104,21 +105,20 @@ void cn_mark_object(struct marking *marking, struct wasm_ref_t *ref) {
     marking->gray = whole;
 }
 
-void cn_mark_slots(struct marking *marking, const uint64_t *slots, uint64_t count) {
-    for (uint64_t i = 0; i < count; i++)
-        cn_mark_object(marking, slot_object(slots[i]));
+/* Values of the heap are not objects of the store. */
+static void mark_value(struct marking *marking, valtype type, uint64_t slot) {
+    if (vt_is_ref(type) && vt_kind(type) != KIND_ANY && !heap_slot_is_converted(slot))
+        cn_mark_object(marking, slot_object(slot));
 }
 
 void cn_mark_items(struct marking *marking, const struct state_kind *kind,
                    const struct wasm_ref_t *holder, const void *items, uint64_t count) {
-    if (kind->form == STATE_REFS)
-        cn_mark_slots(marking, items, count);
-    if (kind->form != STATE_VALUES)
+    const uint64_t *slot = items;
+    uint32_t step = kind->form == STATE_VALUES ? 2 : 1;
+    if (kind->form != STATE_REFS && kind->form != STATE_VALUES)
         return;
-    const uint64_t *cell = items;
-    for (uint32_t i = 0; i < count; i++, cell += 2)
-        if (vt_is_ref(kind->type(holder, i)))
-            cn_mark_object(marking, slot_object(*cell));
+    for (uint64_t i = 0; i < count; i++, slot += step)
+        mark_value(marking, kind->type(holder, (uint32_t)i), *slot);
 }
 
 /* The references in what an object holds itself. */
@@ -127,6 +127,13 @@ static void mark_state(struct marking *marking, const struct wasm_ref_t *ref) {
         struct state_items items = cn_state_items(kind, ref);
         cn_mark_items(marking, kind, ref, items.at, items.count);
     }
+}
+
+static void mark_elements(struct marking *marking, valtype type, const struct elem_items *items) {
+    const uint64_t *slots;
+    uint32_t count = cn_elem_items_read(items, &slots);
+    for (uint32_t i = 0; i < count; i++)
+        mark_value(marking, type, slots[i]);
 }
 
 static void mark_instance(struct marking *marking, const wasm_instance_t *instance) {
@@ -139,8 +146,7 @@ static void mark_instance(struct marking *marking, const wasm_instance_t *instan
         for (uint32_t i = 0; i < cn_state_end(kind, module); i++)
             cn_mark_object(marking, cn_state_part(kind, instance, i));
     for (uint32_t i = 0; i < module->elem_count; i++)
-        if (instance->elem_items[i])
-            cn_elem_items_mark(marking, instance->elem_items[i]);
+        mark_elements(marking, module->elems[i].type, instance->elem_items[i]);
 }
 
 static void mark_trap(struct marking *marking, const wasm_trap_t *trap) {
@@ -193,6 +199,13 @@ static bool stacks_are_empty(const struct machine *machine) {
     return true;
 }
 
+/* References that objects of the heap hold. */
+static void mark_side_table(struct marking *marking, const struct heap *heap) {
+    for (uint32_t i = 1; heap && i < heap->side.end; i++)
+        if (cn_numbering_has(&heap->side, i))
+            mark_value(marking, VT_EXTERNREF, heap->side.keys[i]);
+}
+
 /* False when memory is exhausted; nothing is marked then. */
 static bool mark_all(wasm_store_t *store, struct marking *marking) {
     const struct machine *machine = &store->machine;
@@ -208,6 +221,7 @@ static bool mark_all(wasm_store_t *store, struct marking *marking) {
         mark_stacks(marking, machine);
     if (store->checkpoints)
         store->persist->mark(store->checkpoints, marking);
+    mark_side_table(marking, machine->heap);
     while (marking->gray) {
         const struct wasm_ref_t *ref = marking->gray;
         marking->gray = ref->gray;

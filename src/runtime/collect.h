@@ -55,7 +55,6 @@ static inline void cn_resume_collections(wasm_store_t *store) {
 /* For checkpoints: an object (or NULL), and the references among items of the holder's state, or among a
  * copy of these. */
 void cn_mark_object(struct marking *, struct wasm_ref_t *);
-void cn_mark_slots(struct marking *, const uint64_t *slots, uint64_t count);
 void cn_mark_items(struct marking *, const struct state_kind *, const struct wasm_ref_t *holder,
                    const void *items, uint64_t count);
 

@@ -1,4 +1,5 @@
 /* Functions: of the host, and those of an instance that something refers to. */
+#include "runtime/gc.h"
 #include "runtime/func.h"
 #include "base/assert.h"
 #include "runtime/instance.h"
@@ -65,5 +66,7 @@ const char *cn_ref_fault(const struct type_registry *registry, const struct wasm
                                                               : func_fault(registry, ref, type);
     if ((type & ~VT_NON_NULL) == VT_EXNREF)
         return ref->kind == OBJECT_EXCEPTION ? NULL : "is not a reference to an exception";
+    if (vt_kind(type) == KIND_ANY)
+        return cn_heap_ref_fault(ref, type);
     return (type & ~VT_NON_NULL) == VT_EXTERNREF ? NULL : "is not null";
 }

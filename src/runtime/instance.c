@@ -1,6 +1,7 @@
 /* Instantiation (section 4.5.4) up to the start function, and the objects that an instance makes
  * on demand. */
 #include "runtime/instance.h"
+#include "runtime/gc.h"
 #include "runtime/state.h"
 #include "runtime/store.h"
 #include "runtime/trap.h"
@@ -20,6 +21,8 @@ static const struct fixed_array {
     {offsetof(wasm_instance_t, funcs), offsetof(struct module, func_count), sizeof(wasm_func_t *)},
     {offsetof(wasm_instance_t, global_objects), offsetof(struct module, global_count),
      sizeof(wasm_global_t *)},
+    {offsetof(wasm_instance_t, type_numbers), offsetof(struct module, object_types),
+     sizeof(uint32_t)},
     {offsetof(wasm_instance_t, elem_items), offsetof(struct module, elem_count),
      sizeof(struct elem_items *)},
 };
@@ -198,7 +201,7 @@ wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *sha
     instance->machine = &store->machine;
     store->block_bytes += instance->allocation;
     take_imports(instance, imports);
-    if (!make_parts(instance, error) || !make_globals(instance, error) ||
+    if (!cn_gc_number_types(instance, error) || !make_parts(instance, error) || !make_globals(instance, error) ||
         !fill_tables(instance, error) || !choose_code(instance, error)) {
         cn_instance_undo(instance);
         return NULL;

@@ -30,6 +30,7 @@ struct wasm_instance_t {
     struct catnap_tag_t **tags;
     uint64_t **globals;  /* the cells */
     wasm_func_t **funcs; /* NULL until a reference is needed; always set for imported functions */
+    uint32_t *type_numbers; /* in the store's heap, by type index; 0 for function types */
     uint64_t *cells;     /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
     /* NULL until the object is needed; always set for imported globals. */
@@ -97,6 +98,7 @@ enum elem_items_result { ITEMS_OK, ITEMS_NO_MEMORY, ITEMS_INTERRUPTED };
 enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t index, uint32_t end,
                                               const uint64_t **slots);
 void cn_elem_items_free(wasm_store_t *, struct elem_items *, const struct elem_segment *);
-void cn_elem_items_mark(struct marking *, const struct elem_items *);
+/* The references that were read, and how many; NULL allowed. */
+uint32_t cn_elem_items_read(const struct elem_items *, const uint64_t **slots);
 
 #endif

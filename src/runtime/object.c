@@ -1,4 +1,5 @@
 /* Handles, the store's list of objects, and the end of each kind. */
+#include "runtime/gc.h"
 #include "runtime/object.h"
 
 #include "base/assert.h"
@@ -163,6 +164,10 @@ static void free_exception(struct wasm_ref_t *ref) {
     cn_free(ref->store->alloc, ref, bytes);
 }
 
+static void free_heap_ref(struct wasm_ref_t *ref) {
+    cn_free(ref->store->alloc, ref, sizeof(struct heap_ref));
+}
+
 static void free_foreign(struct wasm_ref_t *ref) {
     cn_free(ref->store->alloc, ref, sizeof(struct wasm_foreign_t));
 }
@@ -174,6 +179,7 @@ void cn_object_free(struct wasm_ref_t *ref) {
         [OBJECT_INSTANCE] = free_instance, [OBJECT_MODULE] = free_module,
         [OBJECT_TRAP] = free_trap,         [OBJECT_FOREIGN] = free_foreign,
         [OBJECT_TAG] = free_tag,           [OBJECT_EXCEPTION] = free_exception,
+        [OBJECT_HEAP] = free_heap_ref,
     };
     CN_ASSERT(ref->kind < sizeof by_kind / sizeof *by_kind);
     by_kind[ref->kind](ref);

@@ -31,6 +31,7 @@ enum object_kind {
     OBJECT_FOREIGN,
     OBJECT_TAG,
     OBJECT_EXCEPTION,
+    OBJECT_HEAP, /* what the host holds of an object in the heap (runtime/gc.h) */
     OBJECT_KINDS
 };
 

@@ -322,8 +322,11 @@ static bool make_first(struct catnap_prelinked_t *prelinked, struct error *error
     return slot && cn_slot_take_back(slot, error);
 }
 
-/* A waiting instance is reset with its memories, which others may not see meanwhile. */
+/* A waiting instance is reset with its memories, which others may not see meanwhile, and without the heap. */
 static bool has_plain_memories(const struct module *module, struct error *error) {
+    if (module->object_types > 0)
+        return cn_fail(error, CATNAP_UNSUPPORTED,
+                       "a module with structures or arrays cannot be pre-linked");
     for (uint32_t i = module->imported_memory_count; i < module->memory_count; i++)
         if (module->memories[i].is_shared)
             return cn_fail(error, CATNAP_UNSUPPORTED,

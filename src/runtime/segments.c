@@ -9,6 +9,7 @@
 #include "binary/walk.h"
 #include "runtime/bulk.h"
 #include "runtime/collect.h"
+#include "runtime/gc.h"
 #include "runtime/trap.h"
 
 /* ---- Constant expressions (section 3.3.10) ---- */
@@ -18,42 +19,116 @@ static uint64_t read_bytes(const uint8_t **at, unsigned count) {
     return cn_get_le(*at - count, count);
 }
 
-static bool evaluate(wasm_instance_t *instance, enum opcode opcode, const uint8_t **at,
-                     uint64_t value[2]) {
+/* An expression that is evaluated: its operands, each in two slots. */
+struct evaluation {
+    wasm_instance_t *instance;
+    uint32_t height;
+    uint64_t operands[LIMIT_CONSTANT_OPERANDS][2];
+};
+
+static uint64_t *push(struct evaluation *e) {
+    CN_ASSERT(e->height < LIMIT_CONSTANT_OPERANDS);
+    uint64_t *operand = e->operands[e->height++];
+    operand[0] = operand[1] = 0;
+    return operand;
+}
+
+static uint64_t *pop(struct evaluation *e, uint32_t count) {
+    CN_ASSERT(e->height >= count);
+    e->height -= count;
+    return e->operands[e->height];
+}
+
+/* A new object; its operands are roots until it is there. False when memory is exhausted. */
+static bool make_object(struct evaluation *e, enum opcode opcode, const uint8_t **at) {
+    wasm_instance_t *instance = e->instance;
+    uint32_t type = cn_u32_valid(at), object = 0, count = 0;
+    const uint64_t *operands = e->operands[e->height];
+    switch (opcode) {
+    case OP_struct_new:
+        count = instance->module->types[type]->count;
+        object = cn_gc_new_struct(instance, type, operands - (size_t)count * 2, 2);
+        break;
+    case OP_struct_new_default:
+        object = cn_gc_new_struct(instance, type, NULL, 0);
+        break;
+    case OP_array_new:
+        count = 2;
+        object = cn_gc_new_array(instance, type, operands - 4, (uint32_t)operands[-2]);
+        break;
+    case OP_array_new_default:
+        count = 1;
+        object = cn_gc_new_array(instance, type, NULL, (uint32_t)operands[-2]);
+        break;
+    default:
+        CN_ASSERT(opcode == OP_array_new_fixed);
+        count = cn_u32_valid(at);
+        object = cn_gc_new_fixed(instance, type, operands - (size_t)count * 2, 2, count);
+        break;
+    }
+    pop(e, count);
+    push(e)[0] = object;
+    return object != 0;
+}
+
+/* An instruction on references. */
+static bool evaluate_reference(struct evaluation *e, enum opcode opcode, const uint8_t **at) {
+    wasm_store_t *store = e->instance->ref.store;
+    uint64_t *operand;
+    switch (opcode) {
+    case OP_ref_func: {
+        wasm_func_t *func = cn_instance_func(e->instance, cn_u32_valid(at));
+        push(e)[0] = func ? object_slot(&func->ref) : 0;
+        return func != NULL;
+    }
+    case OP_ref_null:
+        cn_skip_number(at); /* the heap type */
+        push(e);
+        return true;
+    case OP_ref_i31:
+        operand = e->operands[e->height - 1];
+        operand[0] = heap_i31((uint32_t)operand[0]);
+        return true;
+    case OP_any_convert_extern:
+        operand = e->operands[e->height - 1];
+        return cn_gc_internalize(store, operand[0], operand);
+    case OP_extern_convert_any:
+        operand = e->operands[e->height - 1];
+        operand[0] = cn_gc_externalize(store->machine.heap, operand[0]);
+        return true;
+    default:
+        return make_object(e, opcode, at);
+    }
+}
+
+static bool evaluate(struct evaluation *e, enum opcode opcode, const uint8_t **at) {
+    uint64_t *value;
     switch (opcode) {
     case OP_i32_const:
-        value[0] = (uint32_t)cn_s32_valid(at);
+        push(e)[0] = (uint32_t)cn_s32_valid(at);
         return true;
     case OP_i64_const:
-        value[0] = (uint64_t)cn_s64_valid(at);
+        push(e)[0] = (uint64_t)cn_s64_valid(at);
         return true;
     case OP_f32_const:
-        value[0] = read_bytes(at, 4);
+        push(e)[0] = read_bytes(at, 4);
         return true;
     case OP_f64_const:
-        value[0] = read_bytes(at, 8);
+        push(e)[0] = read_bytes(at, 8);
         return true;
     case OP_v128_const:
+        value = push(e);
         value[0] = read_bytes(at, 8);
         value[1] = read_bytes(at, 8);
         return true;
     case OP_global_get: {
         uint32_t index = cn_u32_valid(at);
-        size_t slots = vt_slots(instance->module->globals[index].type.type);
-        memcpy(value, instance->globals[index], slots * sizeof *value);
+        size_t slots = vt_slots(e->instance->module->globals[index].type.type);
+        memcpy(push(e), e->instance->globals[index], slots * sizeof *value);
         return true;
     }
-    case OP_ref_func: {
-        wasm_func_t *func = cn_instance_func(instance, cn_u32_valid(at));
-        value[0] = func ? object_slot(&func->ref) : 0;
-        return func != NULL;
-    }
-    case OP_ref_null:
-        cn_skip_number(at); /* the heap type */
-        return true;
     default:
-        CN_ASSERT(!"validate_declarations.c lets no other instruction through");
-        return false;
+        return evaluate_reference(e, opcode, at);
     }
 }
 
@@ -78,27 +153,34 @@ static uint64_t computed(enum opcode opcode, uint64_t a, uint64_t b) {
     }
 }
 
-bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t value[2]) {
-    uint64_t operands[LIMIT_CONSTANT_OPERANDS][2];
-    size_t height = 0;
-    value[0] = value[1] = 0;
+static bool evaluate_all(struct evaluation *e, const uint8_t **at) {
     while (**at != OP_end) {
         enum opcode opcode = cn_opcode_valid(at);
         if (cn_op_info[opcode].flags & OPF_EXTENDED) {
-            CN_ASSERT(height >= 2);
-            height--;
-            operands[height - 1][0] =
-                computed(opcode, operands[height - 1][0], operands[height][0]);
-            continue;
-        }
-        CN_ASSERT(height < LIMIT_CONSTANT_OPERANDS);
-        uint64_t *operand = operands[height++];
-        operand[0] = operand[1] = 0;
-        if (!evaluate(instance, opcode, at, operand))
+            uint64_t b = pop(e, 1)[0], *a = e->operands[e->height - 1];
+            a[0] = computed(opcode, a[0], b);
+        } else if (!evaluate(e, opcode, at)) {
             return false;
+        }
     }
-    CN_ASSERT(height == 1);
-    memcpy(value, operands[0], sizeof operands[0]);
+    return true;
+}
+
+bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t value[2]) {
+    wasm_store_t *store = instance->ref.store;
+    struct evaluation e; /* whose operands are written before they are read */
+    e.instance = instance;
+    e.height = 0;
+    struct gc_temporaries temporaries = {(const uint64_t(*)[2])e.operands, &e.height,
+                                         store->temporaries};
+    store->temporaries = &temporaries;
+    bool good = evaluate_all(&e, at);
+    store->temporaries = temporaries.outer;
+    value[0] = value[1] = 0;
+    if (!good)
+        return false;
+    CN_ASSERT(e.height == 1);
+    memcpy(value, e.operands[0], sizeof e.operands[0]);
     ++*at;
     return true;
 }
@@ -182,8 +264,9 @@ void cn_elem_items_free(wasm_store_t *store, struct elem_items *items,
     cn_free(store->alloc, items, items_bytes(elem));
 }
 
-void cn_elem_items_mark(struct marking *marking, const struct elem_items *items) {
-    cn_mark_slots(marking, items->slots, items->count);
+uint32_t cn_elem_items_read(const struct elem_items *items, const uint64_t **slots) {
+    *slots = items ? items->slots : NULL;
+    return items ? items->count : 0;
 }
 
 uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/likely.h"
 #include "runtime/collect.h"
+#include "runtime/gc.h"
 #include "runtime/trap.h"
 
 catnap_limits_t cn_limits_default(void) {
@@ -63,6 +64,7 @@ static void destroy(wasm_store_t *store) {
     cn_machine_destroy(&store->machine);
     if (store->checkpoints)
         store->persist->drop(store);
+    cn_gc_drop(store);
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;) {
         struct wasm_ref_t *next = ref->next;
         cn_object_free(ref);

@@ -51,6 +51,7 @@ struct wasm_store_t {
     uint64_t changes;      /* objects made and handles deleted since the last collection */
     bool short_of_space; /* address space for guard pages ran out, and no memory was freed since */
     struct budget *budget; /* or NULL */
+    const struct gc_temporaries *temporaries; /* the innermost ones, or NULL */
     uint64_t pins;         /* objects with handles, linkers */
     uint64_t handles;      /* on all objects, except those that calls under way hold */
     bool deleted;          /* by its owner: freed when the last pin is gone */

@@ -35,6 +35,8 @@ const char *cn_trap_text(catnap_trap_code_t code) {
         [CATNAP_TRAP_UNALIGNED_ATOMIC] = "unaligned atomic",
         [CATNAP_TRAP_EXPECTED_SHARED_MEMORY] = "expected shared memory",
         [CATNAP_TRAP_EXCEPTION] = "uncaught exception",
+        [CATNAP_TRAP_ARRAY_OUT_OF_BOUNDS] = "out of bounds array access",
+        [CATNAP_TRAP_CAST_FAILURE] = "cast failure",
     };
     return (unsigned)code < sizeof texts / sizeof *texts ? texts[code] : "trap";
 }

@@ -295,28 +295,11 @@ static void put_branch_cast(struct assembly *a, struct encoder *e) {
 
 static void put_later_immediates(struct assembly *a, struct encoder *e,
                                  enum operands_in_text operands) {
-    uint32_t type = 0;
-    if (operands >= TEXT_TYPE && operands <= TEXT_RESUME_THROW)
-        cn_encode_u32(e, type = cn_take_index(a, SPACE_TYPE));
+    if (operands <= TEXT_RESUME_THROW)
+        put_index(a, e, SPACE_TYPE);
     switch (operands) {
-    case TEXT_TYPE_FIELD:
-        cn_encode_u32(e, cn_take_field(a, type));
-        break;
-    case TEXT_TYPE_NUMBER:
-        cn_encode_u32(e, cn_take_u32(a));
-        break;
     case TEXT_TYPE_TYPE:
         put_index(a, e, SPACE_TYPE);
-        break;
-    case TEXT_TYPE_DATA:
-        a->uses_data_count = true;
-        put_index(a, e, SPACE_DATA);
-        break;
-    case TEXT_TYPE_ELEM:
-        put_index(a, e, SPACE_ELEM);
-        break;
-    case TEXT_BRANCH_CAST:
-        put_branch_cast(a, e);
         break;
     case TEXT_TYPE_TAG:
     case TEXT_TAG:
@@ -329,19 +312,44 @@ static void put_later_immediates(struct assembly *a, struct encoder *e,
     case TEXT_RESUME:
         put_on_clauses(a, e);
         break;
-    case TEXT_NONE:
     case TEXT_TYPE:
-    case TEXT_REFTYPE:
         break;
     }
 }
 
 static void put_immediates(struct assembly *a, struct encoder *e, enum immediate immediate) {
+    uint32_t type;
     switch (immediate) {
     case IMM_NONE:
     case IMM_BLOCK:
     case IMM_TRY_TABLE:
     case IMM_SELECT:
+    case IMM_REF_TYPE:
+        break;
+    case IMM_CAST:
+        put_branch_cast(a, e);
+        break;
+    case IMM_TYPE_FIELD:
+        type = cn_take_index(a, SPACE_TYPE);
+        cn_encode_u32(e, type);
+        cn_encode_u32(e, cn_take_field(a, type));
+        break;
+    case IMM_TYPE_COUNT:
+        put_index(a, e, SPACE_TYPE);
+        cn_encode_u32(e, cn_take_u32(a));
+        break;
+    case IMM_TYPE_TYPE:
+        put_index(a, e, SPACE_TYPE);
+        put_index(a, e, SPACE_TYPE);
+        break;
+    case IMM_TYPE_DATA:
+        a->uses_data_count = true;
+        put_index(a, e, SPACE_TYPE);
+        put_index(a, e, SPACE_DATA);
+        break;
+    case IMM_TYPE_ELEM:
+        put_index(a, e, SPACE_TYPE);
+        put_index(a, e, SPACE_ELEM);
         break;
     case IMM_LABEL:
         put_index(a, e, SPACE_LABEL);
@@ -432,7 +440,7 @@ static void put_immediates(struct assembly *a, struct encoder *e, enum immediate
 static void put_plain(struct assembly *a, struct encoder *e, const struct instruction *i) {
     if (i->id == OP_select) {
         put_select(a, e);
-    } else if (i->operands == TEXT_REFTYPE) {
+    } else if (i->operands == IMM_REF_TYPE) {
         struct reftype type = cn_take_reftype(a);
         put_opcode(e, i, type.nullable);
         cn_encode_s64(e, type.heap);

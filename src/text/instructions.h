@@ -13,19 +13,12 @@
  * further ones. */
 enum operands_in_text {
     TEXT_FIRST = 128,
-    TEXT_NONE = TEXT_FIRST,
-    TEXT_TYPE,         /* a type; the next ones begin with one, too */
-    TEXT_TYPE_FIELD,   /* and a field of it */
-    TEXT_TYPE_NUMBER,  /* and a number */
-    TEXT_TYPE_TYPE,    /* and another type */
-    TEXT_TYPE_DATA,    /* and a data segment */
-    TEXT_TYPE_ELEM,    /* and an element segment */
-    TEXT_TYPE_TAG,     /* and a tag */
-    TEXT_RESUME,       /* and clauses (on tag label), (on tag switch) */
-    TEXT_RESUME_THROW, /* and a tag, and such clauses */
-    TEXT_REFTYPE,      /* a reference type: of a nullable one, the opcode is the next */
-    TEXT_BRANCH_CAST,  /* a label, two reference types */
-    TEXT_TAG           /* a tag */
+    TEXT_TYPE = TEXT_FIRST, /* a type; the next ones begin with one, too */
+    TEXT_TYPE_TYPE,         /* and another type */
+    TEXT_TYPE_TAG,          /* and a tag */
+    TEXT_RESUME,            /* and clauses (on tag label), (on tag switch) */
+    TEXT_RESUME_THROW,      /* and a tag, and such clauses */
+    TEXT_TAG                /* a tag */
 };
 
 struct instruction {

@@ -337,7 +337,8 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     unsigned flags = cn_op_info[opcode].flags;
     uint32_t indices[2] = {0};
     if (!plain)
-        return cn_translate_atomic(t, opcode) || translate_wide(t, opcode);
+        return cn_translate_atomic(t, opcode) || cn_translate_gc(t, opcode) ||
+               translate_wide(t, opcode);
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
     bool divisible = false;

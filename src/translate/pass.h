@@ -426,6 +426,8 @@ bool cn_translate_state(struct translator *, enum opcode);
 bool cn_stand_before(struct translator *, unsigned flags, unsigned operands);
 /* ---- atomics.c: false for an instruction that is no atomic one ---- */
 bool cn_translate_atomic(struct translator *, enum opcode);
+/* ---- gc.c: false for an instruction that is not one on structures, arrays or casts ---- */
+bool cn_translate_gc(struct translator *, enum opcode);
 void cn_translate_vector(struct translator *, enum opcode, const struct rule *);
 
 #endif

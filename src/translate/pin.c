@@ -69,6 +69,7 @@ static_assert(CONSTRUCT <= UINT8_MAX, "the flags fit");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 static const struct effect effects[256] = {
+#define OP_FB(...)
 #define OP_FC(...) /* only opcodes of one byte */
 #define OP_FD(...)
 #define OP_FE(...)

@@ -216,6 +216,7 @@ struct fast {
 #define ROW_F32 ROW
 #define ROW_F64 ROW
 #define ROW_V128 ROW
+#define OP_FB(...)
 #define OP_FC(...) /* the loop takes no opcode behind a prefix */
 #define OP_FD(...)
 #define OP_FE(...)
@@ -471,8 +472,10 @@ static bool drop(struct look *l) {
 
 /* Calls a function of the module's type with this index; in a tail call its result must be the function's own. */
 static bool apply(struct look *l, uint32_t index, bool is_tail) {
+    if (!l->q->signatures[index].known)
+        return false;
     const struct functype *type = module_functype(l->q->m, index);
-    if (type->result_count > 1 || !l->q->signatures[index].known)
+    if (type->result_count > 1)
         return false;
     for (uint32_t i = type->param_count; i > 0; i--)
         if (!pop(l, type->types[i - 1]))
@@ -959,7 +962,7 @@ static size_t size_of(const struct module *m) {
      CATNAP_FEATURE_RELAXED_SIMD /* which plain() takes by their rows */ |                         \
      CATNAP_FEATURE_WIDE_ARITHMETIC | CATNAP_FEATURE_TAIL_CALLS |                                  \
      CATNAP_FEATURE_LEGACY_EXCEPTIONS /* as in the newer form, a body with a handler is refused */ \
-     | CATNAP_FEATURE_FUNCTION_REFERENCES /* types that are no bytes are not known */)
+     | CATNAP_FEATURE_GC | CATNAP_FEATURE_FUNCTION_REFERENCES /* other types are not known */)
 static_assert((CATNAP_FEATURES_ALL & ~KNOWN_FEATURES) == 0,
               "modules are not left to the full validator");
 

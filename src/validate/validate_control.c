@@ -61,6 +61,9 @@ static bool validate_block(struct validator *v, enum block_kind kind) {
     if (type >= v->m->type_count)
         return cn_invalid(v, "unknown type %lld: the module has %u", (long long)type,
                           v->m->type_count);
+    if (!module_has_functype(v->m, (uint32_t)type))
+        return cn_invalid(v, "type mismatch: the block type %lld is not a function type",
+                          (long long)type);
     return cn_enter_block(v, kind, true, (uint32_t)type);
 }
 
@@ -289,6 +292,27 @@ static bool validate_br_on_non_null(struct validator *v) {
     return cn_pop(v, last & ~VT_NON_NULL) && cn_pop_types(v, types) && cn_push_types(v, types);
 }
 
+/* A branch is taken with the type to, and not taken with the rest of the type from; or the other way round. */
+static bool validate_br_on_cast(struct validator *v) {
+    valtype to = (valtype)v->in.value, from = (valtype)(v->in.value >> 32);
+    valtype rest = to & VT_NON_NULL ? from : from | VT_NON_NULL;
+    bool on_fail = v->in.opcode == OP_br_on_cast_fail;
+    struct types types = {NULL, 0};
+    if (!find_label(v, v->in.a, &types))
+        return false;
+    if (!cn_valtype_matches(v->m->registry, to, from))
+        return cn_invalid(v, "type mismatch: %s from %s to %s, which is no subtype",
+                          cn_op_name(&cn_op_info[v->in.opcode]), cn_valtype_name(from),
+                          cn_valtype_name(to));
+    valtype last = types.count ? types.types[types.count - 1] : VT_BOTTOM;
+    if (!types.count || !cn_valtype_matches(v->m->registry, on_fail ? rest : to, last))
+        return cn_invalid(v, "type mismatch: %s to a label that takes no such reference last",
+                          cn_op_name(&cn_op_info[v->in.opcode]));
+    types.count--;
+    return cn_pop(v, from) && cn_pop_types(v, types) && cn_push_types(v, types) &&
+           cn_push(v, on_fail ? to : rest);
+}
+
 static bool validate_br_table(struct validator *v) {
     const uint8_t *at = v->in.bytes;
     struct types types = {NULL, 0}, last = types;
@@ -348,6 +372,9 @@ bool cn_validate_control(struct validator *v) {
         return validate_br_on_null(v);
     case OP_br_on_non_null:
         return validate_br_on_non_null(v);
+    case OP_br_on_cast:
+    case OP_br_on_cast_fail:
+        return validate_br_on_cast(v);
     case OP_br_table:
         return validate_br_table(v);
     case OP_return_:

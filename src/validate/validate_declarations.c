@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "binary/later.h"
+#include "validate/signature.h"
 #include "validate/validate.h"
 #include "validate/validator.h"
 
@@ -52,7 +53,7 @@ static bool check_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->type_count; i++) {
         if (!check_supertype(m, i, error))
             return false;
-        if (module_functype(m, i)->result_count > 1 &&
+        if (module_has_functype(m, i) && module_functype(m, i)->result_count > 1 &&
             !module_may_use(m, CATNAP_FEATURE_MULTI_VALUE))
             return cn_fail_at(error, CATNAP_INVALID, section_offset(m, SECTION_TYPE),
                               "invalid result arity: the %u results of type %u need the feature "
@@ -62,12 +63,23 @@ static bool check_types(const struct module *m, struct error *error) {
     return true;
 }
 
+/* Functions and tags have function types. */
+static bool check_functype(const struct module *m, uint32_t type, enum extern_kind kind,
+                           uint32_t index, struct error *error) {
+    const char *what = kind == EXTERN_TAG ? "tag" : "function";
+    if (type >= m->type_count)
+        return cn_fail_at(error, CATNAP_INVALID, offset_of(m, kind, index),
+                          "unknown type %u of %s %u: the module has %u", type, what, index,
+                          m->type_count);
+    return module_has_functype(m, type) ||
+           cn_fail_at(error, CATNAP_INVALID, offset_of(m, kind, index),
+                      "type mismatch: type %u of %s %u is not a function type", type, what, index);
+}
+
 static bool check_func_types(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->func_count; i++)
-        if (m->func_types[i] >= m->type_count)
-            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_FUNC, i),
-                              "unknown type %u of function %u: the module has %u", m->func_types[i],
-                              i, m->type_count);
+        if (!check_functype(m, m->func_types[i], EXTERN_FUNC, i, error))
+            return false;
     return true;
 }
 
@@ -182,18 +194,35 @@ static bool constant_type(struct constant *c, valtype *type) {
     }
 }
 
-static bool pop_operands(struct constant *c, const struct op_info *info) {
-    for (uint32_t i = info->operand_count; i > 0; i--) {
-        valtype expected = info->operands[i - 1];
-        bool there = c->height > 0;
-        if (there && c->operands[c->height - 1] == expected)
-            c->height--;
-        else
-            return cn_fail_at(c->d->error, CATNAP_INVALID, c->in.offset,
-                              "type mismatch: %s in a constant expression expects %s, found %s",
-                              cn_op_name(info), cn_valtype_name(expected),
-                              there ? cn_valtype_name(c->operands[c->height - 1]) : "nothing");
+static bool pop_operand(struct constant *c, valtype expected) {
+    valtype found = c->height > 0 ? c->operands[c->height - 1] : VT_BOTTOM;
+    if (c->height > 0 && cn_valtype_matches(c->m->registry, found, expected)) {
+        c->height--;
+        return true;
     }
+    return cn_fail_at(c->d->error, CATNAP_INVALID, c->in.offset,
+                      "type mismatch: %s in a constant expression expects %s, found %s",
+                      cn_op_name(&cn_op_info[c->in.opcode]), cn_valtype_name(expected),
+                      c->height > 0 ? cn_valtype_name(found) : "nothing");
+}
+
+static bool pop_operands(struct constant *c, const struct op_info *info) {
+    for (uint32_t i = info->operand_count; i > 0; i--)
+        if (!pop_operand(c, info->operands[i - 1]))
+            return false;
+    return true;
+}
+
+/* Pops the operands of an instruction that makes a reference; *type is what it pushes. */
+static bool apply_gc(struct constant *c, valtype *type) {
+    struct gc_signature s;
+    valtype top = c->height > 0 ? c->operands[c->height - 1] : VT_BOTTOM;
+    if (!cn_gc_signature(c->m, &c->in, &s, c->d->error))
+        return false;
+    for (uint32_t i = s.count; i > 0; i--)
+        if (!pop_operand(c, cn_gc_operand(&s, i - 1)))
+            return false;
+    *type = s.result | (s.keeps_non_null ? top & VT_NON_NULL : 0);
     return true;
 }
 
@@ -208,7 +237,8 @@ static bool check_constant(struct constant *c) {
         !cn_decode_need(c->d, CATNAP_FEATURE_EXTENDED_CONST, c->in.offset,
                         "arithmetic in a constant expression"))
         return false;
-    if (!pop_operands(c, info) || !constant_type(c, &type))
+    if (cn_has_gc_signature(c->in.opcode) ? !apply_gc(c, &type)
+                                          : !pop_operands(c, info) || !constant_type(c, &type))
         return false;
     if (c->height == LIMIT_CONSTANT_OPERANDS)
         return cn_fail_at(error, CATNAP_LIMIT, c->in.offset,
@@ -346,10 +376,8 @@ static bool check_mutable(const struct module *m, uint32_t global, struct span n
 
 static bool check_tags(const struct module *m, struct error *error) {
     for (uint32_t i = 0; i < m->tag_count; i++) {
-        if (m->tag_types[i] >= m->type_count)
-            return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TAG, i),
-                              "unknown type %u of tag %u: the module has %u", m->tag_types[i], i,
-                              m->type_count);
+        if (!check_functype(m, m->tag_types[i], EXTERN_TAG, i, error))
+            return false;
         if (module_tag_type(m, i)->result_count > 0)
             return cn_fail_at(error, CATNAP_INVALID, offset_of(m, EXTERN_TAG, i),
                               "non-empty tag result type: tag %u", i);

@@ -1,6 +1,7 @@
 /* Any one instruction: what needs the module, and the plain ones by the opcode table. */
 #include "binary/walk.h"
 #include "validate/plain_types.h"
+#include "validate/signature.h"
 #include "validate/validator.h"
 
 /* ---- Index spaces ---- */
@@ -162,7 +163,9 @@ static bool validate_call(struct validator *v) {
 }
 
 static bool check_type(struct validator *v, uint32_t type) {
-    return check_index(v, type, v->m->type_count, "type");
+    return check_index(v, type, v->m->type_count, "type") &&
+           (module_has_functype(v->m, type) ||
+            cn_invalid(v, "type mismatch: type %u is not a function type", type));
 }
 
 static bool validate_call_indirect(struct validator *v) {
@@ -225,6 +228,23 @@ static bool validate_ref_func(struct validator *v) {
     if (!(v->m->func_declared[func / 8] >> (func % 8) & 1))
         return cn_invalid(v, "undeclared function reference: function %u", func);
     return cn_push(v, vt_of(v->m->types[v->m->func_types[func]], false));
+}
+
+/* ---- Structures, arrays, casts ---- */
+
+static bool validate_gc(struct validator *v) {
+    struct gc_signature s;
+    valtype operand = VT_BOTTOM;
+    if (!cn_gc_signature(v->m, &v->in, &s, v->d.error))
+        return false;
+    for (uint32_t i = s.count; i > 0; i--) {
+        operand = v->top[-1];
+        if (!cn_pop(v, cn_gc_operand(&s, i - 1)))
+            return false;
+    }
+    if (s.keeps_non_null && operand != VT_BASE)
+        s.result |= operand & VT_NON_NULL;
+    return s.result == VT_BOTTOM || cn_push(v, s.result);
 }
 
 /* ---- Variables and tables ---- */
@@ -313,6 +333,6 @@ bool cn_validate_instruction(struct validator *v) {
     case OP_table_fill:
         return validate_table(v);
     default:
-        return cn_validate_control(v);
+        return cn_has_gc_signature(v->in.opcode) ? validate_gc(v) : cn_validate_control(v);
     }
 }

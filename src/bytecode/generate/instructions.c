@@ -1036,7 +1036,8 @@ static void parse_number(struct instruction *i, const char *token, size_t length
     static const char *const spaces[] = {
         [SPACE_FUNC] = "func",     [SPACE_IMPORT] = "import", [SPACE_GLOBAL] = "global",
         [SPACE_MEMORY] = "memory", [SPACE_TABLE] = "table",   [SPACE_TAG] = "tag",
-        [SPACE_DATA] = "data",     [SPACE_ELEM] = "elem",     [SPACE_WIDTH] = "width"};
+        [SPACE_DATA] = "data",     [SPACE_ELEM] = "elem",     [SPACE_STRUCT] = "struct",
+        [SPACE_ARRAY] = "array",   [SPACE_WIDTH] = "width"};
     const char *colon = memchr(token, ':', length);
     size_t name = colon ? (size_t)(colon - token) : length;
     if (!colon) {

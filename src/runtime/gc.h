@@ -1,0 +1,76 @@
+/*
+ * The heap of a store (heap/heap.h) as the instructions use it: its roots, the numbers of an instance's types, values in
+ * fields and elements, casts.
+ */
+#ifndef CN_RUNTIME_GC_H
+#define CN_RUNTIME_GC_H
+
+#include "heap/heap.h"
+#include "runtime/instance.h"
+
+/* Makes the store's heap if there is none yet. False and *error when memory is exhausted. */
+bool cn_gc_prepare(wasm_store_t *, struct error *);
+void cn_gc_drop(wasm_store_t *);
+/* Gives the structure and array types of the instance numbers in the heap, which is made for that. */
+bool cn_gc_number_types(wasm_instance_t *, struct error *);
+
+/* A reference to a value of the heap that the host holds: wasm.h's wasm_ref_t. */
+struct heap_ref {
+    struct wasm_ref_t ref;
+    uint32_t handle;
+};
+/* The reference that a slot of this type holds, without a handle; false when memory for a new one is exhausted. Host
+ * objects are given as themselves. */
+bool cn_ref_of_slot(wasm_store_t *, valtype, uint64_t slot, struct wasm_ref_t **);
+/* The slot for a reference, which must be of the type: cn_ref_fault(). False when memory is exhausted. */
+bool cn_slot_of_ref(wasm_store_t *, valtype, struct wasm_ref_t *, uint64_t *slot);
+/* NULL, or why a reference to a value of the heap is not of the type. */
+const char *cn_heap_ref_fault(const struct wasm_ref_t *, valtype);
+
+/* Values that are in use and neither on a value stack nor in an object: roots while they are noted. Pairs of slots. */
+struct gc_temporaries {
+    const uint64_t (*values)[2];
+    const uint32_t *count;
+    const struct gc_temporaries *outer;
+};
+
+/* ---- Values in objects: `field` is the declared type, `at` an offset in the region ---- */
+
+/* Slots that the value takes are written. */
+void cn_gc_read(const struct heap *, uint64_t at, uint32_t field, bool is_signed, uint64_t *slots);
+/* False when memory for an entry of the side table is exhausted. `fresh`: the object is new. */
+bool cn_gc_write(struct heap *, uint64_t at, uint32_t field, bool fresh, const uint64_t *slots);
+
+/* ---- New objects; 0 when memory is exhausted. Values that are references must be roots. ---- */
+
+/* From the values of the fields, one behind the other in slots, or `stride` slots apart if that is not 0. */
+uint32_t cn_gc_new_struct(wasm_instance_t *, uint32_t type, const uint64_t *slots, uint32_t stride);
+uint32_t cn_gc_new_array(wasm_instance_t *, uint32_t type, const uint64_t *value, uint32_t length);
+uint32_t cn_gc_new_fixed(wasm_instance_t *, uint32_t type, const uint64_t *slots, uint32_t stride,
+                         uint32_t count);
+
+/* ---- Ranges, which are in bounds ---- */
+
+/* The declared type of an array type's elements. */
+static inline uint32_t cn_gc_element(const wasm_instance_t *instance, uint32_t type) {
+    return dt_fields(instance->module->types[type])->fields[0];
+}
+bool cn_gc_fill(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t start,
+                const uint64_t *value, uint32_t count);
+/* Whether a segment, of data or of elements as the array needs it, has so many elements from `from` on. */
+bool cn_gc_segment_has(const wasm_instance_t *, uint32_t type, uint32_t segment, uint32_t from,
+                       uint32_t count);
+bool cn_gc_init(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t to, uint32_t segment,
+                uint32_t from, uint32_t count, bool fresh);
+void cn_gc_copy(wasm_instance_t *, uint32_t type, uint32_t to_array, uint32_t to,
+                uint32_t from_array, uint32_t from, uint32_t count);
+
+/* ---- Casts and conversions ---- */
+
+/* Whether a reference that is not null is of the type: `target` and flags as an instruction has them. */
+bool cn_gc_matches(const wasm_instance_t *, uint64_t slot, uint32_t target, uint32_t flags);
+/* False when memory is exhausted. */
+bool cn_gc_internalize(wasm_store_t *, uint64_t slot, uint64_t *any);
+uint64_t cn_gc_externalize(const struct heap *, uint64_t any);
+
+#endif

@@ -1,0 +1,258 @@
+/* Structures, arrays and numbers of 31 bits between the host and WebAssembly, and the limits of their heap. */
+#include "helpers.h"
+
+/*
+ * (module
+ *   (type $node (sub (struct (field $value (mut i32)) (field $next (mut (ref null $node))))))
+ *   (type $wide (sub $node (struct (field $value (mut i32)) (field $next (mut (ref null $node))) (field $more i64))))
+ *   (type $bytes (array (mut i8)))
+ *   (type $refs (array (mut anyref)))
+ *   (type $funcs (array (mut funcref)))
+ *   (global $list (export "list") (mut (ref null $node)) (ref.null $node))
+ *   (table $t (export "t") 4 anyref)
+ *   (func $push (export "push") (param i32)
+ *     (global.set $list (struct.new $node (local.get 0) (global.get $list))))
+ *   (func (export "sum") (result i32) (local $at (ref null $node)) (local $sum i32)
+ *     (local.set $at (global.get $list))
+ *     (block $done (loop $next
+ *       (br_if $done (ref.is_null (local.get $at)))
+ *       (local.set $sum (i32.add (local.get $sum) (struct.get $node $value (local.get $at))))
+ *       (local.set $at (struct.get $node $next (local.get $at)))
+ *       (br $next)))
+ *     (local.get $sum))
+ *   (func (export "churn") (param i32) (local i32)
+ *     (loop $l
+ *       (drop (array.new_default $bytes (i32.const 1000)))
+ *       (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+ *       (br_if $l (i32.lt_u (local.get 1) (local.get 0)))))
+ *   (func (export "keep") (param i32) (local $a (ref null $refs)) (local $i i32)
+ *     (local.set $a (array.new_default $refs (local.get 0)))
+ *     (loop $l
+ *       (array.set $refs (local.get $a) (local.get $i) (array.new_default $bytes (i32.const 1000)))
+ *       (local.set $i (i32.add (local.get $i) (i32.const 1)))
+ *       (br_if $l (i32.lt_u (local.get $i) (local.get 0))))
+ *     (table.set $t (i32.const 0) (local.get $a)))
+ *   (func (export "new") (param i32) (result anyref) (struct.new $node (local.get 0) (ref.null $node)))
+ *   (func (export "i31") (param i32) (result anyref) (ref.i31 (local.get 0)))
+ *   (func (export "value") (param anyref) (result i32)
+ *     (struct.get $node $value (ref.cast (ref $node) (local.get 0))))
+ *   (func (export "to_extern") (param anyref) (result externref) (extern.convert_any (local.get 0)))
+ *   (func (export "to_any") (param externref) (result anyref) (any.convert_extern (local.get 0)))
+ *   (func (export "big") (param i32) (result i32) (array.len (array.new_default $bytes (local.get 0))))
+ *   (func (export "call") (param funcref) (result i32) (local $f (ref $funcs))
+ *     (local.set $f (array.new_fixed $funcs 1 (local.get 0)))
+ *     (array.len (local.get $f))))
+ */
+static const uint8_t objects[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x45, 0x0d, 0x50, 0x00, 0x5f, 0x02, 0x7f,
+    0x01, 0x63, 0x00, 0x01, 0x50, 0x01, 0x00, 0x5f, 0x03, 0x7f, 0x01, 0x63, 0x00, 0x01, 0x7e, 0x00,
+    0x5e, 0x78, 0x01, 0x5e, 0x6e, 0x01, 0x5e, 0x70, 0x01, 0x60, 0x01, 0x7f, 0x00, 0x60, 0x00, 0x01,
+    0x7f, 0x60, 0x01, 0x7f, 0x01, 0x6e, 0x60, 0x01, 0x6e, 0x01, 0x7f, 0x60, 0x01, 0x6e, 0x01, 0x6f,
+    0x60, 0x01, 0x6f, 0x01, 0x6e, 0x60, 0x01, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x70, 0x01, 0x7f, 0x03,
+    0x0c, 0x0b, 0x05, 0x06, 0x05, 0x05, 0x07, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x04, 0x04, 0x01,
+    0x6e, 0x00, 0x04, 0x06, 0x07, 0x01, 0x63, 0x00, 0x01, 0xd0, 0x00, 0x0b, 0x07, 0x5e, 0x0d, 0x04,
+    0x6c, 0x69, 0x73, 0x74, 0x03, 0x00, 0x01, 0x74, 0x01, 0x00, 0x04, 0x70, 0x75, 0x73, 0x68, 0x00,
+    0x00, 0x03, 0x73, 0x75, 0x6d, 0x00, 0x01, 0x05, 0x63, 0x68, 0x75, 0x72, 0x6e, 0x00, 0x02, 0x04,
+    0x6b, 0x65, 0x65, 0x70, 0x00, 0x03, 0x03, 0x6e, 0x65, 0x77, 0x00, 0x04, 0x03, 0x69, 0x33, 0x31,
+    0x00, 0x05, 0x05, 0x76, 0x61, 0x6c, 0x75, 0x65, 0x00, 0x06, 0x09, 0x74, 0x6f, 0x5f, 0x65, 0x78,
+    0x74, 0x65, 0x72, 0x6e, 0x00, 0x07, 0x06, 0x74, 0x6f, 0x5f, 0x61, 0x6e, 0x79, 0x00, 0x08, 0x03,
+    0x62, 0x69, 0x67, 0x00, 0x09, 0x04, 0x63, 0x61, 0x6c, 0x6c, 0x00, 0x0a, 0x0a, 0xd2, 0x01, 0x0b,
+    0x0b, 0x00, 0x20, 0x00, 0x23, 0x00, 0xfb, 0x00, 0x00, 0x24, 0x00, 0x0b, 0x2d, 0x02, 0x01, 0x63,
+    0x00, 0x01, 0x7f, 0x23, 0x00, 0x21, 0x00, 0x02, 0x40, 0x03, 0x40, 0x20, 0x00, 0xd1, 0x0d, 0x01,
+    0x20, 0x01, 0x20, 0x00, 0xfb, 0x02, 0x00, 0x00, 0x6a, 0x21, 0x01, 0x20, 0x00, 0xfb, 0x02, 0x00,
+    0x01, 0x21, 0x00, 0x0c, 0x00, 0x0b, 0x0b, 0x20, 0x01, 0x0b, 0x1c, 0x01, 0x01, 0x7f, 0x03, 0x40,
+    0x41, 0xe8, 0x07, 0xfb, 0x07, 0x02, 0x1a, 0x20, 0x01, 0x41, 0x01, 0x6a, 0x21, 0x01, 0x20, 0x01,
+    0x20, 0x00, 0x49, 0x0d, 0x00, 0x0b, 0x0b, 0x32, 0x02, 0x01, 0x63, 0x03, 0x01, 0x7f, 0x20, 0x00,
+    0xfb, 0x07, 0x03, 0x21, 0x01, 0x03, 0x40, 0x20, 0x01, 0x20, 0x02, 0x41, 0xe8, 0x07, 0xfb, 0x07,
+    0x02, 0xfb, 0x0e, 0x03, 0x20, 0x02, 0x41, 0x01, 0x6a, 0x21, 0x02, 0x20, 0x02, 0x20, 0x00, 0x49,
+    0x0d, 0x00, 0x0b, 0x41, 0x00, 0x20, 0x01, 0x26, 0x00, 0x0b, 0x09, 0x00, 0x20, 0x00, 0xd0, 0x00,
+    0xfb, 0x00, 0x00, 0x0b, 0x06, 0x00, 0x20, 0x00, 0xfb, 0x1c, 0x0b, 0x0b, 0x00, 0x20, 0x00, 0xfb,
+    0x16, 0x00, 0xfb, 0x02, 0x00, 0x00, 0x0b, 0x06, 0x00, 0x20, 0x00, 0xfb, 0x1b, 0x0b, 0x06, 0x00,
+    0x20, 0x00, 0xfb, 0x1a, 0x0b, 0x09, 0x00, 0x20, 0x00, 0xfb, 0x07, 0x02, 0xfb, 0x0f, 0x0b, 0x11,
+    0x01, 0x01, 0x64, 0x04, 0x20, 0x00, 0xfb, 0x08, 0x04, 0x01, 0x21, 0x01, 0x20, 0x01, 0xfb, 0x0f,
+    0x0b, 0x00, 0x9d, 0x01, 0x04, 0x6e, 0x61, 0x6d, 0x65, 0x01, 0x07, 0x01, 0x00, 0x04, 0x70, 0x75,
+    0x73, 0x68, 0x02, 0x19, 0x03, 0x01, 0x02, 0x00, 0x02, 0x61, 0x74, 0x01, 0x03, 0x73, 0x75, 0x6d,
+    0x03, 0x02, 0x01, 0x01, 0x61, 0x02, 0x01, 0x69, 0x0a, 0x01, 0x01, 0x01, 0x66, 0x03, 0x19, 0x03,
+    0x01, 0x02, 0x00, 0x04, 0x64, 0x6f, 0x6e, 0x65, 0x01, 0x04, 0x6e, 0x65, 0x78, 0x74, 0x02, 0x01,
+    0x00, 0x01, 0x6c, 0x03, 0x01, 0x00, 0x01, 0x6c, 0x04, 0x21, 0x05, 0x00, 0x04, 0x6e, 0x6f, 0x64,
+    0x65, 0x01, 0x04, 0x77, 0x69, 0x64, 0x65, 0x02, 0x05, 0x62, 0x79, 0x74, 0x65, 0x73, 0x03, 0x04,
+    0x72, 0x65, 0x66, 0x73, 0x04, 0x05, 0x66, 0x75, 0x6e, 0x63, 0x73, 0x05, 0x04, 0x01, 0x00, 0x01,
+    0x74, 0x07, 0x07, 0x01, 0x00, 0x04, 0x6c, 0x69, 0x73, 0x74, 0x0a, 0x25, 0x02, 0x00, 0x02, 0x00,
+    0x05, 0x76, 0x61, 0x6c, 0x75, 0x65, 0x01, 0x04, 0x6e, 0x65, 0x78, 0x74, 0x01, 0x03, 0x00, 0x05,
+    0x76, 0x61, 0x6c, 0x75, 0x65, 0x01, 0x04, 0x6e, 0x65, 0x78, 0x74, 0x02, 0x04, 0x6d, 0x6f, 0x72,
+    0x65};
+
+static int setup_gc(void **state) {
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC);
+    fixture->engine = wasm_engine_new_with_config(config);
+    fixture->store = wasm_store_new(fixture->engine);
+    *state = fixture;
+    return fixture->store ? 0 : -1;
+}
+#define GC_TEST(name) cmocka_unit_test_setup_teardown(name, setup_gc, teardown)
+
+/* Calls with one argument. */
+static wasm_trap_t *call_with(const wasm_instance_t *instance, const char *name, catnap_val_t in,
+                              catnap_val_t *out) {
+    wasm_func_t *func = EXPORT(func, instance, name);
+    *out = (catnap_val_t){.kind = WASM_I32};
+    wasm_trap_t *trap = catnap_func_call(func, &in, 1, out, wasm_func_result_arity(func));
+    wasm_func_delete(func);
+    return trap;
+}
+
+static catnap_val_t of_i32(int32_t number) {
+    return (catnap_val_t){.kind = WASM_I32, .of.i32 = number};
+}
+
+static catnap_val_t of_ref(wasm_valkind_t kind, wasm_ref_t *ref) {
+    return (catnap_val_t){.kind = kind, .of.ref = ref};
+}
+
+/* A new value of the any hierarchy that the host owns. */
+static wasm_ref_t *make(const wasm_instance_t *instance, const char *name, int32_t number) {
+    catnap_val_t out;
+    assert_no_trap(call_with(instance, name, of_i32(number), &out));
+    assert_int_equal(out.kind, CATNAP_ANYREF);
+    assert_non_null(out.of.ref);
+    return out.of.ref;
+}
+
+static void the_default_features_leave_it_out(void **state) {
+    catnap_error_t *error;
+    assert_null(catnap_module_new(STORE(state), objects, sizeof objects, NULL, &error));
+    assert_error(error, CATNAP_UNSUPPORTED, "needs the feature gc");
+}
+
+/* Objects that only a global, a table or the host leads to stay, whatever else is made. */
+static void what_is_in_use_is_kept(void **state) {
+    wasm_instance_t *instance = INSTANTIATE(STORE(state), objects);
+    wasm_ref_t *held = make(instance, "new", 77);
+    catnap_val_t out;
+    int32_t sum = 0;
+    for (int32_t i = 0; i < 1000; i++) {
+        CALL(instance, "push", i);
+        sum += i;
+    }
+    CALL(instance, "keep", 100);
+    CALL(instance, "churn", 100000);
+    assert_int_equal(CALL(instance, "sum", 0), sum);
+    assert_no_trap(call_with(instance, "value", of_ref(CATNAP_ANYREF, held), &out));
+    assert_int_equal(out.of.i32, 77);
+    wasm_ref_delete(held);
+    wasm_instance_delete(instance);
+}
+
+static void casts_tell_types(void **state) {
+    wasm_instance_t *instance = INSTANTIATE(STORE(state), objects);
+    wasm_ref_t *number = make(instance, "i31", 5);
+    catnap_val_t out;
+    assert_trap(call_with(instance, "value", of_ref(CATNAP_ANYREF, number), &out),
+                CATNAP_TRAP_CAST_FAILURE, "cast failure");
+    assert_trap(call_with(instance, "value", of_ref(CATNAP_ANYREF, NULL), &out),
+                CATNAP_TRAP_CAST_FAILURE, "cast failure");
+    wasm_ref_delete(number);
+    wasm_instance_delete(instance);
+}
+
+/* A host object becomes a value of the heap and itself again; an object becomes an externref and itself. */
+static void references_are_converted(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    catnap_val_t out, back;
+    assert_no_trap(
+        call_with(instance, "to_any", of_ref(WASM_EXTERNREF, wasm_foreign_as_ref(foreign)), &out));
+    assert_int_equal(out.kind, CATNAP_ANYREF);
+    assert_true(wasm_ref_same(out.of.ref, wasm_foreign_as_ref_const(foreign)));
+    assert_no_trap(call_with(instance, "to_extern", out, &back));
+    assert_true(wasm_ref_same(back.of.ref, wasm_foreign_as_ref_const(foreign)));
+    wasm_ref_delete(out.of.ref);
+    wasm_ref_delete(back.of.ref);
+    wasm_foreign_delete(foreign);
+
+    wasm_ref_t *node = make(instance, "new", 9);
+    assert_no_trap(call_with(instance, "to_extern", of_ref(CATNAP_ANYREF, node), &out));
+    assert_int_equal(out.kind, WASM_EXTERNREF);
+    catnap_store_collect(store);
+    assert_no_trap(call_with(instance, "to_any", out, &back));
+    catnap_val_t value;
+    assert_no_trap(call_with(instance, "value", back, &value));
+    assert_int_equal(value.of.i32, 9);
+    wasm_ref_delete(out.of.ref);
+    wasm_ref_delete(back.of.ref);
+    wasm_ref_delete(node);
+    wasm_instance_delete(instance);
+}
+
+/* References of other kinds lie in arrays by number. */
+static void functions_are_kept_by_arrays(void **state) {
+    wasm_instance_t *instance = INSTANTIATE(STORE(state), objects);
+    catnap_val_t out;
+    wasm_func_t *func = EXPORT(func, instance, "push");
+    assert_no_trap(call_with(instance, "call", of_ref(WASM_FUNCREF, wasm_func_as_ref(func)), &out));
+    assert_int_equal(out.of.i32, 1);
+    wasm_func_delete(func);
+    wasm_instance_delete(instance);
+}
+
+/* The heap counts as memory does. A trap for lack of it leaves the store as it was. */
+static void the_heap_is_limited(void **state) {
+    wasm_store_t *store = STORE(state);
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    limits.memory_bytes = 4 << 20;
+    catnap_store_set_limits(store, &limits);
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    CALL(instance, "push", 5);
+    assert_trap(CALL_TRAP(instance, "big", 100 << 20), CATNAP_TRAP_NO_MEMORY, "exhausted");
+    assert_trap(CALL_TRAP(instance, "big", -1), CATNAP_TRAP_NO_MEMORY, "exhausted");
+    CALL(instance, "churn", 20000);
+    assert_int_equal(CALL(instance, "big", 1 << 20), 1 << 20);
+    assert_trap(CALL_TRAP(instance, "keep", 100000), CATNAP_TRAP_NO_MEMORY, "exhausted");
+    assert_int_equal(CALL(instance, "sum", 0), 5);
+    wasm_instance_delete(instance);
+}
+
+/* The state of a heap is not saved yet: each way says so, and nothing is changed. */
+static void saving_is_refused(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_module_t *module = LOAD(store, objects);
+    wasm_extern_vec_t imports = WASM_EMPTY_VEC;
+    catnap_error_t *error;
+    uint32_t level;
+    assert_null(catnap_prelinked_new(store, module, &imports, &error));
+    assert_error(error, CATNAP_UNSUPPORTED, "cannot be pre-linked");
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    CALL(instance, "push", 5);
+    assert_error(catnap_store_checkpoint(store, &level), CATNAP_UNSUPPORTED, "checkpoints");
+    assert_null(catnap_snapshot_take(store, NULL, &error));
+    assert_error(error, CATNAP_UNSUPPORTED, "cannot be saved");
+    assert_int_equal(CALL(instance, "sum", 0), 5);
+    wasm_instance_delete(instance);
+    wasm_module_delete(module);
+}
+
+/* Of no element, and of more than a block of the heap. */
+static void arrays_of_all_sizes_are_made(void **state) {
+    wasm_instance_t *instance = INSTANTIATE(STORE(state), objects);
+    assert_int_equal(CALL(instance, "big", 0), 0);
+    assert_int_equal(CALL(instance, "big", 100000), 100000);
+    wasm_instance_delete(instance);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(the_default_features_leave_it_out),
+        GC_TEST(what_is_in_use_is_kept),
+        GC_TEST(casts_tell_types),
+        GC_TEST(references_are_converted),
+        GC_TEST(functions_are_kept_by_arrays),
+        GC_TEST(the_heap_is_limited),
+        GC_TEST(saving_is_refused),
+        GC_TEST(arrays_of_all_sizes_are_made),
+    };
+    return cmocka_run_group_tests_name("api/gc", tests, NULL, NULL);
+}
