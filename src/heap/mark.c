@@ -6,8 +6,8 @@
  * long array, two words: the index of the element to go on with, and the handle with the lowest bit set.
  */
 #ifdef CATNAP_TINY_LIMITS
-#define CHUNK_ENTRIES 30u
-#define SLICE 8u
+#define CHUNK_ENTRIES 14u
+#define SLICE 48u
 #else
 #define CHUNK_ENTRIES 4092u
 #define SLICE 512u /* elements of an array that are looked at together */

@@ -107,7 +107,7 @@ static void sizes_that_no_heap_has(void **state) {
 static void arrays_that_their_user_fills(void **state) {
     (void)state;
     struct world w;
-    world_open(&w, &(struct heap_config){.policy = HEAP_FULL, .most_bytes = 2 << 20});
+    world_open(&w, &(struct heap_config){.policy = HEAP_FULL, .most_bytes = 64 * HEAP_BLOCK});
     uint32_t length = 5 * HEAP_BLOCK + 3, i;
     for (i = 0; i < 40; i++) {
         uint32_t array = cn_heap_new_array(w.heap, w.type[T_I8], length, false);
@@ -205,6 +205,42 @@ static void slots_that_look_like_handles(void **state) {
     cn_heap_collect(w.heap);
     assert_int_equal(world_objects(&w), 1);
     world_close(&w);
+}
+
+/* Allocates until the phase of the collector is another one. */
+static void run_until(struct world *w, enum heap_phase phase) {
+    while (w->heap->phase != phase)
+        assert_true(new_pair(w, 0, 0) != 0);
+}
+
+/* The roots were looked at, and the object that has the only reference was not. */
+static void a_reference_is_deleted_before_it_is_seen(bool range) {
+    struct world w;
+    world_open(&w, &(struct heap_config){.policy = HEAP_STEPS});
+    uint32_t holder = new_array(&w, T_ANYS, 1), pair = new_pair(&w, heap_i31(5), heap_i31(6));
+    w.slots[0] = holder;
+    heap_store(w.heap, heap_offset(holder) + 8, pair);
+    run_until(&w, HEAP_MARKING);
+    run_until(&w, HEAP_IDLE);
+    run_until(&w, HEAP_MARKING);
+    w.slots[1] = pair;
+    if (range)
+        cn_heap_overwrite_range(w.heap, heap_offset(holder) + 8, 1, false);
+    else
+        cn_heap_overwrite(w.heap, pair, false);
+    heap_store(w.heap, heap_offset(holder) + 8, 0);
+    run_until(&w, HEAP_IDLE);
+    for (uint32_t i = 0; i < 100; i++)
+        new_pair(&w, 0, 0);
+    assert_true(heap_bit(w.heap->starts, heap_offset(pair) / 8));
+    assert_int_equal(next_of(&w, pair), heap_i31(6));
+    world_close(&w);
+}
+
+static void references_that_are_deleted_while_marking(void **state) {
+    (void)state;
+    a_reference_is_deleted_before_it_is_seen(false);
+    a_reference_is_deleted_before_it_is_seen(true);
 }
 
 /* What is read from an object and then deleted there, while marking, was reachable when marking began. */
@@ -462,6 +498,57 @@ static void medium_objects_find_holes(void **state) {
     world_close(&w);
 }
 
+static uint32_t free_blocks(const struct world *w) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->heap->blocks; i++)
+        count += w->heap->kinds[i] == 0;
+    return count;
+}
+
+/* Objects that take most of a block leave the rest of it to small ones. */
+static void small_objects_use_what_large_ones_leave(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w, &(struct heap_config){.policy = HEAP_FULL});
+    assert_true(new_array(&w, T_I8, 60 * HEAP_BLOCK) != 0);
+    cn_heap_collect(w.heap);
+    for (uint32_t i = 0; i < 40; i++)
+        assert_true(new_array(&w, T_I8, HEAP_BLOCK * 5 / 8) != 0);
+    uint32_t before = free_blocks(&w);
+    for (uint32_t i = 0; i < 14 * (HEAP_BLOCK / 16); i++)
+        assert_true(new_pair(&w, 0, 0) != 0);
+    assert_in_range(free_blocks(&w), before - 1, before);
+    world_verify(&w);
+    world_close(&w);
+}
+
+/* What became garbage while marking was under way is found before an allocation fails. */
+static void garbage_that_was_made_while_marking(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w, &(struct heap_config){.policy = HEAP_STEPS, .most_bytes = 1 << 20});
+    new_list(&w, 2000);
+    run_until(&w, HEAP_IDLE);
+    run_until(&w, HEAP_MARKING);
+    assert_true(new_array(&w, T_I8, 600000) != 0);
+    assert_int_equal(w.heap->phase, HEAP_MARKING);
+    assert_true(new_array(&w, T_I8, 600000) != 0);
+    assert_int_equal(w.heap->stats.full, 2);
+    world_close(&w);
+}
+
+/* Growth by what is missing to the free blocks at the end. */
+static void free_blocks_at_the_end_count(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w, &(struct heap_config){.most_bytes = 64 * HEAP_BLOCK});
+    assert_true(new_array(&w, T_I8, 40 * HEAP_BLOCK) != 0);
+    cn_heap_collect(w.heap);
+    assert_true(new_array(&w, T_I8, 62 * HEAP_BLOCK) != 0);
+    world_verify(&w);
+    world_close(&w);
+}
+
 /* ---- Failing allocation ---- */
 
 static bool build_something(struct world *w, const struct heap_config *config) {
@@ -469,6 +556,7 @@ static bool build_something(struct world *w, const struct heap_config *config) {
         return false;
     for (uint32_t i = 0; i < 300; i++) {
         uint32_t box = cn_heap_new_box(w->heap, host_slot(i, KIND_EXTERN));
+        w->slots[1] = box;
         uint32_t pair = box ? new_pair(w, box, (uint32_t)w->slots[0]) : 0;
         if (!pair)
             return false;
@@ -542,7 +630,6 @@ static void churn_does_not_grow_the_region(void **state) {
     cn_heap_collect(w.heap);
     live = w.heap->stats.live;
     world_verify(&w);
-    print_message("%lu %lu\n", live, w.heap->stats.peak);
     assert_true(w.heap->stats.peak < live * 5 / 2 + (2 << 20));
     world_close(&w);
 }
@@ -555,6 +642,7 @@ int main(void) {
         cmocka_unit_test(a_long_list_needs_no_recursion),
         cmocka_unit_test(the_mark_stack_may_be_short_of_memory),
         cmocka_unit_test(slots_that_look_like_handles),
+        cmocka_unit_test(references_that_are_deleted_while_marking),
         cmocka_unit_test(references_that_move_while_marking),
         cmocka_unit_test(a_collection_writes_no_byte_of_the_region),
         cmocka_unit_test(no_address_lies_in_the_region),
@@ -564,6 +652,9 @@ int main(void) {
         cmocka_unit_test(a_nearly_full_heap_does_not_collect_for_ever),
         cmocka_unit_test(the_budget_counts_what_is_committed),
         cmocka_unit_test(medium_objects_find_holes),
+        cmocka_unit_test(small_objects_use_what_large_ones_leave),
+        cmocka_unit_test(garbage_that_was_made_while_marking),
+        cmocka_unit_test(free_blocks_at_the_end_count),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(the_region_stays_near_the_live_bytes),
         cmocka_unit_test(churn_does_not_grow_the_region),
