@@ -98,8 +98,8 @@ static void print_pauses(void) {
 
 static void print_heap(const char *name, double seconds) {
     const struct heap_stats *s = &h->stats;
-    printf("%-28s %6.2f s  %6.0f MB allocated  %5.0f MB/s  %" PRIu64
-           " collections (%" PRIu64 " full)  %.1f MB live  %.1f MB peak\n",
+    printf("%-28s %6.2f s  %6.0f MB allocated  %5.0f MB/s  %" PRIu64 " collections (%" PRIu64
+           " full)  %.1f MB live  %.1f MB peak\n",
            name, seconds, (double)s->allocated / 1e6, (double)s->allocated / 1e6 / seconds,
            s->collections, s->full, (double)s->live / 1e6, (double)s->peak / 1e6);
     print_pauses();

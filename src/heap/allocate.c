@@ -92,11 +92,11 @@ static void take_blocks(struct heap *h, uint32_t block, uint64_t bytes, bool cle
         cn_overflow_open(h, to, end);
 }
 
-static uint64_t find_large(struct heap *h, uint64_t bytes, bool clear) {
+static uint64_t find_large(struct heap *h, uint64_t bytes, bool clear, bool whole) {
     uint32_t count = (uint32_t)((bytes + HEAP_BLOCK - 1) / HEAP_BLOCK);
     uint32_t block = cn_region_find(h, count);
-    while (block == NO_BLOCK && h->sweep < h->sweep_end) {
-        cn_sweep_to(h, h->sweep + LONGEST_WALK);
+    if (block == NO_BLOCK && h->sweep < h->sweep_end) {
+        cn_sweep_to(h, whole ? UINT32_MAX : h->sweep + LONGEST_WALK);
         block = cn_region_find(h, count);
     }
     if (block == NO_BLOCK)
@@ -113,7 +113,7 @@ static uint64_t find_large(struct heap *h, uint64_t bytes, bool clear) {
 static uint64_t find_room(struct heap *h, uint64_t bytes, bool clear, bool whole) {
     if (bytes <= HEAP_LINE)
         return find_small(h, bytes, whole);
-    return bytes < HEAP_BLOCK ? find_medium(h, bytes, whole) : find_large(h, bytes, clear);
+    return bytes < HEAP_BLOCK ? find_medium(h, bytes, whole) : find_large(h, bytes, clear, whole);
 }
 
 static bool grow_for(struct heap *h, uint64_t bytes) {

@@ -4,10 +4,11 @@
 #include "base/platform.h"
 
 /*
- * Between two cycles as much is allocated as `growth_percent` of the live bytes, but at least the nursery. For the last third
- * of that marking is under way. It is expected to cost what it cost last time, and all that was allocated since then.
+ * Between two cycles as much is allocated as `growth_percent` of the live bytes, but at least the nursery. New objects that
+ * were made while marking was under way count as allocated already. For the last 1/MARKING_PART marking is under way.
+ * It is expected to cost what it cost last time, and all that was allocated since then.
  */
-#define MARKING_PART 3u
+#define MARKING_PART 6u
 #ifdef CATNAP_TINY_LIMITS
 #define DEFAULT_NURSERY (UINT32_C(64) << 10)
 #else
@@ -26,14 +27,16 @@ static uint64_t at_least(uint64_t value, uint64_t least) {
     return value > least ? value : least;
 }
 
-static uint64_t cycle_bytes(const struct heap *h) {
+/* `young`: bytes that were allocated while marking was under way. */
+static uint64_t cycle_bytes(const struct heap *h, uint64_t young) {
     uint32_t nursery = h->config.nursery_bytes ? h->config.nursery_bytes : DEFAULT_NURSERY;
     uint32_t percent = h->config.growth_percent ? h->config.growth_percent : DEFAULT_GROWTH;
-    return at_least(h->stats.live / 100 * percent, nursery);
+    uint64_t bytes = h->stats.live / 100 * percent;
+    return at_least(bytes > young ? bytes - young : 0, nursery);
 }
 
-void cn_cycle_plan(struct heap *h) {
-    uint64_t bytes = cycle_bytes(h), marking = bytes / MARKING_PART;
+void cn_cycle_plan(struct heap *h, uint64_t young) {
+    uint64_t bytes = cycle_bytes(h, young), marking = bytes / MARKING_PART;
     h->start_at = bytes - marking;
     h->pace = (h->last_work + h->start_at) / at_least(marking, 1) + 1;
 }
@@ -59,7 +62,7 @@ static void begin(struct heap *h) {
     h->marking = true;
     h->live = 0;
     h->work = 0;
-    h->paid = h->since;
+    h->paid = h->begun_at = h->since;
     h->rescan_from = UINT32_MAX;
     h->rescan_end = 0;
     cn_set_marks(h, h->cursor, h->end);
@@ -75,11 +78,11 @@ static void end_marking(struct heap *h) {
     memset(h->walks, 0, sizeof h->walks);
     h->sweep_end = h->walk_end = h->blocks;
     h->side_sweep = 1;
-    h->since = 0;
     h->last_work = h->work;
     h->stats.collections++;
     h->stats.live = h->live;
-    cn_cycle_plan(h);
+    cn_cycle_plan(h, h->since - h->begun_at);
+    h->since = 0;
 }
 
 /* One increment. */

@@ -8,7 +8,7 @@ static bool set_up(struct heap *h, struct error *error) {
         return cn_fail_memory(error);
     if (!cn_region_reserve(h))
         return cn_fail(error, CATNAP_NO_MEMORY, "no address space for a heap");
-    cn_cycle_plan(h);
+    cn_cycle_plan(h, 0);
     return true;
 }
 

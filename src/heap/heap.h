@@ -32,7 +32,7 @@
  *
  *     HEAP_IDLE      until enough was allocated. Then the owner names the roots, in one step
  *     HEAP_MARKING   in increments, in proportion to what is allocated. It marks all that was reachable when it began:
- *                    who overwrites a reference in an object passes the old one to cn_heap_overwrite(). New objects are
+ *                    before a reference in an object is overwritten, cn_heap_overwrite() is told. New objects are
  *                    never looked at: the marks of a hole are all set when it is opened
  *     HEAP_SWEEPING  blocks are swept as they are needed: start bits of unmarked objects are cleared, and lines without
  *                    marks are free. Entries of the side table that no object has are given back. Then HEAP_IDLE
@@ -212,6 +212,7 @@ struct heap {
     uint32_t blocks;     /* committed */
     uint32_t unit;       /* of growth, in blocks */
     uint32_t first_free; /* no block below this one is free */
+    uint32_t run_from;   /* where several free blocks are looked for next */
     uint32_t no_run;     /* so many free blocks or more do not lie side by side */
     uint64_t *marks, *lines;
     uint8_t *kinds;
@@ -230,8 +231,9 @@ struct heap {
     uint64_t live;                    /* bytes that were marked in this cycle */
     uint64_t since;                   /* bytes allocated since the last cycle ended */
     uint64_t start_at;                /* of these, a cycle begins */
-    uint64_t paid;                    /* of `since`, bytes for which the marking is done */
-    uint64_t pace;                    /* bytes to look at for each allocated one */
+    uint64_t begun_at; /* of these, the cycle under way began: it frees none that were made later */
+    uint64_t paid;     /* of `since`, bytes for which the marking is done */
+    uint64_t pace;     /* bytes to look at for each allocated one */
     uint64_t work, last_work; /* bytes that were looked at in this cycle, and in the one before */
     uint32_t meagre;          /* full collections in a row that gave little */
 

@@ -1,5 +1,5 @@
 /*
- * What the files of the heap share: region.c (mapping, blocks), areas.c (holes), allocate.c (the slow path), mark.c,
+ * Shared by the files of the heap: region.c (mapping, blocks), areas.c (holes), allocate.c (the slow path), mark.c,
  * sweep.c, cycle.c (phases and pace), types.c, verify.c, save.c.
  */
 #ifndef CN_HEAP_INTERNAL_H
@@ -125,8 +125,9 @@ static inline bool is_swept(const struct heap *h) {
 void cn_cycle_work(struct heap *);
 /* A collection in one pause. Returns whether it had begun before, so that garbage of since then may be left. */
 bool cn_cycle_finish(struct heap *);
-/* Sets when the next cycle begins, by `last_work` and the statistics. */
-void cn_cycle_plan(struct heap *);
+/* Sets when the next cycle begins, by `last_work` and the statistics. `young` bytes were allocated since the last one
+ * began. */
+void cn_cycle_plan(struct heap *, uint64_t young);
 
 /* types.c */
 bool cn_types_begin(struct heap *);

@@ -9,8 +9,8 @@
 #define CHUNK_ENTRIES 14u
 #define SLICE 48u
 #else
-#define CHUNK_ENTRIES 4092u
-#define SLICE 512u /* elements of an array that are looked at together */
+#define CHUNK_ENTRIES 1020u
+#define SLICE 256u /* elements of an array that are looked at together */
 #endif
 struct mark_chunk {
     struct mark_chunk *below;

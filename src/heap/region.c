@@ -175,22 +175,35 @@ static uint32_t free_run(const struct heap *h, uint32_t block, uint32_t count) {
     return run;
 }
 
+/* The first run of so many free blocks that begins in a range. */
+static uint32_t find_run(const struct heap *h, uint32_t from, uint32_t to, uint32_t count) {
+    while (from < to) {
+        uint32_t run = free_run(h, from, count);
+        if (run == count)
+            return from;
+        from += run;
+        while (from < to && block_kind(h, from) != BLOCK_FREE)
+            from++;
+    }
+    return NO_BLOCK;
+}
+
+/* A search for several blocks goes on where the last one ended, so that it does not pass the same blocks each time. */
 uint32_t cn_region_find(struct heap *h, uint32_t count) {
-    uint32_t block = find_one(h);
-    if (count == 1 || block == NO_BLOCK)
-        return block;
+    uint32_t first = find_one(h);
+    if (count == 1 || first == NO_BLOCK)
+        return first;
     if (count >= h->no_run)
         return NO_BLOCK;
-    while (block < h->blocks) {
-        uint32_t run = free_run(h, block, count);
-        if (run == count)
-            return block;
-        block += run;
-        while (block < h->blocks && block_kind(h, block) != BLOCK_FREE)
-            block++;
-    }
-    h->no_run = count;
-    return NO_BLOCK;
+    uint32_t from = h->run_from > first && h->run_from < h->blocks ? h->run_from : first;
+    uint32_t found = find_run(h, from, h->blocks, count);
+    if (found == NO_BLOCK)
+        found = find_run(h, first, from, count);
+    if (found == NO_BLOCK)
+        h->no_run = count;
+    else
+        h->run_from = found + count;
+    return found;
 }
 
 void cn_region_free(struct heap *h, uint32_t block) {

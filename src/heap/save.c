@@ -98,7 +98,7 @@ bool cn_heap_rebuild(struct heap *h, struct error *error) {
     h->sweep_end = h->walk_end = h->blocks;
     h->side_sweep = h->side.end;
     h->stats.live = h->last_work = h->live;
-    cn_cycle_plan(h);
+    cn_cycle_plan(h, 0);
     return true;
 }
 

@@ -127,7 +127,7 @@ static void a_heap_goes_back(void **state) {
     world_close(&w);
 }
 
-/* What is saved does not depend on what was there before: garbage is zero. */
+/* Two heaps with the same objects are saved equally, whatever was there before: garbage is zero. */
 static void equal_heaps_are_saved_equally(void **state) {
     (void)state;
     struct world w;
