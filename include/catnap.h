@@ -346,7 +346,9 @@ WASM_API_EXTERN own wasm_func_t *catnap_func_new(wasm_store_t *, const wasm_func
 /* The quickest way across, for hosts that know the types: arguments and results share an array of
  * slots, one for each value in order and two for a v128, low lanes first. An i32 or f32 is the low
  * half of its slot; the upper half is not looked at, and comes out as zero. The array has room for
- * the arguments or the results, whichever are more: catnap_func_slots(). Slots are not checked. */
+ * the arguments or the results, whichever are more: catnap_func_slots(). Slots are not checked. Functions with
+ * values of kind CATNAP_ANYREF cannot be called so, nor made; an externref that WebAssembly made of
+ * such a value is NULL for catnap_ref_of_slot(). */
 WASM_API_EXTERN size_t catnap_func_slots(const wasm_func_t *);
 /* Calls a function: the arguments' slots become the results'. Returns an own trap, after which the
  * slots hold nothing of use, or NULL. */

@@ -236,6 +236,9 @@ wasm_trap_t *catnap_func_call_raw(const wasm_func_t *func, uint64_t *slots) {
     if (!func)
         return cn_trap_null_argument();
     const struct functype *type = func->type;
+    if (unlikely(type->any))
+        return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
+                           "garbage-collected values cannot be in slots of the host");
     if (!hold(func))
         return func->ref.store->misuse_trap;
     uint64_t *place = place_for(func, slots);

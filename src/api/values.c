@@ -171,6 +171,8 @@ uint64_t catnap_slot_of_ref(wasm_ref_t *ref) {
 }
 
 wasm_ref_t *catnap_ref_of_slot(uint64_t slot) {
+    if (slot & 1) /* a value of the heap as externref: it has no object of its own */
+        return NULL;
     if (slot)
         cn_object_retain(slot_object(slot));
     return slot_object(slot);

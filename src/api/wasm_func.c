@@ -19,6 +19,12 @@ static wasm_func_t *new_func(wasm_store_t *store, const wasm_functype_t *describ
         cn_report_misuse(out);
     } else {
         const struct functype *type = cn_functype_intern(store->engine, described, &error);
+        if (type && type->any && callback == cn_callback_raw) {
+            cn_types_release(&store->engine->types, &type->def);
+            cn_fail(&error, CATNAP_UNSUPPORTED,
+                    "a function that takes slots cannot have garbage-collected values");
+            type = NULL;
+        }
         if (type && !fits(type, callback))
             callback = cn_callback_without_room;
         if (type)

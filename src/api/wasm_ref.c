@@ -1,7 +1,15 @@
 /* Handles of wasm.h: every opaque object starts with its struct wasm_ref_t. */
 #include "api/api.h"
+#include "runtime/gc.h"
 
 #define REF(object) ((struct wasm_ref_t *)(uintptr_t)(object))
+
+/* Two references to one value of the heap are the same. */
+static bool is_same(const struct wasm_ref_t *a, const struct wasm_ref_t *b) {
+    return a == b || (a && b && a->kind == OBJECT_HEAP && b->kind == OBJECT_HEAP &&
+                      a->store == b->store &&
+                      ((const struct heap_ref *)a)->handle == ((const struct heap_ref *)b)->handle);
+}
 
 #define DEFINE_REF_BASE(name)                                                                      \
     void wasm_##name##_delete(wasm_##name##_t *object) {                                           \
@@ -14,7 +22,7 @@
         return (wasm_##name##_t *)REF(object);                                                     \
     }                                                                                              \
     bool wasm_##name##_same(const wasm_##name##_t *a, const wasm_##name##_t *b) {                  \
-        return a == b;                                                                             \
+        return is_same(REF(a), REF(b));                                                            \
     }                                                                                              \
     void *wasm_##name##_get_host_info(const wasm_##name##_t *object) {                             \
         return object ? REF(object)->host_info : NULL;                                             \

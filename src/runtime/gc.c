@@ -242,6 +242,14 @@ bool cn_gc_segment_has(const wasm_instance_t *instance, uint32_t type, uint32_t 
            cn_instance_data(instance, segment).length;
 }
 
+enum elem_items_result cn_gc_read_segment(wasm_instance_t *instance, uint32_t type,
+                                          uint32_t segment, uint32_t end) {
+    const uint64_t *items;
+    if (end == 0 || !vt_is_ref(field_type(cn_gc_element(instance, type))))
+        return ITEMS_OK;
+    return cn_instance_elem_items(instance, segment, end, &items);
+}
+
 static bool init_elements(wasm_instance_t *instance, uint64_t at, uint32_t field, uint32_t segment,
                           uint32_t from, uint32_t count, bool fresh) {
     const uint64_t *items = NULL;

@@ -60,6 +60,11 @@ bool cn_gc_fill(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t start
 /* Whether a segment, of data or of elements as the array needs it, has so many elements from `from` on. */
 bool cn_gc_segment_has(const wasm_instance_t *, uint32_t type, uint32_t segment, uint32_t from,
                        uint32_t count);
+/* Reads the segment's references, up to `end`, which may make objects: before an array gets them. Interrupted half-way
+ * it goes on there the next time. */
+enum elem_items_result cn_gc_read_segment(wasm_instance_t *, uint32_t type, uint32_t segment,
+                                          uint32_t end);
+/* Copies from a segment, which is read; no object is made. False when memory for the side table is exhausted. */
 bool cn_gc_init(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t to, uint32_t segment,
                 uint32_t from, uint32_t count, bool fresh);
 void cn_gc_copy(wasm_instance_t *, uint32_t type, uint32_t to_array, uint32_t to,

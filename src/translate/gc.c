@@ -132,6 +132,7 @@ static void translate_new(struct translator *t, enum opcode opcode) {
         emit_row(t, BC_array_new_fixed, cn_u32_valid(&t->at), KIND_ANY, type);
         break;
     default: /* from a segment */
+        cn_stand_before(t, 0, 2);
         emit_row(t, BC_array_new_segment, 2, KIND_ANY,
                  type | (uint64_t)cn_u32_valid(&t->at) << 32);
         break;

@@ -36,6 +36,7 @@ struct functype {
     /* Of i32 and f32, whose slots are zero above: a bit for each of the first 32 slots. */
     uint32_t narrow_params, narrow_results;
     bool numbers;    /* neither references nor v128 */
+    bool any;        /* references of the any hierarchy are among them */
     valtype types[]; /* parameters, then results, then one more that may be read */
 };
 

@@ -102,15 +102,21 @@ uint64_t cn_group_hash(const struct type_decl *decls, uint32_t count, uint64_t s
 
 /* ---- Making ---- */
 
+/* References to members of the group get their kind when it is closed. */
+static bool is_any(valtype type) {
+    return vt_is_ref(type) && !(type & VT_MEMBER) && vt_kind(type) == KIND_ANY;
+}
+
 /* Facts that follow from the parameters and results, in one pass over each. */
 static uint32_t describe_values(const valtype *types, uint32_t count, uint32_t *narrow,
-                                bool *numbers) {
+                                struct functype *type) {
     uint32_t slot = 0;
     *narrow = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (slot < 32 && (types[i] == VT_I32 || types[i] == VT_F32))
             *narrow |= UINT32_C(1) << slot;
-        *numbers &= vt_is_num(types[i]);
+        type->numbers &= vt_is_num(types[i]);
+        type->any |= is_any(types[i]);
         slot += vt_slots(types[i]);
     }
     return slot;
@@ -118,10 +124,11 @@ static uint32_t describe_values(const valtype *types, uint32_t count, uint32_t *
 
 static void describe(struct functype *type) {
     type->numbers = true;
+    type->any = false;
     type->param_slots =
-        describe_values(type->types, type->param_count, &type->narrow_params, &type->numbers);
-    type->result_slots = describe_values(ft_results(type), type->result_count,
-                                         &type->narrow_results, &type->numbers);
+        describe_values(type->types, type->param_count, &type->narrow_params, type);
+    type->result_slots =
+        describe_values(ft_results(type), type->result_count, &type->narrow_results, type);
     type->value_slots =
         type->param_slots > type->result_slots ? type->param_slots : type->result_slots;
 }
@@ -209,6 +216,8 @@ static void close_type(const struct type_registry *registry, struct deftype *typ
         if (parts[i] & VT_MEMBER) {
             const struct deftype *member = target(registry, types, parts[i]);
             parts[i] = (parts[i] & ~(VT_MEMBER | VT_ID)) | vt_of(member, true);
+            if (type->kind == TYPE_FUNC)
+                ((struct functype *)type)->any |= is_any(parts[i]);
         }
     if (type->depth == 0)
         return;
