@@ -107,6 +107,16 @@ $(BUILD)/bench/snapshot/pool: $(BUILD)/bench/snapshot/pool.o $(BUILD)/libcatnap.
 
 -include $(BUILD)/bench/snapshot/pool.d
 
+# The garbage-collected heap alone.
+.PHONY: bench-heap
+bench-heap: $(BUILD)/bench/heap
+	@$<
+
+$(BUILD)/bench/heap: $(BUILD)/bench/heap.o $(BUILD)/libcatnap.a
+	$(call say,LD) $(CC) $(cflags) $(ldflags) -o $@ $^ $(LIBS)
+
+-include $(BUILD)/bench/heap.d
+
 # ---- Coverage ------------------------------------------------------------------------------------
 
 # Of the unit tests and, with SPEC_TESTSUITE, of the official suite (in one process, which writes
@@ -175,4 +185,5 @@ fuzz-run: fuzz
 #:   bench-calls    what calls between host and WebAssembly cost
 #:   bench-snapshot what checkpoints, clones and snapshots cost
 #:   bench-pool     what pools of instances cost
+#:   bench-heap     what the garbage-collected heap costs, without code that runs in it
 #:   bench          measures; BENCH_OPTIONS="--peer ..." (bench/README.md)

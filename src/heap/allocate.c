@@ -2,7 +2,7 @@
 #include "heap/internal.h"
 
 /* Blocks that one allocation looks at for a hole before it takes a free block. */
-#define LONGEST_WALK 1024u
+#define LONGEST_WALK 256u
 /* A full collection is meagre when less than 1/MEAGRE_PART of the region is free after it. So many of these in a row, each
  * for an allocation that found no room: the heap is full, before collecting takes all the time there is. */
 #define MEAGRE_PART 64u
@@ -167,4 +167,12 @@ uint32_t cn_heap_allocate_slow(struct heap *h, uint32_t type, uint64_t bytes, bo
     heap_set_bit(h->starts, at / HEAP_GRANULE);
     heap_store(h, at, type);
     return heap_handle(at);
+}
+
+uint32_t cn_heap_new_array_slow(struct heap *h, uint32_t type, uint32_t length, bool clear) {
+    uint64_t bytes = cn_array_bytes(h->types[type].log2, length);
+    uint32_t array = cn_heap_allocate_slow(h, type, bytes, clear);
+    if (array)
+        heap_store(h, heap_offset(array) + HEAP_LENGTH_OFFSET, length);
+    return array;
 }

@@ -20,9 +20,8 @@ void cn_set_marks(struct heap *h, uint64_t from, uint64_t to) {
 }
 
 static void clear_lines_marks(struct heap *h, uint64_t from, uint64_t to) {
-    uint16_t *marks = (uint16_t *)h->marks; /* one for each line */
     for (uint64_t line = from / HEAP_LINE; line < to / HEAP_LINE; line++)
-        marks[line] = 0;
+        h->marks[line / 4] &= ~(UINT64_C(0xFFFF) << (line % 4 * LINE_GRANULES));
 }
 
 void cn_cover_lines(struct heap *h, uint64_t offset, uint64_t bytes) {

@@ -180,7 +180,14 @@ bool cn_cycle_finish(struct heap *h) {
     return had_begun;
 }
 
+/* Only in builds with assertions, where each allocation collects. */
+static bool holds_together(const struct heap *h) {
+    struct error error;
+    return h->config.policy != HEAP_EVERY || cn_heap_verify(h, NULL, &error);
+}
+
 void cn_heap_collect(struct heap *h) {
     if (h->blocks > 0 && cn_cycle_finish(h))
         cn_cycle_finish(h);
+    CN_ASSERT(holds_together(h));
 }

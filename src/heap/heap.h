@@ -299,31 +299,34 @@ static inline bool heap_bit(const uint64_t *bits, uint64_t i) {
     return bits[i >> 6] >> (i & 63) & 1;
 }
 
-/* An object of so many bytes, all zero behind the type number. Collections may happen. 0: no room is left, though a full
- * collection was tried. */
-static inline uint32_t cn_heap_allocate(struct heap *h, uint32_t type, uint32_t bytes) {
+/* Takes bytes of the hole, which has them. */
+static inline uint32_t heap_bump(struct heap *h, uint32_t type, uint32_t bytes) {
     uint64_t at = h->cursor;
-    if (unlikely(bytes > h->limit - at))
-        return cn_heap_allocate_slow(h, type, bytes, true);
     h->cursor = at + bytes;
     heap_set_bit(h->starts, at / HEAP_GRANULE);
     heap_store(h, at, type);
     return heap_handle(at);
 }
+/* An object of so many bytes, all zero behind the type number. Collections may happen. 0: no room is left, though a full
+ * collection was tried. */
+static inline uint32_t cn_heap_allocate(struct heap *h, uint32_t type, uint32_t bytes) {
+    return unlikely(bytes > h->limit - h->cursor) ? cn_heap_allocate_slow(h, type, bytes, true)
+                                                  : heap_bump(h, type, bytes);
+}
 static inline uint32_t cn_heap_new_struct(struct heap *h, uint32_t type) {
     CN_ASSERT(h->types[type].kind == HEAP_STRUCT);
     return cn_heap_allocate(h, type, h->types[type].bytes);
 }
+uint32_t cn_heap_new_array_slow(struct heap *, uint32_t type, uint32_t length, bool clear);
 /* `clear`: all elements are zero. Without it, those of a large array of numbers are not, and the caller sets them. */
 static inline uint32_t cn_heap_new_array(struct heap *h, uint32_t type, uint32_t length,
                                          bool clear) {
     CN_ASSERT(h->types[type].kind == HEAP_ARRAY);
     uint64_t bytes = cn_array_bytes(h->types[type].log2, length);
-    uint32_t array = likely(bytes <= h->limit - h->cursor)
-                         ? cn_heap_allocate(h, type, (uint32_t)bytes)
-                         : cn_heap_allocate_slow(h, type, bytes, clear);
-    if (likely(array != 0))
-        heap_store(h, heap_offset(array) + HEAP_LENGTH_OFFSET, length);
+    if (unlikely(bytes > h->limit - h->cursor))
+        return cn_heap_new_array_slow(h, type, length, clear);
+    uint32_t array = heap_bump(h, type, (uint32_t)bytes);
+    heap_store(h, heap_offset(array) + HEAP_LENGTH_OFFSET, length);
     return array;
 }
 /* A box around an extern reference that does not stand for a value of the heap. 0: no room or no memory. */

@@ -610,6 +610,31 @@ static void the_region_stays_near_the_live_bytes(void **state) {
     world_close(&w);
 }
 
+/* No increment looks at more than it should, however the objects are. */
+static void increments_are_bounded(void **state) {
+    (void)state;
+    enum { STEP = 20000, LARGEST_STRUCT = 3000 * 4 + 100 };
+    struct world w;
+    world_open(&w, &(struct heap_config){.nursery_bytes = 200000, .step_bytes = STEP});
+    w.slots[1] = new_array(&w, T_ANYS, 500000);
+    for (uint32_t i = 0; i < 20; i++)
+        heap_store(w.heap, heap_offset((uint32_t)w.slots[1]) + 8 + i * 4,
+                   cn_heap_new_struct(w.heap, w.type[T_WIDE]));
+    new_list(&w, 100000);
+    uint64_t before = w.heap->work, largest = 0, increments = w.heap->stats.increments;
+    uint64_t collections = w.heap->stats.collections;
+    while (w.heap->stats.collections < collections + 3) {
+        assert_true(new_pair(&w, 0, 0) != 0);
+        uint64_t now = w.heap->work;
+        if (now > before && now - before > largest)
+            largest = now - before;
+        before = now;
+    }
+    assert_true(w.heap->stats.full == 0 && w.heap->stats.increments - increments > 100);
+    assert_in_range(largest, STEP, STEP + LARGEST_STRUCT);
+    world_close(&w);
+}
+
 /* Garbage of all sizes with a live set that changes: no policy lets the region grow without bound. */
 static void churn_does_not_grow_the_region(void **state) {
     (void)state;
@@ -657,6 +682,7 @@ int main(void) {
         cmocka_unit_test(free_blocks_at_the_end_count),
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(the_region_stays_near_the_live_bytes),
+        cmocka_unit_test(increments_are_bounded),
         cmocka_unit_test(churn_does_not_grow_the_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
