@@ -389,6 +389,9 @@ void cn_heap_copy_block(const struct heap *, uint32_t block, uint8_t *out);
 /* Commits so many bytes, a multiple of the unit, of an empty heap. The owner then fills region and `starts`, and calls
  * cn_heap_rebuild(). */
 bool cn_heap_prepare(struct heap *, uint64_t bytes, struct error *);
+/* Gives an empty side table its entries: the slot of each number below `end`, or 0. False and *error: memory is
+ * exhausted, or a slot is there twice. */
+bool cn_heap_restore_side(struct heap *, const uint64_t *slots, uint32_t end, struct error *);
 /* Computes everything from region, start bits, types and side table, which may be hostile. False and *error: they are no
  * heap, and the heap can only be deleted. References are left to cn_heap_verify(). */
 bool cn_heap_rebuild(struct heap *, struct error *);

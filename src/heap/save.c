@@ -113,6 +113,20 @@ bool cn_heap_prepare(struct heap *h, uint64_t bytes, struct error *error) {
     return true;
 }
 
+bool cn_heap_restore_side(struct heap *h, const uint64_t *slots, uint32_t end,
+                          struct error *error) {
+    switch (end <= LIMIT_NUMBERS ? cn_numbering_restore(&h->side, slots, end)
+                                 : NUMBERING_NO_MEMORY) {
+    case NUMBERING_OK:
+        return true;
+    case NUMBERING_TWICE:
+        return cn_fail(error, CATNAP_MALFORMED, "heap: an entry of the side table is there twice");
+    case NUMBERING_NO_MEMORY:
+        break;
+    }
+    return cn_fail_memory(error);
+}
+
 /* ---- Saving ---- */
 
 /* The end of the large object that begins before the block, or the start of the block. */

@@ -100,6 +100,25 @@ static void handles_and_slots(void **state) {
 
 /* ---- Numbering ---- */
 
+/* From its keys by number. */
+static void restores_to_the_same(const struct numbering *n, const uint32_t *numbers,
+                                 uint32_t count) {
+    struct numbering copy;
+    uint64_t *keys = calloc(n->end, sizeof *keys);
+    assert_non_null(keys);
+    for (uint32_t i = 1; i < n->end; i++)
+        keys[i] = cn_numbering_has(n, i) ? n->keys[i] : 0;
+    cn_numbering_init(&copy, n->alloc);
+    assert_int_equal(cn_numbering_restore(&copy, keys, n->end), NUMBERING_OK);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(cn_numbering_find(&copy, (uint64_t)i * 16 + 16), numbers[i]);
+    assert_int_equal(copy.count, n->count);
+    uint32_t added = cn_numbering_add(&copy, 7); /* a free number, when there is one */
+    assert_true(added > 0 && (n->count + 1 == n->end || added < n->end));
+    cn_numbering_destroy(&copy);
+    free(keys);
+}
+
 static void equal_keys_have_one_number(void **state) {
     (void)state;
     enum { KEYS = 2000 };
@@ -131,6 +150,7 @@ static void equal_keys_have_one_number(void **state) {
     for (uint32_t i = 0; i < KEYS; i++)
         count += numbers[i] > 0;
     assert_int_equal(n.count, count);
+    restores_to_the_same(&n, numbers, KEYS);
     cn_numbering_destroy(&n);
     assert_int_equal(atomic_load(&alloc.now), 0);
 }

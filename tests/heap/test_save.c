@@ -37,25 +37,14 @@ static void drop_saved(struct saved *s) {
     free(s->slots);
 }
 
-/* Numbers that nothing has get slots of their own meanwhile. */
-static void load_side(struct world *w, const struct saved *s) {
-    for (uint32_t i = 1; i < s->slot_count; i++) {
-        uint64_t slot = s->slots[i] ? s->slots[i] : host_slot(1000000 + i, KIND_EXTERN);
-        assert_int_equal(cn_numbering_add(&w->heap->side, slot), i);
-    }
-    for (uint32_t i = 1; i < s->slot_count; i++)
-        if (!s->slots[i])
-            cn_numbering_remove(&w->heap->side, i);
-}
-
 /* Into an empty heap. */
 static bool load(struct world *w, const struct saved *s, struct error *error) {
     if (!cn_heap_prepare(w->heap, s->bytes, error))
         return false;
     memcpy(w->heap->base, s->region, s->bytes);
     memcpy(w->heap->starts, s->starts, s->words * 8);
-    load_side(w, s);
-    return cn_heap_rebuild(w->heap, error) && cn_heap_verify(w->heap, &w->check, error);
+    return cn_heap_restore_side(w->heap, s->slots, s->slot_count, error) &&
+           cn_heap_rebuild(w->heap, error) && cn_heap_verify(w->heap, &w->check, error);
 }
 
 /* ---- Honest ones ---- */
@@ -116,7 +105,7 @@ static void a_heap_goes_back(void **state) {
     memcpy(w.heap->starts, s.starts, s.words * 8);
     memcpy(w.slots, slots, sizeof slots);
     cn_numbering_destroy(&w.heap->side);
-    load_side(&w, &s);
+    assert_true(cn_heap_restore_side(w.heap, s.slots, s.slot_count, &error));
     assert_true(cn_heap_rebuild(w.heap, &error));
     model_compare(&m);
     for (uint32_t i = 0; i < 3000; i++)
@@ -258,6 +247,31 @@ static void wrong_starts(void **state) {
     close_victim(&v);
 }
 
+static void wrong_side_tables(void **state) {
+    (void)state;
+    struct victim v;
+    struct world w;
+    struct error error;
+    open_victim(&v);
+    assert_true(v.s.slot_count > 2);
+    uint64_t old = v.s.slots[2];
+    v.s.slots[2] = v.s.slots[1];
+    expect_refused(&v.s, "there twice");
+    v.s.slots[2] = 0;
+    expect_refused(&v.s, "does not have");
+    v.s.slots[2] = heap_extern_slot(heap_handle(v.s.bytes)); /* instead of a host object */
+    expect_refused(&v.s, "");
+    v.s.slots[2] = old;
+    world_open(&w, &small);
+    assert_false(cn_heap_restore_side(w.heap, v.s.slots, UINT32_MAX, &error));
+    w.allocations_left = 0;
+    assert_false(cn_heap_restore_side(w.heap, v.s.slots, v.s.slot_count, &error));
+    assert_int_equal(error.status, CATNAP_NO_MEMORY);
+    w.allocations_left = INT64_MAX;
+    world_close(&w);
+    close_victim(&v);
+}
+
 /* Objects where no heap puts them. */
 static void wrong_places(void **state) {
     (void)state;
@@ -371,6 +385,7 @@ int main(void) {
         cmocka_unit_test(equal_heaps_are_saved_equally),
         cmocka_unit_test(wrong_words),
         cmocka_unit_test(wrong_starts),
+        cmocka_unit_test(wrong_side_tables),
         cmocka_unit_test(wrong_places),
         cmocka_unit_test(wrong_types),
         cmocka_unit_test(random_damage),
