@@ -21,17 +21,8 @@
 #include "catnap.h"
 #include "runner.h"
 
-/* The names looked for as PATH/NAME when no set is asked for. Failures in a set for which the engine is
- * not made yet show the distance, and do not make the run fail. */
-static const struct known_set {
-    const char *name;
-    bool informational;
-} known_sets[] = {
-    {"wasm-1.0", false},
-    {"wasm-2.0", false},
-    {"wasm-3.0-legacy", false},
-    {"wasm-3.0", true},
-};
+/* The names looked for as PATH/NAME when no set is asked for. */
+static const char *const known_sets[] = {"wasm-1.0", "wasm-2.0", "wasm-3.0-legacy", "wasm-3.0"};
 
 /* Sets of features that are off by default. */
 static const struct feature_set {
@@ -65,7 +56,6 @@ typedef struct set_run {
     const settings_t *settings;
     const char *name;
     const char *script;    /* the path of the script under way */
-    bool quiet;            /* does not name failures */
     spec_counts_t *counts; /* shared with the process that runs the script */
     totals_t totals;
 } set_run_t;
@@ -128,9 +118,6 @@ static bool join(char out[PATH_MAX], const char *folder, const char *name) {
 
 static void print_failure(void *env, const char *source, uint32_t line, const char *message) {
     const set_run_t *set = env;
-    if (set->quiet) {
-        return;
-    }
     printf("%s/%s:", set->name, last_part(source));
     if (line) {
         printf("%" PRIu32 ":", line);
@@ -282,12 +269,10 @@ static void print_totals(const char *name, const totals_t *totals) {
 }
 
 /* Runs the scripts in a folder, or the one script that `path` is. True when all is well. */
-static bool run_set(const settings_t *settings, const char *name, const char *path,
-                    bool informational) {
+static bool run_set(const settings_t *settings, const char *name, const char *path) {
     set_run_t set = {.settings = settings, .name = name};
     char script[PATH_MAX];
     bool done;
-    set.quiet = informational && !settings->verbose;
     set.counts =
         mmap(NULL, sizeof *set.counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (set.counts == MAP_FAILED) {
@@ -306,7 +291,7 @@ static bool run_set(const settings_t *settings, const char *name, const char *pa
         return false;
     }
     print_totals(name, &set.totals);
-    return done && (informational || set.totals.failed == 0);
+    return done && set.totals.failed == 0;
 }
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
@@ -316,7 +301,7 @@ static bool run_named_sets(const settings_t *settings, const char *path, size_t 
     for (size_t i = 0; i < settings->set_count; i++) {
         char folder[PATH_MAX];
         if (join(folder, path, settings->sets[i]) && is_folder(folder)) {
-            done = run_set(settings, settings->sets[i], folder, false) && done;
+            done = run_set(settings, settings->sets[i], folder) && done;
             ++*found;
         }
     }
@@ -327,9 +312,8 @@ static bool run_known_sets(const settings_t *settings, const char *path, size_t 
     bool done = true;
     for (size_t i = 0; i < COUNT(known_sets); i++) {
         char folder[PATH_MAX];
-        if (join(folder, path, known_sets[i].name) && is_folder(folder)) {
-            done =
-                run_set(settings, known_sets[i].name, folder, known_sets[i].informational) && done;
+        if (join(folder, path, known_sets[i]) && is_folder(folder)) {
+            done = run_set(settings, known_sets[i], folder) && done;
             ++*found;
         }
     }
@@ -353,7 +337,7 @@ static bool run_path(const settings_t *settings, const char *path) {
         fprintf(stderr, "spec-runner: cannot read %s: %s\n", path, strerror(errno));
         return false;
     }
-    done = run_set(settings, last_part(real), path, false);
+    done = run_set(settings, last_part(real), path);
     free(real);
     return done;
 }
@@ -365,8 +349,7 @@ static const char usage[] =
     "\n"
     "Executes the official WebAssembly test suite, converted to JSON by wasm-tools'\n"
     "json-from-wast or wabt's wast2json. A PATH holds sets (wasm-1.0, wasm-2.0 ...), or is\n"
-    "a set or a single script itself. Exits with 1 on any failure; wasm-3.0 counts only when it\n"
-    "is asked for.\n"
+    "a set or a single script itself. Exits with 1 on any failure.\n"
     "\n"
     "  --set NAME          only this set of each PATH (may be repeated)\n"
     "  --verbose           a line for each script; names the failures of every set\n"

@@ -90,11 +90,11 @@ static const struct ref_type {
     spec_ref_rule_t bare; /* what the type stands for when no value is given */
 } ref_types[] = {
     {"externref", WASM_EXTERNREF, SPEC_REF_SOME},     {"funcref", WASM_FUNCREF, SPEC_REF_SOME},
-    {"anyref", CATNAP_ANYREF, SPEC_REF_SOME},       {"eqref", CATNAP_ANYREF, SPEC_REF_SOME},
-    {"i31ref", CATNAP_ANYREF, SPEC_REF_SOME},       {"structref", CATNAP_ANYREF, SPEC_REF_SOME},
-    {"arrayref", CATNAP_ANYREF, SPEC_REF_SOME},     {"exnref", CATNAP_EXNREF, SPEC_REF_SOME},
+    {"anyref", CATNAP_ANYREF, SPEC_REF_SOME},         {"eqref", CATNAP_ANYREF, SPEC_REF_SOME},
+    {"i31ref", CATNAP_ANYREF, SPEC_REF_SOME},         {"structref", CATNAP_ANYREF, SPEC_REF_SOME},
+    {"arrayref", CATNAP_ANYREF, SPEC_REF_SOME},       {"exnref", CATNAP_EXNREF, SPEC_REF_SOME},
     {"nullexternref", WASM_EXTERNREF, SPEC_REF_NULL}, {"nullfuncref", WASM_FUNCREF, SPEC_REF_NULL},
-    {"nullref", CATNAP_ANYREF, SPEC_REF_NULL},      {"nullexnref", CATNAP_EXNREF, SPEC_REF_NULL},
+    {"nullref", CATNAP_ANYREF, SPEC_REF_NULL},        {"nullexnref", CATNAP_EXNREF, SPEC_REF_NULL},
     {"refnull", CATNAP_ANYREF, SPEC_REF_NULL},
 };
 

@@ -68,8 +68,9 @@ static wasm_trap_t *call_with_slots(const wasm_func_t *func, struct values argum
         return trap;
     bool good = cn_values_from_slots(func->ref.store, results, ft_results(type), slots);
     cn_values_retain(results);
-    return good ? NULL : cn_trap_new(func->ref.store, CATNAP_TRAP_NO_MEMORY, "%s",
-                                     cn_trap_text(CATNAP_TRAP_NO_MEMORY));
+    return good ? NULL
+                : cn_trap_new(func->ref.store, CATNAP_TRAP_NO_MEMORY, "%s",
+                              cn_trap_text(CATNAP_TRAP_NO_MEMORY));
 }
 
 static wasm_trap_t *call_inside(const wasm_func_t *func, struct values arguments,

@@ -6,9 +6,9 @@
 
 /* Two references to one value of the heap are the same. */
 static bool is_same(const struct wasm_ref_t *a, const struct wasm_ref_t *b) {
-    return a == b || (a && b && a->kind == OBJECT_HEAP && b->kind == OBJECT_HEAP &&
-                      a->store == b->store &&
-                      ((const struct heap_ref *)a)->handle == ((const struct heap_ref *)b)->handle);
+    return a == b ||
+           (a && b && a->kind == OBJECT_HEAP && b->kind == OBJECT_HEAP && a->store == b->store &&
+            ((const struct heap_ref *)a)->handle == ((const struct heap_ref *)b)->handle);
 }
 
 #define DEFINE_REF_BASE(name)                                                                      \

@@ -5,8 +5,8 @@
 
 /* ---- Value types: constants, so that they need no memory ---- */
 
-static const wasm_valtype_t valtypes[] = {{WASM_I32},     {WASM_I64},     {WASM_F32},
-                                          {WASM_F64},     {WASM_V128},    {WASM_EXTERNREF},
+static const wasm_valtype_t valtypes[] = {{WASM_I32},     {WASM_I64},      {WASM_F32},
+                                          {WASM_F64},     {WASM_V128},     {WASM_EXTERNREF},
                                           {WASM_FUNCREF}, {CATNAP_EXNREF}, {CATNAP_ANYREF}};
 
 wasm_valtype_t *wasm_valtype_new(wasm_valkind_t kind) {

@@ -165,7 +165,7 @@ struct module {
 
     uint32_t type_count;
     const struct deftype **types; /* canonical, each with a reference */
-    uint32_t object_types; /* types up to the last one of a structure or array */
+    uint32_t object_types;        /* types up to the last one of a structure or array */
 
     uint32_t import_count;
     struct import *imports;

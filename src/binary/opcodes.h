@@ -41,14 +41,14 @@ enum immediate {
     IMM_CALL_INDIRECT, /* type u32, table u32 */
     IMM_SELECT,        /* vector of value types */
     IMM_HEAP_TYPE,     /* s33 */
-    IMM_REF_TYPE,      /* likewise; in text a reference type: of a nullable one the opcode is the next one */
-    IMM_CAST,          /* a byte of enum cast_flags, label u32, heap types s33 and s33 */
-    IMM_TYPE_FIELD,    /* type u32, field u32 */
-    IMM_TYPE_COUNT,    /* type u32, u32 */
-    IMM_TYPE_DATA,     /* type u32, data u32 */
-    IMM_TYPE_ELEM,     /* type u32, elem u32 */
-    IMM_TYPE_TYPE,     /* to u32, from u32 */
-    IMM_LOCAL,         /* u32, likewise the next five */
+    IMM_REF_TYPE, /* likewise; in text a reference type: of a nullable one the opcode is the next one */
+    IMM_CAST,     /* a byte of enum cast_flags, label u32, heap types s33 and s33 */
+    IMM_TYPE_FIELD, /* type u32, field u32 */
+    IMM_TYPE_COUNT, /* type u32, u32 */
+    IMM_TYPE_DATA,  /* type u32, data u32 */
+    IMM_TYPE_ELEM,  /* type u32, elem u32 */
+    IMM_TYPE_TYPE,  /* to u32, from u32 */
+    IMM_LOCAL,      /* u32, likewise the next five */
     IMM_GLOBAL,
     IMM_TABLE,
     IMM_MEMORY,

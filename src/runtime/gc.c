@@ -204,8 +204,7 @@ uint32_t cn_gc_new_array(wasm_instance_t *instance, uint32_t type, const uint64_
                          uint32_t length) {
     struct heap *heap = instance->machine->heap;
     uint32_t field = cn_gc_element(instance, type);
-    uint32_t array =
-        cn_heap_new_array(heap, instance->type_numbers[type], length, !value);
+    uint32_t array = cn_heap_new_array(heap, instance->type_numbers[type], length, !value);
     if (array && value && !fill(heap, element_at(array, field, 0), field, true, value, length))
         return 0;
     return array;
@@ -238,8 +237,7 @@ bool cn_gc_segment_has(const wasm_instance_t *instance, uint32_t type, uint32_t 
     uint32_t field = cn_gc_element(instance, type);
     if (vt_is_ref(field_type(field)))
         return (uint64_t)from + count <= cn_instance_elem_count(instance, segment);
-    return from + (uint64_t)count * field_size(field) <=
-           cn_instance_data(instance, segment).length;
+    return from + (uint64_t)count * field_size(field) <= cn_instance_data(instance, segment).length;
 }
 
 enum elem_items_result cn_gc_read_segment(wasm_instance_t *instance, uint32_t type,

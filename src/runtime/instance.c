@@ -201,8 +201,9 @@ wasm_instance_t *cn_instance_make(wasm_store_t *store, struct shared_module *sha
     instance->machine = &store->machine;
     store->block_bytes += instance->allocation;
     take_imports(instance, imports);
-    if (!cn_gc_number_types(instance, error) || !make_parts(instance, error) || !make_globals(instance, error) ||
-        !fill_tables(instance, error) || !choose_code(instance, error)) {
+    if (!cn_gc_number_types(instance, error) || !make_parts(instance, error) ||
+        !make_globals(instance, error) || !fill_tables(instance, error) ||
+        !choose_code(instance, error)) {
         cn_instance_undo(instance);
         return NULL;
     }

@@ -31,7 +31,7 @@ struct wasm_instance_t {
     uint64_t **globals;  /* the cells */
     wasm_func_t **funcs; /* NULL until a reference is needed; always set for imported functions */
     uint32_t *type_numbers; /* in the store's heap, by type index; 0 for function types */
-    uint64_t *cells;     /* of the globals defined here, two slots each */
+    uint64_t *cells;        /* of the globals defined here, two slots each */
     bool *dropped_elems, *dropped_datas;
     /* NULL until the object is needed; always set for imported globals. */
     wasm_global_t **global_objects;

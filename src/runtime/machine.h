@@ -69,7 +69,7 @@ struct machine {
     bool in_run;    /* the outermost call under way is a resumable run */
     bool suspend;   /* it is to stop when the host function returns */
     struct wasm_trap_t *trap;
-    struct heap *heap; /* NULL: nothing needed one so far */
+    struct heap *heap;          /* NULL: nothing needed one so far */
     struct value_stack *stack;  /* current */
     struct value_stack *stacks; /* all of the store */
     struct value_stack *spare;  /* of plain calls; made when first needed */

@@ -50,11 +50,11 @@ struct wasm_store_t {
     bool whole_let_go;     /* that handle was on an instance, memory or table */
     uint64_t changes;      /* objects made and handles deleted since the last collection */
     bool short_of_space; /* address space for guard pages ran out, and no memory was freed since */
-    struct budget *budget; /* or NULL */
+    struct budget *budget;                    /* or NULL */
     const struct gc_temporaries *temporaries; /* the innermost ones, or NULL */
-    uint64_t pins;         /* objects with handles, linkers */
-    uint64_t handles;      /* on all objects, except those that calls under way hold */
-    bool deleted;          /* by its owner: freed when the last pin is gone */
+    uint64_t pins;                            /* objects with handles, linkers */
+    uint64_t handles; /* on all objects, except those that calls under way hold */
+    bool deleted;     /* by its owner: freed when the last pin is gone */
     bool
         keep_objects; /* finalizers run or the store is being freed: deleting a handle frees no object */
     bool collecting;

@@ -50,18 +50,18 @@ static void emit_row(struct translator *t, enum bytecode bytecode, uint32_t oper
 
 /* How a field or element is read and written. */
 struct storage {
-    uint16_t get_s, get_u, set;             /* of a field */
+    uint16_t get_s, get_u, set; /* of a field */
     uint16_t element_get_s, element_get_u, element_set;
 };
 
 static const struct storage *storage_of(uint32_t field) {
     static const struct storage storages[] = {
 #define STORAGE(get_s, get_u, set)                                                                 \
-    {BC_field_##get_s, BC_field_##get_u, BC_field_##set,                                           \
+    {BC_field_##get_s,   BC_field_##get_u,   BC_field_##set,                                       \
      BC_element_##get_s, BC_element_##get_u, BC_element_##set}
-        STORAGE(get8_s, get8_u, set8),     STORAGE(get16_s, get16_u, set16),
-        STORAGE(get32, get32, set32),      STORAGE(get64, get64, set64),
-        STORAGE(get128, get128, set128),   STORAGE(get32, get32, set_any),
+        STORAGE(get8_s, get8_u, set8),         STORAGE(get16_s, get16_u, set16),
+        STORAGE(get32, get32, set32),          STORAGE(get64, get64, set64),
+        STORAGE(get128, get128, set128),       STORAGE(get32, get32, set_any),
         STORAGE(get_side, get_side, set_side),
 #undef STORAGE
     };
@@ -105,10 +105,10 @@ static void translate_element(struct translator *t, enum opcode opcode) {
     if (opcode == OP_array_set)
         emit_slots(t, (enum bytecode)storage->element_set, 3, KIND_NONE, 2, 0);
     else
-        emit_slots(t,
-                   (enum bytecode)(reads_signed(opcode) ? storage->element_get_s
-                                                        : storage->element_get_u),
-                   2, vt_kind(field_value(field)), 2, 0);
+        emit_slots(
+            t,
+            (enum bytecode)(reads_signed(opcode) ? storage->element_get_s : storage->element_get_u),
+            2, vt_kind(field_value(field)), 2, 0);
 }
 
 /* ---- new objects ---- */
@@ -133,8 +133,7 @@ static void translate_new(struct translator *t, enum opcode opcode) {
         break;
     default: /* from a segment */
         cn_stand_before(t, 0, 2);
-        emit_row(t, BC_array_new_segment, 2, KIND_ANY,
-                 type | (uint64_t)cn_u32_valid(&t->at) << 32);
+        emit_row(t, BC_array_new_segment, 2, KIND_ANY, type | (uint64_t)cn_u32_valid(&t->at) << 32);
         break;
     }
 }

@@ -125,8 +125,7 @@ static uint32_t describe_values(const valtype *types, uint32_t count, uint32_t *
 static void describe(struct functype *type) {
     type->numbers = true;
     type->any = false;
-    type->param_slots =
-        describe_values(type->types, type->param_count, &type->narrow_params, type);
+    type->param_slots = describe_values(type->types, type->param_count, &type->narrow_params, type);
     type->result_slots =
         describe_values(ft_results(type), type->result_count, &type->narrow_results, type);
     type->value_slots =

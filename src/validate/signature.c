@@ -68,8 +68,7 @@ static bool check_data(const struct checked *c) {
     if (!c->m->has_data_count)
         return cn_fail_at(c->error, CATNAP_MALFORMED, c->in->offset,
                           "%s: data count section required", name_of(c));
-    return c->in->b < c->m->data_count ||
-           unknown(c, "data segment", c->in->b, c->m->data_count);
+    return c->in->b < c->m->data_count || unknown(c, "data segment", c->in->b, c->m->data_count);
 }
 
 static bool check_elem(const struct checked *c, uint32_t element) {
@@ -136,8 +135,8 @@ static bool sign_array_new(const struct checked *c, struct gc_signature *s) {
     case OP_array_new_fixed:
         if (c->in->b > LIMIT_FIXED_OPERANDS)
             return cn_fail_at(c->error, CATNAP_LIMIT, c->in->offset,
-                              "%s: %u operands are more than the limit of %u", name_of(c),
-                              c->in->b, LIMIT_FIXED_OPERANDS);
+                              "%s: %u operands are more than the limit of %u", name_of(c), c->in->b,
+                              LIMIT_FIXED_OPERANDS);
         s->types[0] = field_value(element);
         s->repeated = true;
         s->count = c->in->b;
