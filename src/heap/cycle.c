@@ -182,7 +182,7 @@ bool cn_cycle_finish(struct heap *h) {
 
 /* Only in builds with assertions, where each allocation collects. */
 static bool holds_together(const struct heap *h) {
-    struct error error;
+    struct error error = {0};
     return h->config.policy != HEAP_EVERY || cn_heap_verify(h, NULL, &error);
 }
 

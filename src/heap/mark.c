@@ -298,21 +298,20 @@ static inline uint64_t pop_and_scan(struct heap *h) {
     return handle ? scan(h, handle) : 1;
 }
 
+/* The cost of the next thing to do; 0: there is none. */
+static inline uint64_t mark_next(struct heap *h) {
+    if (likely(h->stack->count > 0))
+        return pop_and_scan(h);
+    if (pop_chunk(h))
+        return 1;
+    uint64_t cost = scan_ahead(h);
+    return cost ? cost : rescan_next(h);
+}
+
 bool cn_mark_some(struct heap *h, uint64_t bytes) {
-    for (uint64_t done = 0; done < bytes;) {
-        uint64_t cost;
-        if (h->stack->count > 0)
-            cost = pop_and_scan(h);
-        else if (pop_chunk(h))
-            cost = 1;
-        else
-            cost = scan_ahead(h);
-        if (!cost)
-            cost = rescan_next(h);
-        if (!cost)
-            return true;
-        done += cost;
-        h->work += cost;
-    }
-    return false;
+    uint64_t done = 0, cost = 1;
+    while (cost > 0 && done < bytes)
+        done += cost = mark_next(h);
+    h->work += done;
+    return cost == 0;
 }
