@@ -24,7 +24,7 @@ struct atomic {
     ROW(i64_atomic_rmw8_##name##_u, atomic_##name, 0)                                              \
     ROW(i64_atomic_rmw16_##name##_u, atomic_##name, 1)                                             \
     ROW(i64_atomic_rmw32_##name##_u, atomic_##name, 2)
-static const struct atomic atomics[OPCODE_LIMIT - OPCODE_FE] = {
+static const struct atomic atomics[OPCODE_FB - OPCODE_FE] = {
     ROW(memory_atomic_notify, atomic_notify, 2) ROW(memory_atomic_wait32, atomic_wait, 2)
         ROW(memory_atomic_wait64, atomic_wait, 3) ROW(atomic_fence, atomic_fence, 0)
             ACCESS(load, _u, atomic_load) ACCESS(store, , atomic_store) UPDATE(add) UPDATE(sub)

@@ -367,7 +367,7 @@ static void memory_argument(struct generator *g, const struct op_info *info) {
 static void atomic(struct generator *g) {
     uint32_t opcode;
     do
-        opcode = OPCODE_FE + below(g, OPCODE_LIMIT - OPCODE_FE);
+        opcode = OPCODE_FE + below(g, OPCODE_FB - OPCODE_FE);
     while (!cn_op_name(&cn_op_info[opcode]) || (cn_op_info[opcode].flags & OPF_WAITS));
     if (chance(g, 2)) /* a trap, as the memory is not shared */
         opcode = chance(g, 50) ? OP_memory_atomic_wait32 : OP_memory_atomic_wait64;

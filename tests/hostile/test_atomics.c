@@ -76,7 +76,7 @@ static struct bytes make_module(void) {
     struct module_builder m = {0};
     add_memory(&m, 1, 1);
     export_item(&m, "memory", 2, 0);
-    for (uint32_t opcode = OPCODE_FE; opcode < OPCODE_LIMIT; opcode++) {
+    for (uint32_t opcode = OPCODE_FE; opcode < OPCODE_FB; opcode++) {
         const struct op_info *info = &cn_op_info[opcode];
         if (!is_access(opcode))
             continue;
@@ -162,7 +162,7 @@ static void judge(struct form form, uint64_t seed) {
     uint8_t *memory = (uint8_t *)wasm_memory_data(wasm_extern_as_memory(export));
     if (form.fuel)
         assert_null(catnap_store_set_fuel(w.store, UINT32_MAX));
-    for (uint32_t opcode = OPCODE_FE; opcode < OPCODE_LIMIT; opcode++)
+    for (uint32_t opcode = OPCODE_FE; opcode < OPCODE_FB; opcode++)
         for (unsigned round = 0; is_access(opcode) && round < 400; round++) {
             uint64_t old = next_random(&seed);
             uint64_t operands[2] = {any_operand(&seed, old), any_operand(&seed, old)};

@@ -120,16 +120,35 @@ static void features_of_later_versions_are_named(void **state) {
     struct loader l;
     loader_init(&l);
 #define LATER(feature, ...) MODULE(&l, CATNAP_UNSUPPORTED, " belongs to " feature ", ", __VA_ARGS__)
-    LATER("garbage collection", 1, 3, 1, 0x5F, 0);                   /* an empty structure */
-    LATER("garbage collection", 1, 4, 1, 0x5E, 0x7F, 0);             /* an array */
-    LATER("stack switching", 1, 3, 1, 0x5D, 0);                      /* a continuation */
-    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x6E, 0);          /* anyref */
-    LATER("garbage collection", 1, 5, 1, 0x60, 1, 0x71, 0);          /* nullref */
-    LATER("garbage collection", 6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B); /* a global of i31ref */
+    LATER("stack switching", 1, 3, 1, 0x5D, 0); /* a continuation */
     LATER("shared-everything threads", 4, 5, 1, 0x70, 3, 0, 0);
-    LATER("garbage collection", 4, 4, 1, 0x6E, 0, 0); /* a table of anyref */
-    LATER("garbage collection", 6, 8, 1, 0x7F, 0, 0x41, 1, 0xFB, 0x1C, 0x0B); /* ref.i31 */
 #undef LATER
+    loader_destroy(&l);
+}
+
+/* Each place where garbage collection begins, with the feature and without. */
+static void garbage_collection_can_be_switched_off(void **state) {
+    (void)state;
+    struct loader l;
+    loader_init(&l);
+#define GC(...)                                                                                    \
+    do {                                                                                           \
+        l.features = CATNAP_FEATURES_ALL & ~CATNAP_FEATURE_GC;                                     \
+        MODULE(&l, CATNAP_UNSUPPORTED, " needs the feature gc, which is switched off",             \
+               __VA_ARGS__);                                                                       \
+        l.features = CATNAP_FEATURES_ALL;                                                          \
+        MODULE(&l, CATNAP_OK, NULL, __VA_ARGS__);                                                  \
+    } while (0)
+    GC(1, 3, 1, 0x5F, 0);                            /* an empty structure */
+    GC(1, 4, 1, 0x5E, 0x7F, 0);                      /* an array */
+    GC(1, 5, 1, 0x60, 1, 0x6E, 0);                   /* anyref */
+    GC(1, 5, 1, 0x60, 1, 0x71, 0);                   /* nullref */
+    GC(6, 6, 1, 0x6C, 0, 0xD0, 0x6C, 0x0B);          /* a global of i31ref */
+    GC(4, 4, 1, 0x6E, 0, 0);                         /* a table of anyref */
+    GC(6, 8, 1, 0x6C, 0, 0x41, 1, 0xFB, 0x1C, 0x0B); /* ref.i31 */
+#undef GC
+    MODULE(&l, CATNAP_MALFORMED, "malformed mutability 0x02", 1, 4, 1, 0x5E, 0x7F, 2);
+    MODULE(&l, CATNAP_MALFORMED, "unexpected end", 1, 3, 1, 0x5F, 1);
     loader_destroy(&l);
 }
 
@@ -385,6 +404,7 @@ int main(void) {
         cmocka_unit_test(counts_have_limits),
         cmocka_unit_test(functions_and_bodies_agree),
         cmocka_unit_test(features_of_later_versions_are_named),
+        cmocka_unit_test(garbage_collection_can_be_switched_off),
         cmocka_unit_test(features_of_memories_can_be_switched_off),
         cmocka_unit_test(imports_come_in_groups),
         cmocka_unit_test(groups_of_imports_have_limits),
