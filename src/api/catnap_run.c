@@ -52,10 +52,10 @@ catnap_run_t *catnap_run_new(const wasm_func_t *func, const catnap_val_t *argume
 static catnap_status_t resume_with_slots(catnap_run_t *run, struct values results,
                                          wasm_trap_t **trap, uint64_t *slots) {
     const struct functype *type = cn_run_func(run)->type;
+    wasm_store_t *store = cn_run_func(run)->ref.store;
     catnap_status_t status = cn_run_resume(run, slots, trap); /* a callback may delete the run */
     if (status == CATNAP_OK) {
-        bool good =
-            cn_values_from_slots(cn_run_func(run)->ref.store, results, ft_results(type), slots);
+        bool good = cn_values_from_slots(store, results, ft_results(type), slots);
         cn_values_retain(results);
         status = good ? status : CATNAP_NO_MEMORY;
     }

@@ -71,7 +71,7 @@ static bool is_usable(const struct op_info *info) {
 static uint32_t any_opcode(uint64_t *random) {
     for (bool nan = next(random) % 3 == 0;;) {
         uint32_t opcode = next(random) % 2 ? OP_f32_abs + (uint32_t)(next(random) % 64)
-                                           : (uint32_t)(next(random) % OPCODE_LIMIT);
+                                           : (uint32_t)(next(random) % OPCODE_FB);
         if (is_usable(&cn_op_info[opcode]) && (!nan || (cn_op_info[opcode].flags & OPF_GIVES_NAN)))
             return opcode;
     }

@@ -78,8 +78,8 @@ static void lengths_are_those_of_the_decoder(void **state) {
 static bool is_found(enum opcode opcode) {
     switch ((enum immediate)cn_op_info[opcode].immediate) {
     case IMM_NONE:
-        return opcode != OP_else_ && opcode != OP_ref_is_null && opcode != OP_ref_as_non_null &&
-               opcode != OP_throw_ref && opcode != OP_catch_all;
+        return opcode != OP_else_ && opcode != OP_ref_is_null && opcode != OP_ref_eq &&
+               opcode != OP_ref_as_non_null && opcode != OP_throw_ref && opcode != OP_catch_all;
     case IMM_LABEL:
         return opcode == OP_br || opcode == OP_br_if;
     case IMM_FUNC:
