@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define LIMITS_TEXT 48
-#define TYPE_TEXT 72
+#define TYPE_TEXT 88
 #define LONGEST_NAME 44
 
 /* ---- Types as text ---- */
