@@ -39,6 +39,11 @@ static uint64_t *pop(struct evaluation *e, uint32_t count) {
     return e->operands[e->height];
 }
 
+static uint64_t *top(struct evaluation *e) {
+    CN_ASSERT(e->height > 0);
+    return e->operands[e->height - 1];
+}
+
 /* A new object; its operands are roots until it is there. False when memory is exhausted. */
 static bool make_object(struct evaluation *e, enum opcode opcode, const uint8_t **at) {
     wasm_instance_t *instance = e->instance;
@@ -86,14 +91,14 @@ static bool evaluate_reference(struct evaluation *e, enum opcode opcode, const u
         push(e);
         return true;
     case OP_ref_i31:
-        operand = e->operands[e->height - 1];
+        operand = top(e);
         operand[0] = heap_i31((uint32_t)operand[0]);
         return true;
     case OP_any_convert_extern:
-        operand = e->operands[e->height - 1];
+        operand = top(e);
         return cn_gc_internalize(store, operand[0], operand);
     case OP_extern_convert_any:
-        operand = e->operands[e->height - 1];
+        operand = top(e);
         operand[0] = cn_gc_externalize(store->machine.heap, operand[0]);
         return true;
     default:
@@ -157,7 +162,7 @@ static bool evaluate_all(struct evaluation *e, const uint8_t **at) {
     while (**at != OP_end) {
         enum opcode opcode = cn_opcode_valid(at);
         if (cn_op_info[opcode].flags & OPF_EXTENDED) {
-            uint64_t b = pop(e, 1)[0], *a = e->operands[e->height - 1];
+            uint64_t b = pop(e, 1)[0], *a = top(e);
             a[0] = computed(opcode, a[0], b);
         } else if (!evaluate(e, opcode, at)) {
             return false;
