@@ -11,6 +11,7 @@
 #include "bytecode/bytecode.h"
 #include "bytecode/form.h"
 #include "memories.h"
+#include "objects.h"
 #include "shapes.h"
 
 #define SEEDS 300
@@ -153,6 +154,19 @@ static void count_exceptions(void) {
     close_world(&w);
 }
 
+/* Structures, arrays and casts. */
+static void count_objects(void) {
+    struct world w;
+    struct bytes b = {0};
+    put_bytes(&b, objects, sizeof objects);
+    open_world(&w, (struct form){.profile_ops = true, .features = CATNAP_FEATURE_GC});
+    w.instance = instantiate(w.store, &b, NULL, 0);
+    drop_bytes(&b);
+    assert_true(CALL_EXPORT(w.instance, "run") == OBJECTS_SUM);
+    catnap_store_profile_ops(w.store, count_row, NULL);
+    close_world(&w);
+}
+
 static bool is_form(enum form_of_library form) {
     return form == WITHOUT_PINS ? !CN_PAIRS : form == WITHOUT_ACCUMULATOR ? !CN_ACCUMULATOR : true;
 }
@@ -180,6 +194,7 @@ static void all_are_executed(void **state) {
     count_memories((struct form){0});
     count_memories((struct form){.explicit_checks = true});
     count_exceptions();
+    count_objects();
     for (size_t i = 1; i < BC_COUNT; i++) {
         bool never = is_never_said(cn_bytecode_name((enum bytecode)i));
         if (never == !executions[i])
