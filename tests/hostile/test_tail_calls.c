@@ -724,7 +724,7 @@ static void frames_of_other_results_are_refused(void **state) {
     struct world w;
     wasm_trap_t *trap;
     catnap_val_t result;
-    size_t at, length;
+    size_t at = 0, length = 0;
     unsigned refused = 0;
     open_form(&w, (struct form){.fuel = true});
     struct bytes b = replacing_module();
