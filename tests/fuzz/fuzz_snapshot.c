@@ -82,7 +82,7 @@ static void mend_modules(uint8_t *at, size_t length, struct area *area) {
 }
 
 static void mend_contents(uint8_t *bytes, size_t size) {
-    size_t at, length;
+    size_t at = 0, length = 0;
     uint64_t start = get64(bytes + HEAD_AREA);
     if (start > size)
         return;
@@ -115,7 +115,7 @@ static size_t mutate_part(uint8_t *bytes, size_t size, size_t most, size_t at, s
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t most, unsigned seed) {
-    size_t at, length;
+    size_t at = 0, length = 0;
     if (seed % 8 < PARTS && size < most && find_part(bytes, size, seed % 8, &at, &length))
         size = mutate_part(bytes, size, most, at, length);
     else

@@ -218,7 +218,7 @@ static void hostile_sizes_are_refused(void **state) {
     drop_bytes(&b);
     wasm_byte_vec_t bytes = saved(w.store);
     uint8_t *data = (uint8_t *)bytes.data, *place = NULL;
-    size_t at, length;
+    size_t at = 0, length = 0;
     assert_true(find_part(data, bytes.size, PART_OBJECTS, &at, &length));
     for (size_t i = at; i + 25 <= at + length; i++) /* flags, min, max, size */
         if (data[i] == (1 | BYTE_PAGES) && get64(data + i + 1) == FIRST &&

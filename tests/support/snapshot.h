@@ -39,7 +39,7 @@ static inline bool find_part(const uint8_t *bytes, size_t size, unsigned part, s
 
 /* Corrects the length and all checksums of the structure. */
 static inline void mend_structure(uint8_t *bytes, size_t size) {
-    size_t at, length;
+    size_t at = 0, length = 0;
     for (unsigned part = 0; part < PARTS && find_part(bytes, size, part, &at, &length); part++)
         put64(bytes + at - PART_HEAD + PART_CHECKSUM, XXH3_64bits(bytes + at, length));
     put64(bytes + HEAD_LENGTH, size);
