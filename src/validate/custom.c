@@ -197,9 +197,10 @@ static bool check_place(struct custom *c, const struct known_section *known) {
     const struct module *m = c->m;
     uint32_t index = (uint32_t)(c->section - m->sections);
     for (uint32_t i = 0; i < m->section_count; i++) {
-        if (i < index && is_named(m, &m->sections[i], known->name))
+        bool is_before = i < index;
+        if (is_before && is_named(m, &m->sections[i], known->name))
             return fail(c, c->section->content.offset, "twice");
-        if (m->sections[i].id == known->other && (i < index) == known->before)
+        if (m->sections[i].id == known->other && is_before == known->before)
             return fail(c, c->section->content.offset, "out of order");
     }
     return true;
