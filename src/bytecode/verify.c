@@ -90,6 +90,7 @@ struct verifier {
     size_t words;
     bool live;          /* control comes to it */
     bool acc, facc;     /* these hold a value that was not read yet */
+    uint32_t scope;     /* of the latest instruction, a number + 1; or 0 */
     bool checks, again; /* the last walk, which checks; another walk is needed before it */
     bool has_pins;
 };
@@ -593,11 +594,14 @@ static void enter_clause(struct verifier *v, const struct instruction *i,
     meet(v, clause->target, clause->target <= i->cell);
 }
 
-/* Before an instruction that throws, or calls what may throw: all clauses around it. */
+/* Before an instruction that throws, or calls what may throw: all clauses around it. Where a scope begins as well, so
+ * that handlers are looked into which nothing reaches. */
 static void leave_for_clauses(struct verifier *v, const struct instruction *i) {
     const struct unwind *unwind = &v->code->unwind;
     uint32_t scope = cn_unwind_scope(unwind, i->cell);
-    if (!scope || !v->before || !(is_call(i) || is_throw(i->bytecode)))
+    bool begins = scope != v->scope;
+    v->scope = scope;
+    if (!scope || !v->before || !(begins || is_call(i) || is_throw(i->bytecode)))
         return;
     memcpy(v->before, v->now, v->words * sizeof *v->now);
     for (; scope; scope = unwind->scopes[scope - 1].parent)
@@ -612,6 +616,7 @@ static bool walk(struct verifier *v) {
     memset(v->now, 0, v->words * sizeof *v->now);
     set_slots(v, -(int64_t)v->type->param_slots, v->type->param_slots, true);
     v->live = true;
+    v->scope = 0;
     v->acc = v->facc = false;
     for (uint32_t cell = 0; cell < v->code->cell_count; cell += i.cells) {
         if (!read_instruction(v, cell, &i) || ((v->marks[cell] & IS_LABEL) && !begin_label(v, &i)))

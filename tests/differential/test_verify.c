@@ -265,13 +265,11 @@ static void translated_code_verifies(void **state) {
     }
 }
 
-/* Without exceptions: the verifier does not look into a handler that nothing in its scope throws to. */
 static void count_mutations(struct counts *counts) {
     uint32_t shapes = count_shape_modules();
     for (uint32_t i = 0; i < 2 * MUTATED_MODULES; i++) {
-        struct bytes b = i < MUTATED_MODULES
-                             ? generate_shapes(i * (shapes / MUTATED_MODULES), 0)
-                             : generate((struct generator_options){.seed = i, .wasm2 = true});
+        struct bytes b = i < MUTATED_MODULES ? generate_shapes(i * (shapes / MUTATED_MODULES), 0)
+                                             : generate((struct generator_options){.seed = i});
         verify_module(&b, configs[i], counts);
         drop_bytes(&b);
     }
