@@ -74,8 +74,8 @@ static const char *ref_to_slot(wasm_store_t *store, struct values values, size_t
     return fault;
 }
 
-const char *cn_values_to_slots(wasm_store_t *store, struct values values, const valtype *types,
-                               uint64_t *slots, size_t *bad) {
+static const char *to_slots(wasm_store_t *store, struct values values, const valtype *types,
+                            uint64_t *slots, uint32_t *done, size_t *bad) {
     for (size_t i = 0; i < values.count; i++) {
         const char *wrong = NULL;
         if (vt_is_ref(types[i])) {
@@ -91,8 +91,20 @@ const char *cn_values_to_slots(wasm_store_t *store, struct values values, const 
             return wrong;
         }
         slots += vt_slots(types[i]);
+        *done += vt_slots(types[i]);
     }
     return NULL;
+}
+
+/* A host object becomes a new object of the heap, which must not free those before it. */
+const char *cn_values_to_slots(wasm_store_t *store, struct values values, const valtype *types,
+                               uint64_t *slots, size_t *bad) {
+    uint32_t done = 0;
+    struct gc_temporaries temporaries = {slots, &done, 1, store->temporaries};
+    store->temporaries = &temporaries;
+    const char *wrong = to_slots(store, values, types, slots, &done, bad);
+    store->temporaries = temporaries.outer;
+    return wrong;
 }
 
 /* Writes all bytes of an element; what a slot has beyond the value is zero. */

@@ -59,7 +59,7 @@ static void mark_roots(void *env, struct heap *heap) {
     for (const struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
         cn_heap_mark_slots(heap, stack->base, stack->top);
     for (const struct gc_temporaries *t = store->temporaries; t; t = t->outer)
-        cn_heap_mark_slots(heap, t->values[0], t->values[0] + (size_t)*t->count * 2);
+        cn_heap_mark_slots(heap, t->slots, t->slots + (size_t)*t->count * t->width);
     for (const struct wasm_ref_t *ref = store->objects.next; ref != &store->objects;
          ref = ref->next)
         mark_object(heap, ref);

@@ -27,10 +27,11 @@ bool cn_slot_of_ref(wasm_store_t *, valtype, struct wasm_ref_t *, uint64_t *slot
 /* NULL, or why a reference to a value of the heap is not of the type. */
 const char *cn_heap_ref_fault(const struct wasm_ref_t *, valtype);
 
-/* Values that are in use and neither on a value stack nor in an object: roots while they are noted. Pairs of slots. */
+/* Values that are in use and neither on a value stack nor in an object: roots while they are noted. */
 struct gc_temporaries {
-    const uint64_t (*values)[2];
-    const uint32_t *count;
+    const uint64_t *slots;
+    const uint32_t *count; /* of values so far, of `width` slots each */
+    uint32_t width;
     const struct gc_temporaries *outer;
 };
 

@@ -176,8 +176,7 @@ bool cn_const_value(wasm_instance_t *instance, const uint8_t **at, uint64_t valu
     struct evaluation e; /* whose operands are written before they are read */
     e.instance = instance;
     e.height = 0;
-    struct gc_temporaries temporaries = {(const uint64_t(*)[2])e.operands, &e.height,
-                                         store->temporaries};
+    struct gc_temporaries temporaries = {e.operands[0], &e.height, 2, store->temporaries};
     store->temporaries = &temporaries;
     bool good = evaluate_all(&e, at);
     store->temporaries = temporaries.outer;
