@@ -1,6 +1,8 @@
 /* Structures, arrays and numbers of 31 bits between the host and WebAssembly, and the limits of their heap. */
 #include "helpers.h"
 
+#include "../support/module.h"
+
 /*
  * (module
  *   (type $node (sub (struct (field $value (mut i32)) (field $next (mut (ref null $node))))))
@@ -216,6 +218,67 @@ static void the_heap_is_limited(void **state) {
     wasm_instance_delete(instance);
 }
 
+#define MANY 500u
+#define OBJECTS_THAT_FILL 40000
+
+/* (type $s (struct (field i32)))
+ * (func $fill (param i32)
+ *   (loop $l (drop (struct.new $s (i32.const 1)))
+ *     (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+ * (func (export "first") (param anyref, MANY times) (result anyref)
+ *   (call $fill (i32.const OBJECTS_THAT_FILL)) (local.get 0)) */
+static wasm_instance_t *make_many(wasm_store_t *store) {
+    struct bytes b = {0}, types = {0}, code = {0}, body = {0};
+    put_preamble(&b);
+    PUT(&types, 3, 0x5F, 1, I32, 0, 0x60, 1, I32, 0, 0x60);
+    put_u(&types, MANY);
+    for (uint32_t i = 0; i < MANY; i++)
+        put(&types, 0x6E);
+    PUT(&types, 1, 0x6E);
+    put_section(&b, 1, &types);
+    SECTION(&b, 3, 2, 1, 2);
+    SECTION(&b, 7, 1, 5, 'f', 'i', 'r', 's', 't', 0, 1);
+    PUT(&code, 2);
+    PUT(&body, 0, 0x03, 0x40, 0x41, 1, 0xFB, 0, 0, 0x1A, 0x20, 0, 0x41, 1, 0x6B, 0x22, 0, 0x0D, 0,
+        0x0B, 0x0B);
+    put_sized(&code, &body);
+    PUT(&body, 0, 0x41);
+    put_s(&body, OBJECTS_THAT_FILL);
+    PUT(&body, 0x10, 0, 0x20, 0, 0x0B);
+    put_sized(&code, &body);
+    put_section(&b, 10, &code);
+    wasm_instance_t *instance = instantiate(store, b.data, b.size, NULL, 0);
+    drop_bytes(&b);
+    return instance;
+}
+
+/* Host objects become objects of a heap that is filled again and again, also while it makes those: none frees those of
+ * the arguments before it. */
+static void all_arguments_are_kept(void **state) {
+    wasm_store_t *store = STORE(state);
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    limits.memory_bytes = 256 << 10;
+    catnap_store_set_limits(store, &limits);
+    wasm_instance_t *instance = make_many(store);
+    wasm_func_t *first = EXPORT(func, instance, "first");
+    wasm_foreign_t *foreigns[MANY];
+    catnap_val_t in[MANY], out;
+    for (size_t i = 0; i < MANY; i++) {
+        foreigns[i] = wasm_foreign_new(store);
+        in[i] = of_ref(WASM_EXTERNREF, wasm_foreign_as_ref(foreigns[i]));
+    }
+    for (int32_t round = 0; round < 500; round++) {
+        assert_no_trap(catnap_func_call(first, in, MANY, &out, 1));
+        assert_true(wasm_ref_same(out.of.ref, wasm_foreign_as_ref(foreigns[0])));
+        wasm_ref_delete(out.of.ref);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        wasm_foreign_delete(foreigns[i]);
+    wasm_func_delete(first);
+    wasm_instance_delete(instance);
+}
+
 /* The state of a heap is not saved yet: each way says so, and nothing is changed. */
 static void saving_is_refused(void **state) {
     wasm_store_t *store = STORE(state);
@@ -251,6 +314,7 @@ int main(void) {
         GC_TEST(references_are_converted),
         GC_TEST(functions_are_kept_by_arrays),
         GC_TEST(the_heap_is_limited),
+        GC_TEST(all_arguments_are_kept),
         GC_TEST(saving_is_refused),
         GC_TEST(arrays_of_all_sizes_are_made),
     };
