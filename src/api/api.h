@@ -70,15 +70,14 @@ bool cn_values_have_room(struct values, const valtype *types, uint32_t count);
 /* Reads the array into slots; NULL, or what is wrong with element *bad. */
 const char *cn_values_to_slots(wasm_store_t *, struct values, const valtype *types, uint64_t *slots,
                                size_t *bad);
-/* Writes slots into the array, references borrowed. */
-bool cn_values_from_slots(wasm_store_t *, struct values, const valtype *types,
-                          const uint64_t *slots);
+/* Gives slots to the embedder: writes them into the array, references with a handle each. False, with zeroes in the
+ * array, when memory for a reference to a value of the heap is exhausted. */
+bool cn_values_give(wasm_store_t *, struct values, const valtype *types, const uint64_t *slots);
 /* Sets every element to the zero of its type. */
 void cn_values_zero(struct values, const valtype *types);
 /* Clears the upper half of every slot of an i32 or f32. */
 void cn_slots_narrow(uint64_t *slots, uint32_t slot_count, const valtype *types);
 /* One more handle, or one less, for each reference in the array. */
-void cn_values_retain(struct values);
 void cn_values_release(struct values);
 
 /* ---- call.c, callback.c ---- */

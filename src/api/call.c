@@ -66,11 +66,9 @@ static wasm_trap_t *call_with_slots(const wasm_func_t *func, struct values argum
     wasm_trap_t *trap = cn_call((wasm_func_t *)(uintptr_t)func, slots);
     if (trap)
         return trap;
-    bool good = cn_values_from_slots(func->ref.store, results, ft_results(type), slots);
-    cn_values_retain(results);
-    return good ? NULL
-                : cn_trap_new(func->ref.store, CATNAP_TRAP_NO_MEMORY, "%s",
-                              cn_trap_text(CATNAP_TRAP_NO_MEMORY));
+    return cn_values_give(func->ref.store, results, ft_results(type), slots)
+               ? NULL
+               : cn_no_memory_trap(func->ref.store);
 }
 
 static wasm_trap_t *call_inside(const wasm_func_t *func, struct values arguments,

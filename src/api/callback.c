@@ -29,6 +29,11 @@ struct host_call {
     } small;
 };
 
+static void drop_arrays(const struct host_call *call) {
+    if (call->arguments.data != call->small.bytes)
+        cn_free(call->func->ref.store->alloc, call->arguments.data, call->bytes);
+}
+
 /* Arguments are held while the callback runs: it may drop what else refers to them. */
 static bool begin(struct host_call *call, wasm_func_t *func, const uint64_t *slots, size_t stride) {
     const struct functype *type = func->type;
@@ -42,10 +47,11 @@ static bool begin(struct host_call *call, wasm_func_t *func, const uint64_t *slo
         return false;
     call->arguments = (struct values){data, params, stride};
     call->results = (struct values){data + params * stride, results, stride};
-    bool good = cn_values_from_slots(func->ref.store, call->arguments, ft_params(type), slots);
-    cn_values_retain(call->arguments);
     cn_values_zero(call->results, ft_results(type));
-    return good;
+    if (cn_values_give(func->ref.store, call->arguments, ft_params(type), slots))
+        return true;
+    drop_arrays(call);
+    return false;
 }
 
 /* A trap of another store is told again in ours. */
@@ -85,8 +91,7 @@ static wasm_trap_t *finish(struct host_call *call, uint64_t *slots, wasm_trap_t 
             cn_values_release(call->results);
     }
     cn_values_release(call->arguments);
-    if (call->arguments.data != call->small.bytes)
-        cn_free(store->alloc, call->arguments.data, call->bytes);
+    drop_arrays(call);
     return trap;
 }
 

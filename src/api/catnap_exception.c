@@ -122,10 +122,8 @@ size_t catnap_exception_values(const catnap_exception_t *exception, catnap_val_t
         return 0;
     const struct functype *type = exception->tag->type;
     for (size_t i = 0; i < type->param_count && i < capacity; i++) {
-        struct values value = wide_values(&out[i], 1);
-        cn_values_from_slots(exception->ref.store, value, &ft_params(type)[i],
-                             &exception->cells[2 * i]);
-        cn_values_retain(value);
+        cn_values_give(exception->ref.store, wide_values(&out[i], 1), &ft_params(type)[i],
+                       &exception->cells[2 * i]);
     }
     return type->param_count;
 }

@@ -54,11 +54,8 @@ static catnap_status_t resume_with_slots(catnap_run_t *run, struct values result
     const struct functype *type = cn_run_func(run)->type;
     wasm_store_t *store = cn_run_func(run)->ref.store;
     catnap_status_t status = cn_run_resume(run, slots, trap); /* a callback may delete the run */
-    if (status == CATNAP_OK) {
-        bool good = cn_values_from_slots(store, results, ft_results(type), slots);
-        cn_values_retain(results);
-        status = good ? status : CATNAP_NO_MEMORY;
-    }
+    if (status == CATNAP_OK && !cn_values_give(store, results, ft_results(type), slots))
+        return CATNAP_NO_MEMORY;
     return status;
 }
 

@@ -117,23 +117,6 @@ static void set_element(struct values values, size_t i, valtype type, uint64_t l
         memcpy(value + sizeof low, &high, sizeof high);
 }
 
-bool cn_values_from_slots(wasm_store_t *store, struct values values, const valtype *types,
-                          const uint64_t *slots) {
-    bool good = true;
-    for (size_t i = 0; i < values.count; i++) {
-        uint32_t count = vt_slots(types[i]);
-        uint64_t low = slots[0];
-        if (unlikely(vt_is_ref(types[i]) && low)) {
-            struct wasm_ref_t *ref = NULL;
-            good &= cn_ref_of_slot(store, types[i], low, &ref);
-            low = (uint64_t)(uintptr_t)ref;
-        }
-        set_element(values, i, types[i], low, count > 1 ? slots[1] : 0);
-        slots += count;
-    }
-    return good;
-}
-
 void cn_slots_narrow(uint64_t *slots, uint32_t slot_count, const valtype *types) {
     for (uint32_t slot = 0; slot < slot_count; slot += vt_slots(*types++))
         if (value_size(*types) == 4)
@@ -145,16 +128,44 @@ void cn_values_zero(struct values values, const valtype *types) {
         set_element(values, i, types[i], 0, 0);
 }
 
-void cn_values_retain(struct values values) {
+void cn_values_release(struct values values) {
+    for (size_t i = 0; i < values.count; i++)
+        if (is_ref_at(values, i) && ref_at(values, i))
+            cn_object_release(ref_at(values, i));
+}
+
+static void retain(struct values values) {
     for (size_t i = 0; i < values.count; i++)
         if (is_ref_at(values, i) && ref_at(values, i))
             cn_object_retain(ref_at(values, i));
 }
 
-void cn_values_release(struct values values) {
-    for (size_t i = 0; i < values.count; i++)
-        if (is_ref_at(values, i) && ref_at(values, i))
-            cn_object_release(ref_at(values, i));
+/* The same value as an element has it, without a handle. False when memory is exhausted. */
+static bool expose(wasm_store_t *store, valtype type, uint64_t *low) {
+    struct wasm_ref_t *ref = NULL;
+    if (!vt_is_ref(type) || *low == 0)
+        return true;
+    bool good = cn_ref_of_slot(store, type, *low, &ref);
+    *low = (uint64_t)(uintptr_t)ref;
+    return good;
+}
+
+bool cn_values_give(wasm_store_t *store, struct values values, const valtype *types,
+                    const uint64_t *slots) {
+    bool good = true;
+    for (size_t i = 0; i < values.count; i++) {
+        uint32_t count = vt_slots(types[i]);
+        uint64_t low = slots[0];
+        good &= expose(store, types[i], &low);
+        set_element(values, i, types[i], low, count > 1 ? slots[1] : 0);
+        slots += count;
+    }
+    retain(values);
+    if (good)
+        return true;
+    cn_values_release(values);
+    cn_values_zero(values, types);
+    return false;
 }
 
 /* ---- wasm.h ---- */

@@ -66,8 +66,11 @@ wasm_globaltype_t *wasm_global_type(const wasm_global_t *global) {
 }
 
 static void get_global(const wasm_global_t *global, struct values out) {
-    cn_values_from_slots(global->ref.store, out, &global->type.type, global->cell);
-    cn_values_retain(out);
+    struct error error;
+    if (cn_values_give(global->ref.store, out, &global->type.type, global->cell))
+        return;
+    cn_fail_memory(&error);
+    cn_store_fail(global->ref.store, &error);
 }
 
 void wasm_global_get(const wasm_global_t *global, wasm_val_t *out) {
@@ -154,7 +157,9 @@ wasm_ref_t *wasm_table_get(const wasm_table_t *table, wasm_table_size_t index) {
                                      "the table has no element %" PRIu32, index)
                      : NULL;
     struct wasm_ref_t *ref = NULL;
-    if (cn_ref_of_slot(table->ref.store, table->type.element, table->elements[index], &ref) && ref)
+    if (!cn_ref_of_slot(table->ref.store, table->type.element, table->elements[index], &ref))
+        return cn_report_new(table->ref.store, NULL, CATNAP_NO_MEMORY, "out of memory");
+    if (ref)
         cn_object_retain(ref);
     return ref;
 }
