@@ -56,6 +56,10 @@ uint32_t cn_gc_new_fixed(wasm_instance_t *, uint32_t type, const uint64_t *slots
 static inline uint32_t cn_gc_element(const wasm_instance_t *instance, uint32_t type) {
     return dt_fields(instance->module->types[type])->fields[0];
 }
+/* Bytes that so many elements take. */
+static inline uint64_t cn_gc_bytes(const wasm_instance_t *instance, uint32_t type, uint32_t count) {
+    return (uint64_t)count * field_size(cn_gc_element(instance, type));
+}
 bool cn_gc_fill(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t start,
                 const uint64_t *value, uint32_t count);
 /* Whether a segment, of data or of elements as the array needs it, has so many elements from `from` on. */

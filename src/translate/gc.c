@@ -120,12 +120,15 @@ static void translate_new(struct translator *t, enum opcode opcode) {
         emit_row(t, BC_struct_new, t->module->types[type]->count, KIND_ANY, type);
         break;
     case OP_struct_new_default:
+        cn_stand_before(t, 0, 0);
         emit_slots(t, BC_struct_new_default, 0, KIND_ANY, 2, type);
         break;
     case OP_array_new:
+        cn_stand_before(t, 0, 2);
         emit_row(t, BC_array_new, 2, KIND_ANY, type);
         break;
     case OP_array_new_default:
+        cn_stand_before(t, 0, 1);
         emit_slots(t, BC_array_new_default, 1, KIND_ANY, 2, type);
         break;
     case OP_array_new_fixed:

@@ -279,6 +279,39 @@ static void all_arguments_are_kept(void **state) {
     wasm_instance_delete(instance);
 }
 
+/* A unit of fuel for each 64 bytes that an array takes, beside those of the instructions: as a bulk instruction, it stops
+ * before anything is done, and goes on. */
+static void arrays_are_paid_for(void **state) {
+    (void)state;
+    wasm_config_t *config = wasm_config_new();
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC);
+    catnap_config_set_fuel(config, true);
+    wasm_engine_t *engine = wasm_engine_new_with_config(config);
+    wasm_store_t *store = wasm_store_new(engine);
+    assert_no_error(catnap_store_set_fuel(store, 1000000));
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    uint64_t before = catnap_store_fuel(store);
+    CALL(instance, "big", 0);
+    uint64_t least = before - catnap_store_fuel(store);
+    before = catnap_store_fuel(store);
+    CALL(instance, "big", 640000);
+    assert_int_equal(before - catnap_store_fuel(store), least + 10000);
+
+    wasm_func_t *big = EXPORT(func, instance, "big");
+    catnap_val_t length = of_i32(640000), result;
+    catnap_run_t *run = catnap_run_new(big, &length, 1, NULL);
+    assert_no_error(catnap_store_set_fuel(store, 5000));
+    assert_int_equal(catnap_run_resume(run, &result, 1, NULL), CATNAP_OUT_OF_FUEL);
+    assert_no_error(catnap_store_set_fuel(store, 20000));
+    assert_int_equal(catnap_run_resume(run, &result, 1, NULL), CATNAP_OK);
+    assert_int_equal(result.of.i32, 640000);
+    catnap_run_delete(run);
+    wasm_func_delete(big);
+    wasm_instance_delete(instance);
+    wasm_store_delete(store);
+    wasm_engine_delete(engine);
+}
+
 /* The state of a heap is not saved yet: each way says so, and nothing is changed. */
 static void saving_is_refused(void **state) {
     wasm_store_t *store = STORE(state);
@@ -315,6 +348,7 @@ int main(void) {
         GC_TEST(functions_are_kept_by_arrays),
         GC_TEST(the_heap_is_limited),
         GC_TEST(all_arguments_are_kept),
+        TEST(arrays_are_paid_for),
         GC_TEST(saving_is_refused),
         GC_TEST(arrays_of_all_sizes_are_made),
     };
