@@ -268,7 +268,7 @@ WASM_API_EXTERN own wasm_store_t *catnap_store_new_beside(wasm_store_t *first,
 /* ---- Fuel ------------------------------------------------------------------------------------ */
 
 /* One unit is one WebAssembly instruction (`block`, `loop`, `try_table`, `try`, `catch`, `end`, `else`, `nop` are free; bulk
- * operations cost one more for each 64 bytes or 8 elements, memory.grow one for each page; entering a
+ * operations, arrays included, cost one more for each 64 bytes or 8 elements of tables, memory.grow one for each page; entering a
  * function costs one for each 8 locals that it declares, where a v128 counts twice). N units execute the
  * instructions that N pay for, and stop before the next. The same run always costs the same, whole or in
  * slices; translating functions costs nothing, so it does not matter who called one first. A new store has

@@ -232,3 +232,16 @@ void cn_name_in(struct assembly *a, struct vector *v, uint32_t index, uint32_t n
 void cn_name_here(struct assembly *a, enum name_map map, uint32_t index, uint32_t name) {
     cn_name_in(a, &a->names[map], index, name);
 }
+
+void cn_put_names(struct vector *all, struct vector *own, uint32_t index) {
+    if (own->count > 0) {
+        cn_encode_u32(&all->bytes, index);
+        cn_encode_u32(&all->bytes, own->count);
+        cn_encode_bytes(&all->bytes, own->bytes.bytes, own->bytes.length);
+        all->count++;
+    }
+    if (own->bytes.failure != CATNAP_OK)
+        all->bytes.failure = own->bytes.failure;
+    own->count = 0;
+    own->bytes.length = 0;
+}

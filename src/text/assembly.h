@@ -232,4 +232,7 @@ void cn_take_body(struct assembly *, struct encoder *out);
 void cn_assemble(struct lexer *, const struct instructions *, bool closed, enum text_names,
                  struct encoder *);
 
+/* Adds the names of the parts of a function or type, by its index, to those of all; `own` is empty then. */
+void cn_put_names(struct vector *all, struct vector *own, uint32_t index);
+
 #endif

@@ -811,19 +811,6 @@ void cn_take_folded(struct assembly *a, struct encoder *out) {
     finish(a);
 }
 
-static void put_names(struct vector *all, struct vector *own, uint32_t index) {
-    if (own->count > 0) {
-        cn_encode_u32(&all->bytes, index);
-        cn_encode_u32(&all->bytes, own->count);
-        cn_encode_bytes(&all->bytes, own->bytes.bytes, own->bytes.length);
-        all->count++;
-    }
-    if (own->bytes.failure != CATNAP_OK)
-        all->bytes.failure = own->bytes.failure;
-    own->count = 0;
-    own->bytes.length = 0;
-}
-
 void cn_take_body(struct assembly *a, struct encoder *out) {
     size_t place = cn_encode_keep(out);
     a->label_count = 0;
@@ -832,6 +819,6 @@ void cn_take_body(struct assembly *a, struct encoder *out) {
     cn_take_instructions(a, out);
     cn_encode_opcode(out, OP_end);
     cn_encode_put_length(out, place);
-    put_names(&a->hints, &a->body_hints, a->func - 1);
-    put_names(&a->names[NAMED_LABEL], &a->label_names, a->func - 1);
+    cn_put_names(&a->hints, &a->body_hints, a->func - 1);
+    cn_put_names(&a->names[NAMED_LABEL], &a->label_names, a->func - 1);
 }

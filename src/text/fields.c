@@ -114,20 +114,6 @@ static void take_extern_type(struct assembly *a, struct encoder *e, unsigned cod
     }
 }
 
-static void put_local_names(struct assembly *a, uint32_t func) {
-    struct vector *own = &a->local_names, *all = &a->names[NAMED_LOCAL];
-    if (own->count > 0) {
-        cn_encode_u32(&all->bytes, func);
-        cn_encode_u32(&all->bytes, own->count);
-        cn_encode_bytes(&all->bytes, own->bytes.bytes, own->bytes.length);
-        all->count++;
-    }
-    if (own->bytes.failure != CATNAP_OK)
-        all->bytes.failure = own->bytes.failure;
-    own->count = 0;
-    own->bytes.length = 0;
-}
-
 /* The number of the next of its kind, and its name. */
 static uint32_t take_declared(struct assembly *a, unsigned code) {
     uint32_t index = a->next[kinds[code].space]++;
@@ -144,7 +130,7 @@ static void take_extern(struct assembly *a, struct encoder *e) {
         cn_encode_byte(e, (uint8_t)code);
         take_extern_type(a, e, code, index);
         if (code == CODE_FUNC)
-            put_local_names(a, index);
+            cn_put_names(&a->names[NAMED_LOCAL], &a->local_names, index);
         cn_expect_close(a);
         return;
     }
@@ -454,7 +440,7 @@ static void take_func(struct assembly *a) {
         cn_encode_u32(item_of(a, SECTION_FUNCTION), cn_type_of_use(a, &use));
         cn_take_body(a, item_of(a, SECTION_CODE));
     }
-    put_local_names(a, index);
+    cn_put_names(&a->names[NAMED_LOCAL], &a->local_names, index);
     cn_expect_close(a);
 }
 
