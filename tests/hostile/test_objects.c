@@ -3,7 +3,7 @@
 
 #include "../differential/objects.h"
 
-/* What a program did whose memory may have run out: true when it came to its end. */
+/* A program whose memory may run out: true when it came to its end. */
 typedef bool (*program)(struct world *);
 
 static bool out_of_memory(wasm_trap_t *trap) {
