@@ -45,7 +45,7 @@ ZSTD := $(if $(NO_ZSTD),,$(shell t=$$(mktemp) && \
 # One line for each step; V=1 shows the whole command.
 say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
-# ---- What is built -------------------------------------------------------------------------------
+# ---- Programs and libraries ----------------------------------------------------------------------
 
 objects = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 

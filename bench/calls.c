@@ -85,7 +85,7 @@ static uint32_t add_native(uint32_t a, uint32_t b) {
     return a + b;
 }
 
-/* ---- What is measured: each does `count` calls ---- */
+/* ---- The measurements: each does `count` calls ---- */
 
 static void call_native(uint32_t count) {
     uint32_t (*volatile slot)(uint32_t, uint32_t) = add_native;

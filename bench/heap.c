@@ -80,7 +80,7 @@ static uint32_t new_node(void) {
     return node;
 }
 
-/* ---- What is measured ---- */
+/* ---- The measurements ---- */
 
 static double seconds_since(uint64_t began) {
     return (double)(cn_os_monotonic_ns() - began) / 1e9;

@@ -148,7 +148,7 @@ CN_INLINE wasm_trap_t *call_numbers(enum signature signature, wasm_func_t *func,
     return NULL;
 }
 
-/* ---- What the engine calls ---- */
+/* ---- Calls from the engine ---- */
 
 wasm_trap_t *cn_callback_without_room(wasm_func_t *func, struct catnap_caller_t *caller,
                                       uint64_t *slots) {

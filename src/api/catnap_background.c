@@ -11,7 +11,7 @@ void catnap_background_options_default(catnap_background_options_t *options) {
         *options = (catnap_background_options_t){.everything = true, .threads = 1};
 }
 
-/* ---- What is to be done ---- */
+/* ---- Tasks ---- */
 
 static bool add_functions(struct background *job, const struct module *module,
                           const catnap_background_options_t *options, struct error *error) {

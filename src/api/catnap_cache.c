@@ -27,7 +27,7 @@ struct catnap_cache_t {
     struct cache_directory directory;
 };
 
-/* ---- What is kept in memory ---- */
+/* ---- Entries in memory ---- */
 
 static struct alloc *alloc_of(const catnap_cache_t *cache) {
     return &cache->engine->alloc;

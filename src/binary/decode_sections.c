@@ -244,7 +244,7 @@ bool cn_decode_type_section(struct sections *s) {
     return good;
 }
 
-/* ---- What is imported or defined: functions, tables, memories, globals ---- */
+/* ---- Imports and definitions: functions, tables, memories, globals, tags ---- */
 
 #define ROOM(s, items, room, count, more, limit, what)                                             \
     (check_total(s, count, more, limit, what) &&                                                   \

@@ -26,7 +26,7 @@ char *cache_directory(void) {
     return path;
 }
 
-/* ---- What guests may write ------------------------------------------------------------------- */
+/* ---- Files that guests may write ------------------------------------------------------------- */
 
 static bool is_same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;

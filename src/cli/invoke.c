@@ -17,7 +17,7 @@ WASM_OWN wasm_func_t *find_function(const struct loaded *loaded, const char *nam
     return own_func;
 }
 
-/* ---- What there is to call ------------------------------------------------------------------- */
+/* ---- Exports to call ------------------------------------------------------------------------- */
 
 /* Appends "\n  name: type" for the first exported functions, and how many more there are. */
 static void list_functions(FILE *out, const wasm_module_t *module) {

@@ -31,7 +31,7 @@ static enum cli_exit unreadable(const struct diag *diag, const char *path, const
     return diag_fail(diag, CLI_EXIT_UNREADABLE, display_name(path), "%s", why);
 }
 
-/* ---- What a file holds ----------------------------------------------------------------------- */
+/* ---- Kinds of files -------------------------------------------------------------------------- */
 
 static bool is_binary(const uint8_t *data, size_t length) {
     return length >= 4 && memcmp(data, "\0asm", 4) == 0;

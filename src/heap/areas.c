@@ -86,7 +86,7 @@ void cn_areas_close(struct heap *h) {
     h->cursor = h->limit = h->end = h->overflow.cursor = h->overflow.end = 0;
 }
 
-/* ---- What handlers may use ---- */
+/* ---- Areas for handlers ---- */
 
 static void count_allocated(struct heap *h, uint64_t bytes) {
     h->since += bytes;

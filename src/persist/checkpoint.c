@@ -465,7 +465,7 @@ uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
     return bytes;
 }
 
-/* ---- What the store and the collector call ---- */
+/* ---- Calls from the store and the collector ---- */
 
 static void drop(wasm_store_t *store) {
     while (store->checkpoints->top) {

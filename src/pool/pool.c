@@ -631,7 +631,7 @@ void catnap_pool_stats(catnap_pool_t *pool, catnap_pool_stats_t *out) {
     out->memory_peak_bytes = atomic_load(&pool->budget->peak);
 }
 
-/* ---- What a slot has ---- */
+/* ---- Contents of a slot ---- */
 
 wasm_store_t *catnap_pool_slot_store(const catnap_pool_slot_t *slot) {
     return slot ? slot->store : NULL;

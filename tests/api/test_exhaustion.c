@@ -59,7 +59,7 @@ void *calloc(size_t count, size_t size) {
 }
 #endif
 
-/* ---- What is done ---- */
+/* ---- Operations ---- */
 
 /* (module
  *   (import "host" "id" (func $id (param externref) (result externref)))

@@ -292,7 +292,7 @@ static void put_through(struct writer *w, uint8_t type, unsigned role) {
     PUT(&w->f, CALL, MIX);
 }
 
-/* ---- What comes of a value ---- */
+/* ---- Uses of a value ---- */
 
 static void open_goal(struct writer *w, uint8_t goal) {
     struct bytes *f = &w->f;

@@ -41,7 +41,7 @@ static void *counted_realloc(void *env, void *pointer, size_t old_size, size_t n
     return realloc(pointer, new_size);
 }
 
-/* ---- What came of it ---- */
+/* ---- Results ---- */
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
     hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);

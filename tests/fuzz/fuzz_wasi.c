@@ -49,7 +49,7 @@ static const char *below(const char *path) {
     return out;
 }
 
-/* ---- What lies outside ----------------------------------------------------------------------- */
+/* ---- Files outside --------------------------------------------------------------------------- */
 
 static const char *const outside[] = {"", "outside", "outside/secret", "outside/dir",
                                       "outside/dir/file"};

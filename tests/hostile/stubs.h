@@ -8,7 +8,7 @@
 
 #include "catnap.h"
 
-/* ---- What imports get ---- */
+/* ---- Definitions for imports ---- */
 
 /* Looks around in its caller and gives zeros. */
 static inline wasm_trap_t *stub_callback(void *env, catnap_caller_t *caller,

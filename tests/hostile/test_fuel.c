@@ -203,7 +203,7 @@ static void length_is_paid_for(void **state) {
     }
 }
 
-/* ---- What running out looks like ---- */
+/* ---- Running out ---- */
 
 static void running_out_has_a_place(void **state) {
     (void)state;

@@ -339,7 +339,7 @@ static void as_many_are_woken_as_are_asked_for(void **state) {
     wasm_engine_delete(engine);
 }
 
-/* ---- What is refused ---- */
+/* ---- Refusals ---- */
 
 static void assert_refused(catnap_error_t *error, catnap_status_t status, const char *part) {
     assert_non_null(error);

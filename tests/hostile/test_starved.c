@@ -131,7 +131,7 @@ static struct history run_starved(const struct bytes *b, struct form form, bool 
     return h;
 }
 
-/* ---- What may differ ---- */
+/* ---- Permitted differences ---- */
 
 /* Events before the first report are as with memory; without a report all events are.
  * A stopped run counts as none. */

@@ -17,7 +17,7 @@
 #include "modules.h"
 #include "world.h"
 
-/* ---- What fails ---- */
+/* ---- Failures ---- */
 
 enum kind { ALLOCATIONS, CALLS, INTERRUPTIONS, HALVES, KINDS };
 

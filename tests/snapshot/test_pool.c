@@ -15,7 +15,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* ---- What the tests do ---- */
+/* ---- Steps of the tests ---- */
 
 static catnap_pool_options_t defaults(void) {
     catnap_pool_options_t options;
@@ -268,7 +268,7 @@ static void tenants_are_found_among_many(void **state) {
     catnap_pool_delete(pool);
 }
 
-/* ---- What could be left ---- */
+/* ---- Possible remains ---- */
 
 /* All that can be seen of an instance of state_module. */
 struct picture {
@@ -712,7 +712,7 @@ static void wasi_goes_back(void **state) {
     rmdir(directory.path);
 }
 
-/* ---- What is left in the store ---- */
+/* ---- Remains in the store ---- */
 
 static wasm_trap_t *add_one(void *env, catnap_caller_t *caller, const catnap_val_t *arguments,
                             catnap_val_t *results) {

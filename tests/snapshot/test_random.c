@@ -90,7 +90,7 @@ static void run_plainly(const struct bytes *module) {
     close_world(&world);
 }
 
-/* ---- What may happen in between ---- */
+/* ---- Events in between ---- */
 
 struct life {
     struct world world;

@@ -79,7 +79,7 @@ static int32_t call_head(wasm_store_t *store, const wasm_module_t *module) {
     return result;
 }
 
-/* ---- What is translated ---- */
+/* ---- Translated functions ---- */
 
 static void everything_is_translated(void **state) {
     for (uint32_t threads = 1; threads <= 4; threads++) {

@@ -8,7 +8,7 @@
 #include "runtime/prelink.h"
 #include "runtime/table.h"
 
-/* ---- What the tests do ---- */
+/* ---- Steps of the tests ---- */
 
 static catnap_prelinked_t *prelink(wasm_store_t *store, const uint8_t *bytes, size_t size,
                                    wasm_extern_t **imports, size_t count) {
@@ -175,7 +175,7 @@ static void bounds_are_checked_after_growth_and_return(void **state) {
     catnap_prelinked_delete(prelinked);
 }
 
-/* ---- What stands in the way ---- */
+/* ---- Obstacles ---- */
 
 static void handles_keep_an_instance(void **state) {
     wasm_store_t *store = STORE(state);

@@ -3,7 +3,7 @@
 
 #include <sys/socket.h>
 
-/* ---- What was kept ---- */
+/* ---- Kept state ---- */
 
 struct loss {
     uint32_t count, number;

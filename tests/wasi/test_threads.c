@@ -470,7 +470,7 @@ static void the_host_can_refuse_a_thread(void **state) {
     close_program(&p);
 }
 
-/* ---- What they share ---- */
+/* ---- Shared state ---- */
 
 static void fuel_is_for_all(void **state) {
     struct program p;
