@@ -15,6 +15,7 @@
 
 #include "catnap.h"
 
+#include "../support/errors.h"
 #include "../support/sanitized.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -52,13 +53,6 @@ static inline int teardown(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define STORE(state) (((struct fixture *)*(state))->store)
-
-/* Prints the reason of a failure before the assertion fails. */
-static inline void assert_no_error(catnap_error_t *error) {
-    if (error)
-        print_message("%s\n", catnap_error_message(error));
-    assert_null(error);
-}
 
 static inline void assert_no_trap(wasm_trap_t *trap) {
     if (trap) {

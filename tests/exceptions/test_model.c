@@ -1,5 +1,6 @@
 /* Random programs do what their model does, in every way that code can be executed, and in small steps. */
 #include "../api/helpers.h"
+#include "../support/saved.h"
 #include "program.h"
 
 enum { PROGRAMS = 600, ARGUMENTS = 2 };
@@ -69,16 +70,11 @@ static void drop_world(struct world *w) {
 static catnap_run_t *freeze(wasm_engine_t *engine, const struct mode *mode, struct world *w,
                             catnap_run_t *run) {
     catnap_error_t *error;
-    catnap_snapshot_options_t options = {.run = run};
-    catnap_save_options_t save = {.with_modules = true};
-    wasm_byte_vec_t bytes;
-    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
-    assert_no_error(error);
-    assert_no_error(catnap_snapshot_write(snapshot, &save, &bytes));
-    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_t bytes = save_store(w->store, run);
     catnap_run_delete(run);
     drop_world(w);
-    snapshot = catnap_snapshot_read(engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
+    catnap_snapshot_t *snapshot =
+        catnap_snapshot_read(engine, (const uint8_t *)bytes.data, bytes.size, NULL, &error);
     assert_no_error(error);
     wasm_byte_vec_delete(&bytes);
     *w = new_world(engine, mode);

@@ -4,6 +4,7 @@
  */
 #include "../api/helpers.h"
 #include "../support/module.h"
+#include "../support/saved.h"
 #include "../support/snapshot.h"
 
 enum { THROW = 0x08, THROW_REF = 0x0A, TRY_TABLE = 0x1F, TABLE_GET = 0x25, TABLE_SET = 0x26 };
@@ -66,27 +67,19 @@ static wasm_trap_t *call(const wasm_instance_t *instance, const char *name) {
     return trap;
 }
 
-static wasm_byte_vec_t capture(struct world *w) {
-    catnap_error_t *error;
-    catnap_save_options_t save = {.with_modules = true};
-    wasm_byte_vec_t bytes;
-    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, NULL, &error);
-    assert_no_error(error);
-    assert_no_error(catnap_snapshot_write(snapshot, &save, &bytes));
-    catnap_snapshot_delete(snapshot);
-    return bytes;
-}
-
+/* `run`: NULL when none is suspended. */
 static catnap_error_t *restore(wasm_engine_t *engine, struct world *w, const wasm_byte_vec_t *bytes,
-                               wasm_instance_t **instance) {
+                               wasm_instance_t **instance, catnap_run_t **run) {
     catnap_error_t *error;
     *instance = NULL;
+    if (run)
+        *run = NULL;
     catnap_snapshot_t *snapshot =
         catnap_snapshot_read(engine, (const uint8_t *)bytes->data, bytes->size, NULL, &error);
     if (!snapshot)
         return error;
     if (catnap_snapshot_instance_count(snapshot) == 1)
-        error = catnap_snapshot_restore(snapshot, w->linker, NULL, instance, NULL);
+        error = catnap_snapshot_restore(snapshot, w->linker, NULL, instance, run);
     catnap_snapshot_delete(snapshot);
     return error;
 }
@@ -95,10 +88,10 @@ static void references_and_tags_are_restored(void **state) {
     wasm_engine_t *engine = ((struct fixture *)*state)->engine;
     struct world w = new_world(engine, true), other = new_world(engine, true);
     wasm_instance_t *instance = start(&w), *copy;
-    wasm_byte_vec_t bytes = capture(&w);
+    wasm_byte_vec_t bytes = save_store(w.store, NULL);
     wasm_instance_delete(instance);
     drop_world(&w);
-    assert_no_error(restore(engine, &other, &bytes, &copy));
+    assert_no_error(restore(engine, &other, &bytes, &copy, NULL));
     wasm_trap_t *trap = call(copy, "global");
     catnap_exception_t *exception = catnap_trap_exception(trap);
     catnap_tag_t *tag = catnap_exception_tag(exception);
@@ -118,7 +111,7 @@ static void references_and_tags_are_restored(void **state) {
     catnap_exception_delete(exception);
     wasm_trap_delete(trap);
     /* The same state has the same bytes. */
-    wasm_byte_vec_t again = capture(&other);
+    wasm_byte_vec_t again = save_store(other.store, NULL);
     assert_int_equal(again.size, bytes.size);
     assert_memory_equal(again.data, bytes.data, bytes.size);
     wasm_byte_vec_delete(&again);
@@ -131,8 +124,8 @@ static void a_tag_that_is_missing_is_named(void **state) {
     wasm_engine_t *engine = ((struct fixture *)*state)->engine;
     struct world w = new_world(engine, true), other = new_world(engine, false);
     wasm_instance_t *instance = start(&w), *copy;
-    wasm_byte_vec_t bytes = capture(&w);
-    catnap_error_t *error = restore(engine, &other, &bytes, &copy);
+    wasm_byte_vec_t bytes = save_store(w.store, NULL);
+    catnap_error_t *error = restore(engine, &other, &bytes, &copy, NULL);
     assert_int_equal(catnap_error_status(error), CATNAP_LINK);
     assert_string_equal(catnap_error_message(error), "unknown import \"host\" \"tag\": a tag");
     catnap_error_delete(error);
@@ -161,7 +154,7 @@ static void any_number_may_be_another(void **state) {
     wasm_engine_t *engine = ((struct fixture *)*state)->engine;
     struct world w = new_world(engine, true);
     wasm_instance_t *instance = start(&w), *copy;
-    wasm_byte_vec_t bytes = capture(&w);
+    wasm_byte_vec_t bytes = save_store(w.store, NULL);
     uint32_t refused = 0;
     for (size_t at = 80; at + 4 <= bytes.size && at < 2000; at += 4)
         for (size_t i = 0; i < COUNT(numbers); i++) {
@@ -170,7 +163,7 @@ static void any_number_may_be_another(void **state) {
             memcpy(before, bytes.data + at, 4);
             memcpy(bytes.data + at, &numbers[i], 4);
             mend_structure((uint8_t *)bytes.data, bytes.size);
-            catnap_error_t *error = restore(engine, &other, &bytes, &copy);
+            catnap_error_t *error = restore(engine, &other, &bytes, &copy, NULL);
             refused += error != NULL;
             if (copy) {
                 wasm_trap_delete(call(copy, "global"));
@@ -222,34 +215,6 @@ static catnap_run_t *start_run(struct world *w, wasm_instance_t **instance) {
     return run;
 }
 
-static wasm_byte_vec_t capture_run(struct world *w, catnap_run_t *run) {
-    catnap_error_t *error;
-    catnap_snapshot_options_t options = {.run = run};
-    catnap_save_options_t save = {.with_modules = true};
-    wasm_byte_vec_t bytes;
-    catnap_snapshot_t *snapshot = catnap_snapshot_take(w->store, &options, &error);
-    assert_no_error(error);
-    assert_no_error(catnap_snapshot_write(snapshot, &save, &bytes));
-    catnap_snapshot_delete(snapshot);
-    return bytes;
-}
-
-static catnap_error_t *restore_run(wasm_engine_t *engine, struct world *w,
-                                   const wasm_byte_vec_t *bytes, wasm_instance_t **instance,
-                                   catnap_run_t **run) {
-    catnap_error_t *error;
-    *instance = NULL;
-    *run = NULL;
-    catnap_snapshot_t *snapshot =
-        catnap_snapshot_read(engine, (const uint8_t *)bytes->data, bytes->size, NULL, &error);
-    if (!snapshot)
-        return error;
-    if (catnap_snapshot_instance_count(snapshot) == 1)
-        error = catnap_snapshot_restore(snapshot, w->linker, NULL, instance, run);
-    catnap_snapshot_delete(snapshot);
-    return error;
-}
-
 static void what_a_catch_block_holds_is_restored(void **state) {
     wasm_engine_t *engine = engine_with_fuel();
     struct world w = new_world(engine, true), other = new_world(engine, true);
@@ -257,12 +222,12 @@ static void what_a_catch_block_holds_is_restored(void **state) {
     catnap_run_t *run = start_run(&w, &instance), *moved;
     catnap_val_t result;
     wasm_trap_t *trap;
-    wasm_byte_vec_t bytes = capture_run(&w, run);
+    wasm_byte_vec_t bytes = save_store(w.store, run);
     (void)state;
     catnap_run_delete(run);
     wasm_instance_delete(instance);
     drop_world(&w);
-    assert_no_error(restore_run(engine, &other, &bytes, &copy, &moved));
+    assert_no_error(restore(engine, &other, &bytes, &copy, &moved));
     assert_no_error(catnap_store_set_fuel(other.store, 10000));
     assert_int_equal(catnap_run_resume(moved, &result, 1, &trap), CATNAP_TRAP);
     assert_trap(trap, CATNAP_TRAP_EXCEPTION, "tag \"host\" \"tag\" (i32 9)");
@@ -280,7 +245,7 @@ static void any_number_of_a_run_may_be_another(void **state) {
     struct world w = new_world(engine, true);
     wasm_instance_t *instance, *copy;
     catnap_run_t *run = start_run(&w, &instance), *moved;
-    wasm_byte_vec_t bytes = capture_run(&w, run);
+    wasm_byte_vec_t bytes = save_store(w.store, run);
     uint32_t refused = 0, ended = 0;
     (void)state;
     for (size_t at = 80; at + 4 <= bytes.size && at < 2000; at += 4)
@@ -290,7 +255,7 @@ static void any_number_of_a_run_may_be_another(void **state) {
             memcpy(before, bytes.data + at, 4);
             memcpy(bytes.data + at, &numbers[i], 4);
             mend_structure((uint8_t *)bytes.data, bytes.size);
-            catnap_error_t *error = restore_run(engine, &other, &bytes, &copy, &moved);
+            catnap_error_t *error = restore(engine, &other, &bytes, &copy, &moved);
             refused += error != NULL;
             if (moved) {
                 catnap_val_t result[4];

@@ -127,6 +127,19 @@ static inline void close_world(struct world *w) {
     assert_int_equal(w->ledger.now, 0);
 }
 
+/* With as much fuel as there can be, when the form has fuel. */
+static inline void open_form(struct world *w, struct form form) {
+    open_world(w, form);
+    if (form.fuel)
+        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
+}
+
+/* A world `w` of each form in an array `forms`. */
+#define FOR_EACH_FORM_BY(open, w)                                                                  \
+    for (size_t form_ = 0; form_ < COUNT(forms) && (open(&(w), forms[form_]), true);               \
+         form_++, close_world(&(w)))
+#define FOR_EACH_FORM(w) FOR_EACH_FORM_BY(open_form, w)
+
 static inline void print_trap(const wasm_trap_t *trap) {
     wasm_message_t message;
     wasm_trap_message(trap, &message);

@@ -11,9 +11,6 @@
 #define PAGE UINT64_C(65536)
 
 static const struct form forms[] = {{0}, {.explicit_checks = true}};
-#define FOR_EACH_FORM(w)                                                                           \
-    for (size_t form_ = 0; form_ < COUNT(forms) && (open_world(&w, forms[form_]), true);           \
-         form_++, close_world(&w))
 
 static wasm_memory_t *get_memory(const wasm_instance_t *instance) {
     wasm_extern_t *found = catnap_instance_export(instance, "memory", 6);

@@ -10,9 +10,6 @@ static const struct form forms[] = {
     {.fuel = true},
     {.fuel = true, .explicit_checks = true, .eager = true, .interruptible = true},
 };
-#define FOR_EACH_FORM(w)                                                                           \
-    for (size_t form_ = 0; form_ < COUNT(forms) && (open_world(&w, forms[form_]), true);           \
-         form_++, close_world(&w))
 
 static void set_fuel(wasm_store_t *store, uint64_t fuel) {
     assert_null(catnap_store_set_fuel(store, fuel));
@@ -99,7 +96,7 @@ static void add_counted(struct module_builder *m) {
 static void instructions_are_counted(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct module_builder m = {0};
         uint64_t used;
         add_counted(&m);
@@ -166,7 +163,7 @@ static void add_bulk(struct module_builder *m) {
 static void length_is_paid_for(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct module_builder m = {0};
         uint64_t used;
         add_bulk(&m);
@@ -208,7 +205,7 @@ static void length_is_paid_for(void **state) {
 static void running_out_has_a_place(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct module_builder m = {0};
         struct bytes f = {0};
         catnap_frame_t frame;
@@ -279,7 +276,7 @@ static void check_stores(struct world *w, uint64_t fuel, int way) {
 static void each_unit_is_an_instruction(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         for (int way = 0; way < 3; way++) {
             for (uint64_t fuel = 0; fuel <= STORES * STORE_COST; fuel++) {
                 struct module_builder m = {0};
@@ -306,7 +303,7 @@ static void each_unit_is_an_instruction(void **state) {
 static void cleared_locals_are_paid_for(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         static const struct {
             uint8_t type;
             uint32_t count, cost;
@@ -342,7 +339,7 @@ static void cleared_locals_are_paid_for(void **state) {
 static void traps_cost_what_was_executed(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct module_builder m = {0};
         struct bytes f = {0};
         uint64_t used;
@@ -480,7 +477,7 @@ static void enter_host_module(struct world *w, struct host *h) {
 static void fuel_is_exact_at_host_calls(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct host h = {.w = &w};
         uint64_t used;
         enter_host_module(&w, &h);
@@ -524,7 +521,7 @@ static void fuel_is_exact_at_host_calls(void **state) {
 static void interleaved_runs(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_world, w) {
         struct module_builder m = {0};
         catnap_run_t *runs[20];
         uint64_t random = 3, given[COUNT(runs)] = {0};

@@ -7,15 +7,6 @@ static const struct form forms[] = {
     {0},
     {.explicit_checks = true, .eager = true, .fuel = true, .interruptible = true},
 };
-#define FOR_EACH_FORM(w)                                                                           \
-    for (size_t form_ = 0; form_ < COUNT(forms) && (open_form(&w, forms[form_]), true);            \
-         form_++, close_world(&w))
-
-static void open_form(struct world *w, struct form form) {
-    open_world(w, form);
-    if (form.fuel)
-        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
-}
 
 /* ---- Locals ---- */
 

@@ -2,6 +2,7 @@
  * tables, across instances and into the host. Each module also exists with ordinary calls in place of the tail
  * calls, and short chains have the same results in both. */
 #include "hostile.h"
+#include "../support/saved.h"
 #include "../support/snapshot.h"
 
 #include <sys/time.h>
@@ -16,19 +17,14 @@ static const struct form forms[] = {
     {.eager = true, .interruptible = true},
     {.deferred = true, .fuel = true},
 };
-#define FOR_EACH_FORM(w)                                                                           \
-    for (size_t form_ = 0; form_ < COUNT(forms) && (open_form(&w, forms[form_]), true);            \
-         form_++, close_world(&w))
 
-static void open_form(struct world *w, struct form form) {
+static void open_tight(struct world *w, struct form form) {
     catnap_limits_t limits;
-    open_world(w, form);
+    open_form(w, form);
     catnap_limits_default(&limits);
     limits.value_stack_bytes = 64 << 10;
     limits.call_depth = DEPTH;
     catnap_store_set_limits(w->store, &limits);
-    if (form.fuel)
-        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
 }
 
 /* The call of a function, as a tail call or as a call and a return. */
@@ -206,7 +202,7 @@ static uint32_t moved(uint32_t n, uint32_t a, uint32_t b, uint32_t c) {
 static void a_million_within_an_instance(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         enter_chains(&w, true);
         for (unsigned round = 0; round < 2; round++) {
             assert_int_equal(CALL_EXPORT(w.instance, "count", MILLION, 7),
@@ -228,7 +224,7 @@ static void a_million_within_an_instance(void **state) {
 static void ordinary_calls_give_the_same(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         uint64_t results[2][7];
         for (unsigned tail = 0; tail < 2; tail++) {
             enter_chains(&w, tail);
@@ -322,7 +318,7 @@ static uint64_t across(struct world *w, bool tail, uint32_t n, const char *name)
 static void a_million_across_instances(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         assert_int_equal(across(&w, true, MILLION, "start"),
                          UINT64_C(501001) << 32 | (1000 + MILLION + 1));
         assert_int_equal(across(&w, true, SHORT, "start"), across(&w, false, SHORT, "start"));
@@ -384,7 +380,7 @@ static struct bytes host_module(bool tail) {
 static void host_functions_are_called_last(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         for (unsigned tail = 0; tail < 2; tail++) {
             struct bytes b = host_module(tail);
             struct host h = {0};
@@ -462,7 +458,7 @@ static struct bytes throwing_module(void) {
 static void replaced_frames_catch_nothing(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         struct bytes b = throwing_module();
         wasm_valtype_vec_t params = WASM_EMPTY_VEC, results = WASM_EMPTY_VEC;
         wasm_functype_t *type = wasm_functype_new(&params, &results);
@@ -509,7 +505,7 @@ static void endless_chains_end(void **state) {
     (void)state;
     struct world w;
     static const char *const names[] = {"forever", "around"};
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         struct module_builder m = {0};
         add_endless(&m);
         enter_module(&w, &m);
@@ -531,7 +527,7 @@ static void endless_chains_end(void **state) {
 static void frames_that_do_not_fit(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         struct module_builder m = {0};
         struct bytes f = {0};
         uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
@@ -560,7 +556,7 @@ static void frames_that_do_not_fit(void **state) {
 static void indirect_calls_are_checked(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         struct module_builder m = {0};
         uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
         ADD_FUNC(&m, "same", one, 0, LOCAL_GET, 0, LOCAL_GET, 0, RETURN_CALL_INDIRECT, (uint8_t)one,
@@ -593,7 +589,7 @@ static void indirect_calls_are_checked(void **state) {
 static void null_references_are_noticed(void **state) {
     (void)state;
     struct world w;
-    FOR_EACH_FORM(w) {
+    FOR_EACH_FORM_BY(open_tight, w) {
         struct module_builder m = {0};
         uint32_t one = add_type(&m, "i", "i"), two = add_type(&m, "ii", "i");
         static const uint8_t null = 0xD0;
@@ -608,18 +604,6 @@ static void null_references_are_noticed(void **state) {
 }
 
 /* ---- Snapshots ---- */
-
-static wasm_byte_vec_t save_run(wasm_store_t *store, catnap_run_t *run) {
-    wasm_byte_vec_t bytes;
-    catnap_error_t *error;
-    catnap_snapshot_options_t taking = {.run = run};
-    catnap_save_options_t saving = {.with_modules = true};
-    catnap_snapshot_t *snapshot = catnap_snapshot_take(store, &taking, &error);
-    assert_null(error);
-    assert_null(catnap_snapshot_write(snapshot, &saving, &bytes));
-    catnap_snapshot_delete(snapshot);
-    return bytes;
-}
 
 /* Restores at most two instances and the run; false: the bytes are refused, and why is in *text. */
 static bool restore_run(wasm_store_t *store, wasm_engine_t *engine, const wasm_byte_vec_t *bytes,
@@ -652,7 +636,7 @@ static catnap_run_t *start_run(const wasm_instance_t *instance, const char *name
 /* The store ends with its run in the middle of the chain, and another one is made from the bytes. */
 static void move_run(struct world *w, wasm_instance_t *pair[2], catnap_run_t **run) {
     char text[200];
-    wasm_byte_vec_t bytes = save_run(w->store, *run);
+    wasm_byte_vec_t bytes = save_store(w->store, *run);
     catnap_run_delete(*run);
     for (int i = 0; i < 2; i++)
         wasm_instance_delete(pair[i]);
@@ -669,7 +653,7 @@ static uint32_t run_in_pieces(bool by_reference, bool moves, const char *name, u
     wasm_trap_t *trap;
     catnap_val_t result;
     catnap_status_t status = CATNAP_OUT_OF_FUEL;
-    open_form(&w, (struct form){.fuel = true, .interruptible = true});
+    open_tight(&w, (struct form){.fuel = true, .interruptible = true});
     open_pair(&w, true, by_reference, pair);
     catnap_run_t *run = start_run(pair[0], name, 2 * DEPTH);
     for (*stops = 0; status == CATNAP_OUT_OF_FUEL; ++*stops) {
@@ -726,14 +710,14 @@ static void frames_of_other_results_are_refused(void **state) {
     catnap_val_t result;
     size_t at = 0, length = 0;
     unsigned refused = 0;
-    open_form(&w, (struct form){.fuel = true});
+    open_tight(&w, (struct form){.fuel = true});
     struct bytes b = replacing_module();
     w.instance = instantiate(w.store, &b, NULL, 0);
     drop_bytes(&b);
     catnap_run_t *run = start_run(w.instance, "run", 1000);
     assert_null(catnap_store_set_fuel(w.store, 100));
     assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
-    wasm_byte_vec_t bytes = save_run(w.store, run);
+    wasm_byte_vec_t bytes = save_store(w.store, run);
     catnap_run_delete(run);
     uint8_t *data = (uint8_t *)bytes.data;
     assert_true(find_part(data, bytes.size, PART_FRAMES, &at, &length));

@@ -1,6 +1,7 @@
 /* Memories with pages of one byte (the proposal of custom page sizes): their size is exact to the byte, in all that
  * accesses, grows, saves and restores them. */
 #include "../hostile/hostile.h"
+#include "../support/saved.h"
 #include "../support/snapshot.h"
 
 #define BYTE_PAGES 8
@@ -12,15 +13,6 @@ static const struct form forms[] = {
     {.features = CATNAP_FEATURES_ALL, .explicit_checks = true, .fuel = true, .interruptible = true},
     {.features = CATNAP_FEATURES_ALL, .eager = true},
 };
-#define FOR_EACH_FORM(w)                                                                           \
-    for (size_t form_ = 0; form_ < COUNT(forms) && (open_form(&w, forms[form_]), true);            \
-         form_++, close_world(&w))
-
-static void open_form(struct world *w, struct form form) {
-    open_world(w, form);
-    if (form.fuel)
-        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
-}
 
 static void put_memory(struct bytes *b, uint8_t flags, uint64_t min, uint64_t max) {
     put_limits_as(b, flags | BYTE_PAGES, min, max);
@@ -141,17 +133,6 @@ static void checkpoints_bring_back_sizes(void **state) {
     }
 }
 
-static wasm_byte_vec_t saved(wasm_store_t *store) {
-    wasm_byte_vec_t bytes;
-    catnap_error_t *error;
-    catnap_snapshot_t *snapshot = catnap_snapshot_take(store, NULL, &error);
-    assert_null(error);
-    catnap_save_options_t options = {.with_modules = true};
-    assert_null(catnap_snapshot_write(snapshot, &options, &bytes));
-    catnap_snapshot_delete(snapshot);
-    return bytes;
-}
-
 /* The first instance of a snapshot in another store; NULL: it is refused. */
 static wasm_instance_t *restored(wasm_engine_t *engine, const wasm_byte_vec_t *bytes,
                                  wasm_store_t **store) {
@@ -181,11 +162,11 @@ static void snapshots_hold_sizes(void **state) {
             drop_bytes(&b);
             CALL_EXPORT(w.instance, "grow", 70000);
             CALL_EXPORT(w.instance, "fill", FIRST + 69999, 1);
-            wasm_byte_vec_t bytes = saved(w.store), again;
+            wasm_byte_vec_t bytes = save_store(w.store, NULL), again;
             wasm_store_t *store;
             wasm_instance_t *copy = restored(w.engine, &bytes, &store);
             assert_non_null(copy);
-            again = saved(store);
+            again = save_store(store, NULL);
             assert_int_equal(again.size, bytes.size);
             assert_memory_equal(again.data, bytes.data, bytes.size);
             if (forms[form_].fuel)
@@ -216,7 +197,7 @@ static void hostile_sizes_are_refused(void **state) {
     struct bytes b = byte_module(false, false);
     w.instance = instantiate(w.store, &b, NULL, 0);
     drop_bytes(&b);
-    wasm_byte_vec_t bytes = saved(w.store);
+    wasm_byte_vec_t bytes = save_store(w.store, NULL);
     uint8_t *data = (uint8_t *)bytes.data, *place = NULL;
     size_t at = 0, length = 0;
     assert_true(find_part(data, bytes.size, PART_OBJECTS, &at, &length));

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../support/errors.h"
 #include "../temporary.h"
 #include "catnap.h"
 #include "wasi/state.h"
@@ -98,11 +99,6 @@ static inline uint32_t guest_u32(const struct guest *g, uint32_t at) {
 
 static inline uint64_t guest_u64(const struct guest *g, uint32_t at) {
     return cn_get_u64(g->memory + at);
-}
-
-static inline void assert_no_error(catnap_error_t *error) {
-    if (error)
-        fail_msg("%s", catnap_error_message(error));
 }
 
 /* Checks that something was refused, and for that reason. */
