@@ -45,18 +45,7 @@ bool cn_values_have_room(struct values values, const valtype *types, uint32_t co
 
 /* Bytes of a value of this type; references are pointers. */
 static size_t value_size(valtype type) {
-    switch (type) {
-    case VT_I32:
-    case VT_F32:
-        return 4;
-    case VT_I64:
-    case VT_F64:
-        return 8;
-    case VT_V128:
-        return 16;
-    default:
-        return sizeof(struct wasm_ref_t *);
-    }
+    return vt_is_ref(type) ? sizeof(struct wasm_ref_t *) : field_size(type);
 }
 
 /* A reference may carry either kind of reference, as long as the object fits: WASM_REF_VAL makes

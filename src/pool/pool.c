@@ -1,4 +1,4 @@
-/* Pools: who gets which slot, who waits, and what becomes of a slot that comes back. */
+/* Pools: slots are given to callers, callers wait for slots, and slots that come back are reset. */
 #include "pool/pool.h"
 #include "base/assert.h"
 #include "runtime/instance.h"

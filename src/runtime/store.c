@@ -1,4 +1,4 @@
-/* Stores: their life, their limits' defaults, the last error, and who is inside. */
+/* Stores: their life, their limits' defaults, the last error, and the calls that are inside. */
 #include "runtime/store.h"
 
 #include "base/assert.h"

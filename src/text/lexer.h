@@ -1,6 +1,6 @@
 /*
  * Text as tokens (section 6.3). A lexer shows the current token and the one behind it. At the first
- * error it records that, and has nothing but TOKEN_END from then on: who reads on comes to an end,
+ * error it records that, and has nothing but TOKEN_END from then on: its reader comes to an end,
  * and looks for errors once.
  */
 #ifndef CN_TEXT_LEXER_H
