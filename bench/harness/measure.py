@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Engine:
-    """A command with the placeholders {wasm} and {args}; it runs in the scratch directory, which it
-    must let the program see as its current directory."""
+    """A command with the placeholders {wasm} and {args}, and perhaps {options} for what Catnap needs to be
+    told for a workload; it runs in the scratch directory, which it must let the program see as its
+    current directory."""
 
     name: str
     command: str
 
-    def words(self, wasm, args):
+    def words(self, wasm, args, options=()):
         words = []
         for word in shlex.split(self.command):
             if word == "{args}":
                 words += args
+            elif word == "{options}":
+                words += options
             else:
                 words.append(word.replace("{wasm}", str(wasm)))
         return words
@@ -115,7 +118,7 @@ def run_workload(engine, workload, scratch, timeout, cpus):
     total = Run()
     printed = b""
     for step in workload.steps:
-        words = engine.words(workload.wasm, step.args)
+        words = engine.words(workload.wasm, step.args, workload.options)
         run, printed = run_step(words, step, scratch, timeout, cpus)
         total.cpu += run.cpu
         total.wall += run.wall

@@ -1,0 +1,105 @@
+;; Virtual calls: objects of four classes with a structure of methods each, called by call_ref. The size is the number
+;; of turns over an array of shapes.
+(rec
+  (type $shape (sub (struct (field $methods (ref $methods)) (field $age (mut i32)))))
+  (type $area (func (param (ref $shape)) (result f64)))
+  (type $grow (func (param (ref $shape) i32)))
+  (type $methods (struct (field $area (ref $area)) (field $grow (ref $grow)))))
+(type $circle (sub $shape (struct (field $methods (ref $methods)) (field $age (mut i32))
+  (field $radius (mut f64)))))
+(type $box (sub $shape (struct (field $methods (ref $methods)) (field $age (mut i32))
+  (field $width (mut f64)) (field $height (mut f64)))))
+(type $square (sub final $box (struct (field $methods (ref $methods)) (field $age (mut i32))
+  (field $width (mut f64)) (field $height (mut f64)))))
+(type $group (sub final $shape (struct (field $methods (ref $methods)) (field $age (mut i32))
+  (field $first (ref $shape)) (field $second (ref $shape)))))
+(type $shapes (array (mut (ref null $shape))))
+(global $default i64 (i64.const 9000))
+(global $circle_methods (ref $methods) (struct.new $methods (ref.func $circle_area) (ref.func $age)))
+(global $box_methods (ref $methods) (struct.new $methods (ref.func $box_area) (ref.func $widen)))
+(global $square_methods (ref $methods) (struct.new $methods (ref.func $box_area) (ref.func $age)))
+(global $group_methods (ref $methods) (struct.new $methods (ref.func $group_area) (ref.func $both)))
+
+(func $circle_area (type $area)
+  (local $r f64)
+  (local.set $r (struct.get $circle $radius (ref.cast (ref $circle) (local.get 0))))
+  (f64.mul (f64.mul (local.get $r) (local.get $r)) (f64.const 3.140625)))
+
+(func $box_area (type $area)
+  (local $box (ref $box))
+  (local.set $box (ref.cast (ref $box) (local.get 0)))
+  (f64.mul (struct.get $box $width (local.get $box)) (struct.get $box $height (local.get $box))))
+
+(func $area_of (param $shape (ref $shape)) (result f64)
+  (call_ref $area (local.get $shape)
+    (struct.get $methods $area (struct.get $shape $methods (local.get $shape)))))
+
+(func $group_area (type $area)
+  (local $group (ref $group))
+  (local.set $group (ref.cast (ref $group) (local.get 0)))
+  (f64.add (call $area_of (struct.get $group $first (local.get $group)))
+           (call $area_of (struct.get $group $second (local.get $group)))))
+
+(func $grow_by (param $shape (ref $shape)) (param $by i32)
+  (call_ref $grow (local.get $shape) (local.get $by)
+    (struct.get $methods $grow (struct.get $shape $methods (local.get $shape)))))
+
+(func $age (type $grow)
+  (struct.set $shape $age (local.get 0)
+    (i32.add (struct.get $shape $age (local.get 0)) (local.get 1))))
+
+(func $widen (type $grow)
+  (local $box (ref $box))
+  (local.set $box (ref.cast (ref $box) (local.get 0)))
+  (call $age (local.get 0) (local.get 1))
+  (struct.set $box $width (local.get $box)
+    (f64.convert_i32_u (i32.and (struct.get $box $age (local.get $box)) (i32.const 1023)))))
+
+(func $both (type $grow)
+  (local $group (ref $group))
+  (local.set $group (ref.cast (ref $group) (local.get 0)))
+  (call $grow_by (struct.get $group $first (local.get $group)) (local.get 1))
+  (call $grow_by (struct.get $group $second (local.get $group))
+    (i32.add (local.get 1) (i32.const 1))))
+
+(func $leaf (param $i i32) (result (ref $shape))
+  (if (i32.eqz (i32.rem_u (local.get $i) (i32.const 3)))
+    (then (return (struct.new $circle (global.get $circle_methods) (i32.const 0)
+      (f64.convert_i32_u (local.get $i))))))
+  (if (i32.eq (i32.rem_u (local.get $i) (i32.const 3)) (i32.const 1))
+    (then (return (struct.new $box (global.get $box_methods) (i32.const 0)
+      (f64.convert_i32_u (local.get $i)) (f64.const 2)))))
+  (struct.new $square (global.get $square_methods) (i32.const 0)
+    (f64.convert_i32_u (local.get $i)) (f64.convert_i32_u (local.get $i))))
+
+(func $make (param $i i32) (result (ref $shape))
+  (if (i32.and (local.get $i) (i32.const 3))
+    (then (return (call $leaf (local.get $i)))))
+  (struct.new $group (global.get $group_methods) (i32.const 0) (call $leaf (local.get $i))
+    (call $leaf (i32.add (local.get $i) (i32.const 1)))))
+
+(func $kernel (param $size i64) (result i64)
+  (local $shapes (ref $shapes)) (local $i i32) (local $area f64) (local $sum i64)
+  (local.set $shapes (array.new_default $shapes (i32.const 128)))
+  (loop $fill
+    (array.set $shapes (local.get $shapes) (local.get $i) (call $make (local.get $i)))
+    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    (br_if $fill (i32.lt_u (local.get $i) (i32.const 128))))
+  (block $done
+    (loop $turns
+      (br_if $done (i64.eqz (local.get $size)))
+      (local.set $i (i32.const 0))
+      (local.set $area (f64.const 0))
+      (loop $next
+        (call $grow_by (ref.as_non_null (array.get $shapes (local.get $shapes) (local.get $i)))
+          (local.get $i))
+        (local.set $area
+          (f64.add (local.get $area)
+            (call $area_of (ref.as_non_null (array.get $shapes (local.get $shapes) (local.get $i))))))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $next (i32.lt_u (local.get $i) (i32.const 128))))
+      (local.set $sum
+        (i64.add (i64.mul (local.get $sum) (i64.const 31)) (i64.trunc_f64_s (local.get $area))))
+      (local.set $size (i64.sub (local.get $size) (i64.const 1)))
+      (br $turns)))
+  (local.get $sum))
