@@ -21,6 +21,10 @@ struct memory_backing *cn_backing_of(wasm_memory_t *);
 static inline struct shadow *cn_shadow_of(const wasm_memory_t *memory) {
     return memory->backing ? memory->backing->shadow : NULL;
 }
+/* Gives the memory a shadow if it has none. False and *error: memory is exhausted. */
+bool cn_backing_make_shadow(wasm_memory_t *, const struct tracker *, struct error *);
+/* Its end; the memory has one. */
+void cn_backing_drop_shadow(wasm_memory_t *);
 
 /* checkpoint.c: what a store with checkpoints or backings has. */
 extern const struct persist_hooks cn_persist_hooks;

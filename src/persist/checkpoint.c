@@ -24,18 +24,23 @@
 
 #include "base/assert.h"
 #include "base/process.h"
+#include "persist/backing.h"
 #include "persist/shadow.h"
 #include "runtime/collect.h"
 #include "runtime/state.h"
 
-struct saved_memory {
-    wasm_memory_t *memory;
-    bool has_undo; /* the level below lists it too */
+struct saved_pages {
+    bool has_undo; /* the level below has the area too */
     struct undo *
         undo; /* turns the shadow at this level into that at the level below; NULL without has_undo */
     struct undo
         *later; /* turns the present shadow into that at this level, when that of a level above,
                            which was released, is still in place */
+};
+struct saved_memory {
+    wasm_memory_t *memory;
+    uint64_t extent;
+    struct saved_pages pages;
 };
 
 /* The elements of a table; levels share equal ones. */
@@ -130,8 +135,8 @@ static void list_state(struct level *level, const struct state_kind *kind, struc
     ref->escaped = true; /* its last handle does not free it any more: mark() keeps it */
     switch (kind->form) {
     case STATE_PAGES:
-        level->memories[level->memory_count++] =
-            (struct saved_memory){.memory = (wasm_memory_t *)ref};
+        level->memories[level->memory_count++] = (struct saved_memory){
+            .memory = (wasm_memory_t *)ref, .extent = ((wasm_memory_t *)ref)->extent};
         break;
     case STATE_REFS:
         level->tables[level->table_count++] =
@@ -215,12 +220,16 @@ static void restore_table(const struct saved_table *saved) {
 
 /* ---- Levels ---- */
 
+static void free_pages(struct shadow *shadow, const struct saved_pages *saved) {
+    if (!shadow)
+        return;
+    cn_undo_free(shadow, saved->later);
+    cn_undo_free(shadow, saved->undo);
+}
+
 static void free_level(struct alloc *alloc, struct level *level) {
     for (size_t i = 0; i < level->memory_count; i++)
-        if (cn_shadow_of(level->memories[i].memory)) {
-            cn_undo_free(level->memories[i].memory, level->memories[i].later);
-            cn_undo_free(level->memories[i].memory, level->memories[i].undo);
-        }
+        free_pages(cn_shadow_of(level->memories[i].memory), &level->memories[i].pages);
     for (size_t i = 0; i < level->table_count; i++)
         release_elements(alloc, level->tables[i].elements);
     cn_free(alloc, level, level->allocation);
@@ -228,6 +237,17 @@ static void free_level(struct alloc *alloc, struct level *level) {
 
 static bool level_has(const struct level *level, size_t index, const wasm_memory_t *memory) {
     return level && index < level->memory_count && level->memories[index].memory == memory;
+}
+
+/* Of an area that has a shadow and now the size. */
+static bool prepare_pages(struct shadow *shadow, uint64_t size, bool below,
+                          struct saved_pages *saved, struct error *error) {
+    if (!cn_shadow_collect(shadow, size, true, error))
+        return false;
+    if (below && !cn_shadow_prepare(shadow, &saved->undo, error))
+        return false;
+    saved->has_undo = below;
+    return true;
 }
 
 /* Does everything of a checkpoint that can fail, and changes neither state nor shadows. */
@@ -240,14 +260,10 @@ static bool prepare(wasm_store_t *store, struct level *level, struct error *erro
             return cn_fail_memory(error);
     for (size_t i = 0; i < level->memory_count; i++) {
         struct saved_memory *saved = &level->memories[i];
-        if (!cn_shadow_make(saved->memory, tracker, error) ||
-            !cn_shadow_collect(saved->memory, true, error))
+        if (!cn_backing_make_shadow(saved->memory, tracker, error) ||
+            !prepare_pages(cn_shadow_of(saved->memory), saved->memory->size,
+                           level_has(level->below, i, saved->memory), &saved->pages, error))
             return false;
-        if (!level_has(level->below, i, saved->memory))
-            continue;
-        if (!cn_shadow_prepare(saved->memory, &saved->undo, error))
-            return false;
-        saved->has_undo = true;
     }
     return true;
 }
@@ -263,7 +279,8 @@ static bool adopt(wasm_store_t *store, struct error *error) {
     const struct tracker *tracker = cn_engine_tracker(store->engine, &ignored);
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
         wasm_memory_t *memory = paged(ref);
-        if (memory && cn_shadow_of(memory) && !cn_shadow_adopt(memory, tracker, error))
+        if (memory && cn_shadow_of(memory) &&
+            !cn_shadow_adopt(cn_shadow_of(memory), memory->size, tracker, error))
             return false;
     }
     store->checkpoints->process = cn_os_process();
@@ -298,8 +315,8 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
         return false;
     }
     for (size_t i = 0; i < level->memory_count; i++) {
-        struct saved_memory *saved = &level->memories[i];
-        cn_shadow_take(saved->memory, saved->undo);
+        const struct saved_memory *saved = &level->memories[i];
+        cn_shadow_take(cn_shadow_of(saved->memory), saved->memory->size, saved->pages.undo);
     }
     for (size_t i = 0; i < level->bytes_count; i++)
         memcpy(level->bytes[i].copy, level->bytes[i].items.at, level->bytes[i].items.bytes);
@@ -308,9 +325,9 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     return true;
 }
 
-static void undo(struct saved_memory *saved, struct undo **records) {
-    cn_shadow_undo(saved->memory, *records);
-    cn_undo_free(saved->memory, *records);
+static void undo(struct shadow *shadow, struct undo **records) {
+    cn_shadow_undo(shadow, *records);
+    cn_undo_free(shadow, *records);
     *records = NULL;
 }
 
@@ -318,8 +335,9 @@ static void undo(struct saved_memory *saved, struct undo **records) {
 static void pop_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++) {
-        undo(&level->memories[i], &level->memories[i].later);
-        undo(&level->memories[i], &level->memories[i].undo);
+        struct shadow *shadow = cn_shadow_of(level->memories[i].memory);
+        undo(shadow, &level->memories[i].pages.later);
+        undo(shadow, &level->memories[i].pages.undo);
     }
     store->checkpoints->top = level->below;
     free_level(store->alloc, level);
@@ -342,6 +360,16 @@ static void append(struct undo **list, struct undo *records) {
     *list = records;
 }
 
+static void forget_pages(struct shadow *shadow, struct saved_pages *saved,
+                         struct saved_pages *below) {
+    append(&saved->later, saved->undo);
+    append(&saved->later, below->later);
+    below->later = saved->later;
+    saved->later = saved->undo = NULL;
+    if (count_pages(below->later) > MOST_KEPT)
+        undo(shadow, &below->later);
+}
+
 /* Removes the topmost level, for a release: the shadows stay what they are, and the level below gets the
  * records that lead from them to its own. So pages that were written before the released checkpoint need not
  * be copied again. */
@@ -349,16 +377,10 @@ static void forget_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++) {
         struct saved_memory *saved = &level->memories[i];
-        if (!saved->has_undo)
+        if (!saved->pages.has_undo)
             continue;
-        struct saved_memory *below = &level->below->memories[i];
-        CN_ASSERT(below->memory == saved->memory);
-        append(&saved->later, saved->undo);
-        append(&saved->later, below->later);
-        below->later = saved->later;
-        saved->later = saved->undo = NULL;
-        if (count_pages(below->later) > MOST_KEPT)
-            undo(below, &below->later);
+        CN_ASSERT(level->below->memories[i].memory == saved->memory);
+        forget_pages(cn_shadow_of(saved->memory), &saved->pages, &level->below->memories[i].pages);
     }
     store->checkpoints->top = level->below;
     free_level(store->alloc, level);
@@ -381,26 +403,44 @@ static uint64_t size_before(const struct undo *records, uint64_t size) {
 static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
     uint64_t size = cn_shadow_of(level->memories[index].memory)->size;
     for (; level->number > number; level = level->below) {
-        size = size_before(level->memories[index].later, size);
-        size = size_before(level->memories[index].undo, size);
+        size = size_before(level->memories[index].pages.later, size);
+        size = size_before(level->memories[index].pages.undo, size);
     }
-    return size_before(level->memories[index].later, size);
+    return size_before(level->memories[index].pages.later, size);
 }
 
 /* Does everything of a rollback that can fail. */
 static bool prepare_rollback(const struct level *top, const struct level *level,
                              struct error *error) {
-    for (size_t i = 0; i < top->memory_count; i++)
-        if (!cn_shadow_collect(top->memories[i].memory, false, error))
+    for (size_t i = 0; i < top->memory_count; i++) {
+        wasm_memory_t *memory = top->memories[i].memory;
+        if (!cn_shadow_collect(cn_shadow_of(memory), memory->size, false, error))
             return false;
+    }
     for (size_t i = 0; i < level->memory_count; i++) {
-        if (cn_shadow_lock(level->memories[i].memory, size_at(top, i, level->number), error))
+        wasm_memory_t *memory = level->memories[i].memory;
+        if (cn_shadow_lock(cn_shadow_of(memory), memory->size, size_at(top, i, level->number),
+                           error))
             continue;
-        while (i-- > 0)
-            cn_shadow_unlock(level->memories[i].memory, size_at(top, i, level->number));
+        while (i-- > 0) {
+            memory = level->memories[i].memory;
+            cn_shadow_unlock(cn_shadow_of(memory), memory->size, size_at(top, i, level->number));
+        }
         return false;
     }
     return true;
+}
+
+/* Pages that the memory has grown by are gone. */
+static void restore_memory(const struct saved_memory *saved) {
+    wasm_memory_t *memory = saved->memory;
+    struct shadow *shadow = cn_shadow_of(memory);
+    uint64_t size = memory->size;
+    if (!cn_shadow_restore(shadow, size))
+        memory->max_pages = shadow->size / WASM_PAGE_BYTES;
+    memory->size = shadow->size;
+    memory->extent = saved->extent;
+    cn_store_give_memory(memory->ref.store, size - memory->size);
 }
 
 bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
@@ -416,9 +456,9 @@ bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
     while (store->checkpoints->top->number > number)
         pop_level(store);
     for (size_t i = 0; i < level->memory_count; i++)
-        undo(&level->memories[i], &level->memories[i].later);
+        undo(cn_shadow_of(level->memories[i].memory), &level->memories[i].pages.later);
     for (size_t i = 0; i < level->memory_count; i++)
-        cn_shadow_restore(level->memories[i].memory);
+        restore_memory(&level->memories[i]);
     for (size_t i = 0; i < level->table_count; i++)
         restore_table(&level->tables[i]);
     for (size_t i = 0; i < level->bytes_count; i++)
@@ -431,7 +471,7 @@ static void drop_shadows(wasm_store_t *store) {
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next) {
         wasm_memory_t *memory = paged(ref);
         if (memory && cn_shadow_of(memory))
-            cn_shadow_drop(memory);
+            cn_backing_drop_shadow(memory);
     }
 }
 
@@ -460,8 +500,8 @@ void cn_checkpoint_keep(wasm_store_t *store) {
 uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
     uint64_t bytes = 0;
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (paged(ref))
-            bytes += cn_shadow_copies(paged(ref));
+        if (paged(ref) && cn_shadow_of(paged(ref)))
+            bytes += cn_shadow_copies(cn_shadow_of(paged(ref)));
     return bytes;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/platform.h"
+#include "persist/backing.h"
 #include "persist/shadow.h"
 #include "runtime/state.h"
 #include "runtime/store.h"

@@ -1,4 +1,4 @@
-/* Shadows of memories, see shadow.h. */
+/* Shadows of paged areas, see shadow.h. */
 #include "persist/shadow.h"
 
 #include <stdatomic.h>
@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "base/platform.h"
-#include "runtime/store.h"
 
 /* After a rollback of at most so many pages they stay unprotected, and count as written at the next
  * checkpoint or rollback: to copy them again costs less than the faults that would tell. */
@@ -51,10 +50,10 @@ static void clear_pages(struct shadow *shadow, uint64_t size) {
 
 /* Adds all pages that are not zero: those of a mapped image were never written, so that a tracker does not
  * report them. */
-static void add_what_is_there(struct shadow *shadow, const wasm_memory_t *memory) {
-    size_t end = pages_of(shadow, memory->size), page = shadow->page;
+static void add_what_is_there(struct shadow *shadow, uint64_t size) {
+    size_t end = pages_of(shadow, size), page = shadow->page;
     for (size_t i = 0; i < end; i++)
-        if (!is_zero_page(memory->base + i * page, page))
+        if (!is_zero_page(shadow->base + i * page, page))
             add_page(shadow, i);
 }
 
@@ -104,60 +103,54 @@ static bool is_unchanged(const struct shadow *shadow) {
 
 static void free_record(struct alloc *alloc, struct undo *undo, size_t page);
 
-static void free_shadow(struct alloc *alloc, struct shadow *shadow) {
+static void free_shadow(struct shadow *shadow) {
     cn_space_give(shadow->spaces, &shadow->differing_space);
     free_pages(shadow);
-    free_record(alloc, shadow->spare, shadow->page);
-    cn_free(alloc, shadow, sizeof *shadow);
+    free_record(shadow->alloc, shadow->spare, shadow->page);
+    cn_free(shadow->alloc, shadow, sizeof *shadow);
 }
 
-bool cn_shadow_make(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    if (cn_shadow_of(memory))
-        return true;
-    struct alloc *alloc = memory->ref.store->alloc;
-    struct memory_backing *backing = cn_backing_of(memory);
-    struct shadow *shadow = backing ? cn_calloc(alloc, 1, sizeof *shadow) : NULL;
-    if (!shadow)
-        return cn_fail_memory(error);
-    uint64_t most = memory->max_pages * WASM_PAGE_BYTES;
+struct shadow *cn_shadow_new(struct alloc *alloc, struct spaces *spaces, const struct paged *area,
+                             const struct tracker *tracker, struct error *error) {
+    struct shadow *shadow = cn_calloc(alloc, 1, sizeof *shadow);
+    if (!shadow) {
+        cn_fail_memory(error);
+        return NULL;
+    }
+    shadow->alloc = alloc;
     shadow->tracker = tracker;
+    shadow->base = area->base;
     shadow->image = -1;
     shadow->locked = UINT64_MAX;
     shadow->page = cn_os_page_bytes();
-    shadow->reserved = (size_t)(most ? most : WASM_PAGE_BYTES);
-    shadow->spaces = &memory->ref.store->engine->spaces;
+    shadow->reserved = area->most ? (size_t)area->most : shadow->page;
+    shadow->spaces = spaces;
     size_t bits = pages_of(shadow, shadow->reserved) / 8 + 8;
     size_t bitmap = (bits + shadow->page - 1) / shadow->page * shadow->page;
     if (cn_space_take(shadow->spaces, bitmap, &shadow->differing_space))
         shadow->differing = (uint64_t *)(void *)shadow->differing_space.start;
     if (!shadow->differing || !make_pages(shadow)) {
-        free_shadow(alloc, shadow);
-        return cn_fail(error, CATNAP_NO_MEMORY, "cannot map memory for a checkpoint");
+        free_shadow(shadow);
+        cn_fail(error, CATNAP_NO_MEMORY, "cannot map memory for a checkpoint");
+        return NULL;
     }
-    if (shadow->image >= 0 || memory->imaged)
-        add_what_is_there(shadow, memory);
-    memory->ref.store->machine.shares_pages |= shadow->image >= 0;
-    backing->shadow = shadow;
-    memory->remapped = true;
-    return true;
+    if (shadow->image >= 0 || area->imaged)
+        add_what_is_there(shadow, area->size);
+    return shadow;
 }
 
-/* A memory that maps the image keeps the mapping, and with it the contents. */
-void cn_shadow_drop(wasm_memory_t *memory) {
-    struct shadow *shadow = cn_shadow_of(memory);
-    CN_ASSERT(shadow);
-    cn_tracker_unwatch(shadow->tracker, memory->base, (size_t)shadow->watched);
-    memory->imaged |= shadow->image >= 0;
-    free_shadow(memory->ref.store->alloc, shadow);
-    memory->backing->shadow = NULL;
+/* An area that maps the image keeps the mapping, and with it the contents. */
+void cn_shadow_delete(struct shadow *shadow) {
+    cn_tracker_unwatch(shadow->tracker, shadow->base, (size_t)shadow->watched);
+    free_shadow(shadow);
 }
 
 /* ---- Finding ---- */
 
-static void compare(wasm_memory_t *memory, struct shadow *shadow) {
-    size_t end = pages_of(shadow, memory->size), page = shadow->page;
+static void compare(struct shadow *shadow, uint64_t size) {
+    size_t end = pages_of(shadow, size), page = shadow->page;
     for (size_t i = 0; i < end; i++)
-        if (memcmp(memory->base + i * page, shadow->pages + i * page, page) != 0)
+        if (memcmp(shadow->base + i * page, shadow->pages + i * page, page) != 0)
             add_page(shadow, i);
 }
 
@@ -166,35 +159,33 @@ static void add_new_pages(void *env, size_t from, size_t to) {
     add_pages(shadow, (size_t)shadow->watched + from, (size_t)shadow->watched + to);
 }
 
-/* Collects the pages by which the memory has grown since it was last watched. They are asked for before they
+/* Collects the pages by which the area has grown since it was last watched. They are asked for before they
  * are protected: afterwards, pages that were never touched could not be told from pages that are swapped out.
  * A rollback does not need them, since it removes them. */
-static bool collect_new(wasm_memory_t *memory, struct error *error) {
-    struct shadow *shadow = cn_shadow_of(memory);
-    uint8_t *start = memory->base + shadow->watched;
-    size_t size = (size_t)(memory->size - shadow->watched);
-    if (!cn_tracker_watch(shadow->tracker, start, size))
+static bool collect_new(struct shadow *shadow, uint64_t size, struct error *error) {
+    uint8_t *start = shadow->base + shadow->watched;
+    size_t more = (size_t)(size - shadow->watched);
+    if (!cn_tracker_watch(shadow->tracker, start, more))
         return cn_fail(error, CATNAP_IO, "cannot track which pages of a memory are written");
-    if (!cn_tracker_written(shadow->tracker, start, size, false, add_new_pages, shadow) ||
-        !cn_tracker_protect(shadow->tracker, start, size))
+    if (!cn_tracker_written(shadow->tracker, start, more, false, add_new_pages, shadow) ||
+        !cn_tracker_protect(shadow->tracker, start, more))
         return cn_fail(error, CATNAP_IO, "cannot find out which pages were written");
-    shadow->watched = memory->size;
+    shadow->watched = size;
     return true;
 }
 
-bool cn_shadow_collect(wasm_memory_t *memory, bool protect, struct error *error) {
-    struct shadow *shadow = cn_shadow_of(memory);
+bool cn_shadow_collect(struct shadow *shadow, uint64_t size, bool protect, struct error *error) {
     if (shadow->tracker->kind == TRACK_COMPARE) {
-        compare(memory, shadow);
+        compare(shadow, size);
         return true;
     }
-    uint64_t known = shadow->image < 0 ? shadow->watched : memory->size;
-    if (known > memory->size)
-        known = memory->size;
-    if (!cn_tracker_written(shadow->tracker, memory->base, (size_t)known, protect, add_pages,
+    uint64_t known = shadow->image < 0 ? shadow->watched : size;
+    if (known > size)
+        known = size;
+    if (!cn_tracker_written(shadow->tracker, shadow->base, (size_t)known, protect, add_pages,
                             shadow))
         return cn_fail(error, CATNAP_IO, "cannot find out which pages were written");
-    return !protect || memory->size == known || collect_new(memory, error);
+    return !protect || size == known || collect_new(shadow, size, error);
 }
 
 /* ---- After a fork ---- */
@@ -207,18 +198,16 @@ static void copy_pages(uint8_t *to, const uint8_t *from, uint64_t size, size_t p
             memcpy(to + i * page, from + i * page, page);
 }
 
-/* Copies the shadow and the memory to `own` and `copy`, which then replace them, unless the parent has changed
+/* Copies the shadow and the area to `own` and `copy`, which then replace them, unless the parent has changed
  * the image meanwhile. */
-static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t *copy,
+static bool fill_and_replace(struct shadow *shadow, size_t size, struct shadow *own, uint8_t *copy,
                              struct error *error) {
-    struct shadow *shadow = cn_shadow_of(memory);
-    size_t size = (size_t)memory->size;
     copy_pages(own->pages, shadow->pages, shadow->size, shadow->page);
-    copy_pages(copy, memory->base, size, shadow->page);
+    copy_pages(copy, shadow->base, size, shadow->page);
     if (!is_unchanged(shadow))
         return cn_fail(error, CATNAP_MISUSE,
                        "the process that made the checkpoint has changed it since the fork");
-    if (!cn_os_replace(memory->base, copy, size))
+    if (!cn_os_replace(shadow->base, copy, size))
         return cn_fail(error, CATNAP_NO_MEMORY, "cannot replace the mapping of a memory");
     free_pages(shadow);
     *shadow = *own;
@@ -226,9 +215,9 @@ static bool fill_and_replace(wasm_memory_t *memory, struct shadow *own, uint8_t 
 }
 
 /* Gives the child its own shadow, without an image, since the parent goes on changing the image that both map. */
-static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    struct shadow own = *cn_shadow_of(memory);
-    size_t size = (size_t)memory->size;
+static bool leave_image(struct shadow *shadow, size_t size, const struct tracker *tracker,
+                        struct error *error) {
+    struct shadow own = *shadow;
     own.tracker = tracker;
     own.pages = NULL;
     own.pages_space = (struct space){NULL, NULL};
@@ -238,7 +227,7 @@ static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, st
     bool ok = make_pages(&own) && copy && cn_os_commit(copy, size);
     if (!ok)
         cn_fail(error, CATNAP_NO_MEMORY, "cannot map memory for a checkpoint");
-    ok = ok && fill_and_replace(memory, &own, copy, error);
+    ok = ok && fill_and_replace(shadow, size, &own, copy, error);
     if (!ok)
         free_pages(&own);
     if (!ok || size == 0)
@@ -246,25 +235,24 @@ static bool leave_image(wasm_memory_t *memory, const struct tracker *tracker, st
     return ok;
 }
 
-static bool watch_all(wasm_memory_t *memory, const struct tracker *tracker) {
-    size_t size = (size_t)memory->size;
+static bool watch_all(const struct shadow *shadow, size_t size, const struct tracker *tracker) {
     return tracker->kind != TRACK_WRITE_PROTECT ||
-           (cn_tracker_watch(tracker, memory->base, size) &&
-            cn_tracker_protect(tracker, memory->base, size));
+           (cn_tracker_watch(tracker, shadow->base, size) &&
+            cn_tracker_protect(tracker, shadow->base, size));
 }
 
-bool cn_shadow_adopt(wasm_memory_t *memory, const struct tracker *tracker, struct error *error) {
-    struct shadow *shadow = cn_shadow_of(memory);
+bool cn_shadow_adopt(struct shadow *shadow, uint64_t size, const struct tracker *tracker,
+                     struct error *error) {
     if (cn_tracker_is_own(shadow->tracker))
         return true;
     bool imaged = shadow->image >= 0;
     if (!tracker || (tracker->kind == TRACK_COPY_ON_WRITE && !imaged))
         tracker = &comparing;
-    if (imaged && !leave_image(memory, tracker, error))
+    if (imaged && !leave_image(shadow, (size_t)size, tracker, error))
         return false;
-    shadow->tracker = watch_all(memory, tracker) ? tracker : &comparing;
-    shadow->watched = shadow->tracker->kind == TRACK_WRITE_PROTECT ? memory->size : 0;
-    compare(memory, shadow);
+    shadow->tracker = watch_all(shadow, (size_t)size, tracker) ? tracker : &comparing;
+    shadow->watched = shadow->tracker->kind == TRACK_WRITE_PROTECT ? size : 0;
+    compare(shadow, size);
     return true;
 }
 
@@ -304,21 +292,19 @@ static struct undo *new_record(struct alloc *alloc, size_t capacity, size_t page
     return NULL;
 }
 
-bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *error) {
-    struct shadow *shadow = cn_shadow_of(memory);
+bool cn_shadow_prepare(struct shadow *shadow, struct undo **out, struct error *error) {
     size_t count = count_old_pages(shadow);
     struct undo *undo = shadow->spare;
     if (undo && count <= undo->capacity)
         shadow->spare = NULL;
     else
-        undo = new_record(memory->ref.store->alloc, count, shadow->page);
+        undo = new_record(shadow->alloc, count, shadow->page);
     *out = undo;
     if (!undo)
         return cn_fail_memory(error);
     CN_ASSERT(count <= undo->capacity);
     undo->next = NULL;
     undo->size = shadow->size;
-    undo->extent = shadow->extent;
     undo->count = count;
     return true;
 }
@@ -326,8 +312,7 @@ bool cn_shadow_prepare(wasm_memory_t *memory, struct undo **out, struct error *e
 /* A free record of at most so many pages is kept for the next checkpoint, the largest one found. */
 #define MOST_SPARE 256
 
-void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
-    struct shadow *shadow = cn_shadow_of(memory);
+void cn_undo_free(struct shadow *shadow, struct undo *undo) {
     while (undo) {
         struct undo *next = undo->next, *dropped = undo;
         if (undo->capacity <= MOST_SPARE &&
@@ -335,31 +320,30 @@ void cn_undo_free(wasm_memory_t *memory, struct undo *undo) {
             dropped = shadow->spare;
             shadow->spare = undo;
         }
-        free_record(memory->ref.store->alloc, dropped, shadow->page);
+        free_record(shadow->alloc, dropped, shadow->page);
         undo = next;
     }
 }
 
-/* Discards the memory's own copies of pages in the set, and maps the image behind what the memory has grown by: the
+/* Discards the area's own copies of pages in the set, and maps the image behind what the area has grown by: the
  * image has the same contents now. */
-static void become_image(wasm_memory_t *memory, struct shadow *shadow) {
+static void become_image(struct shadow *shadow, uint64_t size) {
     size_t end = pages_of(shadow, shadow->watched), page = shadow->page;
     for (size_t i = next_page(shadow, 0, end); i < end;) {
         size_t to = i + 1;
         while (to < end && next_page(shadow, to, to + 1) == to)
             to++;
-        cn_os_discard(memory->base + i * page, (to - i) * page);
+        cn_os_discard(shadow->base + i * page, (to - i) * page);
         i = next_page(shadow, to, end);
     }
-    if (memory->size > shadow->watched &&
-        cn_os_image_map(shadow->image, shadow->watched, memory->base + shadow->watched,
-                        (size_t)(memory->size - shadow->watched)))
-        shadow->watched = memory->size;
+    if (size > shadow->watched &&
+        cn_os_image_map(shadow->image, shadow->watched, shadow->base + shadow->watched,
+                        (size_t)(size - shadow->watched)))
+        shadow->watched = size;
 }
 
-void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
-    struct shadow *shadow = cn_shadow_of(memory);
-    size_t end = pages_of(shadow, memory->size), old_end = pages_of(shadow, shadow->size);
+void cn_shadow_take(struct shadow *shadow, uint64_t size, struct undo *undo) {
+    size_t end = pages_of(shadow, size), old_end = pages_of(shadow, shadow->size);
     size_t page = shadow->page, saved = 0;
     announce_change(shadow);
     if (!undo)
@@ -372,40 +356,33 @@ void cn_shadow_take(wasm_memory_t *memory, struct undo *undo) {
             undo->index[saved] = (uint32_t)i;
             memcpy(undo->pages + saved++ * page, to, page);
         }
-        memcpy(to, memory->base + i * page, page);
+        memcpy(to, shadow->base + i * page, page);
     }
     CN_ASSERT(!undo || saved == undo->count);
-    shadow->size = memory->size;
-    shadow->extent = memory->extent;
+    shadow->size = size;
     if (shadow->image >= 0)
-        become_image(memory, shadow);
-    clear_pages(shadow, memory->size);
-}
-
-uint64_t cn_shadow_copies(const wasm_memory_t *memory) {
-    const struct shadow *shadow = cn_shadow_of(memory);
-    return shadow ? (uint64_t)shadow->copied * shadow->page : 0;
+        become_image(shadow, size);
+    clear_pages(shadow, size);
 }
 
 /* ---- Going back ---- */
 
-/* Before a page of the image changes: makes the memory's page a private copy, unless the memory loses it. */
-static void keep_page(wasm_memory_t *memory, const struct shadow *shadow, size_t index) {
+/* Before a page of the image changes: makes the area's page a private copy, unless the area loses it. */
+static void keep_page(const struct shadow *shadow, size_t index) {
     if (shadow->image < 0 || index * shadow->page >= shadow->locked)
         return;
-    volatile uint8_t *byte = memory->base + index * shadow->page;
+    volatile uint8_t *byte = shadow->base + index * shadow->page;
     *byte = *byte;
 }
 
-static void put_back(wasm_memory_t *memory, const struct undo *undo) {
-    struct shadow *shadow = cn_shadow_of(memory);
+static void put_back(struct shadow *shadow, const struct undo *undo) {
     size_t page = shadow->page;
-    CN_ASSERT(undo->size <= shadow->size); /* memories only grow between checkpoints */
+    CN_ASSERT(undo->size <= shadow->size); /* areas only grow between checkpoints */
     announce_change(shadow);
     for (size_t i = 0; i < undo->count; i++)
-        keep_page(memory, shadow, undo->index[i]);
+        keep_page(shadow, undo->index[i]);
     for (size_t i = pages_of(shadow, undo->size); i < pages_of(shadow, shadow->size); i++)
-        keep_page(memory, shadow, i);
+        keep_page(shadow, i);
     for (size_t i = 0; i < undo->count; i++) {
         memcpy(shadow->pages + undo->index[i] * page, undo->pages + i * page, page);
         add_page(shadow, undo->index[i]);
@@ -415,62 +392,52 @@ static void put_back(wasm_memory_t *memory, const struct undo *undo) {
         cn_os_zero(shadow->image, shadow->pages + undo->size, (size_t)(shadow->size - undo->size));
     }
     shadow->size = undo->size;
-    shadow->extent = undo->extent;
 }
 
-void cn_shadow_undo(wasm_memory_t *memory, const struct undo *undo) {
+void cn_shadow_undo(struct shadow *shadow, const struct undo *undo) {
     for (; undo; undo = undo->next)
-        put_back(memory, undo);
+        put_back(shadow, undo);
 }
 
-bool cn_shadow_lock(wasm_memory_t *memory, uint64_t size, struct error *error) {
-    if (memory->size > size && !cn_os_protect(memory->base + size, (size_t)(memory->size - size)))
+bool cn_shadow_lock(struct shadow *shadow, uint64_t size, uint64_t to, struct error *error) {
+    if (size > to && !cn_os_protect(shadow->base + to, (size_t)(size - to)))
         return cn_fail(error, CATNAP_IO, "cannot shrink a memory");
-    cn_shadow_of(memory)->locked = size;
+    shadow->locked = to;
     return true;
 }
 
 /* Makes it accessible again. The system merges the mappings that locking has split, so that this cannot fail for
  * want of mappings. */
-void cn_shadow_unlock(wasm_memory_t *memory, uint64_t size) {
-    cn_shadow_of(memory)->locked = UINT64_MAX;
-    if (memory->size > size)
-        cn_os_commit(memory->base + size, (size_t)(memory->size - size));
+void cn_shadow_unlock(struct shadow *shadow, uint64_t size, uint64_t to) {
+    shadow->locked = UINT64_MAX;
+    if (size > to)
+        cn_os_commit(shadow->base + to, (size_t)(size - to));
 }
 
-/* Takes away what the memory has grown by, which is inaccessible already (cn_shadow_lock()). If the system does not
- * take it back, it stays inaccessible and the memory can no longer grow into it. */
-static void shrink(wasm_memory_t *memory, struct shadow *shadow) {
-    CN_ASSERT(memory->size >= shadow->size && shadow->locked == shadow->size);
-    uint64_t surplus = memory->size - shadow->size;
+/* Takes away what the area has grown by, which is inaccessible already (cn_shadow_lock()). */
+static bool shrink(struct shadow *shadow, uint64_t size) {
+    CN_ASSERT(size >= shadow->size && shadow->locked == shadow->size);
     shadow->locked = UINT64_MAX;
-    if (surplus == 0)
-        return;
-    if (!cn_os_decommit(memory->base + shadow->size, (size_t)surplus))
-        memory->max_pages = shadow->size / WASM_PAGE_BYTES;
-    for (size_t i = pages_of(shadow, shadow->size), end = pages_of(shadow, memory->size); i < end;
-         i++) {
+    for (size_t i = pages_of(shadow, shadow->size), end = pages_of(shadow, size); i < end; i++) {
         uint64_t bit = UINT64_C(1) << (i % 64);
         shadow->count -= (shadow->differing[i / 64] & bit) != 0;
         shadow->differing[i / 64] &= ~bit;
     }
-    memory->size = shadow->size;
-    cn_store_give_memory(memory->ref.store, surplus);
-    if (shadow->watched > memory->size)
-        shadow->watched = memory->size;
+    if (shadow->watched > shadow->size)
+        shadow->watched = shadow->size;
+    return cn_os_decommit(shadow->base + shadow->size, (size_t)(size - shadow->size));
 }
 
-void cn_shadow_restore(wasm_memory_t *memory) {
-    struct shadow *shadow = cn_shadow_of(memory);
-    shrink(memory, shadow);
-    memory->extent = shadow->extent;
-    size_t end = pages_of(shadow, memory->size), page = shadow->page, count = shadow->count;
+bool cn_shadow_restore(struct shadow *shadow, uint64_t size) {
+    bool shrunk = shrink(shadow, size);
+    size_t end = pages_of(shadow, shadow->size), page = shadow->page, count = shadow->count;
     for (size_t i = count ? next_page(shadow, 0, end) : end; i < end;
          i = next_page(shadow, i + 1, end))
-        memcpy(memory->base + i * page, shadow->pages + i * page, page);
+        memcpy(shadow->base + i * page, shadow->pages + i * page, page);
     if (count > FEW_PAGES && shadow->image >= 0)
-        become_image(memory, shadow);
-    clear_pages(shadow, memory->size);
+        become_image(shadow, shadow->size);
+    clear_pages(shadow, shadow->size);
     if (count > FEW_PAGES && shadow->tracker->kind == TRACK_WRITE_PROTECT)
-        cn_tracker_protect(shadow->tracker, memory->base, (size_t)memory->size);
+        cn_tracker_protect(shadow->tracker, shadow->base, (size_t)shadow->size);
+    return shrunk;
 }
