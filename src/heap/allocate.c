@@ -11,20 +11,20 @@
 /* ---- Room for an object. 0: there is none ---- */
 
 static uint64_t take_from_hole(struct heap *h, uint64_t bytes) {
-    uint64_t at = h->cursor;
-    if (bytes > h->end - at)
+    uint64_t at = h->now.cursor;
+    if (bytes > h->now.end - at)
         return 0;
     cn_hole_grant(h, bytes);
-    h->cursor += bytes;
+    h->now.cursor += bytes;
     return at;
 }
 
 static uint64_t take_from_overflow(struct heap *h, uint64_t bytes) {
-    uint64_t at = h->overflow.cursor;
-    if (bytes > h->overflow.end - at)
+    uint64_t at = h->now.overflow.cursor;
+    if (bytes > h->now.overflow.end - at)
         return 0;
-    h->overflow.cursor += bytes;
-    h->since += bytes;
+    h->now.overflow.cursor += bytes;
+    h->now.since += bytes;
     h->stats.allocated += bytes;
     return at;
 }
@@ -53,10 +53,10 @@ static uint64_t find_small(struct heap *h, uint64_t bytes, bool whole) {
 
 /* The rest of the overflow area becomes the hole when it is larger than that. */
 static void keep_larger(struct heap *h) {
-    uint64_t from = h->overflow.cursor, to = h->overflow.end;
-    if (to - from <= h->end - h->cursor)
+    uint64_t from = h->now.overflow.cursor, to = h->now.overflow.end;
+    if (to - from <= h->now.end - h->now.cursor)
         return;
-    h->overflow.cursor = h->overflow.end; /* not to be closed */
+    h->now.overflow.cursor = h->now.overflow.end; /* not to be closed */
     cn_hole_open(h, from, to);
 }
 
@@ -88,7 +88,7 @@ static void take_blocks(struct heap *h, uint32_t block, uint64_t bytes, bool cle
     if (is_pending(h, block + full))
         cn_cover_lines(h, from, bytes);
     uint64_t end = block_start(block + full + 1);
-    if (end - to > h->overflow.end - h->overflow.cursor)
+    if (end - to > h->now.overflow.end - h->now.overflow.cursor)
         cn_overflow_open(h, to, end);
 }
 
@@ -102,7 +102,7 @@ static uint64_t find_large(struct heap *h, uint64_t bytes, bool clear, bool whol
     if (block == NO_BLOCK)
         return 0;
     take_blocks(h, block, bytes, clear);
-    h->since += bytes;
+    h->now.since += bytes;
     h->stats.allocated += bytes;
     if (is_pending(h, block))
         heap_set_bit(h->marks, block_start(block) / HEAP_GRANULE);
@@ -118,7 +118,7 @@ static uint64_t find_room(struct heap *h, uint64_t bytes, bool clear, bool whole
 
 static bool grow_for(struct heap *h, uint64_t bytes) {
     return cn_region_grow(h, (uint32_t)((bytes + HEAP_BLOCK - 1) / HEAP_BLOCK) +
-                                 (h->blocks == 0 && bytes >= HEAP_BLOCK - HEAP_LINE));
+                                 (h->now.blocks == 0 && bytes >= HEAP_BLOCK - HEAP_LINE));
 }
 
 /* ---- When none was found ---- */
@@ -127,8 +127,8 @@ static bool grow_for(struct heap *h, uint64_t bytes) {
 static bool is_worth_it(struct heap *h) {
     uint64_t live = h->stats.live, all = committed(h);
     bool meagre = live > all || all - live < all / MEAGRE_PART;
-    h->meagre = meagre ? h->meagre + 1 : 0;
-    return h->meagre <= MOST_MEAGRE;
+    h->now.meagre = meagre ? h->now.meagre + 1 : 0;
+    return h->now.meagre <= MOST_MEAGRE;
 }
 
 /* Collects: what the cycle under way has not found is found by the next one. */
@@ -150,7 +150,7 @@ static uint64_t make_room(struct heap *h, uint64_t bytes, bool clear) {
     if (!at)
         at = collect_for(h, bytes, clear);
     if (!at)
-        h->meagre = 0; /* the next allocation has its chance */
+        h->now.meagre = 0; /* the next allocation has its chance */
     return at;
 }
 

@@ -66,49 +66,49 @@ static void open_area(struct heap *h, uint64_t from, uint64_t to) {
 
 void cn_hole_open(struct heap *h, uint64_t from, uint64_t to) {
     cn_hole_revoke(h);
-    close_area(h, h->cursor, h->end);
+    close_area(h, h->now.cursor, h->now.end);
     open_area(h, from, to);
-    h->cursor = h->limit = from;
-    h->end = to;
+    h->now.cursor = h->now.limit = from;
+    h->now.end = to;
 }
 
 void cn_overflow_open(struct heap *h, uint64_t from, uint64_t to) {
-    close_area(h, h->overflow.cursor, h->overflow.end);
+    close_area(h, h->now.overflow.cursor, h->now.overflow.end);
     open_area(h, from, to);
-    h->overflow.cursor = from;
-    h->overflow.end = to;
+    h->now.overflow.cursor = from;
+    h->now.overflow.end = to;
 }
 
 void cn_areas_close(struct heap *h) {
     cn_hole_revoke(h);
-    close_area(h, h->cursor, h->end);
-    close_area(h, h->overflow.cursor, h->overflow.end);
-    h->cursor = h->limit = h->end = h->overflow.cursor = h->overflow.end = 0;
+    close_area(h, h->now.cursor, h->now.end);
+    close_area(h, h->now.overflow.cursor, h->now.overflow.end);
+    h->now.cursor = h->now.limit = h->now.end = h->now.overflow.cursor = h->now.overflow.end = 0;
 }
 
 /* ---- Areas for handlers ---- */
 
 static void count_allocated(struct heap *h, uint64_t bytes) {
-    h->since += bytes;
+    h->now.since += bytes;
     h->stats.allocated += bytes;
 }
 
 void cn_hole_revoke(struct heap *h) {
-    count_allocated(h, h->cursor - h->limit); /* a negative number */
-    h->limit = h->cursor;
+    count_allocated(h, h->now.cursor - h->now.limit); /* a negative number */
+    h->now.limit = h->now.cursor;
 }
 
 /* While marking, handlers come back for the next increment after so many bytes. */
 #define GRANT_WHILE_MARKING 8192u
 
 void cn_hole_grant(struct heap *h, uint64_t bytes) {
-    uint64_t left = h->end - h->cursor;
-    CN_ASSERT(bytes <= left && h->limit == h->cursor);
+    uint64_t left = h->now.end - h->now.cursor;
+    CN_ASSERT(bytes <= left && h->now.limit == h->now.cursor);
     if (h->config.policy == HEAP_EVERY || h->config.policy == HEAP_STEPS)
         left = bytes;
     else if (h->phase == HEAP_MARKING && left > GRANT_WHILE_MARKING)
         left = bytes > GRANT_WHILE_MARKING ? bytes : GRANT_WHILE_MARKING;
-    h->limit = h->cursor + left;
+    h->now.limit = h->now.cursor + left;
     count_allocated(h, left);
 }
 
@@ -147,8 +147,8 @@ static bool hole_in_block(struct heap *h, struct heap_walk *walk, uint64_t bytes
 }
 
 bool cn_hole_find(struct heap *h, uint64_t bytes, uint32_t blocks, uint64_t *from, uint64_t *to) {
-    struct heap_walk *walk = &h->walks[walk_of(bytes)];
-    for (; walk->block < h->walk_end && blocks > 0; walk->block++, walk->line = 0, blocks--) {
+    struct heap_walk *walk = &h->now.walks[walk_of(bytes)];
+    for (; walk->block < h->now.walk_end && blocks > 0; walk->block++, walk->line = 0, blocks--) {
         cn_sweep_to(h, walk->block + 1);
         if (block_kind(h, walk->block) == BLOCK_SMALL && hole_in_block(h, walk, bytes, from, to))
             return true;

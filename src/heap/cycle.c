@@ -37,8 +37,8 @@ static uint64_t cycle_bytes(const struct heap *h, uint64_t young) {
 
 void cn_cycle_plan(struct heap *h, uint64_t young) {
     uint64_t bytes = cycle_bytes(h, young), marking = bytes / MARKING_PART;
-    h->start_at = bytes - marking;
-    h->pace = (h->last_work + h->start_at) / at_least(marking, 1) + 1;
+    h->now.start_at = bytes - marking;
+    h->now.pace = (h->now.last_work + h->now.start_at) / at_least(marking, 1) + 1;
 }
 
 /* ---- Pauses ---- */
@@ -57,16 +57,16 @@ static void count_pause(struct heap *h, uint64_t ns) {
 /* ---- The phases ---- */
 
 static void begin(struct heap *h) {
-    CN_ASSERT(h->phase == HEAP_IDLE && h->limit == h->cursor);
+    CN_ASSERT(h->phase == HEAP_IDLE && h->now.limit == h->now.cursor);
     h->phase = HEAP_MARKING;
     h->marking = true;
     h->live = 0;
     h->work = 0;
-    h->paid = h->begun_at = h->since;
-    h->rescan_from = UINT32_MAX;
-    h->rescan_end = 0;
-    cn_set_marks(h, h->cursor, h->end);
-    cn_set_marks(h, h->overflow.cursor, h->overflow.end);
+    h->paid = h->begun_at = h->now.since;
+    h->now.rescan_from = UINT32_MAX;
+    h->now.rescan_end = 0;
+    cn_set_marks(h, h->now.cursor, h->now.end);
+    cn_set_marks(h, h->now.overflow.cursor, h->now.overflow.end);
     h->owner.roots(h->owner.env, h);
 }
 
@@ -75,14 +75,14 @@ static void end_marking(struct heap *h) {
     h->marking = false;
     h->phase = HEAP_SWEEPING;
     h->sweep = 0;
-    memset(h->walks, 0, sizeof h->walks);
-    h->sweep_end = h->walk_end = h->blocks;
+    memset(h->now.walks, 0, sizeof h->now.walks);
+    h->sweep_end = h->now.walk_end = h->now.blocks;
     h->side_sweep = 1;
-    h->last_work = h->work;
+    h->now.last_work = h->work;
     h->stats.collections++;
     h->stats.live = h->live;
-    cn_cycle_plan(h, h->since - h->begun_at);
-    h->since = 0;
+    cn_cycle_plan(h, h->now.since - h->begun_at);
+    h->now.since = 0;
 }
 
 /* One increment. */
@@ -93,15 +93,15 @@ static void mark(struct heap *h, uint64_t bytes) {
 
 static void mark_due(struct heap *h) {
     uint64_t step = h->config.step_bytes ? h->config.step_bytes : DEFAULT_STEP;
-    uint64_t due = (h->since - h->paid) * h->pace;
+    uint64_t due = (h->now.since - h->paid) * h->now.pace;
     if (due == 0)
         return;
     uint64_t began = cn_os_monotonic_ns();
     if (due > step) {
-        h->paid += step / h->pace;
+        h->paid += step / h->now.pace;
         due = step;
     } else
-        h->paid = h->since;
+        h->paid = h->now.since;
     mark(h, due);
     count_pause(h, cn_os_monotonic_ns() - began);
 }
@@ -113,7 +113,7 @@ static void begin_due(struct heap *h) {
 }
 
 static void sweep_due(struct heap *h) {
-    bool waits = h->since >= h->start_at;
+    bool waits = h->now.since >= h->now.start_at;
     uint64_t began = waits ? cn_os_monotonic_ns() : 0;
     cn_sweep_some(h, waits ? SWEEP_BLOCKS : 1, SWEEP_ENTRIES);
     if (waits)
@@ -123,7 +123,7 @@ static void sweep_due(struct heap *h) {
 static void work_normally(struct heap *h) {
     switch (h->phase) {
     case HEAP_IDLE:
-        if (h->since >= h->start_at)
+        if (h->now.since >= h->now.start_at)
             begin_due(h);
         return;
     case HEAP_MARKING:
@@ -150,7 +150,7 @@ static void work_in_steps(struct heap *h) {
 }
 
 void cn_cycle_work(struct heap *h) {
-    if (h->blocks == 0 || h->config.policy == HEAP_FULL)
+    if (h->now.blocks == 0 || h->config.policy == HEAP_FULL)
         return;
     if (h->config.policy == HEAP_EVERY)
         cn_heap_collect(h);
@@ -187,7 +187,7 @@ static bool holds_together(const struct heap *h) {
 }
 
 void cn_heap_collect(struct heap *h) {
-    if (h->blocks > 0 && cn_cycle_finish(h))
+    if (h->now.blocks > 0 && cn_cycle_finish(h))
         cn_cycle_finish(h);
     CN_ASSERT(holds_together(h));
 }

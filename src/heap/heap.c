@@ -22,7 +22,7 @@ struct heap *cn_heap_new(struct alloc *alloc, const struct heap_owner *owner,
     h->alloc = alloc;
     h->owner = *owner;
     h->config = *config;
-    h->no_run = UINT32_MAX;
+    h->now.no_run = UINT32_MAX;
     cn_numbering_init(&h->side, alloc);
     cn_numbering_init(&h->type_index, alloc);
     cn_arena_init(&h->arena, alloc);
@@ -35,7 +35,7 @@ struct heap *cn_heap_new(struct alloc *alloc, const struct heap_owner *owner,
 void cn_heap_delete(struct heap *h) {
     if (!h)
         return;
-    if (h->owner.give && h->blocks > 0)
+    if (h->owner.give && h->now.blocks > 0)
         h->owner.give(h->owner.env, committed(h));
     cn_os_release(h->base, h->mapped);
     cn_mark_destroy(h);

@@ -191,51 +191,61 @@ struct mark_chunk;
 #define MARK_AHEAD                                                                                 \
     8u /* objects that are fetched into the cache before they are looked at; a power of two */
 
-struct heap {
-    /* ---- For handlers ---- */
-    uint8_t *base;
-    uint64_t cursor, limit; /* offsets: the hole, and where the handler must stop */
-    uint64_t *starts;
-    const struct heap_type *types; /* by number. Moves when a type is added */
-    bool marking;                  /* the phase is HEAP_MARKING */
-
+/* All that a heap is beside its pages, marks and tables, while no sweep is under way. Checkpoints copy it. */
+struct heap_now {
     /* ---- Areas ---- */
-    uint64_t end; /* of the hole */
+    uint64_t cursor, limit; /* for handlers: offsets of the hole, and where they must stop */
+    uint64_t end;           /* of the hole */
     struct {
         uint64_t cursor, end;
     } overflow;
 
     /* ---- The mapping ---- */
-    size_t mapped;       /* bytes */
-    uint64_t reserved;   /* bytes of the region */
     uint64_t clean;      /* bytes from here on were never used and are zero */
     uint32_t blocks;     /* committed */
-    uint32_t unit;       /* of growth, in blocks */
     uint32_t first_free; /* no block below this one is free */
     uint32_t run_from;   /* where several free blocks are looked for next */
     uint32_t no_run;     /* so many free blocks or more do not lie side by side */
+
+    /* ---- Collection ---- */
+    struct heap_walk walks[HEAP_WALKS]; /* where holes are looked for next */
+    uint32_t walk_end;                  /* up to this block */
+    uint32_t rescan_from, rescan_end;   /* blocks, some of which are noted for another look */
+    uint32_t meagre;                    /* full collections in a row that gave little */
+    uint64_t since;                     /* bytes allocated since the last cycle ended */
+    uint64_t start_at;                  /* of these, a cycle begins */
+    uint64_t pace;                      /* bytes to look at for each allocated one */
+    uint64_t last_work;                 /* bytes that were looked at in the last cycle */
+};
+
+struct heap {
+    /* ---- For handlers ---- */
+    uint8_t *base;
+    uint64_t *starts;
+    const struct heap_type *types; /* by number. Moves when a type is added */
+    bool marking;                  /* the phase is HEAP_MARKING */
+    struct heap_now now;
+
+    /* ---- The mapping ---- */
+    size_t mapped;     /* bytes */
+    uint64_t reserved; /* bytes of the region */
+    uint32_t unit;     /* of growth, in blocks */
     uint64_t *marks, *lines;
     uint8_t *kinds;
 
     /* ---- Collection ---- */
     enum heap_phase phase;
-    uint32_t sweep, sweep_end;          /* these blocks are to be swept */
-    struct heap_walk walks[HEAP_WALKS]; /* where holes are looked for next */
-    uint32_t walk_end;                  /* up to this block */
-    uint32_t side_sweep;                /* entries of the side table from here on are to be swept */
+    uint32_t sweep, sweep_end; /* these blocks are to be swept */
+    uint32_t side_sweep;       /* entries of the side table from here on are to be swept */
     uint32_t ahead_at;
     uint32_t ahead[MARK_AHEAD]; /* handles that were popped */
     struct mark_chunk *stack, *spare;
     uint64_t stack_bytes;
-    uint32_t rescan_from, rescan_end; /* blocks, some of which are noted for another look */
-    uint64_t live;                    /* bytes that were marked in this cycle */
-    uint64_t since;                   /* bytes allocated since the last cycle ended */
-    uint64_t start_at;                /* of these, a cycle begins */
-    uint64_t begun_at; /* of these, the cycle under way began: it frees none that were made later */
-    uint64_t paid;     /* of `since`, bytes for which the marking is done */
-    uint64_t pace;     /* bytes to look at for each allocated one */
-    uint64_t work, last_work; /* bytes that were looked at in this cycle, and in the one before */
-    uint32_t meagre;          /* full collections in a row that gave little */
+    uint64_t live; /* bytes that were marked in this cycle */
+    uint64_t
+        begun_at; /* of now.since: when the cycle under way began. It frees none that were made later */
+    uint64_t paid; /* of now.since, bytes for which the marking is done */
+    uint64_t work; /* bytes that were looked at in this cycle */
 
     /* ---- Tables ---- */
     struct numbering side;          /* slots */
@@ -301,8 +311,8 @@ static inline bool heap_bit(const uint64_t *bits, uint64_t i) {
 
 /* Takes bytes of the hole, which has them. */
 static inline uint32_t heap_bump(struct heap *h, uint32_t type, uint32_t bytes) {
-    uint64_t at = h->cursor;
-    h->cursor = at + bytes;
+    uint64_t at = h->now.cursor;
+    h->now.cursor = at + bytes;
     heap_set_bit(h->starts, at / HEAP_GRANULE);
     heap_store(h, at, type);
     return heap_handle(at);
@@ -310,8 +320,9 @@ static inline uint32_t heap_bump(struct heap *h, uint32_t type, uint32_t bytes) 
 /* An object of so many bytes, all zero behind the type number. Collections may happen. 0: no room is left, though a full
  * collection was tried. */
 static inline uint32_t cn_heap_allocate(struct heap *h, uint32_t type, uint32_t bytes) {
-    return unlikely(bytes > h->limit - h->cursor) ? cn_heap_allocate_slow(h, type, bytes, true)
-                                                  : heap_bump(h, type, bytes);
+    return unlikely(bytes > h->now.limit - h->now.cursor)
+               ? cn_heap_allocate_slow(h, type, bytes, true)
+               : heap_bump(h, type, bytes);
 }
 static inline uint32_t cn_heap_new_struct(struct heap *h, uint32_t type) {
     CN_ASSERT(h->types[type].kind == HEAP_STRUCT);
@@ -323,7 +334,7 @@ static inline uint32_t cn_heap_new_array(struct heap *h, uint32_t type, uint32_t
                                          bool clear) {
     CN_ASSERT(h->types[type].kind == HEAP_ARRAY);
     uint64_t bytes = cn_array_bytes(h->types[type].log2, length);
-    if (unlikely(bytes > h->limit - h->cursor))
+    if (unlikely(bytes > h->now.limit - h->now.cursor))
         return cn_heap_new_array_slow(h, type, length, clear);
     uint32_t array = heap_bump(h, type, (uint32_t)bytes);
     heap_store(h, heap_offset(array) + HEAP_LENGTH_OFFSET, length);

@@ -48,7 +48,7 @@ static inline uint64_t line_up(uint64_t offset) {
     return (offset + HEAP_LINE - 1) & ~(uint64_t)(HEAP_LINE - 1);
 }
 static inline uint64_t committed(const struct heap *h) {
-    return block_start(h->blocks);
+    return block_start(h->now.blocks);
 }
 /* Bytes of an object, by its type and length in the region. */
 static inline uint64_t object_bytes(const struct heap *h, const struct heap_type *type,

@@ -88,10 +88,10 @@ static bool pop_chunk(struct heap *h) {
 static void note_rescan(struct heap *h, uint32_t handle) {
     uint32_t block = block_of(heap_offset(handle));
     h->kinds[block] |= KIND_RESCAN;
-    if (h->rescan_from > block)
-        h->rescan_from = block;
-    if (h->rescan_end <= block)
-        h->rescan_end = block + 1;
+    if (h->now.rescan_from > block)
+        h->now.rescan_from = block;
+    if (h->now.rescan_end <= block)
+        h->now.rescan_end = block + 1;
 }
 
 static __attribute__((noinline)) void push_on_new_chunk(struct heap *h, uint32_t handle) {
@@ -258,13 +258,13 @@ static uint64_t rescan_block(struct heap *h, uint32_t block) {
 
 /* 0: there is none. */
 static uint64_t rescan_next(struct heap *h) {
-    while (h->rescan_from < h->rescan_end) {
-        uint32_t block = h->rescan_from++;
+    while (h->now.rescan_from < h->now.rescan_end) {
+        uint32_t block = h->now.rescan_from++;
         if (h->kinds[block] & KIND_RESCAN)
             return rescan_block(h, block);
     }
-    h->rescan_from = UINT32_MAX;
-    h->rescan_end = 0;
+    h->now.rescan_from = UINT32_MAX;
+    h->now.rescan_end = 0;
     return 0;
 }
 

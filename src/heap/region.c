@@ -89,24 +89,24 @@ static bool commit_parts(struct heap *h, uint32_t from, uint32_t to) {
 static void begin_first_block(struct heap *h) {
     cn_block_take(h, 0);
     cn_hole_open(h, HEAP_LINE, HEAP_BLOCK);
-    h->first_free = 1;
+    h->now.first_free = 1;
 }
 
 bool cn_region_commit(struct heap *h, uint32_t blocks) {
-    CN_ASSERT(blocks > h->blocks && blocks % h->unit == 0);
-    uint64_t bytes = block_start(blocks - h->blocks);
+    CN_ASSERT(blocks > h->now.blocks && blocks % h->unit == 0);
+    uint64_t bytes = block_start(blocks - h->now.blocks);
     if (blocks > h->reserved / HEAP_BLOCK || (h->owner.take && !h->owner.take(h->owner.env, bytes)))
         return false;
-    if (!commit_parts(h, h->blocks, blocks)) {
+    if (!commit_parts(h, h->now.blocks, blocks)) {
         if (h->owner.give)
             h->owner.give(h->owner.env, bytes);
         return false;
     }
-    bool first = h->blocks == 0;
-    if (h->first_free > h->blocks)
-        h->first_free = h->blocks;
-    h->blocks = blocks;
-    h->no_run = UINT32_MAX;
+    bool first = h->now.blocks == 0;
+    if (h->now.first_free > h->now.blocks)
+        h->now.first_free = h->now.blocks;
+    h->now.blocks = blocks;
+    h->now.no_run = UINT32_MAX;
     h->stats.committed = committed(h);
     if (h->stats.peak < h->stats.committed)
         h->stats.peak = h->stats.committed;
@@ -117,60 +117,61 @@ bool cn_region_commit(struct heap *h, uint32_t blocks) {
 
 /* Free blocks at the end of what is committed. */
 static uint32_t free_at_end(const struct heap *h) {
-    uint32_t block = h->blocks;
+    uint32_t block = h->now.blocks;
     while (block > 0 && block_kind(h, block - 1) == BLOCK_FREE)
         block--;
-    return h->blocks - block;
+    return h->now.blocks - block;
 }
 
 bool cn_region_grow(struct heap *h, uint32_t blocks) {
     uint32_t free = free_at_end(h);
     CN_ASSERT(free < blocks);
     uint64_t least = round_to(blocks - free, h->unit),
-             more = round_to(h->blocks / GROWTH_PART, h->unit);
-    uint64_t most = h->reserved / HEAP_BLOCK - h->blocks;
+             more = round_to(h->now.blocks / GROWTH_PART, h->unit);
+    uint64_t most = h->reserved / HEAP_BLOCK - h->now.blocks;
     if (least > most)
         return false;
     if (more > most)
         more = most;
-    return (more > least && cn_region_commit(h, h->blocks + (uint32_t)more)) ||
-           cn_region_commit(h, h->blocks + (uint32_t)least);
+    return (more > least && cn_region_commit(h, h->now.blocks + (uint32_t)more)) ||
+           cn_region_commit(h, h->now.blocks + (uint32_t)least);
 }
 
 void cn_heap_trim(struct heap *h, uint64_t keep) {
-    uint32_t blocks = h->blocks,
+    uint32_t blocks = h->now.blocks,
              least = (uint32_t)(round_to(keep, heap_unit_bytes(h)) / HEAP_BLOCK);
     if (h->phase != HEAP_IDLE)
         return;
     while (blocks > h->unit && blocks > least && block_kind(h, blocks - 1) == BLOCK_FREE)
         blocks--;
     blocks = (uint32_t)round_to(blocks, h->unit);
-    if (blocks == h->blocks ||
-        !cn_os_decommit(h->base + block_start(blocks), (size_t)block_start(h->blocks - blocks)))
+    if (blocks == h->now.blocks ||
+        !cn_os_decommit(h->base + block_start(blocks), (size_t)block_start(h->now.blocks - blocks)))
         return;
     if (h->owner.give)
-        h->owner.give(h->owner.env, block_start(h->blocks - blocks));
-    h->blocks = blocks;
+        h->owner.give(h->owner.env, block_start(h->now.blocks - blocks));
+    h->now.blocks = blocks;
     h->stats.committed = committed(h);
-    h->walk_end = h->walk_end < blocks ? h->walk_end : blocks;
-    h->clean = h->clean < committed(h) ? h->clean : committed(h);
-    h->first_free = h->first_free < blocks ? h->first_free : blocks;
+    h->now.walk_end = h->now.walk_end < blocks ? h->now.walk_end : blocks;
+    h->now.clean = h->now.clean < committed(h) ? h->now.clean : committed(h);
+    h->now.first_free = h->now.first_free < blocks ? h->now.first_free : blocks;
 }
 
 /* ---- Free blocks ---- */
 
 static uint32_t find_one(struct heap *h) {
-    const uint8_t *from = h->kinds + h->first_free;
-    const uint8_t *found =
-        h->first_free < h->blocks ? memchr(from, BLOCK_FREE, h->blocks - h->first_free) : NULL;
-    h->first_free = found ? (uint32_t)(found - h->kinds) : h->blocks;
-    return found ? h->first_free : NO_BLOCK;
+    const uint8_t *from = h->kinds + h->now.first_free;
+    const uint8_t *found = h->now.first_free < h->now.blocks
+                               ? memchr(from, BLOCK_FREE, h->now.blocks - h->now.first_free)
+                               : NULL;
+    h->now.first_free = found ? (uint32_t)(found - h->kinds) : h->now.blocks;
+    return found ? h->now.first_free : NO_BLOCK;
 }
 
 /* How many blocks are free side by side from this one on, `count` at most. */
 static uint32_t free_run(const struct heap *h, uint32_t block, uint32_t count) {
     uint32_t run = 0;
-    while (run < count && block + run < h->blocks && block_kind(h, block + run) == BLOCK_FREE)
+    while (run < count && block + run < h->now.blocks && block_kind(h, block + run) == BLOCK_FREE)
         run++;
     return run;
 }
@@ -193,35 +194,36 @@ uint32_t cn_region_find(struct heap *h, uint32_t count) {
     uint32_t first = find_one(h);
     if (count == 1 || first == NO_BLOCK)
         return first;
-    if (count >= h->no_run)
+    if (count >= h->now.no_run)
         return NO_BLOCK;
-    uint32_t from = h->run_from > first && h->run_from < h->blocks ? h->run_from : first;
-    uint32_t found = find_run(h, from, h->blocks, count);
+    uint32_t from =
+        h->now.run_from > first && h->now.run_from < h->now.blocks ? h->now.run_from : first;
+    uint32_t found = find_run(h, from, h->now.blocks, count);
     if (found == NO_BLOCK)
         found = find_run(h, first, from, count);
     if (found == NO_BLOCK)
-        h->no_run = count;
+        h->now.no_run = count;
     else
-        h->run_from = found + count;
+        h->now.run_from = found + count;
     return found;
 }
 
 void cn_region_free(struct heap *h, uint32_t block) {
     h->kinds[block] = BLOCK_FREE;
-    h->no_run = UINT32_MAX;
-    if (block < h->first_free)
-        h->first_free = block;
+    h->now.no_run = UINT32_MAX;
+    if (block < h->now.first_free)
+        h->now.first_free = block;
 }
 
 /* ---- Contents ---- */
 
 void cn_region_use(struct heap *h, uint64_t to) {
-    if (h->clean < to)
-        h->clean = to;
+    if (h->now.clean < to)
+        h->now.clean = to;
 }
 
 void cn_region_clear(struct heap *h, uint64_t from, uint64_t to) {
-    if (from < h->clean)
-        memset(h->base + from, 0, (size_t)((to < h->clean ? to : h->clean) - from));
+    if (from < h->now.clean)
+        memset(h->base + from, 0, (size_t)((to < h->now.clean ? to : h->now.clean) - from));
     cn_region_use(h, to);
 }

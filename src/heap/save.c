@@ -51,15 +51,15 @@ uint64_t cn_check_object(const struct heap *h, uint64_t offset, struct error *er
 static void forget(struct heap *h) {
     h->phase = HEAP_IDLE;
     h->marking = false;
-    h->cursor = h->limit = h->end = h->overflow.cursor = h->overflow.end = 0;
-    h->sweep = h->sweep_end = h->walk_end = 0;
-    memset(h->walks, 0, sizeof h->walks);
-    h->clean = committed(h);
-    h->first_free = h->blocks;
-    h->no_run = UINT32_MAX;
-    h->since = h->live = h->meagre = 0;
+    h->now.cursor = h->now.limit = h->now.end = h->now.overflow.cursor = h->now.overflow.end = 0;
+    h->sweep = h->sweep_end = h->now.walk_end = 0;
+    memset(h->now.walks, 0, sizeof h->now.walks);
+    h->now.clean = committed(h);
+    h->now.first_free = h->now.blocks;
+    h->now.no_run = UINT32_MAX;
+    h->now.since = h->live = h->now.meagre = 0;
     memset(h->marks, 0, (size_t)heap_start_words(committed(h)) * sizeof *h->marks);
-    memset(h->kinds, BLOCK_SMALL, h->blocks);
+    memset(h->kinds, BLOCK_SMALL, h->now.blocks);
     for (uint32_t i = 1; i < h->side.end; i++)
         h->side.flags[i] &= (uint8_t)~NUMBER_MARKED;
 }
@@ -94,16 +94,16 @@ bool cn_heap_rebuild(struct heap *h, struct error *error) {
     forget(h);
     if (!enter_objects(h, error))
         return false;
-    h->phase = h->blocks > 0 ? HEAP_SWEEPING : HEAP_IDLE;
-    h->sweep_end = h->walk_end = h->blocks;
+    h->phase = h->now.blocks > 0 ? HEAP_SWEEPING : HEAP_IDLE;
+    h->sweep_end = h->now.walk_end = h->now.blocks;
     h->side_sweep = h->side.end;
-    h->stats.live = h->last_work = h->live;
+    h->stats.live = h->now.last_work = h->live;
     cn_cycle_plan(h, 0);
     return true;
 }
 
 bool cn_heap_prepare(struct heap *h, uint64_t bytes, struct error *error) {
-    CN_ASSERT(h->blocks == 0);
+    CN_ASSERT(h->now.blocks == 0);
     if (bytes % heap_unit_bytes(h) != 0)
         return cn_fail(error, CATNAP_MALFORMED, "a heap of %" PRIu64 " bytes", bytes);
     if (bytes == 0)

@@ -37,7 +37,7 @@ static void sweep_large(struct heap *h, uint32_t block) {
     *start = 0;
     do
         cn_region_free(h, block++);
-    while (block < h->blocks && block_kind(h, block) == BLOCK_MORE);
+    while (block < h->now.blocks && block_kind(h, block) == BLOCK_MORE);
 }
 
 static void sweep_block(struct heap *h, uint32_t block) {

@@ -157,8 +157,8 @@ static bool check_objects(const struct verifier *v) {
         if (at < end)
             return fails(v, at, "an object within another");
         end = at + bytes;
-        if (is_within(at, bytes, h->cursor, h->end) ||
-            is_within(at, bytes, h->overflow.cursor, h->overflow.end))
+        if (is_within(at, bytes, h->now.cursor, h->now.end) ||
+            is_within(at, bytes, h->now.overflow.cursor, h->now.overflow.end))
             return fails(v, at, "an object in an area that is free");
         if (!check_blocks_of(v, at, bytes) || !check_lines(v, at, bytes) ||
             !check_references(v, at))
@@ -182,7 +182,7 @@ static bool check_block(const struct verifier *v, uint32_t block) {
     bool starts = has_bits(block_starts(h, block)), marks = has_bits(block_marks(h, block));
     if (marks && !is_pending(h, block))
         return fails(v, block_start(block), "marks without a collection");
-    if (kind == BLOCK_FREE && (starts || marks || block < h->first_free))
+    if (kind == BLOCK_FREE && (starts || marks || block < h->now.first_free))
         return fails(v, block_start(block), "a free block that is not free");
     if (kind == BLOCK_LARGE && block_starts(h, block)[0] != 1)
         return fails(v, block_start(block), "a block of a large object without the object");
@@ -195,7 +195,7 @@ static bool check_block(const struct verifier *v, uint32_t block) {
 
 bool cn_heap_verify(const struct heap *h, const struct heap_check *check, struct error *error) {
     struct verifier v = {h, check, error};
-    for (uint32_t i = 0; i < h->blocks; i++)
+    for (uint32_t i = 0; i < h->now.blocks; i++)
         if (!check_block(&v, i))
             return false;
     return check_objects(&v);

@@ -286,7 +286,7 @@ static void a_collection_writes_no_byte_of_the_region(void **state) {
             w.slots[1 + i % 8] = array;
         w.slots[10] = cn_heap_new_box(w.heap, host_slot(i, KIND_EXTERN));
     }
-    size_t size = (size_t)w.heap->blocks * HEAP_BLOCK;
+    size_t size = (size_t)w.heap->now.blocks * HEAP_BLOCK;
     uint64_t before = w.heap->stats.full;
     uint8_t *copy = malloc(size);
     assert_non_null(copy);
@@ -321,8 +321,9 @@ static void no_address_lies_in_the_region(void **state) {
         }
     }
     assert_ptr_not_equal(w[0].heap->base, w[1].heap->base);
-    assert_int_equal(w[0].heap->blocks, w[1].heap->blocks);
-    assert_memory_equal(w[0].heap->base, w[1].heap->base, (size_t)w[0].heap->blocks * HEAP_BLOCK);
+    assert_int_equal(w[0].heap->now.blocks, w[1].heap->now.blocks);
+    assert_memory_equal(w[0].heap->base, w[1].heap->base,
+                        (size_t)w[0].heap->now.blocks * HEAP_BLOCK);
     world_close(&w[0]);
     world_close(&w[1]);
 }
@@ -500,7 +501,7 @@ static void medium_objects_find_holes(void **state) {
 
 static uint32_t free_blocks(const struct world *w) {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < w->heap->blocks; i++)
+    for (uint32_t i = 0; i < w->heap->now.blocks; i++)
         count += w->heap->kinds[i] == 0;
     return count;
 }
@@ -600,7 +601,8 @@ static void the_region_stays_near_the_live_bytes(void **state) {
     assert_true(stats->collections >= 20 && stats->full == 0);
     assert_true(stats->live >= 8000000 && stats->live < 9000000);
     assert_true(stats->peak < 8000000 * 16 / 10 + (1 << 20));
-    assert_true(stats->allocated == UINT64_C(8500000) * 16 + (w.heap->limit - w.heap->cursor));
+    assert_true(stats->allocated ==
+                UINT64_C(8500000) * 16 + (w.heap->now.limit - w.heap->now.cursor));
     assert_true(stats->increments > stats->collections);
     uint64_t pauses = 0;
     for (uint32_t i = 0; i < HEAP_PAUSES; i++)

@@ -15,7 +15,7 @@ struct saved {
 };
 
 static struct saved save(struct world *w) {
-    struct saved s = {.bytes = (uint64_t)w->heap->blocks * HEAP_BLOCK,
+    struct saved s = {.bytes = (uint64_t)w->heap->now.blocks * HEAP_BLOCK,
                       .slot_count = w->heap->side.end};
     cn_heap_collect(w->heap);
     s.words = heap_start_words(s.bytes);
@@ -23,7 +23,7 @@ static struct saved save(struct world *w) {
     s.starts = malloc(s.words * 8);
     s.slots = malloc(s.slot_count * sizeof *s.slots);
     assert_true(s.region && s.starts && s.slots);
-    for (uint32_t i = 0; i < w->heap->blocks; i++)
+    for (uint32_t i = 0; i < w->heap->now.blocks; i++)
         cn_heap_copy_block(w->heap, i, s.region + (uint64_t)i * HEAP_BLOCK);
     memcpy(s.starts, w->heap->starts, s.words * 8);
     for (uint32_t i = 1; i < s.slot_count; i++)
@@ -101,7 +101,7 @@ static void a_heap_goes_back(void **state) {
         model_step(&later);
     model_close(&later);
     memcpy(w.heap->base, s.region, s.bytes);
-    memset(w.heap->starts, 0, heap_start_words((uint64_t)w.heap->blocks * HEAP_BLOCK) * 8);
+    memset(w.heap->starts, 0, heap_start_words((uint64_t)w.heap->now.blocks * HEAP_BLOCK) * 8);
     memcpy(w.heap->starts, s.starts, s.words * 8);
     memcpy(w.slots, slots, sizeof slots);
     cn_numbering_destroy(&w.heap->side);

@@ -140,7 +140,7 @@ void world_verify(struct world *w) {
 }
 
 uint64_t world_objects(const struct world *w) {
-    uint64_t count = 0, words = heap_start_words((uint64_t)w->heap->blocks * HEAP_BLOCK);
+    uint64_t count = 0, words = heap_start_words((uint64_t)w->heap->now.blocks * HEAP_BLOCK);
     for (uint64_t i = 0; i < words; i++)
         count += (uint64_t)__builtin_popcountll(w->heap->starts[i]);
     return count;
