@@ -182,8 +182,9 @@ bool cn_cycle_finish(struct heap *h) {
 
 /* Only in builds with assertions, where each allocation collects. */
 static bool holds_together(const struct heap *h) {
+    const struct heap_check check = {.registry = h->config.registry};
     struct error error = {0};
-    return h->config.policy != HEAP_EVERY || cn_heap_verify(h, NULL, &error);
+    return h->config.policy != HEAP_EVERY || cn_heap_verify(h, &check, &error);
 }
 
 void cn_heap_collect(struct heap *h) {

@@ -136,7 +136,7 @@ struct heap_type {
 /* When to collect. All but the first are for tests. */
 enum heap_policy {
     HEAP_NORMAL,
-    HEAP_EVERY, /* fully, at each allocation */
+    HEAP_EVERY, /* fully, at each allocation; then builds with assertions verify the heap */
     HEAP_STEPS, /* always, in the smallest increments */
     HEAP_FULL   /* only when no room is left */
 };
@@ -157,6 +157,7 @@ struct heap_owner {
 struct heap_config {
     uint64_t most_bytes; /* of the region; 0: as many as there can be */
     enum heap_policy policy;
+    const struct type_registry *registry; /* for the verification with HEAP_EVERY; may be NULL */
     /* 0 stands for the default. */
     uint32_t nursery_bytes;  /* are at least allocated between two collections */
     uint32_t growth_percent; /* of the live bytes may be allocated between two collections */

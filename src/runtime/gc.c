@@ -76,9 +76,15 @@ static void give(void *env, uint64_t bytes) {
     cn_store_give_memory(env, bytes);
 }
 
+#ifdef CATNAP_ZEAL /* test builds collect at each allocation */
+#define POLICY HEAP_EVERY
+#else
+#define POLICY HEAP_NORMAL
+#endif
+
 bool cn_gc_prepare(wasm_store_t *store, struct error *error) {
     const struct heap_owner owner = {.env = store, .roots = mark_roots, .take = take, .give = give};
-    const struct heap_config config = {0};
+    const struct heap_config config = {.policy = POLICY, .registry = &store->engine->types};
     if (!store->machine.heap)
         store->machine.heap = cn_heap_new(store->alloc, &owner, &config, error);
     return store->machine.heap != NULL;
