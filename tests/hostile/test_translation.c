@@ -10,12 +10,6 @@ static const struct form forms[] = {
     {.explicit_checks = true, .eager = true, .fuel = true, .interruptible = true},
 };
 
-static void open_form(struct world *w, struct form form) {
-    open_world(w, form);
-    if (form.fuel)
-        assert_null(catnap_store_set_fuel(w->store, UINT64_MAX));
-}
-
 /* ---- Time ---- */
 
 #define MANY 1000
