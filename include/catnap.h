@@ -395,6 +395,121 @@ WASM_API_EXTERN int catnap_caller_interrupt_fd(catnap_caller_t *);
  * wasm_valtype_new(), and of values. */
 #define CATNAP_ANYREF ((wasm_valkind_t)131)
 
+/* The kinds of packed fields, in catnap_fieldtype_t only: their values are of kind WASM_I32. */
+#define CATNAP_I8 ((wasm_valkind_t)8)
+#define CATNAP_I16 ((wasm_valkind_t)9)
+
+/* A defined type (section 2.3.8): a function, structure or array type. Equal types of all modules of an engine
+ * are the same one. A handle may outlive modules and stores, and may be used by any thread. */
+typedef struct catnap_deftype_t catnap_deftype_t;
+
+typedef uint8_t catnap_deftype_kind_t;
+enum { CATNAP_DEFTYPE_FUNC, CATNAP_DEFTYPE_STRUCT, CATNAP_DEFTYPE_ARRAY };
+
+/* The heap type of a reference. Top and bottom are those of the hierarchy that its kind names: any and none for
+ * CATNAP_ANYREF, func and nofunc for WASM_FUNCREF, and so on. */
+typedef uint8_t catnap_heaptype_t;
+enum {
+    CATNAP_HEAP_TOP,
+    CATNAP_HEAP_EQ,
+    CATNAP_HEAP_I31,
+    CATNAP_HEAP_STRUCT,
+    CATNAP_HEAP_ARRAY,
+    CATNAP_HEAP_BOTTOM,
+    CATNAP_HEAP_DEFINED /* catnap_fieldtype_t.type */
+};
+
+/* The type of a field of a structure, or of the elements of an array. */
+typedef struct catnap_fieldtype_t {
+    wasm_valkind_t kind; /* of its values, or CATNAP_I8 or CATNAP_I16 */
+    bool is_mutable;
+    bool nullable;          /* of references */
+    catnap_heaptype_t heap; /* of references */
+    catnap_deftype_t *type; /* with CATNAP_HEAP_DEFINED, else NULL */
+} catnap_fieldtype_t;
+
+/* Type `index` of the instance's module. NULL when there is none, or memory is exhausted. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_instance_deftype(const wasm_instance_t *,
+                                                              uint32_t index);
+/* The type of a structure, an array or a function. NULL when the reference is to none of these (a number of 31
+ * bits, an object of the host), or memory is exhausted. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_ref_deftype(const wasm_ref_t *);
+/* The final type without supertype that has these fields, in a recursion group of its own, as
+ * `(type (struct (field ...)))` defines it. The handles in `fields` are borrowed. NULL on failure, with *error set:
+ * CATNAP_UNSUPPORTED without the feature gc. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_deftype_new_struct(wasm_engine_t *,
+                                                                const catnap_fieldtype_t *fields,
+                                                                size_t count,
+                                                                catnap_error_t **error);
+/* The same of an array. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_deftype_new_array(wasm_engine_t *,
+                                                               const catnap_fieldtype_t *element,
+                                                               catnap_error_t **error);
+/* Drops a handle; NULL is allowed. */
+WASM_API_EXTERN void catnap_deftype_delete(own catnap_deftype_t *);
+/* Another handle. NULL when memory is exhausted. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_deftype_copy(const catnap_deftype_t *);
+/* Whether the two are one type. */
+WASM_API_EXTERN bool catnap_deftype_same(const catnap_deftype_t *, const catnap_deftype_t *);
+/* Whether the first is the second or declared below it. */
+WASM_API_EXTERN bool catnap_deftype_is_sub(const catnap_deftype_t *, const catnap_deftype_t *);
+WASM_API_EXTERN catnap_deftype_kind_t catnap_deftype_kind(const catnap_deftype_t *);
+/* Whether other types may not name it as their supertype. */
+WASM_API_EXTERN bool catnap_deftype_is_final(const catnap_deftype_t *);
+/* The supertype that it names. NULL when there is none, or memory is exhausted. */
+WASM_API_EXTERN own catnap_deftype_t *catnap_deftype_supertype(const catnap_deftype_t *);
+/* Of a function type: parameters and results, each as the most general type of its hierarchy. NULL for others, or
+ * when memory is exhausted. */
+WASM_API_EXTERN own wasm_functype_t *catnap_deftype_functype(const catnap_deftype_t *);
+/* The fields of a structure; 1 of an array; 0 of a function type. */
+WASM_API_EXTERN size_t catnap_deftype_field_count(const catnap_deftype_t *);
+/* The type of a field, or of an array's elements (0). `out->type` is own. False when there is no such field, or
+ * memory is exhausted. */
+WASM_API_EXTERN bool catnap_deftype_field(const catnap_deftype_t *, size_t index,
+                                          catnap_fieldtype_t *out);
+
+/* New objects of a store. References to them are values of kind CATNAP_ANYREF. They are kept while the host has a
+ * handle (wasm_ref_delete() drops it). An array of values is checked against the type. NULL on failure, with *error
+ * set: CATNAP_MISUSE for a value or type that does not fit, CATNAP_NO_MEMORY when no room is left in the heap after
+ * a collection. */
+/* From the values of its fields; without values (NULL, 0) every field has its default, which all must have. */
+WASM_API_EXTERN own wasm_ref_t *catnap_struct_new(wasm_store_t *, const catnap_deftype_t *,
+                                                  const catnap_val_t *values, size_t count,
+                                                  catnap_error_t **error);
+/* All elements are the value, or the default when it is NULL. */
+WASM_API_EXTERN own wasm_ref_t *catnap_array_new(wasm_store_t *, const catnap_deftype_t *,
+                                                 uint32_t length, const catnap_val_t *value,
+                                                 catnap_error_t **error);
+/* From the values of its elements. */
+WASM_API_EXTERN own wasm_ref_t *catnap_array_new_fixed(wasm_store_t *, const catnap_deftype_t *,
+                                                       const catnap_val_t *values, uint32_t count,
+                                                       catnap_error_t **error);
+/* The number's lower 31 bits. */
+WASM_API_EXTERN own wasm_ref_t *catnap_i31_new(wasm_store_t *, int32_t, catnap_error_t **error);
+
+/* Whether it refers to a number of 31 bits; *out is then the number, its sign extended. */
+WASM_API_EXTERN bool catnap_i31_get(const wasm_ref_t *, int32_t *out);
+/* Reads and writes a field. Packed values are extended by zeros, and cut. `*out` is own. CATNAP_MISUSE: it is no
+ * structure, or the value does not fit, or the field is not mutable; CATNAP_NOT_FOUND: there is no such field;
+ * CATNAP_NO_MEMORY. */
+WASM_API_EXTERN own catnap_error_t *catnap_struct_get(const wasm_ref_t *, size_t field,
+                                                      catnap_val_t *out);
+WASM_API_EXTERN own catnap_error_t *catnap_struct_set(wasm_ref_t *, size_t field,
+                                                      const catnap_val_t *);
+/* The elements of an array; 0 of any other reference. */
+WASM_API_EXTERN uint32_t catnap_array_length(const wasm_ref_t *);
+/* The same as for fields. */
+WASM_API_EXTERN own catnap_error_t *catnap_array_get(const wasm_ref_t *, uint32_t index,
+                                                     catnap_val_t *out);
+WASM_API_EXTERN own catnap_error_t *catnap_array_set(wasm_ref_t *, uint32_t index,
+                                                     const catnap_val_t *);
+/* Copies `count` elements from index `from` on out of an array of numbers or vectors, or into it: as many bytes as
+ * they are wide, little-endian. CATNAP_NOT_FOUND: the range is not within the array. */
+WASM_API_EXTERN own catnap_error_t *catnap_array_read(const wasm_ref_t *, uint32_t from,
+                                                      uint32_t count, void *bytes);
+WASM_API_EXTERN own catnap_error_t *catnap_array_write(wasm_ref_t *, uint32_t from, uint32_t count,
+                                                       const void *bytes);
+
 /* ---- Exceptions (of WebAssembly 3.0) ----------------------------------------------------------- */
 
 /* The kind of references to exceptions: for wasm_valtype_new(), and of values. Such a value is a

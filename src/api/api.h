@@ -70,6 +70,14 @@ bool cn_values_have_room(struct values, const valtype *types, uint32_t count);
 /* Reads the array into slots; NULL, or what is wrong with element *bad. */
 const char *cn_values_to_slots(wasm_store_t *, struct values, const valtype *types, uint64_t *slots,
                                size_t *bad);
+/* The one fault that is not the value's. */
+extern const char cn_value_no_memory[];
+static inline catnap_status_t cn_value_status(const char *wrong) {
+    return wrong == cn_value_no_memory ? CATNAP_NO_MEMORY : CATNAP_MISUSE;
+}
+static inline catnap_trap_code_t cn_value_trap(const char *wrong) {
+    return wrong == cn_value_no_memory ? CATNAP_TRAP_NO_MEMORY : CATNAP_TRAP_HOST;
+}
 /* Gives slots to the embedder: writes them into the array, references with a handle each. False, with zeroes in the
  * array, when memory for a reference to a value of the heap is exhausted. */
 bool cn_values_give(wasm_store_t *, struct values, const valtype *types, const uint64_t *slots);

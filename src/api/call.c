@@ -50,7 +50,7 @@ static wasm_trap_t *check_call(const wasm_func_t *func, struct values arguments,
 
 APART static wasm_trap_t *argument_trap(const wasm_func_t *func, size_t index, const char *wrong) {
     char type[120];
-    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
+    return cn_trap_new(func->ref.store, cn_value_trap(wrong),
                        "argument %zu %s: the function's type is %s", index, wrong,
                        cn_functype_format(func->type, type, sizeof type));
 }

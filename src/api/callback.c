@@ -67,7 +67,7 @@ static wasm_trap_t *adopt_trap(wasm_store_t *store, wasm_trap_t *trap) {
 
 APART static wasm_trap_t *result_trap(const wasm_func_t *func, size_t index, const char *wrong) {
     char type[120];
-    return cn_trap_new(func->ref.store, CATNAP_TRAP_HOST,
+    return cn_trap_new(func->ref.store, cn_value_trap(wrong),
                        "result %zu of a host function %s: the function's type is %s", index, wrong,
                        cn_functype_format(func->type, type, sizeof type));
 }

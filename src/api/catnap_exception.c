@@ -75,8 +75,8 @@ static struct catnap_exception_t *make_exception(struct catnap_tag_t *tag, struc
     struct catnap_exception_t *exception = NULL;
     const char *wrong = cn_values_to_slots(store, values, ft_params(type), slots, &bad);
     if (wrong)
-        cn_fail(error, CATNAP_MISUSE, "value %zu %s: the tag's type has %s there", bad, wrong,
-                cn_valtype_name(ft_params(type)[bad]));
+        cn_fail(error, cn_value_status(wrong), "value %zu %s: the tag's type has %s there", bad,
+                wrong, cn_valtype_name(ft_params(type)[bad]));
     else
         exception = cn_exception_new(tag, error);
     if (exception) {

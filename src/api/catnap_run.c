@@ -16,7 +16,7 @@ static catnap_run_t *new_run(wasm_func_t *func, struct values arguments, struct 
     const char *wrong = cn_values_to_slots(store, arguments, ft_params(type), slots, &bad);
     catnap_run_t *run = NULL;
     if (wrong)
-        cn_fail(error, CATNAP_MISUSE, "argument %zu %s", bad, wrong);
+        cn_fail(error, cn_value_status(wrong), "argument %zu %s", bad, wrong);
     else
         run = cn_run_new(func, slots, error);
     cn_free(store->alloc, slots, bytes);

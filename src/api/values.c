@@ -43,6 +43,8 @@ bool cn_values_have_room(struct values values, const valtype *types, uint32_t co
     return true;
 }
 
+const char cn_value_no_memory[] = "takes more memory than there is";
+
 /* Bytes of a value of this type; references are pointers. */
 static size_t value_size(valtype type) {
     return vt_is_ref(type) ? sizeof(struct wasm_ref_t *) : field_size(type);
@@ -59,7 +61,7 @@ static const char *ref_to_slot(wasm_store_t *store, struct values values, size_t
         return "is a reference of another store";
     const char *fault = cn_ref_fault(&store->engine->types, ref, type);
     if (!fault && !cn_slot_of_ref(store, type, ref, slot))
-        return "takes more memory than there is";
+        return cn_value_no_memory;
     return fault;
 }
 
@@ -179,7 +181,10 @@ void wasm_val_copy(wasm_val_t *out, const wasm_val_t *from) {
 /* ---- Slots of references ---- */
 
 uint64_t catnap_slot_of_ref(wasm_ref_t *ref) {
-    return object_slot(ref);
+    uint64_t slot = 0;
+    if (ref)
+        cn_slot_of_ref(ref->store, VT_EXTERNREF, ref, &slot);
+    return slot;
 }
 
 wasm_ref_t *catnap_ref_of_slot(uint64_t slot) {

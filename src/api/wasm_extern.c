@@ -41,8 +41,9 @@ static wasm_global_t *new_global(wasm_store_t *store, const wasm_globaltype_t *d
                              "a v128 does not fit a wasm_val_t: use catnap_global_new()");
     const char *wrong = cn_values_to_slots(store, value, &type.type, slots, &bad);
     if (wrong)
-        return cn_report_new(store, out, CATNAP_MISUSE, "the value %s: the global's type is %s",
-                             wrong, cn_valtype_name(type.type));
+        return cn_report_new(store, out, cn_value_status(wrong),
+                             "the value %s: the global's type is %s", wrong,
+                             cn_valtype_name(type.type));
     if (!cn_store_enter_to_make(store))
         return cn_report_misuse(out);
     wasm_global_t *global = cn_global_new(store, &type, slots, &error);
@@ -105,14 +106,14 @@ void wasm_global_set(wasm_global_t *global, const wasm_val_t *value) {
         return;
     const char *wrong = set_global(global, plain_values(value, 1));
     if (wrong)
-        cn_report_new(global->ref.store, NULL, CATNAP_MISUSE, "the value %s", wrong);
+        cn_report_new(global->ref.store, NULL, cn_value_status(wrong), "the value %s", wrong);
 }
 
 catnap_error_t *catnap_global_set(wasm_global_t *global, const catnap_val_t *value) {
     if (!global || !value)
         return cn_error_make(CATNAP_MISUSE, "an argument is NULL");
     const char *wrong = set_global(global, wide_values(value, 1));
-    return wrong ? cn_error_make(CATNAP_MISUSE, "the value %s", wrong) : NULL;
+    return wrong ? cn_error_make(cn_value_status(wrong), "the value %s", wrong) : NULL;
 }
 
 /* ---- Tables ---- */
@@ -124,8 +125,8 @@ static bool element_slot(wasm_store_t *store, valtype element, struct wasm_ref_t
     size_t bad;
     const char *wrong = cn_values_to_slots(store, wide_values(&value, 1), &element, slot, &bad);
     if (wrong)
-        cn_report_new(store, NULL, CATNAP_MISUSE, "the element %s: the table's type is %s", wrong,
-                      cn_valtype_name(element));
+        cn_report_new(store, NULL, cn_value_status(wrong), "the element %s: the table's type is %s",
+                      wrong, cn_valtype_name(element));
     return !wrong;
 }
 

@@ -101,15 +101,19 @@ void cn_gc_drop(wasm_store_t *store) {
     store->machine.heap = NULL;
 }
 
+uint32_t cn_gc_type_number(wasm_store_t *store, const struct deftype *def, struct error *error) {
+    struct heap *heap = store->machine.heap;
+    uint32_t end = heap->type_index.end, number = cn_heap_add_type(heap, dt_fields(def), error);
+    if (number && heap->type_index.end != end)
+        cn_types_retain(&store->engine->types, def);
+    return number;
+}
+
 static bool number_type(wasm_instance_t *instance, uint32_t type, struct error *error) {
-    struct heap *heap = instance->machine->heap;
     const struct deftype *def = instance->module->types[type];
-    uint32_t end = heap->type_index.end, number;
     if (def->kind == TYPE_FUNC)
         return true;
-    number = cn_heap_add_type(heap, dt_fields(def), error);
-    if (number && heap->type_index.end != end)
-        cn_types_retain(&instance->ref.store->engine->types, def);
+    uint32_t number = cn_gc_type_number(instance->ref.store, def, error);
     instance->type_numbers[type] = number;
     return number != 0;
 }
@@ -184,19 +188,10 @@ static bool fill(struct heap *heap, uint64_t at, uint32_t field, bool fresh, con
 
 /* ---- New objects ---- */
 
-static const struct fieldtypes *type_at(const wasm_instance_t *instance, uint32_t type) {
-    return dt_fields(instance->module->types[type]);
-}
-
-static uint64_t element_at(uint32_t array, uint32_t field, uint64_t index) {
-    return heap_offset(array) + HEAP_ELEMENTS_OFFSET + index * field_size(field);
-}
-
-uint32_t cn_gc_new_struct(wasm_instance_t *instance, uint32_t type, const uint64_t *slots,
-                          uint32_t stride) {
-    struct heap *heap = instance->machine->heap;
-    const struct fieldtypes *def = type_at(instance, type);
-    uint32_t object = cn_heap_new_struct(heap, instance->type_numbers[type]);
+uint32_t cn_gc_make_struct(struct heap *heap, uint32_t number, const uint64_t *slots,
+                           uint32_t stride) {
+    const struct fieldtypes *def = heap->defs[number];
+    uint32_t object = cn_heap_new_struct(heap, number);
     for (uint32_t i = 0; object && slots && i < def->def.count; i++) {
         if (!cn_gc_write(heap, heap_offset(object) + dt_offsets(def)[i], def->fields[i], true,
                          slots))
@@ -206,27 +201,42 @@ uint32_t cn_gc_new_struct(wasm_instance_t *instance, uint32_t type, const uint64
     return object;
 }
 
-uint32_t cn_gc_new_array(wasm_instance_t *instance, uint32_t type, const uint64_t *value,
-                         uint32_t length) {
-    struct heap *heap = instance->machine->heap;
-    uint32_t field = cn_gc_element(instance, type);
-    uint32_t array = cn_heap_new_array(heap, instance->type_numbers[type], length, !value);
-    if (array && value && !fill(heap, element_at(array, field, 0), field, true, value, length))
+uint32_t cn_gc_make_array(struct heap *heap, uint32_t number, const uint64_t *value,
+                          uint32_t length) {
+    uint32_t field = heap->defs[number]->fields[0];
+    uint32_t array = cn_heap_new_array(heap, number, length, !value);
+    if (array && value &&
+        !fill(heap, cn_gc_element_at(array, field, 0), field, true, value, length))
         return 0;
     return array;
 }
 
-uint32_t cn_gc_new_fixed(wasm_instance_t *instance, uint32_t type, const uint64_t *slots,
-                         uint32_t stride, uint32_t count) {
-    struct heap *heap = instance->machine->heap;
-    uint32_t field = cn_gc_element(instance, type);
-    uint32_t array = cn_heap_new_array(heap, instance->type_numbers[type], count, false);
+uint32_t cn_gc_make_fixed(struct heap *heap, uint32_t number, const uint64_t *slots,
+                          uint32_t stride, uint32_t count) {
+    uint32_t field = heap->defs[number]->fields[0];
+    uint32_t array = cn_heap_new_array(heap, number, count, false);
     for (uint32_t i = 0; array && i < count; i++) {
-        if (!cn_gc_write(heap, element_at(array, field, i), field, true, slots))
+        if (!cn_gc_write(heap, cn_gc_element_at(array, field, i), field, true, slots))
             return 0;
         slots += stride ? stride : vt_slots(field_value(field));
     }
     return array;
+}
+
+uint32_t cn_gc_new_struct(wasm_instance_t *instance, uint32_t type, const uint64_t *slots,
+                          uint32_t stride) {
+    return cn_gc_make_struct(instance->machine->heap, instance->type_numbers[type], slots, stride);
+}
+
+uint32_t cn_gc_new_array(wasm_instance_t *instance, uint32_t type, const uint64_t *value,
+                         uint32_t length) {
+    return cn_gc_make_array(instance->machine->heap, instance->type_numbers[type], value, length);
+}
+
+uint32_t cn_gc_new_fixed(wasm_instance_t *instance, uint32_t type, const uint64_t *slots,
+                         uint32_t stride, uint32_t count) {
+    return cn_gc_make_fixed(instance->machine->heap, instance->type_numbers[type], slots, stride,
+                            count);
 }
 
 /* ---- Ranges ---- */
@@ -234,7 +244,7 @@ uint32_t cn_gc_new_fixed(wasm_instance_t *instance, uint32_t type, const uint64_
 bool cn_gc_fill(wasm_instance_t *instance, uint32_t type, uint32_t array, uint32_t start,
                 const uint64_t *value, uint32_t count) {
     uint32_t field = cn_gc_element(instance, type);
-    return fill(instance->machine->heap, element_at(array, field, start), field, false, value,
+    return fill(instance->machine->heap, cn_gc_element_at(array, field, start), field, false, value,
                 count);
 }
 
@@ -269,7 +279,7 @@ bool cn_gc_init(wasm_instance_t *instance, uint32_t type, uint32_t array, uint32
                 uint32_t segment, uint32_t from, uint32_t count, bool fresh) {
     const struct heap *heap = instance->machine->heap;
     uint32_t field = cn_gc_element(instance, type);
-    uint64_t at = element_at(array, field, to);
+    uint64_t at = cn_gc_element_at(array, field, to);
     if (count == 0)
         return true;
     if (vt_is_ref(field_type(field)))
@@ -284,10 +294,10 @@ void cn_gc_copy(wasm_instance_t *instance, uint32_t type, uint32_t to_array, uin
                 uint32_t from_array, uint32_t from, uint32_t count) {
     struct heap *heap = instance->machine->heap;
     uint32_t field = cn_gc_element(instance, type);
-    uint64_t target = element_at(to_array, field, to);
+    uint64_t target = cn_gc_element_at(to_array, field, to);
     if (vt_is_ref(field_type(field)))
         cn_heap_overwrite_range(heap, target, count, !is_handle(field));
-    memmove(heap->base + target, heap->base + element_at(from_array, field, from),
+    memmove(heap->base + target, heap->base + cn_gc_element_at(from_array, field, from),
             (size_t)count * field_size(field));
 }
 
@@ -356,6 +366,8 @@ static bool wrap(wasm_store_t *store, uint32_t handle, struct wasm_ref_t **ref) 
     if (!wrapped)
         return false;
     cn_object_init(&wrapped->ref, OBJECT_HEAP, store);
+    wrapped->ref.escaped =
+        false; /* its last handle frees it, and what it keeps in the heap may go */
     wrapped->handle = handle;
     *ref = &wrapped->ref;
     return true;
@@ -371,9 +383,8 @@ bool cn_ref_of_slot(wasm_store_t *store, valtype type, uint64_t slot, struct was
 }
 
 bool cn_slot_of_ref(wasm_store_t *store, valtype type, struct wasm_ref_t *ref, uint64_t *slot) {
-    *slot = object_slot(ref);
-    if (ref && ref->kind == OBJECT_HEAP)
-        *slot = heap_extern_slot(((struct heap_ref *)ref)->handle);
+    bool of_heap = ref && ref->kind == OBJECT_HEAP;
+    *slot = of_heap ? heap_extern_slot(((struct heap_ref *)ref)->handle) : object_slot(ref);
     return vt_kind(type) != KIND_ANY || cn_gc_internalize(store, *slot, slot);
 }
 

@@ -13,6 +13,8 @@ bool cn_gc_prepare(wasm_store_t *, struct error *);
 void cn_gc_drop(wasm_store_t *);
 /* Gives the structure and array types of the instance numbers in the heap, which is made for that. */
 bool cn_gc_number_types(wasm_instance_t *, struct error *);
+/* The number of such a type in the store's heap, which is made. 0 and *error when memory is exhausted. */
+uint32_t cn_gc_type_number(wasm_store_t *, const struct deftype *, struct error *);
 
 /* A reference to a value of the heap that the host holds: wasm.h's wasm_ref_t. */
 struct heap_ref {
@@ -44,7 +46,13 @@ bool cn_gc_write(struct heap *, uint64_t at, uint32_t field, bool fresh, const u
 
 /* ---- New objects; 0 when memory is exhausted. Values that are references must be roots. ---- */
 
-/* From the values of the fields, one behind the other in slots, or `stride` slots apart if that is not 0. */
+/* From the values of the fields, one behind the other in slots, or `stride` slots apart if that is not 0. Without slots
+ * all fields have their defaults. */
+uint32_t cn_gc_make_struct(struct heap *, uint32_t number, const uint64_t *slots, uint32_t stride);
+uint32_t cn_gc_make_array(struct heap *, uint32_t number, const uint64_t *value, uint32_t length);
+uint32_t cn_gc_make_fixed(struct heap *, uint32_t number, const uint64_t *slots, uint32_t stride,
+                          uint32_t count);
+/* The same by a type of the instance's module. */
 uint32_t cn_gc_new_struct(wasm_instance_t *, uint32_t type, const uint64_t *slots, uint32_t stride);
 uint32_t cn_gc_new_array(wasm_instance_t *, uint32_t type, const uint64_t *value, uint32_t length);
 uint32_t cn_gc_new_fixed(wasm_instance_t *, uint32_t type, const uint64_t *slots, uint32_t stride,
@@ -55,6 +63,10 @@ uint32_t cn_gc_new_fixed(wasm_instance_t *, uint32_t type, const uint64_t *slots
 /* The declared type of an array type's elements. */
 static inline uint32_t cn_gc_element(const wasm_instance_t *instance, uint32_t type) {
     return dt_fields(instance->module->types[type])->fields[0];
+}
+/* Where an element lies, as offset in the region. */
+static inline uint64_t cn_gc_element_at(uint32_t array, uint32_t field, uint64_t index) {
+    return heap_offset(array) + HEAP_ELEMENTS_OFFSET + index * field_size(field);
 }
 /* Bytes that so many elements take. */
 static inline uint64_t cn_gc_bytes(const wasm_instance_t *instance, uint32_t type, uint32_t count) {
