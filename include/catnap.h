@@ -234,9 +234,11 @@ WASM_API_EXTERN void catnap_config_set_profile_ops(wasm_config_t *, bool enabled
 
 /* Each field is an upper bound; catnap_limits_default() gives the defaults in brackets. */
 typedef struct catnap_limits {
-    uint64_t memory_bytes;   /* all linear memories and tables, 8 bytes an element [UINT64_MAX] */
-    uint64_t table_elements; /* all tables together [10,000,000 a table; UINT64_MAX together] */
-    uint64_t instances;      /* live instances [UINT64_MAX] */
+    /* All linear memories and tables, 8 bytes an element, and the heap of objects [UINT64_MAX]. */
+    uint64_t memory_bytes;
+    uint64_t heap_bytes;        /* the heap of garbage-collected objects [UINT64_MAX: 16 GiB] */
+    uint64_t table_elements;    /* all tables together [10,000,000 a table; UINT64_MAX together] */
+    uint64_t instances;         /* live instances [UINT64_MAX] */
     uint64_t value_stack_bytes; /* value stack of one run [64 MiB], set before the first call;
                                  * where address space is short a stack is smaller, at least 64 KiB */
     uint32_t call_depth;        /* WebAssembly frames of one run [200,000] */
@@ -1484,7 +1486,8 @@ WASM_API_EXTERN own catnap_error_t *catnap_instance_to_module(const wasm_instanc
  * Callbacks of any kind, the allocator's and finalizers among them, are called without a lock of the
  * library's. */
 
-/* Frees now what nothing can reach. */
+/* Frees now what nothing can reach, garbage-collected objects among it, and gives unused memory of their heap back to
+ * the system. */
 WASM_API_EXTERN void catnap_store_collect(wasm_store_t *);
 
 /* ---- Statistics -------------------------------------------------------------------------------- */
@@ -1500,6 +1503,25 @@ typedef struct catnap_store_stats {
 
 /* Counts of a store as of now. */
 WASM_API_EXTERN void catnap_store_stats(const wasm_store_t *, catnap_store_stats_t *out);
+
+/* The heap of garbage-collected objects. The collector marks in increments while the guest runs; each of
+ * these is a pause, and so is a full collection: catnap_store_collect(), or one for lack of room. */
+#define CATNAP_HEAP_PAUSES 24
+typedef struct catnap_heap_stats {
+    uint64_t heap_bytes, heap_peak_bytes; /* committed now, and at most so far */
+    uint64_t live_bytes;                  /* of objects that the last collection found in use */
+    uint64_t allocated_bytes;             /* of all objects made so far */
+    uint64_t collections;                 /* that came to their end */
+    uint64_t full_collections;
+    uint64_t increments;
+    uint64_t increments_ns, longest_increment_ns;
+    uint64_t full_ns, longest_full_ns; /* of full collections */
+    /* Increments that took at least 2^i units of 1/256 microsecond, and less than 2^(i+1). */
+    uint64_t pauses[CATNAP_HEAP_PAUSES];
+} catnap_heap_stats_t;
+
+/* Figures of a store's heap as of now; zeroes when it has none. */
+WASM_API_EXTERN void catnap_store_heap_stats(const wasm_store_t *, catnap_heap_stats_t *out);
 
 /* Calls back with the number of executions of each bytecode instruction (previous is NULL) and of
  * each adjacent pair, those above zero in no particular order. The names have static storage. */

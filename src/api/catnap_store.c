@@ -5,6 +5,7 @@
 
 #include "base/platform.h"
 #include "runtime/collect.h"
+#include "runtime/gc.h"
 
 /* ---- Limits and data ---- */
 
@@ -115,6 +116,11 @@ void catnap_store_collect(wasm_store_t *store) {
         return;
     cn_store_pin(store); /* a finalizer may delete it */
     cn_collect(store);
+    if (store->machine.heap && cn_can_collect(store) && !store->deleted) {
+        cn_heap_collect(store->machine.heap);
+        cn_heap_trim(store->machine.heap, 0);
+        cn_collect(store); /* objects of the host that the heap referred to */
+    }
     cn_store_leave(store);
     cn_store_unpin(store);
 }
@@ -131,6 +137,11 @@ static uint64_t count_host_objects(const wasm_store_t *store) {
     return count;
 }
 
+/* Bytes of the heap. */
+static uint64_t committed(const wasm_store_t *store) {
+    return store->machine.heap ? store->machine.heap->stats.committed : 0;
+}
+
 void catnap_store_stats(const wasm_store_t *store, catnap_store_stats_t *out) {
     if (!out)
         return;
@@ -138,11 +149,37 @@ void catnap_store_stats(const wasm_store_t *store, catnap_store_stats_t *out) {
     if (!store)
         return;
     out->instances = store->instance_count;
-    out->memory_bytes = store->memory_bytes;
+    out->memory_bytes = store->memory_bytes - committed(store);
     out->table_elements = store->table_elements;
     out->host_objects = count_host_objects(store);
     out->calls = store->machine.interrupt.call_id - 1 - store->machine.works +
                  (store->machine.host_depth > 0);
     for (const struct value_stack *stack = store->machine.stacks; stack; stack = stack->next)
         out->value_stack_bytes += stack->reserved;
+}
+
+_Static_assert(CATNAP_HEAP_PAUSES == HEAP_PAUSES, "the histogram of catnap.h");
+
+void catnap_store_heap_stats(const wasm_store_t *store, catnap_heap_stats_t *out) {
+    if (!out)
+        return;
+    *out = (catnap_heap_stats_t){0};
+    if (!store || !store->machine.heap)
+        return;
+    const struct heap *heap = store->machine.heap;
+    const struct heap_stats *stats = &heap->stats;
+    *out = (catnap_heap_stats_t){
+        .heap_bytes = stats->committed,
+        .heap_peak_bytes = stats->peak,
+        .live_bytes = stats->live,
+        .allocated_bytes = stats->allocated - (heap->now.limit - heap->now.cursor),
+        .collections = stats->collections,
+        .full_collections = stats->full,
+        .increments = stats->increments,
+        .increments_ns = stats->increment_ns,
+        .longest_increment_ns = stats->longest_increment_ns,
+        .full_ns = stats->full_ns,
+        .longest_full_ns = stats->longest_full_ns,
+    };
+    memcpy(out->pauses, stats->pauses, sizeof out->pauses);
 }

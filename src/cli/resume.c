@@ -24,6 +24,7 @@ static const struct option resume_options[] = {
     {ROW_TIMEOUT, FIELD(timeout), .help = "stop with code 124 after this time"},
     {ROW_MAX_MEMORY, FIELD(max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(max_table_elements)},
+    {ROW_MAX_HEAP, FIELD(max_heap)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(max_engine_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},
     {ROW_MAX_STACK, FIELD(max_stack)},

@@ -25,6 +25,9 @@
 #define ROW_MAX_TABLE_ELEMENTS                                                                     \
     .name = "max-table-elements", .kind = OPTION_NUMBER, .metavar = "N",                           \
     .help = "limit for the elements of all tables together"
+#define ROW_MAX_HEAP                                                                               \
+    .name = "max-heap", .kind = OPTION_SIZE, .metavar = "SIZE",                                    \
+    .help = "limit for the heap of garbage-collected objects, which also counts as memory"
 #define ROW_MAX_ENGINE_MEMORY                                                                      \
     .name = "max-engine-memory", .kind = OPTION_SIZE, .metavar = "SIZE",                           \
     .help = "limit for memory that the engine itself allocates: loaded modules, translated code, " \

@@ -49,6 +49,7 @@ static const struct option run_options[] = {
              "seconds"},
     {ROW_MAX_MEMORY, FIELD(max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(max_table_elements)},
+    {ROW_MAX_HEAP, FIELD(max_heap)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(max_engine_memory)},
     {.name = "max-memory-size", .kind = OPTION_SIZE, .metavar = "SIZE", FIELD(max_memory)},
     {ROW_MAX_DEPTH, FIELD(max_depth)},

@@ -87,6 +87,8 @@ static void set_limits(wasm_store_t *store, const struct run_settings *settings)
         limits.memory_bytes = settings->max_memory.value;
     if (settings->max_table_elements.given)
         limits.table_elements = settings->max_table_elements.value;
+    if (settings->max_heap.given)
+        limits.heap_bytes = settings->max_heap.value;
     if (settings->max_depth.given) {
         uint64_t depth = settings->max_depth.value;
         limits.value_stack_bytes = stack_for_depth(&limits, depth);

@@ -18,7 +18,7 @@ struct run_settings {
     const char *invoke;
     const char *argv0;
     struct option_list directories, sockets, environment, preloads, arguments;
-    struct option_number fuel, timeout, max_memory, max_table_elements, max_engine_memory,
+    struct option_number fuel, timeout, max_memory, max_table_elements, max_heap, max_engine_memory,
         max_depth, max_stack, max_threads;
     int unknown_imports;        /* 1: trap */
     int bounds_checks;          /* 1: auto, 2: explicit */

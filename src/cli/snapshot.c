@@ -54,6 +54,7 @@ static const struct option snapshot_options[] = {
     {ROW_FEATURES, FIELD(run.features)},
     {ROW_MAX_MEMORY, FIELD(run.max_memory)},
     {ROW_MAX_TABLE_ELEMENTS, FIELD(run.max_table_elements)},
+    {ROW_MAX_HEAP, FIELD(run.max_heap)},
     {ROW_MAX_ENGINE_MEMORY, FIELD(run.max_engine_memory)},
 };
 

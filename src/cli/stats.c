@@ -48,6 +48,20 @@ static const struct field run_fields[] = {
     FIELD(struct run_stats, engine_peak_bytes, "engine's own memory, peak", BYTES),
 };
 
+static const struct field heap_fields[] = {
+    FIELD(catnap_heap_stats_t, heap_bytes, "heap of objects", BYTES),
+    FIELD(catnap_heap_stats_t, heap_peak_bytes, "heap of objects, peak", BYTES),
+    FIELD(catnap_heap_stats_t, live_bytes, "live at last collection", BYTES),
+    FIELD(catnap_heap_stats_t, allocated_bytes, "objects allocated", BYTES),
+    FIELD(catnap_heap_stats_t, collections, "collections", COUNT),
+    FIELD(catnap_heap_stats_t, full_collections, "full collections", COUNT),
+    FIELD(catnap_heap_stats_t, full_ns, "time of full collections", NANOSECONDS),
+    FIELD(catnap_heap_stats_t, longest_full_ns, "longest full collection", NANOSECONDS),
+    FIELD(catnap_heap_stats_t, increments, "increments of marking", COUNT),
+    FIELD(catnap_heap_stats_t, increments_ns, "time of increments", NANOSECONDS),
+    FIELD(catnap_heap_stats_t, longest_increment_ns, "longest increment", NANOSECONDS),
+};
+
 #define ROWS(table) (table), sizeof(table) / sizeof(*(table))
 
 static void collect(const struct session *session, struct run_stats *out) {
@@ -87,7 +101,29 @@ static void print_json_fields(const void *stats, const struct field *fields, siz
                 field_value(&fields[i], stats));
 }
 
+/* Increments by their time: a line for each power of two that there are some of. */
+static void print_text_pauses(const catnap_heap_stats_t *heap) {
+    for (unsigned i = 0; i < CATNAP_HEAP_PAUSES; i++)
+        if (heap->pauses[i] > 0)
+            fprintf(stderr, "  increments below %8.2f us %14" PRIu64 "\n",
+                    (double)(UINT64_C(2) << i) / 256, heap->pauses[i]);
+}
+
+static void print_json_pauses(const catnap_heap_stats_t *heap) {
+    fputs(",\"pauses\":[", stderr);
+    for (unsigned i = 0; i < CATNAP_HEAP_PAUSES; i++)
+        fprintf(stderr, "%s%" PRIu64, i > 0 ? "," : "", heap->pauses[i]);
+    fputc(']', stderr);
+}
+
+/* False when the run made no objects. */
+static bool heap_stats(const struct session *session, catnap_heap_stats_t *out) {
+    catnap_store_heap_stats(session->store, out);
+    return out->heap_peak_bytes > 0;
+}
+
 static void print_text(const struct session *session, const struct run_stats *run) {
+    catnap_heap_stats_t heap;
     for (size_t i = 0; i < session->loaded_count; i++) {
         const char *name = display_name(session->loaded[i].path);
         catnap_module_stats_t module;
@@ -101,9 +137,14 @@ static void print_text(const struct session *session, const struct run_stats *ru
     }
     fputs("catnap: statistics of the run\n", stderr);
     print_text_fields(run, ROWS(run_fields));
+    if (!heap_stats(session, &heap))
+        return;
+    print_text_fields(&heap, ROWS(heap_fields));
+    print_text_pauses(&heap);
 }
 
 static void print_json(const struct session *session, const struct run_stats *run) {
+    catnap_heap_stats_t heap;
     fprintf(stderr, "{\"level\":\"stats\",\"exit_code\":%d,\"modules\":[", session->exit_code);
     for (size_t i = 0; i < session->loaded_count; i++) {
         const char *name = display_name(session->loaded[i].path);
@@ -117,7 +158,14 @@ static void print_json(const struct session *session, const struct run_stats *ru
     }
     fputs("],\"run\":{", stderr);
     print_json_fields(run, ROWS(run_fields));
-    fputs("}}\n", stderr);
+    fputc('}', stderr);
+    if (heap_stats(session, &heap)) {
+        fputs(",\"heap\":{", stderr);
+        print_json_fields(&heap, ROWS(heap_fields));
+        print_json_pauses(&heap);
+        fputc('}', stderr);
+    }
+    fputs("}\n", stderr);
 }
 
 void print_stats(const struct session *session) {

@@ -23,7 +23,7 @@ bool to_wasm_configured(const struct to_wasm_settings *settings) {
            run->output != NULL || run->directories.count > 0 || run->environment.count > 0 ||
            run->preloads.count > 0 || run->arguments.count > 0 || run->unknown_imports != 0 ||
            run->fuel.given || run->timeout.given || run->max_memory.given ||
-           run->max_table_elements.given || run->max_engine_memory.given;
+           run->max_table_elements.given || run->max_heap.given || run->max_engine_memory.given;
 }
 
 /* One conversion under way. */

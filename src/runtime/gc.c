@@ -69,7 +69,9 @@ static void mark_roots(void *env, struct heap *heap) {
 
 static bool take(void *env, uint64_t bytes) {
     wasm_store_t *store = env;
-    return bytes <= cn_store_room(store) && cn_store_take_memory(store, bytes);
+    uint64_t used = store->machine.heap->stats.committed, limit = store->limits.heap_bytes;
+    return used <= limit && bytes <= limit - used && bytes <= cn_store_room(store) &&
+           cn_store_take_memory(store, bytes);
 }
 
 static void give(void *env, uint64_t bytes) {

@@ -10,6 +10,7 @@
 catnap_limits_t cn_limits_default(void) {
     return (catnap_limits_t){
         .memory_bytes = UINT64_MAX,
+        .heap_bytes = UINT64_MAX,
         .table_elements = UINT64_MAX,
         .instances = UINT64_MAX,
         .value_stack_bytes = UINT64_C(64) << 20,

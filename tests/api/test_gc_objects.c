@@ -502,7 +502,7 @@ static void numbers_of_31_bits(void **state) {
 
 /* ---- Exhausted memory ---- */
 
-/* What is too large for the store's limit is refused, and the store goes on. */
+/* An array that is too large for the store's limit is refused, and the store goes on. */
 static void a_full_heap_is_an_error(void **state) {
     wasm_store_t *store = STORE(state);
     catnap_limits_t limits;
@@ -525,6 +525,71 @@ static void a_full_heap_is_an_error(void **state) {
     wasm_ref_t *array = catnap_array_new(store, bytes, 1 << 20, NULL, &error);
     assert_no_error(error);
     wasm_ref_delete(array);
+    catnap_deftype_delete(bytes);
+    wasm_instance_delete(instance);
+}
+
+static void count(void *counter) {
+    ++*(int *)counter;
+}
+
+/* One call frees what the heap kept, and objects of the host that only the heap referred to. */
+static void a_collection_is_asked_for(void **state) {
+    wasm_store_t *store = STORE(state);
+    catnap_heap_stats_t before, after;
+    catnap_store_heap_stats(store, &before);
+    assert_int_equal(before.heap_bytes, 0);
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    catnap_deftype_t *refs = type_of(instance, REFS), *bytes = type_of(instance, BYTES);
+    int finalized = 0;
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    wasm_foreign_set_host_info_with_finalizer(foreign, &finalized, count);
+    const catnap_val_t host = of_ref(WASM_EXTERNREF, wasm_foreign_as_ref(foreign));
+    wasm_ref_t *array = catnap_array_new(store, refs, 10, &host, NULL),
+               *large = catnap_array_new(store, bytes, 10 << 20, NULL, NULL);
+    wasm_foreign_delete(foreign);
+    catnap_store_collect(store);
+    assert_int_equal(finalized, 0);
+    catnap_store_heap_stats(store, &before);
+    assert_true(before.live_bytes > 10 << 20 && before.heap_bytes > 10 << 20);
+    assert_int_equal(before.full_collections, 1);
+
+    wasm_ref_delete(array);
+    wasm_ref_delete(large);
+    catnap_store_collect(store);
+    assert_int_equal(finalized, 1);
+    catnap_store_heap_stats(store, &after);
+    assert_int_equal(after.live_bytes, 0);
+    assert_true(after.heap_bytes < 1 << 20);
+    assert_int_equal(after.heap_peak_bytes, before.heap_peak_bytes);
+    assert_int_equal(after.allocated_bytes, before.allocated_bytes);
+    catnap_store_stats_t stats;
+    catnap_store_stats(store, &stats);
+    assert_int_equal(stats.memory_bytes, 0);
+    catnap_store_heap_stats(NULL, &after);
+    assert_int_equal(after.collections, 0);
+    catnap_deftype_delete(refs);
+    catnap_deftype_delete(bytes);
+    wasm_instance_delete(instance);
+}
+
+/* The heap has a limit of its own beside that of all memory. */
+static void the_heap_has_its_own_limit(void **state) {
+    wasm_store_t *store = STORE(state);
+    catnap_limits_t limits;
+    catnap_limits_default(&limits);
+    assert_int_equal(limits.heap_bytes, UINT64_MAX);
+    limits.heap_bytes = 1 << 20;
+    catnap_store_set_limits(store, &limits);
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    catnap_deftype_t *bytes = type_of(instance, BYTES);
+    catnap_error_t *error;
+    assert_null(catnap_array_new(store, bytes, 1 << 20, NULL, &error));
+    assert_error(error, CATNAP_NO_MEMORY, "no room");
+    wasm_ref_t *array = catnap_array_new(store, bytes, 700000, NULL, &error);
+    assert_no_error(error);
+    wasm_ref_delete(array);
+    assert_trap(CALL_TRAP(instance, "big", 1 << 20), CATNAP_TRAP_NO_MEMORY, "exhausted");
     catnap_deftype_delete(bytes);
     wasm_instance_delete(instance);
 }
@@ -612,6 +677,8 @@ int main(void) {
         GC_TEST(arrays_of_references),
         GC_TEST(numbers_of_31_bits),
         GC_TEST(a_full_heap_is_an_error),
+        GC_TEST(a_collection_is_asked_for),
+        GC_TEST(the_heap_has_its_own_limit),
         cmocka_unit_test(each_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("api/gc_objects", tests, NULL, NULL);

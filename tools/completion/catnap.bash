@@ -24,6 +24,7 @@ _catnap()
         run:--timeout) offer=(-W '') ;;
         run:--max-memory) offer=(-W '') ;;
         run:--max-table-elements) offer=(-W '') ;;
+        run:--max-heap) offer=(-W '') ;;
         run:--max-engine-memory) offer=(-W '') ;;
         run:--max-depth) offer=(-W '') ;;
         run:--max-stack) offer=(-W '') ;;
@@ -42,6 +43,7 @@ _catnap()
         resume:--timeout) offer=(-W '') ;;
         resume:--max-memory) offer=(-W '') ;;
         resume:--max-table-elements) offer=(-W '') ;;
+        resume:--max-heap) offer=(-W '') ;;
         resume:--max-engine-memory) offer=(-W '') ;;
         resume:--max-depth) offer=(-W '') ;;
         resume:--max-stack) offer=(-W '') ;;
@@ -63,6 +65,7 @@ _catnap()
         snapshot:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         snapshot:--max-memory) offer=(-W '') ;;
         snapshot:--max-table-elements) offer=(-W '') ;;
+        snapshot:--max-heap) offer=(-W '') ;;
         snapshot:--max-engine-memory) offer=(-W '') ;;
         validate:--features) offer=(-W '1.0 2.0 3.0 all') ;;
         inspect:--function) offer=(-W '') ;;
@@ -71,13 +74,13 @@ _catnap()
     esac
     case $command in
         run)
-            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --max-threads --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --features --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
+            options=' --invoke --dir --dir-ro --env --tcplisten --argv0 --arg --preload --fuel --timeout --max-memory --max-table-elements --max-heap --max-engine-memory --max-depth --max-stack --max-threads --unknown-imports --eager --lazy --deferred --threads --no-cache --bounds-checks --features --deterministic --stats --stats=text --stats=json --snapshot-on --snapshot-every --output --compress --profile-ops --json --help'
             operands='' ;;
         resume)
-            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-engine-memory --max-depth --max-stack --features --deterministic --snapshot-on --snapshot-every --output --compress --json --help'
+            options=' --invoke --dir --dir-ro --fuel --timeout --max-memory --max-table-elements --max-heap --max-engine-memory --max-depth --max-stack --features --deterministic --snapshot-on --snapshot-every --output --compress --json --help'
             operands='' ;;
         snapshot)
-            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --features --max-memory --max-table-elements --max-engine-memory --json --help'
+            options=' --to-wasm --output --init-func --rename-func --keep-init-func --dir --dir-ro --env --preload --arg --unknown-imports --fuel --timeout --features --max-memory --max-table-elements --max-heap --max-engine-memory --json --help'
             operands='' ;;
         validate)
             options=' --features --json --help'
