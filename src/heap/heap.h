@@ -388,6 +388,10 @@ struct heap_check {
     bool (*fits)(void *env, uint64_t slot, valtype);
 };
 bool cn_heap_verify(const struct heap *, const struct heap_check *, struct error *);
+/* Whether a handle is null, an i31, or that of an object of the heap (which may be NULL: there are no objects). */
+bool cn_heap_has(const struct heap *, uint32_t handle);
+/* Whether such a handle, which may have any value then, is of a type of the any hierarchy. */
+bool cn_heap_fits(const struct heap *, const struct type_registry *, uint32_t handle, valtype);
 
 static inline uint64_t heap_start_words(uint64_t bytes) {
     return bytes / (64 * HEAP_GRANULE);
@@ -396,13 +400,18 @@ static inline uint64_t heap_start_words(uint64_t bytes) {
 static inline uint64_t heap_unit_bytes(const struct heap *h) {
     return (uint64_t)h->unit * HEAP_BLOCK;
 }
-/* Copies a block of the region with zeroes where no object lies; after cn_heap_collect(). */
-void cn_heap_copy_block(const struct heap *, uint32_t block, uint8_t *out);
+/* Makes all bytes zero where no object lies; after cn_heap_collect(). Bytes that are zero are not written. Sets used[i] for
+ * each type number i that an object has. Returns the bytes of the blocks up to the last one with an object, or 0. */
+uint64_t cn_heap_tidy(struct heap *, uint8_t *used);
+/* The next type number is one that no object has. */
+bool cn_heap_skip_type(struct heap *, struct error *);
+/* The number of a type, or 0. */
+uint32_t cn_heap_find_type(const struct heap *, const struct fieldtypes *);
 /* Commits so many bytes, a multiple of the unit, of an empty heap. The owner then fills region and `starts`, and calls
  * cn_heap_rebuild(). */
 bool cn_heap_prepare(struct heap *, uint64_t bytes, struct error *);
 /* Gives an empty side table its entries: the slot of each number below `end`, or 0. False and *error: memory is
- * exhausted, or a slot is there twice. */
+ * exhausted. */
 bool cn_heap_restore_side(struct heap *, const uint64_t *slots, uint32_t end, struct error *);
 /* Computes everything from region, start bits, types and side table, which may be hostile. False and *error: they are no
  * heap, and the heap can only be deleted. References are left to cn_heap_verify(). */

@@ -125,16 +125,14 @@ void cn_numbering_remove(struct numbering *n, uint32_t number) {
     n->count--;
 }
 
-enum numbering_fault cn_numbering_restore(struct numbering *n, const uint64_t *keys, uint32_t end) {
+bool cn_numbering_restore(struct numbering *n, const uint64_t *keys, uint32_t end) {
     CN_ASSERT(n->count == 0 && n->end == 1);
     while (n->room < end)
         if (!enlarge(n))
-            return NUMBERING_NO_MEMORY;
+            return false;
     for (; n->end < end; n->end++) {
         uint32_t number = n->end;
         bool used = keys[number] != 0;
-        if (used && cn_numbering_find(n, keys[number]))
-            return NUMBERING_TWICE;
         n->keys[number] = used ? keys[number] : n->free;
         n->flags[number] = used ? NUMBER_USED : 0;
         n->count += used;
@@ -143,5 +141,5 @@ enum numbering_fault cn_numbering_restore(struct numbering *n, const uint64_t *k
         else
             n->free = number;
     }
-    return NUMBERING_OK;
+    return true;
 }

@@ -30,9 +30,9 @@ uint32_t cn_numbering_find(const struct numbering *, uint64_t key);
 /* The same, and the key gets one when it has none. 0: memory is exhausted. */
 uint32_t cn_numbering_add(struct numbering *, uint64_t key);
 void cn_numbering_remove(struct numbering *, uint32_t number);
-/* Into an empty numbering: the key of each number below `end`; 0: it is free. keys[0] is not looked at. */
-enum numbering_fault { NUMBERING_OK, NUMBERING_NO_MEMORY, NUMBERING_TWICE };
-enum numbering_fault cn_numbering_restore(struct numbering *, const uint64_t *keys, uint32_t end);
+/* Into an empty numbering: the key of each number below `end`; 0: it is free. keys[0] is not looked at. Two numbers may
+ * have the same key: either is found. False: memory is exhausted. */
+bool cn_numbering_restore(struct numbering *, const uint64_t *keys, uint32_t end);
 
 static inline bool cn_numbering_has(const struct numbering *n, uint32_t number) {
     return number > 0 && number < n->end && (n->flags[number] & NUMBER_USED);

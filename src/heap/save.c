@@ -38,7 +38,7 @@ uint64_t cn_check_object(const struct heap *h, uint64_t offset, struct error *er
         fails(offset, "is null", error);
         return 0;
     }
-    if (number == 0 || number >= h->type_index.end) {
+    if (number == 0 || number >= h->type_index.end || !h->types[number].bytes) {
         fails(offset, "has no type", error);
         return 0;
     }
@@ -115,16 +115,8 @@ bool cn_heap_prepare(struct heap *h, uint64_t bytes, struct error *error) {
 
 bool cn_heap_restore_side(struct heap *h, const uint64_t *slots, uint32_t end,
                           struct error *error) {
-    switch (end <= LIMIT_NUMBERS ? cn_numbering_restore(&h->side, slots, end)
-                                 : NUMBERING_NO_MEMORY) {
-    case NUMBERING_OK:
-        return true;
-    case NUMBERING_TWICE:
-        return cn_fail(error, CATNAP_MALFORMED, "heap: an entry of the side table is there twice");
-    case NUMBERING_NO_MEMORY:
-        break;
-    }
-    return cn_fail_memory(error);
+    return (end <= LIMIT_NUMBERS && cn_numbering_restore(&h->side, slots, end)) ||
+           cn_fail_memory(error);
 }
 
 /* ---- Saving ---- */
@@ -141,21 +133,37 @@ static uint64_t end_of_large(const struct heap *h, uint32_t block) {
     return end > block_start(block) ? end : block_start(block);
 }
 
-static void copy_part(const struct heap *h, uint64_t from, uint64_t to, uint64_t start,
-                      uint8_t *out) {
-    if (to > start + HEAP_BLOCK)
-        to = start + HEAP_BLOCK;
-    memcpy(out + (from - start), h->base + from, (size_t)(to - from));
+static void clear(const struct heap *h, uint64_t from, uint64_t to) {
+    CN_ASSERT(from % HEAP_GRANULE == 0 && to % HEAP_GRANULE == 0);
+    for (; from < to; from += HEAP_GRANULE) {
+        uint64_t word;
+        memcpy(&word, h->base + from, sizeof word);
+        if (word)
+            memset(h->base + from, 0, sizeof word);
+    }
 }
 
-void cn_heap_copy_block(const struct heap *h, uint32_t block, uint8_t *out) {
-    uint64_t start = block_start(block), end = start + HEAP_BLOCK;
-    CN_ASSERT(h->phase == HEAP_IDLE);
-    memset(out, 0, HEAP_BLOCK);
-    copy_part(h, start, end_of_large(h, block), start, out);
+/* Clears what lies between the objects that begin in a block; returns whether there is any, or the end of one. */
+static bool tidy_block(const struct heap *h, uint32_t block, uint8_t *used) {
+    uint64_t start = block_start(block), end = start + HEAP_BLOCK, free = end_of_large(h, block);
+    bool any = free > start;
     for (uint64_t at = cn_next_start(h, start); at < end;
          at = cn_next_start(h, at + HEAP_GRANULE)) {
-        const struct heap_type *type = heap_type_of(h, heap_handle(at));
-        copy_part(h, at, at + object_bytes(h, type, at), start, out);
+        uint32_t number = heap_load(h, at);
+        clear(h, free, at);
+        free = at + object_bytes(h, &h->types[number], at);
+        used[number] = 1;
+        any = true;
     }
+    clear(h, free, end);
+    return any;
+}
+
+uint64_t cn_heap_tidy(struct heap *h, uint8_t *used) {
+    uint32_t last = 0;
+    CN_ASSERT(h->phase == HEAP_IDLE && h->now.cursor == h->now.limit);
+    for (uint32_t block = 0; block < h->now.blocks && block_start(block) < h->now.clean; block++)
+        if (block_kind(h, block) == BLOCK_MORE || tidy_block(h, block, used))
+            last = block + 1;
+    return block_start(last);
 }

@@ -116,6 +116,19 @@ bool cn_types_begin(struct heap *h) {
     return true;
 }
 
+uint32_t cn_heap_find_type(const struct heap *h, const struct fieldtypes *def) {
+    return cn_numbering_find(&h->type_index, (uint64_t)(uintptr_t)def);
+}
+
+/* Such a number has a key that is no address, no definition, and a size of 0. */
+bool cn_heap_skip_type(struct heap *h, struct error *error) {
+    uint32_t number = h->type_index.end;
+    if (!make_type_room(h) ||
+        cn_numbering_add(&h->type_index, (uint64_t)number << 1 | BOX_KEY) != number)
+        return cn_fail_memory(error);
+    return true;
+}
+
 uint32_t cn_heap_add_type(struct heap *h, const struct fieldtypes *def, struct error *error) {
     CN_ASSERT(def->def.kind == TYPE_STRUCT || def->def.kind == TYPE_ARRAY);
     uint64_t key = (uint64_t)(uintptr_t)def;

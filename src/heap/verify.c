@@ -46,10 +46,19 @@ static bool allows_null(const struct verifier *v, valtype expected) {
     return !v->check || !v->check->registry || !(expected & VT_NON_NULL);
 }
 
+bool cn_heap_has(const struct heap *h, uint32_t handle) {
+    return !heap_is_object(handle) || (h && is_live(h, heap_offset(handle)));
+}
+
+bool cn_heap_fits(const struct heap *h, const struct type_registry *registry, uint32_t handle,
+                  valtype type) {
+    return handle ? cn_valtype_matches(registry, type_of(h, handle), type) : !(type & VT_NON_NULL);
+}
+
 static bool check_handle(const struct verifier *v, uint64_t at, uint32_t handle, valtype expected) {
     if (handle == 0)
         return allows_null(v, expected) || fails(v, at, "null");
-    if (heap_is_object(handle) && !is_live(v->h, heap_offset(handle)))
+    if (!cn_heap_has(v->h, handle))
         return fails(v, at, "a reference to no object");
     return fits(v, type_of(v->h, handle), expected) || fails(v, at, "a reference of a wrong type");
 }

@@ -98,7 +98,8 @@ void cn_gc_drop(wasm_store_t *store) {
     if (!heap)
         return;
     for (uint32_t i = HEAP_BOX_TYPE + 1; i < heap->type_index.end; i++)
-        cn_types_release(&store->engine->types, &heap->defs[i]->def);
+        if (heap->defs[i])
+            cn_types_release(&store->engine->types, &heap->defs[i]->def);
     cn_heap_delete(heap);
     store->machine.heap = NULL;
 }
