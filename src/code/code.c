@@ -260,12 +260,7 @@ static bool is_first_block(const struct source_map *map, const struct source_map
            (entry == map->entries + 2 && map->entries[1].bytecode == BC_interrupt_check);
 }
 
-/* Operands out of reach are fetched before the instruction, which begins there when it is done again. */
-static bool is_wide_get(const struct source_map_entry *entry) {
-    return entry->bytecode == BC_wide_get || entry->bytecode == BC_wide_get2;
-}
-
-/* By the length of what it does in a memory; in a table. */
+/* By the length of what it does in a memory; in a table; in an array of a type. */
 static void price_bytes(struct probe *probe, uint64_t memory) {
     probe->fuel_divisor = BYTES_FOR_FUEL;
     probe->fuel_index = (uint32_t)memory;
@@ -273,18 +268,21 @@ static void price_bytes(struct probe *probe, uint64_t memory) {
 static void price_elements(struct probe *probe, uint64_t table, bool grows) {
     probe->fuel_divisor = ELEMENTS_FOR_FUEL;
     probe->fuel_index = (uint32_t)table;
-    probe->fuel_of_table = true;
+    probe->fuel_bound = BOUND_TABLE;
     probe->fuel_grows = grows;
 }
+static void price_array(struct probe *probe, const struct module *module, uint32_t type,
+                        enum probe_bound bound) {
+    probe->fuel_scale = field_size(dt_fields(module->types[type])->fields[0]);
+    probe->fuel_divisor = BYTES_FOR_FUEL;
+    probe->fuel_index = type;
+    probe->fuel_bound = bound;
+}
 
-/* The fuel that an instruction takes before it does anything (handlers). A check for interruption and
- * the one for fuel behind it are one safepoint. */
-static void note_price(const struct source_map *map, const struct source_map_entry *entry,
-                       const struct code *code, struct probe *probe) {
-    if (entry->bytecode == BC_interrupt_check && entry + 1 < map->entries + map->count)
-        entry++;
-    while (is_wide_get(entry) && entry + 1 < map->entries + map->count)
-        entry++;
+/* The fuel that an instruction takes before it does anything (handlers). False: it takes none. */
+static bool note_price(const struct module *module, const struct source_map *map,
+                       const struct source_map_entry *entry, const struct code *code,
+                       struct probe *probe) {
     const uint64_t *cell = cn_cell_at(code, entry->cell);
     switch ((enum bytecode)entry->bytecode) {
     case BC_fuel: /* what costs more than an instruction is to enter the function */
@@ -315,20 +313,59 @@ static void note_price(const struct source_map *map, const struct source_map_ent
     case BC_table_init:
         price_elements(probe, cell[3], false);
         break;
-    default:
+    case BC_struct_new_default:
+        probe->fuel = dt_fields(module->types[(uint32_t)bc_w(cell)])->size / BYTES_FOR_FUEL;
         break;
+    case BC_array_new:
+        price_array(probe, module, (uint32_t)cell[3], BOUND_NONE);
+        break;
+    case BC_array_new_default:
+        price_array(probe, module, (uint32_t)bc_w(cell), BOUND_NONE);
+        break;
+    case BC_array_new_segment:
+        price_array(probe, module, (uint32_t)cell[3], BOUND_SEGMENT);
+        probe->fuel_segment = (uint32_t)(cell[3] >> 32);
+        break;
+    case BC_array_fill:
+    case BC_array_init:
+        price_array(probe, module, (uint32_t)cell[3], BOUND_ARRAY);
+        probe->fuel_depth = 3;
+        break;
+    case BC_array_copy:
+        price_array(probe, module, (uint32_t)cell[3], BOUND_ARRAY);
+        probe->fuel_depth = 4;
+        break;
+    default:
+        return false;
     }
+    return true;
+}
+
+/* A check for interruption and the one for fuel behind it are one safepoint. Operands are fetched and moved before the
+ * instruction that pays, which begins there when it is done again. */
+static void find_price(const struct module *module, const struct source_map *map,
+                       const struct source_map_entry *entry, const struct code *code,
+                       struct probe *probe) {
+    const struct source_map_entry *end = map->entries + map->count;
+    uint32_t offset = entry->offset;
+    if (entry->bytecode == BC_interrupt_check && entry + 1 < end)
+        entry++;
+    probe->fuel_scale = 1;
+    while (!note_price(module, map, entry, code, probe) &&
+           probe->safepoint == SAFEPOINT_INSTRUCTION && entry + 1 < end &&
+           entry[1].offset == offset)
+        entry++;
 }
 
 /* Code can stand where an instruction begins. Without code nothing is answered. */
-static void check_answers(const struct source_map *map, const struct code *code,
-                          struct probes *probes) {
+static void check_answers(const struct module *module, const struct source_map *map,
+                          const struct code *code, struct probes *probes) {
     for (size_t i = 0; i < probes->count; i++) {
         struct probe *probe = &probes->items[i];
         const struct source_map_entry *entry =
             probe->found && code ? cn_source_map_find(map, probe->cell) : NULL;
         if (entry && entry->cell == probe->cell && probe->cell >= code->first_cell)
-            note_price(map, entry, code, probe);
+            find_price(module, map, entry, code, probe);
         else
             cn_probe_free(probes->alloc, probe);
     }
@@ -355,7 +392,7 @@ static void ask(struct module *module, const struct code *code,
     struct code *again =
         cn_translate(module, code->func_index, code->body, config, NULL, &map, &error);
     probes->exhausted |= !again;
-    check_answers(&map, again, probes);
+    check_answers(module, &map, again, probes);
     if (again && probes->by_cell)
         name_instructions(&map, probes);
     if (again)

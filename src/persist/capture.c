@@ -116,19 +116,23 @@ static uint32_t index_of_global(const wasm_global_t *global) {
     return instance->module->imported_global_count + (uint32_t)(slot / 2);
 }
 
-bool cn_fail_heap(struct error *error) {
-    return cn_fail(error, CATNAP_UNSUPPORTED,
-                   "the state of a store with garbage-collected objects cannot be saved");
+static bool take_value(catnap_snapshot_t *snapshot, uint32_t tag, uint32_t handle,
+                       struct snap_ref *out) {
+    snapshot->with_values = true;
+    *out = (struct snap_ref){tag, handle, 0};
+    return true;
 }
 
-bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref *out,
-                    struct error *error) {
-    struct wasm_ref_t *ref = slot_object(slot);
+bool cn_snap_ref_of(catnap_snapshot_t *snapshot, enum slot_kind kind, uint64_t slot,
+                    struct snap_ref *out, struct error *error) {
     *out = (struct snap_ref){SNAP_NULL, 0, 0};
-    if (!ref)
+    if (slot == 0)
         return true;
-    if (slot & 1) /* an i31: there is no heap, in which other values would be */
-        return cn_fail_heap(error);
+    if (kind == KIND_ANY)
+        return take_value(snapshot, SNAP_VALUE, (uint32_t)slot, out);
+    if (kind == KIND_EXTERN && heap_slot_is_converted(slot))
+        return take_value(snapshot, SNAP_CONVERTED, heap_converted(slot), out);
+    struct wasm_ref_t *ref = slot_object(slot);
     if (ref->kind == OBJECT_FUNC && ((wasm_func_t *)ref)->instance) {
         wasm_func_t *func = (wasm_func_t *)ref;
         *out = (struct snap_ref){SNAP_FUNC_OF, 0, func->index};
@@ -143,11 +147,17 @@ bool cn_snap_ref_of(catnap_snapshot_t *snapshot, uint64_t slot, struct snap_ref 
     return number_of(snapshot, ref, &out->object, error);
 }
 
+/* The same of an object. */
+static bool ref_of_object(catnap_snapshot_t *snapshot, struct wasm_ref_t *ref, struct snap_ref *out,
+                          struct error *error) {
+    return cn_snap_ref_of(snapshot, KIND_EXTERN, (uint64_t)(uintptr_t)ref, out, error);
+}
+
 static bool capture_value(catnap_snapshot_t *snapshot, valtype type, const uint64_t *cell,
                           struct snap_value *out, struct error *error) {
     *out = (struct snap_value){0};
     if (vt_is_ref(type))
-        return cn_snap_ref_of(snapshot, cell[0], &out->ref, error);
+        return cn_snap_ref_of(snapshot, vt_kind(type), cell[0], &out->ref, error);
     memcpy(out->bits, cell, vt_slots(type) * sizeof(uint64_t));
     return true;
 }
@@ -204,7 +214,7 @@ static bool capture_imports(struct capture *c, uint32_t number, const wasm_insta
         return cn_fail_memory(c->error);
     for (uint32_t i = 0; i < module->import_count; i++) {
         struct wasm_ref_t *ref = imported(instance, &module->imports[i]);
-        if (!cn_snap_ref_of(c->snapshot, (uint64_t)(uintptr_t)ref, &imports[i], c->error))
+        if (!ref_of_object(c->snapshot, ref, &imports[i], c->error))
             return false;
         if (!note_import(c->snapshot, module, &module->imports[i], &imports[i]))
             return cn_fail_memory(c->error);
@@ -259,21 +269,68 @@ static void claim_parts(struct capture *c, uint32_t number, const wasm_instance_
     }
 }
 
+/* Whether its items, which were read, are objects that code can tell from others. Functions are made only once, and host
+ * objects are there. */
+static bool is_segment_kept(const wasm_instance_t *instance, uint32_t index) {
+    const uint64_t *slots;
+    enum slot_kind kind = vt_kind(instance->module->elems[index].type);
+    return (kind == KIND_ANY || kind == KIND_EXTERN) && !instance->dropped_elems[index] &&
+           cn_elem_items_read(instance->elem_items[index], &slots) > 0;
+}
+
+static bool capture_segment(struct capture *c, const wasm_instance_t *instance,
+                            struct snap_segment *out) {
+    const uint64_t *slots;
+    out->count = cn_elem_items_read(instance->elem_items[out->index], &slots);
+    out->items = cn_arena_calloc(&c->snapshot->arena, out->count, sizeof *out->items);
+    if (!out->items)
+        return cn_fail_memory(c->error);
+    c->snapshot->with_values = true;
+    for (uint32_t i = 0; i < out->count; i++)
+        if (!cn_snap_ref_of(c->snapshot, vt_kind(instance->module->elems[out->index].type),
+                            slots[i], &out->items[i], c->error))
+            return false;
+    return true;
+}
+
+static bool capture_segments(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
+    uint32_t count = 0, next = 0;
+    for (uint32_t i = 0; i < instance->module->elem_count; i++)
+        count += is_segment_kept(instance, i);
+    struct snap_segment *segments = cn_arena_calloc(&c->snapshot->arena, count, sizeof *segments);
+    if (!segments)
+        return cn_fail_memory(c->error);
+    c->snapshot->objects[number].segments = segments;
+    c->snapshot->objects[number].segment_count = count;
+    for (uint32_t i = 0; i < instance->module->elem_count; i++) {
+        if (!is_segment_kept(instance, i))
+            continue;
+        segments[next].index = i;
+        if (!capture_segment(c, instance, &segments[next++]))
+            return false;
+    }
+    return true;
+}
+
 static bool capture_instance(struct capture *c, uint32_t number, const wasm_instance_t *instance) {
     claim_parts(c, number, instance);
-    return capture_module(c, number, instance) && capture_imports(c, number, instance);
+    return capture_module(c, number, instance) && capture_imports(c, number, instance) &&
+           capture_segments(c, number, instance);
 }
 
 /* ---- State ---- */
 
-static bool capture_refs(struct capture *c, uint32_t number, const struct state_items *items) {
+static bool capture_refs(struct capture *c, uint32_t number, const struct state_kind *kind,
+                         const struct state_items *items) {
+    const struct wasm_ref_t *holder = c->snapshot->objects[number].source;
     struct snap_ref *elements =
         cn_arena_calloc(&c->snapshot->arena, (size_t)items->count, sizeof *elements);
     const uint64_t *slots = items->at;
     if (!elements)
         return cn_fail_memory(c->error);
     for (uint64_t i = 0; i < items->count; i++)
-        if (!cn_snap_ref_of(c->snapshot, slots[i], &elements[i], c->error))
+        if (!cn_snap_ref_of(c->snapshot, vt_kind(kind->type(holder, (uint32_t)i)), slots[i],
+                            &elements[i], c->error))
             return false;
     c->snapshot->objects[number].elements = elements;
     c->snapshot->objects[number].size = items->count;
@@ -304,7 +361,7 @@ static bool capture_items(struct capture *c, uint32_t number, const struct state
                           const struct state_items *items) {
     switch (kind->form) {
     case STATE_REFS:
-        return capture_refs(c, number, items);
+        return capture_refs(c, number, kind, items);
     case STATE_VALUES:
         return capture_values(c, number, kind, items);
     case STATE_FLAGS:
@@ -390,7 +447,7 @@ static bool capture_exception(struct capture *c, uint32_t number) {
     struct snap_ref *imports = cn_arena_calloc(&c->snapshot->arena, 1, sizeof *imports);
     if (!imports)
         return cn_fail_memory(c->error);
-    if (!cn_snap_ref_of(c->snapshot, (uint64_t)(uintptr_t)tag, imports, c->error))
+    if (!ref_of_object(c->snapshot, tag, imports, c->error))
         return false;
     c->snapshot->objects[number].imports = imports;
     c->snapshot->objects[number].import_count = 1;
@@ -411,8 +468,6 @@ static bool capture_object(struct capture *c, uint32_t number) {
         return capture_host(c, &c->snapshot->objects[number]);
     struct snap_object *object = &c->snapshot->objects[number];
     capture_type(object);
-    if (vt_is_ref(object->type) && vt_kind(object->type) == KIND_ANY)
-        return cn_fail_heap(c->error);
     return capture_state(c, number);
 }
 
@@ -449,6 +504,18 @@ static bool list_objects(struct capture *c) {
     c->snapshot->modules =
         cn_arena_calloc(&c->snapshot->arena, instances + 1, sizeof *c->snapshot->modules);
     return c->snapshot->modules ? true : cn_fail_memory(c->error);
+}
+
+/* Types that only files of the other version have. A part of an instance has the type that its module declares. */
+static bool check_type(catnap_snapshot_t *snapshot, const struct snap_object *object,
+                       struct error *error) {
+    valtype type = object->owner && object->type ? (valtype)vt_kind(object->type) : object->type;
+    if (type == VT_BOTTOM || vt_is_basic(type))
+        return true;
+    snapshot->with_values = true;
+    return !(type & VT_DEFINED) ||
+           cn_fail(error, CATNAP_UNSUPPORTED,
+                   "a table or global of the host has a type that a module defines");
 }
 
 /* ---- Pages ---- */
@@ -491,6 +558,16 @@ static void note_pages(void *env, size_t from, size_t to) {
     }
 }
 
+/* Region and start bits of the heap. */
+static bool capture_heap_pages(struct capture *c) {
+    const struct heap *heap = c->store->machine.heap;
+    struct pages region = {c, SNAP_REGION, heap ? heap->base : NULL, false};
+    struct pages starts = {c, SNAP_STARTS, heap ? (const uint8_t *)heap->starts : NULL, false};
+    note_pages(&region, 0, (size_t)cn_snap_pages(c->snapshot, SNAP_REGION) * SNAP_PAGE);
+    note_pages(&starts, 0, (size_t)cn_snap_pages(c->snapshot, SNAP_STARTS) * SNAP_PAGE);
+    return !(region.failed || starts.failed) || cn_fail_memory(c->error);
+}
+
 static bool capture_pages(struct capture *c, uint32_t number) {
     const wasm_memory_t *memory = (const wasm_memory_t *)c->snapshot->objects[number].source;
     struct error ignored;
@@ -514,18 +591,23 @@ static catnap_snapshot_t *capture(wasm_store_t *store, struct catnap_run_t *run,
                         .error = error};
     if (!c.snapshot)
         return NULL;
+    c.snapshot->is_own = true;
     c.snapshot->fuel_enabled = store->machine.fuel_enabled;
     c.snapshot->interruptible = store->machine.interrupt.enabled;
     c.snapshot->fuel = cn_store_fuel_left(store);
     c.snapshot->fuel_paid = run ? cn_run_fuel(run) : 0;
-    bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error));
+    bool ok = list_objects(&c) && (!run || cn_frames_capture(c.snapshot, run, error)) &&
+              cn_snap_heap_capture(c.snapshot, store, error);
     /* The list grows while its objects are looked at: references bring others in. */
     for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
         ok = capture_object(&c, i);
     for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
+        ok = check_type(c.snapshot, &c.snapshot->objects[i], error);
+    ok = ok && cn_snap_heap_types(c.snapshot, store, error);
+    for (uint32_t i = 0; ok && i < c.snapshot->object_count; i++)
         if (cn_state_is_paged((enum object_kind)c.snapshot->objects[i].kind))
             ok = capture_pages(&c, i);
-    if (ok)
+    if (ok && capture_heap_pages(&c))
         return c.snapshot;
     cn_snapshot_release(c.snapshot);
     return NULL;
@@ -545,19 +627,26 @@ static bool look_at_shared(const wasm_store_t *store, struct error *error) {
     return true;
 }
 
+/* So that equal stores give equal snapshots. Objects that only garbage of the heap keeps alive go, and then what these kept
+ * alive in the heap. */
+static void collect_all(wasm_store_t *store) {
+    if (store->machine.heap)
+        cn_heap_collect(store->machine.heap);
+    uint64_t objects = store->object_count;
+    cn_collect(store);
+    if (store->machine.heap && store->object_count != objects)
+        cn_heap_collect(store->machine.heap);
+}
+
 catnap_snapshot_t *cn_snapshot_capture(wasm_store_t *store, struct catnap_run_t *run,
                                        const struct snap_naming *naming, struct error *error) {
-    cn_collect(store); /* so that equal stores give equal snapshots */
+    collect_all(store);
     if (store->deleted) {
         cn_fail(error, CATNAP_MISUSE, "the store has been deleted");
         return NULL;
     }
     if (store->shared_memories > 0 && !look_at_shared(store, error))
         return NULL;
-    if (store->machine.heap) {
-        cn_fail_heap(error);
-        return NULL;
-    }
     cn_hold_collections(store); /* `name` may drop handles */
     catnap_snapshot_t *snapshot = capture(store, run, naming, error);
     cn_resume_collections(store);

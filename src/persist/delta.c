@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "runtime/state.h"
-
 /* A position in the runs of a snapshot, which are in order. Pages must be asked for in order too. */
 struct cursor {
     const catnap_snapshot_t *s;
@@ -75,23 +73,18 @@ static bool same_page(const uint8_t *a, const uint8_t *b) {
     return a == b || (a && b && memcmp(a, b, SNAP_PAGE) == 0);
 }
 
-/* Memories are the same when they have the same number: a base is an earlier state of the store. */
-static uint64_t memory_pages(const catnap_snapshot_t *s, uint32_t object) {
-    return object < s->object_count && cn_state_is_paged((enum object_kind)s->objects[object].kind)
-               ? s->objects[object].size / SNAP_PAGE
-               : 0;
-}
-
 /* Gets the run that has the page, or NULL, and the base's page. */
 typedef bool (*page_rule)(catnap_snapshot_t *out, uint32_t object, uint64_t page,
                           const struct snap_run *mine, const uint8_t *theirs);
 
-/* Walks all pages that have bytes in either: as much work as there are such pages and runs. */
+/* Walks all pages that have bytes in either: as much work as there are such pages and runs. Memories are the same when they
+ * have the same number: a base is an earlier state of the store. */
 static bool walk(const catnap_snapshot_t *s, const catnap_snapshot_t *base, catnap_snapshot_t *out,
                  page_rule rule) {
     struct cursor mine = {.s = s}, theirs = {.s = base};
-    for (uint32_t object = 0; object < s->object_count; object++) {
-        uint64_t end = memory_pages(s, object), page = 0;
+    for (uint32_t i = 0; i < cn_snap_paged_count(s); i++) {
+        uint32_t object = cn_snap_paged(s, i);
+        uint64_t end = cn_snap_pages(s, object), page = 0;
         while ((page = next_of_both(&mine, &theirs, object, page, end)) < end) {
             const struct snap_run *run = run_of(&mine, object, page);
             if (!rule(out, object, page, run, page_of(&theirs, object, page)))
@@ -166,8 +159,10 @@ void cn_snapshot_diff(const catnap_snapshot_t *a, const catnap_snapshot_t *b,
                       void *env) {
     struct cursor of_a = {.s = a}, of_b = {.s = b};
     struct difference d = {.found = found, .env = env};
-    for (uint32_t object = 0; object < a->object_count || object < b->object_count; object++) {
-        uint64_t mine = memory_pages(a, object), theirs = memory_pages(b, object), page = 0;
+    const catnap_snapshot_t *larger = a->object_count > b->object_count ? a : b;
+    for (uint32_t i = 0; i < cn_snap_paged_count(larger); i++) {
+        uint32_t object = cn_snap_paged(larger, i);
+        uint64_t mine = cn_snap_pages(a, object), theirs = cn_snap_pages(b, object), page = 0;
         uint64_t common = mine < theirs ? mine : theirs, end = mine > theirs ? mine : theirs;
         while ((page = next_of_both(&of_a, &of_b, object, page, common)) < common) {
             if (!same_page(page_of(&of_a, object, page), page_of(&of_b, object, page)))

@@ -6,7 +6,9 @@
 #define CN_PERSIST_FORMAT_H
 
 #define FORMAT_MAGIC "\0catnap\n"
-#define FORMAT_VERSION 1u
+/* Of snapshots with values of the any hierarchy, and of all others, which have no part "heap". */
+#define FORMAT_VERSION 2u
+#define FORMAT_PLAIN_VERSION 1u
 #define FORMAT_ALIGN 65536u /* of the area: a multiple of any system's page size */
 
 enum { FLAG_DELTA = 1, FLAG_COMPRESSED = 2 };
@@ -30,7 +32,7 @@ enum {
 
 /* A part: name, length, XXH3-64 of its contents, contents. */
 enum { PART_NAME = 0, PART_LENGTH = 8, PART_CHECKSUM = 16, PART_HEAD = 24 };
-#define PART_NAMES {"state", "modules", "objects", "frames", "data", "pages"}
+#define PART_NAMES {"state", "modules", "objects", "frames", "data", "pages", "heap"}
 enum part_index {
     PART_STATE,
     PART_MODULES,
@@ -38,6 +40,7 @@ enum part_index {
     PART_FRAMES,
     PART_DATA,
     PART_PAGES,
+    PART_HEAP,
     PARTS
 };
 

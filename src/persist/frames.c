@@ -15,6 +15,7 @@
 #include "code/steps.h"
 #include "translate/translate.h"
 #include "types/subtype.h"
+#include "validate/validate.h"
 
 /* ---- Asking the translator ---- */
 
@@ -26,6 +27,7 @@ struct asked {
     wasm_instance_t *instance;
     struct probe probe; /* the question */
     const struct probe *answer;
+    const valtype *types; /* of the values; NULL: they are not asked for, or there is no answer */
 };
 
 struct asking {
@@ -112,7 +114,7 @@ static bool read_value(catnap_snapshot_t *snapshot, const uint64_t *fp,
     if (from->dead)
         return true; /* zeros: what lies there is older than the frame */
     if (kind_is_ref(from->kind))
-        return cn_snap_ref_of(snapshot, *cell, &to->ref, error);
+        return cn_snap_ref_of(snapshot, from->kind, *cell, &to->ref, error);
     to->bits[0] = cell[0];
     if (from->kind == KIND_V128)
         to->bits[1] = cell[1];
@@ -153,7 +155,7 @@ static bool capture_frame(catnap_snapshot_t *snapshot, const struct frame *at,
             asked->code->func_index);
     frame->safepoint = probe->safepoint;
     frame->offset = probe->offset;
-    return cn_snap_ref_of(snapshot, object_slot(&func->ref), &frame->func, error) &&
+    return cn_snap_ref_of(snapshot, KIND_FUNC, object_slot(&func->ref), &frame->func, error) &&
            read_values(snapshot, at, probe, innermost, frame, error);
 }
 
@@ -194,7 +196,76 @@ bool cn_frames_capture(catnap_snapshot_t *snapshot, struct catnap_run_t *run, st
     bool ok = asking_init(&asking, snapshot->alloc, count, true, error) &&
               capture_all(snapshot, vm, &innermost, &asking, error);
     asking_free(&asking);
-    return ok && cn_snap_ref_of(snapshot, object_slot(&entry->ref), &snapshot->entry, error);
+    return ok &&
+           cn_snap_ref_of(snapshot, KIND_FUNC, object_slot(&entry->ref), &snapshot->entry, error);
+}
+
+/* ---- Exact types, when a run is restored ---- */
+
+/* Code relies on the types of references to structures and arrays. Others are looked at where they are used. */
+static bool needs_types(const struct snap_frame *frame) {
+    bool any = false;
+    for (uint32_t i = 0; i < frame->value_count; i++)
+        any |= frame->kinds[i] == KIND_ANY;
+    return any;
+}
+
+/* Room for the answers is taken at once. */
+struct typing {
+    const catnap_snapshot_t *snapshot;
+    struct asking *asking;
+    struct operand_types *questions;
+    valtype *types;
+    size_t question_count, type_count;
+    struct error *error;
+};
+
+static bool typing_init(struct typing *t) {
+    const catnap_snapshot_t *s = t->snapshot;
+    for (uint32_t i = 0; i < s->frame_count; i++)
+        t->type_count += needs_types(&s->frames[i]) ? s->frames[i].value_count : 0;
+    t->questions = cn_calloc(t->asking->alloc, s->frame_count, sizeof *t->questions);
+    t->types = cn_calloc(t->asking->alloc, t->type_count, sizeof *t->types);
+    return (t->questions && t->types) || cn_fail_memory(t->error);
+}
+
+static void typing_free(struct typing *t) {
+    cn_free(t->asking->alloc, t->questions, t->snapshot->frame_count * sizeof *t->questions);
+    cn_free(t->asking->alloc, t->types, t->type_count * sizeof *t->types);
+}
+
+/* Questions of order[first] to before order[end], which are frames of one function. */
+static bool type_function(struct typing *t, uint32_t first, uint32_t end, valtype **room) {
+    const struct asked *any = t->asking->order[first];
+    size_t count = 0;
+    for (uint32_t i = first; i < end; i++) {
+        struct asked *asked = t->asking->order[i];
+        const struct snap_frame *frame = &t->snapshot->frames[asked - t->asking->frames];
+        if (!needs_types(frame))
+            continue;
+        t->questions[count++] = (struct operand_types){
+            .offset = frame->offset, .count = frame->value_count, .question = i, .types = *room};
+        *room += frame->value_count;
+    }
+    if (count > 0 && !cn_find_operand_types(any->instance->module, any->code->func_index,
+                                            t->questions, count, t->error))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (t->questions[i].found)
+            t->asking->order[t->questions[i].question]->types = t->questions[i].types;
+    return true;
+}
+
+static bool type_all(struct typing *t) {
+    valtype *room = t->types;
+    for (uint32_t first = 0, end; first < t->asking->count; first = end) {
+        for (end = first; end < t->asking->count &&
+                          t->asking->order[end]->code == t->asking->order[first]->code;)
+            end++;
+        if (!type_function(t, first, end, &room))
+            return false;
+    }
+    return true;
 }
 
 /* ---- Restoring ---- */
@@ -219,7 +290,7 @@ static bool bad(struct rebuild *r, const char *what) {
 
 static wasm_func_t *frame_func(struct rebuild *r, struct snap_ref ref) {
     uint64_t slot;
-    if (!cn_snap_slot_of(r->snapshot, r->made, ref, &slot, r->error))
+    if (!cn_snap_slot_of(r->snapshot, r->made, KIND_FUNC, ref, &slot, r->error))
         return NULL;
     wasm_func_t *func = (wasm_func_t *)slot_object(slot);
     if (func && func->ref.kind == OBJECT_FUNC && func->instance)
@@ -234,10 +305,8 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
     if (to->where != VALUE_SLOT)
         return true; /* a constant, or in its local's slot already */
     if (kind_is_ref(to->kind)) {
-        if (!cn_snap_slot_of(r->snapshot, r->made, from->ref, cell, r->error))
+        if (!cn_snap_slot_of(r->snapshot, r->made, to->kind, from->ref, cell, r->error))
             return false;
-        if (*cell && to->kind == KIND_ANY)
-            return cn_fail_heap(r->error);
         if (*cell && to->kind == KIND_FUNC && slot_object(*cell)->kind != OBJECT_FUNC)
             return bad(r, "an object that is not a function");
         if (*cell && to->kind == KIND_EXN && slot_object(*cell)->kind != OBJECT_EXCEPTION)
@@ -251,8 +320,28 @@ static bool write_value(struct rebuild *r, const struct probe_value *to,
     return true;
 }
 
-static bool write_values(struct rebuild *r, const struct probe *probe,
+/* Where the translator has an operand in a slot of a local, its own type counts, too. */
+static bool check_types(struct rebuild *r, const struct asked *asked,
+                        const struct snap_frame *frame, uint32_t known) {
+    if (r->snapshot->is_own || !needs_types(frame))
+        return true;
+    if (!asked->types)
+        return bad(r, "a frame whose values have no types");
+    for (uint32_t i = 0; i < known; i++) {
+        const struct probe_value *value = &asked->answer->values[i];
+        valtype type = asked->types[i];
+        if (value->where == VALUE_CONST || !kind_is_ref(value->kind))
+            continue;
+        if (!vt_is_ref(type) || vt_kind(type) != value->kind ||
+            cn_snap_slot_fault(r->made, &r->vm->store->engine->types, r->fp[value->slot], type))
+            return bad(r, "a reference of the wrong type");
+    }
+    return true;
+}
+
+static bool write_values(struct rebuild *r, const struct asked *asked,
                          const struct snap_frame *frame, bool innermost) {
+    const struct probe *probe = asked->answer;
     uint32_t known = probe->count;
     if (!innermost)
         known -= probe->callee_type->result_count;
@@ -264,7 +353,7 @@ static bool write_values(struct rebuild *r, const struct probe *probe,
     for (uint32_t i = 0; i < known; i++)
         if (!write_value(r, &probe->values[i], &frame->values[i]))
             return false;
-    return true;
+    return check_types(r, asked, frame, known);
 }
 
 static void write_header(struct rebuild *r, wasm_instance_t *instance, const struct code *code,
@@ -299,14 +388,34 @@ static bool check_answer(struct rebuild *r, uint32_t i) {
     return true;
 }
 
-/* The greatest length that an instruction pays for: it traps or fails, and takes nothing, beyond that. */
-static uint64_t most_length(const wasm_instance_t *instance, const struct probe *probe) {
-    if (probe->fuel_of_table) {
-        const wasm_table_t *table = instance->tables[probe->fuel_index];
-        return probe->fuel_grows ? cn_table_room(table) : table->size;
+/* The length of the array that is an operand; its type is right by now. */
+static uint64_t array_length(const struct rebuild *r, const struct probe *probe) {
+    const struct probe_value *value = &probe->values[probe->count - 1 - probe->fuel_depth];
+    uint32_t array = value->where == VALUE_CONST ? 0 : (uint32_t)r->fp[value->slot];
+    return array ? heap_length(r->vm->heap, array) : 0;
+}
+
+/* Whether an instruction pays for so much: it traps or fails, and takes nothing, beyond what there is. */
+static bool is_paid(const struct rebuild *r, const wasm_instance_t *instance,
+                    const struct probe *probe, uint64_t length) {
+    switch (probe->fuel_bound) {
+    case BOUND_MEMORY: {
+        const wasm_memory_t *memory = instance->memories[probe->fuel_index];
+        return length <= (probe->fuel_grows ? cn_memory_room(memory) : memory->extent);
     }
-    const wasm_memory_t *memory = instance->memories[probe->fuel_index];
-    return probe->fuel_grows ? cn_memory_room(memory) : memory->extent;
+    case BOUND_TABLE: {
+        const wasm_table_t *table = instance->tables[probe->fuel_index];
+        return length <= (probe->fuel_grows ? cn_table_room(table) : table->size);
+    }
+    case BOUND_ARRAY:
+        return length <= array_length(r, probe);
+    case BOUND_SEGMENT:
+        return cn_gc_segment_has(instance, probe->fuel_index, probe->fuel_segment, 0,
+                                 (uint32_t)length);
+    case BOUND_NONE:
+        break;
+    }
+    return true;
 }
 
 /* Less than what the run waits for, where the innermost frame stands, is all that can be paid. A length
@@ -315,14 +424,14 @@ static uint64_t most_length(const wasm_instance_t *instance, const struct probe 
 static bool take_paid_fuel(struct rebuild *r, const wasm_instance_t *instance,
                            const struct probe *probe) {
     uint64_t paid = r->snapshot->fuel_paid, price = probe->fuel, length = 0;
-    bool by_length = probe->fuel_divisor && probe->count > probe->local_count;
+    bool by_length = probe->fuel_divisor && probe->count > probe->local_count + probe->fuel_depth;
     if (by_length) {
         length = r->fp[probe->values[probe->count - 1].slot];
-        price = length / probe->fuel_divisor;
+        price = length * probe->fuel_scale / probe->fuel_divisor;
     }
     if (paid > 0 && paid >= price)
         return bad(r, "more fuel paid ahead than the pending instruction costs");
-    r->fuel_paid = by_length && length > most_length(instance, probe) ? 0 : paid;
+    r->fuel_paid = by_length && !is_paid(r, instance, probe, length) ? 0 : paid;
     return true;
 }
 
@@ -354,7 +463,7 @@ static bool build_frame(struct rebuild *r, uint32_t i, uint64_t *caller, const u
         return cn_fail(r->error, CATNAP_LIMIT, "the value stack is too small for the call stack");
     r->fp = r->values + asked->code->param_slots;
     write_header(r, asked->instance, asked->code, caller, back, i == 0);
-    if (!write_values(r, probe, frame, innermost))
+    if (!write_values(r, asked, frame, innermost))
         return false;
     if (innermost && !take_paid_fuel(r, asked->instance, probe))
         return false;
@@ -406,13 +515,14 @@ static bool find_safepoints(struct rebuild *r) {
     return ask_all(&r->asking, r->error);
 }
 
-static bool build_frames(struct rebuild *r, struct catnap_run_t *run) {
+/* `typing`: NULL when the snapshot is trusted. */
+static bool build_frames(struct rebuild *r, struct catnap_run_t *run, struct typing *typing) {
     uint64_t *record = r->stack->base, *caller = record;
     const uint64_t *back = NULL;
     wasm_func_t *entry = cn_run_func(run);
     r->values = record + ENTRY_RECORD_SLOTS;
     r->called = entry->type;
-    if (!find_safepoints(r))
+    if (!find_safepoints(r) || (typing && !type_all(typing)))
         return false;
     for (uint32_t i = 0; i < r->snapshot->frame_count; i++) {
         if (!build_frame(r, i, caller, back))
@@ -457,8 +567,11 @@ struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *snapshot, wasm_s
     if (!run)
         return NULL;
     r.stack = cn_run_stack(run);
+    struct typing typing = {.snapshot = snapshot, .asking = &r.asking, .error = error};
     bool ok = asking_init(&r.asking, store->alloc, snapshot->frame_count, false, error) &&
-              build_frames(&r, run);
+              (snapshot->is_own || typing_init(&typing)) &&
+              build_frames(&r, run, snapshot->is_own ? NULL : &typing);
+    typing_free(&typing);
     asking_free(&r.asking);
     if (!ok) {
         cn_run_delete(run);

@@ -165,8 +165,6 @@ static uint32_t rule_of(uint8_t id) {
 
 /* Whether each kind of state has a section that is written. */
 static bool check_kinds(struct conversion *c) {
-    if (c->instance->ref.store->machine.heap)
-        return cn_fail_heap(c->error);
     for (uint32_t i = 0; i < c->module->memory_count; i++)
         if (c->instance->memories[i]->shared)
             return cn_fail(c->error, CATNAP_UNSUPPORTED,

@@ -15,11 +15,12 @@ struct code_uses {
     uint8_t *funcs;        /* a bit for each function that ref.func names */
 };
 
-/* A way to write a reference: ref.func or global.get with an index. */
+/* A way to write a reference: ref.func or global.get with an index, or ref.i31 with a value, which extern.convert_any may
+ * follow. */
 struct place {
     uint64_t slot;
     valtype type;
-    bool is_global; /* an imported constant, else an imported function */
+    enum { PLACE_FUNC, PLACE_GLOBAL, PLACE_I31 } way; /* GLOBAL: an imported constant */
     uint32_t index;
 };
 
@@ -83,7 +84,9 @@ void cn_write_valtype(struct conversion *, valtype);
 void cn_write_null(struct conversion *, valtype);
 /* How to write a reference of this type that is not null; false when it cannot be. */
 bool cn_find_place(const struct conversion *, uint64_t slot, valtype, struct place *);
-/* An instruction that gives the reference. */
+/* The kind of thing that a reference without a place refers to, for an error. */
+const char *cn_refused_object(uint64_t slot, valtype);
+/* Instructions that give the reference. */
 void cn_write_place(struct conversion *, const struct place *);
 /* A constant expression for a value. `what` and `index` name its owner in an error. */
 bool cn_write_value(struct conversion *, valtype, const uint64_t *cell, const char *what,

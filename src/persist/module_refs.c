@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "binary/opcodes.h"
+#include "runtime/gc.h"
 #include "types/subtype.h"
 
 /* ---- References ---- */
@@ -12,8 +13,8 @@ static int compare_places(const void *left, const void *right) {
     const struct place *a = left, *b = right;
     if (a->slot != b->slot)
         return a->slot < b->slot ? -1 : 1;
-    if (a->is_global != b->is_global) /* functions first: they need no import to be constant */
-        return a->is_global ? 1 : -1;
+    if (a->way != b->way) /* functions first: they need no import to be constant */
+        return a->way < b->way ? -1 : 1;
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
@@ -26,11 +27,11 @@ bool cn_list_places(struct conversion *c) {
     for (uint32_t i = 0; i < module->imported_func_count; i++)
         c->places[c->place_count++] =
             (struct place){object_slot(&instance->funcs[i]->ref),
-                           vt_of(&module_func_type(module, i)->def, false), false, i};
+                           vt_of(&module_func_type(module, i)->def, false), PLACE_FUNC, i};
     for (uint32_t i = 0; i < module->imported_global_count; i++)
         if (vt_is_ref(module->globals[i].type.type) && instance->globals[i][0])
-            c->places[c->place_count++] =
-                (struct place){instance->globals[i][0], module->globals[i].type.type, true, i};
+            c->places[c->place_count++] = (struct place){
+                instance->globals[i][0], module->globals[i].type.type, PLACE_GLOBAL, i};
     if (c->place_count > 1)
         qsort(c->places, c->place_count, sizeof *c->places, compare_places);
     return true;
@@ -49,15 +50,30 @@ static size_t search(const struct conversion *c, uint64_t slot) {
     return low;
 }
 
+/* Only what is a value of the heap, which may have been converted. */
+static bool find_i31(uint64_t slot, valtype type, struct place *out) {
+    uint32_t handle = 0;
+    if (vt_kind(type) == KIND_ANY)
+        handle = (uint32_t)slot;
+    else if (vt_kind(type) == KIND_EXTERN && heap_slot_is_converted(slot))
+        handle = heap_converted(slot);
+    *out = (struct place){slot, type, PLACE_I31, handle};
+    return heap_is_i31(handle);
+}
+
+static bool find_function(const struct conversion *c, uint64_t slot, valtype type,
+                          struct place *out) {
+    const wasm_func_t *func =
+        vt_kind(type) == KIND_FUNC ? (const wasm_func_t *)slot_object(slot) : NULL;
+    if (!func || func->ref.kind != OBJECT_FUNC || func->instance != c->instance)
+        return false;
+    *out = (struct place){slot, type, PLACE_FUNC, func->index};
+    return true;
+}
+
 bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, struct place *out) {
-    const struct wasm_ref_t *ref = slot_object(slot);
-    if (vt_kind(type) == KIND_FUNC && ref->kind == OBJECT_FUNC) {
-        const wasm_func_t *func = (const wasm_func_t *)ref;
-        if (func->instance == c->instance) {
-            *out = (struct place){slot, type, false, func->index};
-            return true;
-        }
-    }
+    if (find_function(c, slot, type, out) || find_i31(slot, type, out))
+        return true;
     for (size_t i = search(c, slot); i < c->place_count && c->places[i].slot == slot; i++)
         if (cn_valtype_matches(c->module->registry, c->places[i].type & ~VT_NON_NULL,
                                type & ~VT_NON_NULL)) {
@@ -67,11 +83,30 @@ bool cn_find_place(const struct conversion *c, uint64_t slot, valtype type, stru
     return false;
 }
 
+static void write_i31(struct conversion *c, const struct place *place) {
+    cn_encode_opcode(&c->out, OP_i32_const);
+    cn_encode_s64(&c->out, (int32_t)place->index >> 1);
+    cn_encode_opcode(&c->out, OP_ref_i31);
+    if (vt_kind(place->type) == KIND_EXTERN)
+        cn_encode_opcode(&c->out, OP_extern_convert_any);
+}
+
 void cn_write_place(struct conversion *c, const struct place *place) {
-    cn_encode_opcode(&c->out, place->is_global ? OP_global_get : OP_ref_func);
+    if (place->way == PLACE_I31) {
+        write_i31(c, place);
+        return;
+    }
+    cn_encode_opcode(&c->out, place->way == PLACE_GLOBAL ? OP_global_get : OP_ref_func);
     cn_encode_u32(&c->out, place->index);
-    if (!place->is_global)
+    if (place->way == PLACE_FUNC)
         set_bit(c->declared, place->index);
+}
+
+const char *cn_refused_object(uint64_t slot, valtype type) {
+    bool value =
+        vt_kind(type) == KIND_ANY || (vt_kind(type) == KIND_EXTERN && heap_slot_is_converted(slot));
+    return value ? "a structure, an array or another object of the heap"
+                 : "an exception or an object of the host or of another instance";
 }
 
 /* ---- Types ---- */
@@ -137,9 +172,8 @@ static bool write_reference(struct conversion *c, valtype type, uint64_t slot, c
     }
     if (!cn_find_place(c, slot, type, &place))
         return cn_fail(c->error, CATNAP_UNSUPPORTED,
-                       "%s %u refers to an exception or an object of the host or of another "
-                       "instance, which a module cannot contain",
-                       what, index);
+                       "%s %u refers to %s, which a module cannot contain", what, index,
+                       cn_refused_object(slot, type));
     cn_write_place(c, &place);
     return true;
 }

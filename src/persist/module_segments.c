@@ -172,12 +172,12 @@ static bool next_run(struct conversion *c, struct run *run, bool *ok) {
         }
         if (!cn_find_place(c, table->elements[run->to], table->type.element, &place)) {
             *ok = cn_fail(c->error, CATNAP_UNSUPPORTED,
-                          "element %u of table %u refers to an object of the host or of another "
-                          "instance, which a module cannot contain",
-                          run->to, run->table);
+                          "element %u of table %u refers to %s, which a module cannot contain",
+                          run->to, run->table,
+                          cn_refused_object(table->elements[run->to], table->type.element));
             return false;
         }
-        run->funcs = run->funcs && !place.is_global;
+        run->funcs = run->funcs && place.way == PLACE_FUNC;
     }
     return run->from < run->to;
 }
@@ -233,10 +233,28 @@ static uint32_t write_declared(struct conversion *c) {
     return 1;
 }
 
+/* Items of a passive segment that were made already would be made again, as other objects. */
+static bool check_kept_elem(struct conversion *c, uint32_t index) {
+    const uint64_t *slots;
+    valtype type = c->module->elems[index].type;
+    uint32_t count = cn_elem_items_read(c->instance->elem_items[index], &slots);
+    struct place place;
+    if (c->instance->dropped_elems[index] || vt_kind(type) == KIND_FUNC)
+        return true;
+    for (uint32_t i = 0; i < count; i++)
+        if (slots[i] && !cn_find_place(c, slots[i], type, &place))
+            return cn_fail(c->error, CATNAP_UNSUPPORTED,
+                           "element segment %u has made objects, which a module cannot contain",
+                           index);
+    return true;
+}
+
 bool cn_write_elems(struct conversion *c) {
     size_t place = cn_encode_keep(&c->out);
     uint32_t count = c->kept_elems;
     bool ok = true;
+    for (uint32_t i = 0; ok && i < c->kept_elems; i++)
+        ok = check_kept_elem(c, i);
     for (uint32_t i = 0; i < c->kept_elems; i++)
         write_kept_elem(c, i);
     for (uint32_t i = 0; ok && i < c->module->table_count; i++)

@@ -104,7 +104,10 @@ static struct snap_ref get_ref(struct reader *r) {
     ref.tag = get32(r);
     ref.object = get32(r);
     ref.index = get32(r);
-    if (ref.tag >= SNAP_REF_TAGS || (ref.tag != SNAP_NULL && ref.object >= r->s->object_count))
+    bool value = snap_ref_is_value(ref) && r->s->with_values;
+    if (ref.tag > SNAP_GLOBAL_OF && !value)
+        bad(r, "a reference of an unknown kind");
+    if (ref.tag != SNAP_NULL && !value && ref.object >= r->s->object_count)
         bad(r, "a reference to an object that does not exist");
     if (ref.tag == SNAP_NULL)
         ref = (struct snap_ref){0};
@@ -136,7 +139,7 @@ static struct limits get_limits(struct reader *r, uint64_t *more) {
 
 static valtype get_type(struct reader *r) {
     valtype type = get32(r);
-    if (!vt_is_basic(type))
+    if (!vt_is_basic(type) && !(r->s->with_values && vt_is_abstract(type)))
         bad(r, "an unknown type");
     return type;
 }
@@ -191,6 +194,21 @@ static void read_exception(struct reader *r, struct snap_object *object) {
     read_values(r, object);
 }
 
+static void read_segment(struct reader *r, struct snap_segment *segment) {
+    segment->index = get32(r);
+    segment->count = (uint32_t)get_count(r, 4, REF_BYTES);
+    segment->items = room(r, segment->count, sizeof *segment->items);
+    for (uint32_t i = 0; i < segment->count && !r->failed; i++)
+        segment->items[i] = get_ref(r);
+}
+
+static void read_segments(struct reader *r, struct snap_object *object) {
+    object->segment_count = (uint32_t)get_count(r, 4, 8);
+    object->segments = room(r, object->segment_count, sizeof *object->segments);
+    for (uint32_t i = 0; i < object->segment_count && !r->failed; i++)
+        read_segment(r, &object->segments[i]);
+}
+
 static void read_instance(struct reader *r, struct snap_object *object) {
     object->module = get32(r);
     if (object->module >= r->s->module_count)
@@ -202,6 +220,8 @@ static void read_instance(struct reader *r, struct snap_object *object) {
     read_values(r, object);
     object->flag_count = (uint32_t)get_count(r, 4, 1);
     object->flags = (uint8_t *)(uintptr_t)take(r, object->flag_count);
+    if (r->s->with_values)
+        read_segments(r, object);
 }
 
 static void read_table(struct reader *r, struct snap_object *object) {
@@ -320,14 +340,23 @@ static void read_data(struct reader *r) {
     r->s->data = take(r, (size_t)r->s->data_length);
 }
 
-/* Runs ascend by object and page, so that none overlaps another. */
-static bool check_order(struct reader *r, const struct snap_run *run, const struct snap_run *last) {
-    if (run->object >= r->s->object_count ||
-        !cn_state_is_paged((enum object_kind)r->s->objects[run->object].kind))
+/* The size of the heap comes behind the pages: read_heap() */
+static bool check_place(struct reader *r, const struct snap_run *run) {
+    bool heap = run->object >= SNAP_REGION;
+    uint64_t pages = heap ? LIMIT_HEAP_BYTES / SNAP_PAGE : cn_snap_pages(r->s, run->object);
+    if (heap ? !r->s->with_values
+             : run->object >= r->s->object_count ||
+                   !cn_state_is_paged((enum object_kind)r->s->objects[run->object].kind))
         return bad(r, "pages without a memory");
-    uint64_t pages = r->s->objects[run->object].size / SNAP_PAGE;
     if (run->count == 0 || run->count > pages || run->first > pages - run->count)
         return bad(r, "pages outside their memory");
+    return true;
+}
+
+/* Runs ascend by object and page, so that none overlaps another. */
+static bool check_order(struct reader *r, const struct snap_run *run, const struct snap_run *last) {
+    if (!check_place(r, run))
+        return false;
     if (last && (last->object > run->object ||
                  (last->object == run->object && last->first + last->count > run->first)))
         return bad(r, "pages out of order");
@@ -368,6 +397,43 @@ static void read_pages(struct reader *r) {
         r->pages_end += stored;
         run->bytes = r->contents + offset;
         run->offset = plain ? r->area + offset : stored;
+    }
+}
+
+static void read_types(struct reader *r, struct snap_heap *heap) {
+    heap->type_count = (uint32_t)get_count(r, 4, 8);
+    struct snap_type *types = room(r, heap->type_count, sizeof *types);
+    for (uint32_t i = 0; i < heap->type_count && !r->failed; i++) {
+        types[i].module = get32(r);
+        types[i].index = get32(r);
+    }
+    heap->types = types;
+}
+
+static void read_side(struct reader *r, struct snap_heap *heap) {
+    heap->side_count = (uint32_t)get_count(r, 4, REF_BYTES);
+    struct snap_ref *side = room(r, heap->side_count, sizeof *side);
+    for (uint32_t i = 0; i < heap->side_count && !r->failed; i++) {
+        side[i] = get_ref(r);
+        if (side[i].tag == SNAP_VALUE)
+            bad(r, "a value of the heap in the side table");
+    }
+    heap->side = side;
+}
+
+static void read_heap(struct reader *r) {
+    struct snap_heap *heap = &r->s->heap;
+    uint32_t block = get32(r);
+    heap->bytes = get64(r);
+    read_types(r, heap);
+    read_side(r, heap);
+    if (block != HEAP_BLOCK || heap->bytes % HEAP_BLOCK != 0 || heap->bytes > LIMIT_HEAP_BYTES)
+        bad(r, "a heap of an impossible size");
+    for (size_t i = 0; i < r->s->run_count && !r->failed; i++) {
+        const struct snap_run *run = &r->s->runs[i];
+        if (run->object >= SNAP_REGION &&
+            run->first + run->count > cn_snap_pages(r->s, run->object))
+            bad(r, "pages outside the heap");
     }
 }
 
@@ -458,7 +524,8 @@ static bool read_head(struct reader *r) {
     r->part = "header";
     if (r->file_known < HEAD_SIZE || memcmp(head, FORMAT_MAGIC, 8) != 0)
         return cn_fail(r->error, CATNAP_MALFORMED, "this is not a snapshot");
-    if (cn_get_le(head + HEAD_VERSION, 4) != FORMAT_VERSION)
+    r->s->with_values = cn_get_le(head + HEAD_VERSION, 4) == FORMAT_VERSION;
+    if (!r->s->with_values && cn_get_le(head + HEAD_VERSION, 4) != FORMAT_PLAIN_VERSION)
         return cn_fail(r->error, CATNAP_UNSUPPORTED,
                        "the snapshot has format version %" PRIu64 "; this library knows %u",
                        cn_get_le(head + HEAD_VERSION, 4), FORMAT_VERSION);
@@ -490,8 +557,8 @@ static bool read_head(struct reader *r) {
 
 static bool read_part(struct reader *r, enum part_index part, const uint8_t **at,
                       const uint8_t *end) {
-    static void (*const readers[PARTS])(struct reader *) = {read_state,  read_modules, read_objects,
-                                                            read_frames, read_data,    read_pages};
+    static void (*const readers[PARTS])(struct reader *) = {
+        read_state, read_modules, read_objects, read_frames, read_data, read_pages, read_heap};
     char name[8] = {0};
     r->part = part_names[part];
     memcpy(name, r->part, strlen(r->part));
@@ -516,7 +583,7 @@ static bool read_all(struct reader *r, bool check_pages) {
         return false;
     const uint8_t *at = r->file + HEAD_SIZE;
     const uint8_t *end = at + cn_get_le(r->file + HEAD_PARTS_LENGTH, 8);
-    for (int part = 0; part < PARTS; part++)
+    for (int part = 0; part < (r->s->with_values ? PARTS : PART_HEAP); part++)
         if (!read_part(r, (enum part_index)part, &at, end))
             return false;
     if (at != end)

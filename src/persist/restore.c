@@ -38,12 +38,22 @@ static bool bad(struct restore *r, uint32_t object, const char *what) {
 
 /* ---- References ---- */
 
-bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *made,
-                     struct snap_ref ref, uint64_t *slot, struct error *error) {
+static bool slot_of_value(const struct snap_made *made, enum slot_kind kind, struct snap_ref ref,
+                          uint64_t *slot, struct error *error) {
+    bool any = ref.tag == SNAP_VALUE;
+    if (kind != (any ? KIND_ANY : KIND_EXTERN))
+        return cn_fail(error, CATNAP_MALFORMED,
+                       "the snapshot has a value in a place of another kind");
+    if (ref.object == 0 || !cn_heap_has(made->heap, ref.object))
+        return cn_fail(error, CATNAP_MALFORMED,
+                       "the snapshot refers to an object that its heap does not have");
+    *slot = any ? ref.object : heap_extern_slot(ref.object);
+    return true;
+}
+
+static bool slot_of_object(const catnap_snapshot_t *snapshot, const struct snap_made *made,
+                           struct snap_ref ref, uint64_t *slot, struct error *error) {
     struct wasm_ref_t *found = NULL;
-    *slot = 0;
-    if (ref.tag == SNAP_NULL)
-        return true;
     if (ref.object < snapshot->object_count)
         found = made->objects[ref.object];
     if (!found)
@@ -67,13 +77,37 @@ bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *
     return true;
 }
 
-/* The same for a place of a type. */
+bool cn_snap_slot_of(const catnap_snapshot_t *snapshot, const struct snap_made *made,
+                     enum slot_kind kind, struct snap_ref ref, uint64_t *slot,
+                     struct error *error) {
+    *slot = 0;
+    if (ref.tag == SNAP_NULL)
+        return true;
+    if (snap_ref_is_value(ref))
+        return slot_of_value(made, kind, ref, slot, error);
+    if (kind == KIND_ANY)
+        return cn_fail(error, CATNAP_MALFORMED,
+                       "the snapshot has an object %u in a place for values of the heap",
+                       ref.object);
+    return slot_of_object(snapshot, made, ref, slot, error);
+}
+
+const char *cn_snap_slot_fault(const struct snap_made *made, const struct type_registry *registry,
+                               uint64_t slot, valtype type) {
+    if (vt_kind(type) == KIND_ANY && !cn_heap_fits(made->heap, registry, (uint32_t)slot, type))
+        return slot ? "is a value of another type" : "is null";
+    if (vt_kind(type) == KIND_ANY)
+        return NULL;
+    if (vt_kind(type) == KIND_EXTERN && heap_slot_is_converted(slot))
+        return (type & ~VT_NON_NULL) == VT_EXTERNREF ? NULL : "is not null";
+    return cn_ref_fault(registry, slot_object(slot), type);
+}
+
+/* The slot of a reference in a place of a type. */
 static bool typed_slot(struct restore *r, struct snap_ref ref, valtype type, uint64_t *slot) {
-    if (!cn_snap_slot_of(r->snapshot, &r->made, ref, slot, r->error))
+    if (!cn_snap_slot_of(r->snapshot, &r->made, vt_kind(type), ref, slot, r->error))
         return false;
-    if (*slot && vt_kind(type) == KIND_ANY)
-        return cn_fail_heap(r->error);
-    const char *fault = cn_ref_fault(&r->store->engine->types, slot_object(*slot), type);
+    const char *fault = cn_snap_slot_fault(&r->made, &r->store->engine->types, *slot, type);
     return !fault || cn_fail(r->error, CATNAP_MALFORMED,
                              "a reference to object %u of the snapshot %s: its place is of type %s",
                              ref.object, fault, cn_valtype_name(type));
@@ -300,7 +334,8 @@ static bool make_instance(struct restore *r, uint32_t number) {
         return false;
     for (uint32_t i = 0; i < object->import_count; i++) {
         uint64_t slot;
-        if (!cn_snap_slot_of(r->snapshot, &r->made, object->imports[i], &slot, r->error))
+        if (!cn_snap_slot_of(r->snapshot, &r->made, KIND_EXTERN, object->imports[i], &slot,
+                             r->error))
             return false;
         r->imports[i] = slot_object(slot);
     }
@@ -351,7 +386,7 @@ static bool make_global(struct restore *r, uint32_t number) {
 static bool make_exception(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
     uint64_t slot;
-    if (!cn_snap_slot_of(r->snapshot, &r->made, object->imports[0], &slot, r->error))
+    if (!cn_snap_slot_of(r->snapshot, &r->made, KIND_EXTERN, object->imports[0], &slot, r->error))
         return false;
     struct catnap_tag_t *tag = (struct catnap_tag_t *)slot_object(slot);
     if (!tag || tag->ref.kind != OBJECT_TAG || tag->type->param_count != object->value_count)
@@ -425,6 +460,26 @@ static bool fill_items(struct restore *r, const struct snap_object *object,
     return true;
 }
 
+/* Items of passive segments that were read. */
+static bool fill_segments(struct restore *r, uint32_t number, wasm_instance_t *instance) {
+    const struct snap_object *object = &r->snapshot->objects[number];
+    for (uint32_t i = 0; i < object->segment_count; i++) {
+        const struct snap_segment *segment = &object->segments[i];
+        const struct elem_segment *elem = segment->index < instance->module->elem_count
+                                              ? &instance->module->elems[segment->index]
+                                              : NULL;
+        if (!elem || segment->count > elem->count || instance->elem_items[segment->index])
+            return bad(r, number, "items of an element segment that the module does not have");
+        uint64_t *slots = cn_elem_items_restore(instance, segment->index, segment->count);
+        if (!slots)
+            return cn_fail_memory(r->error);
+        for (uint32_t k = 0; k < segment->count; k++)
+            if (!typed_slot(r, segment->items[k], elem->type, &slots[k]))
+                return false;
+    }
+    return true;
+}
+
 static bool fill_object(struct restore *r, uint32_t number) {
     const struct snap_object *object = &r->snapshot->objects[number];
     const struct wasm_ref_t *ref = r->made.objects[number];
@@ -433,7 +488,8 @@ static bool fill_object(struct restore *r, uint32_t number) {
     FOR_EACH_STATE_OF (kind, object->kind)
         if (!fill_items(r, object, kind, ref, &value, &flag))
             return false;
-    return true;
+    return object->kind != OBJECT_INSTANCE ||
+           fill_segments(r, number, (wasm_instance_t *)r->made.objects[number]);
 }
 
 /* Whether a run is mapped and not copied; the same each time. */
@@ -443,21 +499,36 @@ static bool is_mapped(const catnap_snapshot_t *snapshot, const struct snap_run *
            run->offset % page == 0 && run->first * SNAP_PAGE % page == 0 && size % page == 0;
 }
 
-/* A part of the snapshot's image in place of the memory's pages, or a copy. */
+/* Where pages of a run go; NULL memory: into the heap. */
+static uint8_t *place_of(const struct restore *r, const struct snap_run *run,
+                         wasm_memory_t **memory) {
+    const struct heap *heap = r->store->machine.heap;
+    *memory = NULL;
+    if (run->object == SNAP_REGION)
+        return heap->base + run->first * SNAP_PAGE;
+    if (run->object == SNAP_STARTS)
+        return (uint8_t *)heap->starts + run->first * SNAP_PAGE;
+    *memory = (wasm_memory_t *)r->made.objects[run->object];
+    return (*memory)->base + run->first * SNAP_PAGE;
+}
+
+/* A part of the snapshot's image in place of the pages of memories and of the heap, or a copy. */
 static bool fill_pages(struct restore *r) {
     uint32_t mappings = 0;
     for (size_t i = 0; i < r->snapshot->run_count; i++) {
         const struct snap_run *run = &r->snapshot->runs[i];
-        wasm_memory_t *memory = (wasm_memory_t *)r->made.objects[run->object];
-        struct layout *layout = &r->layouts[run->object];
-        uint8_t *to = memory->base + run->first * SNAP_PAGE;
+        wasm_memory_t *memory;
+        uint8_t *to = place_of(r, run, &memory);
+        struct layout none = {0}, *layout = memory ? &r->layouts[run->object] : &none;
         size_t size = (size_t)run->count * SNAP_PAGE;
         /* Another view of a shared memory would not know that an image is behind its pages. */
-        bool wanted = !memory->shared && is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
+        bool wanted =
+            !(memory && memory->shared) && is_mapped(r->snapshot, run) && mappings < MOST_MAPPINGS;
         bool mapped =
             wanted && (layout->lent || cn_os_image_map(r->snapshot->image, run->offset, to, size));
         mappings += wanted;
-        memory->imaged |= mapped;
+        if (memory)
+            memory->imaged |= mapped;
         layout->partially_mapped |= wanted && !mapped;
         if (!mapped && run->bytes &&
             cn_bulk_copy(&r->store->machine, to, run->bytes, size, true) < size)
@@ -477,11 +548,12 @@ static void expect_spares(struct restore *r) {
 }
 
 static bool fill(struct restore *r) {
+    bool heap = r->snapshot->heap.bytes > 0;
+    if (!fill_pages(r) || (heap && !cn_snap_heap_finish(r->snapshot, r->store, &r->made, r->error)))
+        return false;
     for (uint32_t i = 0; i < r->snapshot->object_count; i++)
         if (!may_go_on(r) || !fill_object(r, i))
             return false;
-    if (!fill_pages(r))
-        return false;
     for (uint32_t i = 0; i < r->snapshot->object_count; i++)
         if (r->snapshot->objects[i].kind == OBJECT_MEMORY)
             cn_memory_clear_tail((wasm_memory_t *)r->made.objects[i]);
@@ -515,15 +587,28 @@ static void take_back(wasm_store_t *store, const struct wasm_ref_t *mark) {
     }
 }
 
+/* The numbers of types in the snapshot's heap, and its handles, mean something else in another one. */
+static bool may_make_heap(struct restore *r) {
+    return r->snapshot->heap.bytes == 0 || !r->store->machine.heap ||
+           cn_fail(r->error, CATNAP_UNSUPPORTED,
+                   "the snapshot has garbage-collected objects, and the store has a heap already");
+}
+
 static bool build(struct restore *r, struct catnap_run_t **run) {
     const struct wasm_ref_t *mark = r->store->objects.next;
-    bool ok = make_objects(r) && fill(r);
+    bool had_heap = r->store->machine.heap != NULL, has_heap = r->snapshot->heap.bytes > 0;
+    if (!may_make_heap(r))
+        return false;
+    bool ok = (!has_heap || cn_snap_heap_make(r->snapshot, r->store, r->error)) &&
+              make_objects(r) && fill(r);
     if (ok && r->snapshot->frame_count > 0) {
         *run = cn_frames_restore(r->snapshot, r->store, &r->made, r->error);
         ok = *run != NULL;
     }
     if (!ok)
         take_back(r->store, mark);
+    if (!ok && !had_heap)
+        cn_gc_drop(r->store);
     return ok;
 }
 

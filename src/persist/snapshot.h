@@ -6,17 +6,31 @@
 #ifndef CN_PERSIST_SNAPSHOT_H
 #define CN_PERSIST_SNAPSHOT_H
 
+#include "runtime/gc.h"
 #include "runtime/instance.h"
 
 /* The unit in which memory is kept, whatever the operating system's pages are. */
 #define SNAP_PAGE 4096u
 
-enum snap_ref_tag { SNAP_NULL, SNAP_OBJECT, SNAP_FUNC_OF, SNAP_GLOBAL_OF, SNAP_REF_TAGS };
+/* The last two are of stores with values of the any hierarchy, whose snapshots have another format version. */
+enum snap_ref_tag {
+    SNAP_NULL,
+    SNAP_OBJECT,
+    SNAP_FUNC_OF,
+    SNAP_GLOBAL_OF,
+    SNAP_VALUE,     /* of the any hierarchy */
+    SNAP_CONVERTED, /* the same as an externref (extern.convert_any) */
+    SNAP_REF_TAGS
+};
 struct snap_ref {
     uint32_t tag;
-    uint32_t object; /* number; for FUNC_OF and GLOBAL_OF that of an instance */
+    uint32_t
+        object; /* number; for FUNC_OF and GLOBAL_OF that of an instance; for the last two a heap handle */
     uint32_t index;
 };
+static inline bool snap_ref_is_value(struct snap_ref ref) {
+    return ref.tag == SNAP_VALUE || ref.tag == SNAP_CONVERTED;
+}
 
 struct snap_value {
     uint64_t bits[2];
@@ -36,6 +50,12 @@ struct snap_module {
     struct shared_module *shared; /* held; NULL until it is found */
 };
 
+/* Items of a passive element segment that were read: objects, when they are of the any hierarchy. */
+struct snap_segment {
+    uint32_t index, count;
+    struct snap_ref *items;
+};
+
 struct snap_object {
     uint32_t kind;  /* enum object_kind */
     uint32_t owner; /* of an instance's memory or table: the instance's number + 1, else 0 */
@@ -48,6 +68,8 @@ struct snap_object {
     uint32_t value_count, flag_count;
     struct snap_value *values;
     uint8_t *flags;
+    uint32_t segment_count;
+    struct snap_segment *segments;
     uint64_t size; /* STATE_PAGES: bytes; STATE_REFS: elements */
     struct snap_ref *elements;
     uint64_t extent; /* of a memory (runtime/memory.h); `size` is in whole pages */
@@ -62,9 +84,25 @@ struct snap_object {
     struct wasm_ref_t *source; /* while capturing */
 };
 
+/* The heap of the store (heap/heap.h). Its region and start bits are runs of pages, as if they were objects of these
+ * numbers. */
+#define SNAP_REGION (UINT32_MAX - 1)
+#define SNAP_STARTS UINT32_MAX
+struct snap_type {
+    uint32_t module, index; /* in the module; NO_MODULE: no object has this type number */
+};
+#define NO_MODULE UINT32_MAX
+struct snap_heap {
+    uint64_t bytes;      /* of the region, in whole blocks; 0: there are no objects */
+    uint32_t type_count; /* from the first number behind HEAP_BOX_TYPE on */
+    uint32_t side_count; /* from number 1 on */
+    const struct snap_type *types;
+    const struct snap_ref *side; /* SNAP_NULL: the number is free */
+};
+
 /* Pages of a memory that are not all zero, or in a delta any that changed. */
 struct snap_run {
-    uint32_t object;
+    uint32_t object;       /* or SNAP_REGION, SNAP_STARTS */
     uint64_t first, count; /* in units of SNAP_PAGE */
     const uint8_t *bytes;  /* NULL: they became zero (in a delta) */
     uint64_t offset;       /* of bytes in the snapshot's image, when it has one */
@@ -91,6 +129,11 @@ struct catnap_snapshot_t {
     struct snap_module *modules;
     struct snap_object *objects;
     size_t object_capacity;
+    struct snap_heap heap;
+    bool
+        with_values; /* it has values of the any hierarchy, or places for these in objects of the host */
+    bool
+        is_own; /* captured here and never written elsewhere: what it says of the heap holds together */
     struct snap_run *runs;
     size_t run_count, run_capacity;
     struct snap_frame *frames; /* outermost first; none: nothing is suspended */
@@ -174,17 +217,40 @@ void cn_spares_free(catnap_snapshot_t *);
 
 /* ---- frames.c ---- */
 bool cn_frames_capture(catnap_snapshot_t *, struct catnap_run_t *, struct error *);
-struct snap_made { /* what restoring made of each object */
-    struct wasm_ref_t **objects;
+struct snap_made {               /* what restoring made */
+    struct wasm_ref_t **objects; /* of each object */
+    struct heap *heap;           /* of the snapshot's heap; NULL: it has none */
 };
 struct catnap_run_t *cn_frames_restore(const catnap_snapshot_t *, wasm_store_t *,
                                        const struct snap_made *, struct error *);
-/* capture.c: the reference in a slot; restore.c: the slot of a reference. */
-/* Fails with CATNAP_UNSUPPORTED: snapshots have no values of the heap. */
-bool cn_fail_heap(struct error *) __attribute__((cold));
-bool cn_snap_ref_of(catnap_snapshot_t *, uint64_t slot, struct snap_ref *, struct error *);
-bool cn_snap_slot_of(const catnap_snapshot_t *, const struct snap_made *, struct snap_ref,
-                     uint64_t *slot, struct error *);
+/* capture.c: the reference in a slot of a kind; restore.c: the slot of a reference, which is of the kind. */
+bool cn_snap_ref_of(catnap_snapshot_t *, enum slot_kind, uint64_t slot, struct snap_ref *,
+                    struct error *);
+bool cn_snap_slot_of(const catnap_snapshot_t *, const struct snap_made *, enum slot_kind,
+                     struct snap_ref, uint64_t *slot, struct error *);
+/* NULL, or why a slot of its kind is not of the type. */
+const char *cn_snap_slot_fault(const struct snap_made *, const struct type_registry *,
+                               uint64_t slot, valtype);
+
+/* ---- heap.c ---- */
+/* Pages of a memory, or of a part of the heap; 0 of anything else. */
+uint64_t cn_snap_pages(const catnap_snapshot_t *, uint32_t object);
+/* The numbers that runs may have, in their order. */
+static inline uint32_t cn_snap_paged_count(const catnap_snapshot_t *s) {
+    return s->object_count + 2;
+}
+static inline uint32_t cn_snap_paged(const catnap_snapshot_t *s, uint32_t i) {
+    return i < s->object_count ? i : SNAP_REGION + (i - s->object_count);
+}
+/* After a full collection: types and side table, when there are objects. */
+bool cn_snap_heap_capture(catnap_snapshot_t *, wasm_store_t *, struct error *);
+/* The numbers of types, when all modules are known. */
+bool cn_snap_heap_types(catnap_snapshot_t *, const wasm_store_t *, struct error *);
+/* Makes a heap of the size, with the types; the store has no objects in its own. */
+bool cn_snap_heap_make(const catnap_snapshot_t *, wasm_store_t *, struct error *);
+/* When region and start bits are filled, and all other objects are there: makes it a heap, or finds that it is none. */
+bool cn_snap_heap_finish(const catnap_snapshot_t *, wasm_store_t *, struct snap_made *,
+                         struct error *);
 
 /* ---- write.c ---- */
 /* Fills in the modules' hashes, the runs' checksums and the identity, where they are not known. */

@@ -83,7 +83,7 @@ static void put_modules(struct encoder *w, const catnap_snapshot_t *s, const str
  * instance has the type that the module declares: its most general one stands for it. */
 static void put_type(struct encoder *w, const struct snap_object *object) {
     valtype type = object->owner ? (valtype)vt_kind(object->type) : object->type;
-    CN_ASSERT(vt_is_basic(type));
+    CN_ASSERT(!(type & VT_DEFINED));
     put32(w, type);
 }
 
@@ -93,7 +93,19 @@ static void put_values(struct encoder *w, const struct snap_object *object) {
         put_value(w, &object->values[i]);
 }
 
-static void put_object(struct encoder *w, const struct snap_object *object) {
+static void put_segments(struct encoder *w, const struct snap_object *object) {
+    put32(w, object->segment_count);
+    for (uint32_t i = 0; i < object->segment_count; i++) {
+        const struct snap_segment *segment = &object->segments[i];
+        put32(w, segment->index);
+        put32(w, segment->count);
+        for (uint32_t k = 0; k < segment->count; k++)
+            put_ref(w, segment->items[k]);
+    }
+}
+
+static void put_object(struct encoder *w, const catnap_snapshot_t *s,
+                       const struct snap_object *object) {
     put32(w, object->kind);
     put32(w, object->owner);
     put32(w, object->owner_index);
@@ -106,6 +118,8 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
         put_values(w, object);
         put32(w, object->flag_count);
         cn_encode_bytes(w, object->flags, object->flag_count);
+        if (s->with_values)
+            put_segments(w, object);
         break;
     case OBJECT_MEMORY:
         put_limits(w, &object->limits,
@@ -140,7 +154,7 @@ static void put_object(struct encoder *w, const struct snap_object *object) {
 static void put_objects(struct encoder *w, const catnap_snapshot_t *s) {
     put32(w, s->object_count);
     for (uint32_t i = 0; i < s->object_count; i++)
-        put_object(w, &s->objects[i]);
+        put_object(w, s, &s->objects[i]);
 }
 
 static void put_frames(struct encoder *w, const catnap_snapshot_t *s) {
@@ -171,6 +185,19 @@ static void put_pages(struct encoder *w, const struct layout *layout, bool place
     }
 }
 
+static void put_heap(struct encoder *w, const struct snap_heap *heap) {
+    put32(w, HEAP_BLOCK);
+    put64(w, heap->bytes);
+    put32(w, heap->type_count);
+    for (uint32_t i = 0; i < heap->type_count; i++) {
+        put32(w, heap->types[i].module);
+        put32(w, heap->types[i].index);
+    }
+    put32(w, heap->side_count);
+    for (uint32_t i = 0; i < heap->side_count; i++)
+        put_ref(w, heap->side[i]);
+}
+
 static void put_contents(struct encoder *w, enum part_index part, const catnap_snapshot_t *s,
                          const struct layout *layout, bool placed) {
     switch (part) {
@@ -189,10 +216,17 @@ static void put_contents(struct encoder *w, enum part_index part, const catnap_s
     case PART_DATA:
         cn_encode_bytes(w, s->data, (size_t)s->data_length);
         break;
-    default:
+    case PART_PAGES:
         put_pages(w, layout, placed);
         break;
+    default:
+        put_heap(w, &s->heap);
+        break;
     }
+}
+
+static int parts_of(const catnap_snapshot_t *s) {
+    return s->with_values ? PARTS : PART_HEAP;
 }
 
 static void put_part(struct encoder *w, enum part_index part, const catnap_snapshot_t *s,
@@ -233,7 +267,7 @@ bool cn_snapshot_identify(catnap_snapshot_t *s, struct error *error) {
     cn_snapshot_checksum(s);
     struct encoder w = {.alloc = s->alloc, .limit = SIZE_MAX};
     struct layout layout = {.runs = s->runs, .run_count = s->run_count};
-    for (int part = 0; part < PARTS; part++)
+    for (int part = 0; part < parts_of(s); part++)
         put_contents(&w, (enum part_index)part, s, &layout, false);
     bool ok = cn_encoder_check(&w, error);
     if (ok) {
@@ -329,7 +363,7 @@ static void put_head(struct encoder *w, const catnap_snapshot_t *s,
         area = w->length;
     uint8_t *head = w->bytes;
     memcpy(head, FORMAT_MAGIC, 8);
-    cn_put_le(head + HEAD_VERSION, FORMAT_VERSION, 4);
+    cn_put_le(head + HEAD_VERSION, s->with_values ? FORMAT_VERSION : FORMAT_PLAIN_VERSION, 4);
     cn_put_le(head + HEAD_FLAGS,
               (options->base ? FLAG_DELTA : 0) | (compressed ? FLAG_COMPRESSED : 0), 4);
     cn_put_le(head + HEAD_LENGTH, area + area_length, 8);
@@ -370,7 +404,7 @@ static bool write_all(catnap_snapshot_t *s, const struct snap_write_options *opt
         uint8_t *head = cn_encode_room(&w, HEAD_SIZE);
         if (head)
             memset(head, 0, HEAD_SIZE);
-        for (int part = 0; part < PARTS; part++)
+        for (int part = 0; part < parts_of(s); part++)
             put_part(&w, (enum part_index)part, s, layout);
         if (w.failure == CATNAP_OK)
             put_head(&w, s, options, layout->length);

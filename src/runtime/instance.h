@@ -98,6 +98,9 @@ enum elem_items_result { ITEMS_OK, ITEMS_NO_MEMORY, ITEMS_INTERRUPTED };
 enum elem_items_result cn_instance_elem_items(wasm_instance_t *, uint32_t index, uint32_t end,
                                               const uint64_t **slots);
 void cn_elem_items_free(wasm_store_t *, struct elem_items *, const struct elem_segment *);
+/* Makes room for as many items of a segment that nothing was read of, as if they had been read; all are null. NULL when
+ * memory is exhausted. */
+uint64_t *cn_elem_items_restore(wasm_instance_t *, uint32_t index, uint32_t count);
 /* The references that were read, and how many; NULL allowed. */
 uint32_t cn_elem_items_read(const struct elem_items *, const uint64_t **slots);
 

@@ -244,22 +244,50 @@ static size_t items_bytes(const struct elem_segment *elem) {
     return sizeof(struct elem_items) + elem->count * sizeof(uint64_t);
 }
 
+/* The items of a segment that nothing was read of yet; NULL when memory is exhausted. */
+static struct elem_items *make_items(wasm_instance_t *instance, uint32_t index) {
+    const struct elem_segment *elem = &instance->module->elems[index];
+    struct elem_items *items = cn_alloc(instance->ref.store->alloc, items_bytes(elem));
+    if (!items)
+        return NULL;
+    *items = (struct elem_items){.at = instance->module->bytes + elem->items.offset};
+    instance->elem_items[index] = items;
+    instance->ref.store->block_bytes += items_bytes(elem);
+    return items;
+}
+
 enum elem_items_result cn_instance_elem_items(wasm_instance_t *instance, uint32_t index,
                                               uint32_t end, const uint64_t **slots) {
     CN_ASSERT(index < instance->module->elem_count);
     const struct elem_segment *elem = &instance->module->elems[index];
     CN_ASSERT(end <= elem->count); /* the caller has checked the bounds */
     struct elem_items *items = instance->elem_items[index];
-    if (!items) {
-        items = cn_alloc(instance->ref.store->alloc, items_bytes(elem));
-        if (!items)
-            return ITEMS_NO_MEMORY;
-        *items = (struct elem_items){.at = instance->module->bytes + elem->items.offset};
-        instance->elem_items[index] = items;
-        instance->ref.store->block_bytes += items_bytes(elem);
-    }
+    if (!items && !(items = make_items(instance, index)))
+        return ITEMS_NO_MEMORY;
     *slots = items->slots;
     return read_items(instance, elem, end, &items->at, &items->count, items->slots);
+}
+
+static void skip_item(const struct elem_segment *elem, const uint8_t **at) {
+    if (!elem->exprs) {
+        cn_skip_number(at);
+        return;
+    }
+    for (enum opcode opcode = cn_opcode_valid(at); opcode != OP_end; opcode = cn_opcode_valid(at))
+        cn_skip_immediates(at, opcode);
+}
+
+uint64_t *cn_elem_items_restore(wasm_instance_t *instance, uint32_t index, uint32_t count) {
+    const struct elem_segment *elem = &instance->module->elems[index];
+    CN_ASSERT(count <= elem->count && !instance->elem_items[index]);
+    struct elem_items *items = make_items(instance, index);
+    if (!items)
+        return NULL;
+    for (; items->count < count; items->count++) {
+        skip_item(elem, &items->at);
+        items->slots[items->count] = 0;
+    }
+    return items->slots;
 }
 
 void cn_elem_items_free(wasm_store_t *store, struct elem_items *items,

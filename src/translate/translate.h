@@ -26,6 +26,15 @@ struct probe_value {
     uint64_t constant;
 };
 
+/* The bounds of a length that an instruction pays for. */
+enum probe_bound {
+    BOUND_MEMORY,
+    BOUND_TABLE,
+    BOUND_ARRAY,   /* the operand `fuel_depth` below the length */
+    BOUND_SEGMENT, /* `fuel_segment`, as an array of type `fuel_index` reads it */
+    BOUND_NONE     /* it is paid before there is an array */
+};
+
 /* A question to cn_translate(): the value map at a safepoint, which is given by its cell, or by kind and offset. */
 struct probe {
     enum safepoint safepoint; /* by_cell finds the first two kinds only */
@@ -39,10 +48,12 @@ struct probe {
     struct probe_value *values;  /* locals, then operands from the bottom up */
     uint32_t local_count, count; /* count is set where the number was not the expected one */
     /* The fuel that the safepoint waits for when it ran out there: `fuel` units, or, when `fuel_divisor` is not 0, the
-     * topmost operand divided by it: a length within a table or memory, or, with `fuel_grows`, what that is to
-     * grow by. */
-    uint32_t fuel, fuel_divisor, fuel_index;
-    bool fuel_of_table, fuel_grows;
+     * topmost operand, times `fuel_scale`, divided by it: a length within something, or, with `fuel_grows`, what a table
+     * or memory is to grow by. */
+    uint32_t fuel, fuel_scale, fuel_divisor;
+    enum probe_bound fuel_bound;
+    uint32_t fuel_index, fuel_depth, fuel_segment;
+    bool fuel_grows;
 };
 #define ANY_COUNT UINT32_MAX
 

@@ -48,6 +48,21 @@ bool cn_workers_finish(struct workers *, struct error *);
 /* Joins the threads and frees the pool without validating the rest. */
 void cn_workers_drop(struct workers *);
 
+/* The types of all locals, then of the operands from the bottom up, before the instruction at `offset` in the module; for
+ * the first instruction the byte before it stands, too. */
+struct operand_types {
+    uint32_t offset;
+    uint32_t count;    /* of locals and operands: there is no answer when these are others */
+    uint32_t question; /* the asker's number for it */
+    bool
+        found; /* false as well where the operands may have any types, since the place is never reached */
+    valtype *types; /* room for `count`. A local that may be uninitialised has a nullable type */
+};
+/* Answers questions about a function whose body is valid, in one pass; they are sorted by offset. False and *error when
+ * memory is exhausted. */
+bool cn_find_operand_types(const struct module *, uint32_t func, struct operand_types *,
+                           size_t count, struct error *);
+
 /* One body; `func` in the whole index space. Scratch memory is made and dropped inside. */
 bool cn_validate_body(const struct module *, uint32_t func, struct span body, struct error *);
 

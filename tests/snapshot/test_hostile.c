@@ -1,6 +1,7 @@
 /* Snapshots whose checksums are right and whose numbers no writer produces: they are refused, and what
  * they cost is in proportion to their length. */
 #include "../support/snapshot.h"
+#include "heap_modules.h"
 #include "modules.h"
 #include "persist/snapshot.h"
 #include "world.h"
@@ -296,7 +297,7 @@ static void every_number_is_checked(void **state) {
     size_t length, refused = 0;
     open_world(&world, true);
     struct file file = stopped_with(&world, work_module, sizeof work_module, 100);
-    for (enum part_index part = PART_STATE; part < PARTS; part++) {
+    for (enum part_index part = PART_STATE; part < PART_HEAP; part++) {
         uint8_t *at = part_of(&file, part, &length);
         for (size_t i = 0; i + 4 <= length; i++)
             for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
@@ -314,6 +315,146 @@ static void every_number_is_checked(void **state) {
     assert_true(refused > 500);
     free(file.bytes);
     close_world(&world);
+}
+
+/* ---- Heaps ---- */
+
+/* A run of the program with a heap, that stopped with so much fuel, with its first steps done. */
+static struct file stopped_with_heap(struct world *world, uint64_t fuel) {
+    host_features = CATNAP_FEATURE_GC;
+    open_world(world, true);
+    host_features = 0;
+    return stopped_with(world, heap_module, sizeof heap_module, fuel);
+}
+
+static void corrects_runs(struct file *file) {
+    size_t length, area = (size_t)get64(file->bytes + HEAD_AREA);
+    uint8_t *runs = part_of(file, PART_PAGES, &length) + 8;
+    for (uint8_t *run = runs; run + RUN_BYTES <= runs + length - 8; run += RUN_BYTES)
+        put64(run + RUN_CHECKSUM, XXH3_64bits(file->bytes + area + get64(run + RUN_OFFSET),
+                                              (size_t)get64(run + 12) * SNAP_PAGE));
+}
+
+/* Reads, restores and executes it as far as it goes. Returns whether it was restored. */
+static bool use_file(struct world *world, struct file *file) {
+    struct world other = {.engine = world->engine};
+    catnap_error_t *error;
+    catnap_run_t *run = NULL;
+    wasm_instance_t *instance = NULL;
+    wasm_trap_t *trap;
+    catnap_val_t result;
+    catnap_store_stats_t stats;
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    catnap_error_delete(error);
+    if (!snapshot)
+        return false;
+    open_store(&other);
+    error = catnap_snapshot_restore(snapshot, other.linker, NULL, &instance, &run);
+    bool restored = !error;
+    catnap_store_stats(other.store, &stats);
+    if (error)
+        assert_true(stats.instances == 0 && stats.memory_bytes == 0);
+    catnap_error_delete(error);
+    if (run && !catnap_store_set_fuel(other.store, 20000) &&
+        catnap_run_resume(run, &result, 1, &trap) == CATNAP_TRAP)
+        wasm_trap_delete(trap);
+    sigaction(SIGSEGV, &engine_fault_handler, NULL);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    close_store(&other);
+    catnap_snapshot_delete(snapshot);
+    return restored;
+}
+
+/* Each number in the structure, and each word of the heap, is replaced in turn. */
+static size_t change_bytes(struct world *world, struct file *file, uint8_t *at, size_t length,
+                           size_t step) {
+    static const uint32_t changes[] = {1, 8, 0xFFFFFFFF};
+    size_t refused = 0;
+    for (size_t i = 0; i + 4 <= length; i += step)
+        for (size_t v = 0; v < sizeof changes / sizeof *changes; v++) {
+            uint32_t before, after;
+            memcpy(&before, at + i, 4);
+            after = before ^ changes[v];
+            memcpy(at + i, &after, 4);
+            corrects_runs(file);
+            refused += !use_file(world, file);
+            memcpy(at + i, &before, 4);
+        }
+    corrects_runs(file);
+    return refused;
+}
+
+static void every_number_of_frames_and_heap_is_checked(void **state) {
+    (void)state;
+    struct world world;
+    size_t length;
+    struct file file = stopped_with_heap(&world, 260);
+    assert_true(use_file(&world, &file));
+    uint8_t *frames = part_of(&file, PART_FRAMES, &length);
+    assert_true(change_bytes(&world, &file, frames, length, 2) > 100);
+    uint8_t *heap = part_of(&file, PART_HEAP, &length);
+    assert_true(change_bytes(&world, &file, heap, length, 1) > 100);
+    assert_true(use_file(&world, &file));
+    free(file.bytes);
+    close_world(&world);
+}
+
+static void every_word_of_a_heap_is_checked(void **state) {
+    (void)state;
+    struct world world;
+    size_t length;
+    struct file file = stopped_with_heap(&world, 260);
+    uint8_t *runs = part_of(&file, PART_PAGES, &length) + 8, *area;
+    size_t refused = 0;
+    for (size_t i = 0; i + RUN_BYTES <= length - 8; i += RUN_BYTES) {
+        uint32_t object;
+        memcpy(&object, runs + i, 4);
+        area = file.bytes + get64(file.bytes + HEAD_AREA) + get64(runs + i + RUN_OFFSET);
+        if (object >= SNAP_REGION)
+            refused += change_bytes(&world, &file, area, object == SNAP_STARTS ? 128 : 900, 4);
+    }
+    assert_true(refused > 100);
+    assert_true(use_file(&world, &file));
+    free(file.bytes);
+    close_world(&world);
+}
+
+/* References in frames have the types that code relies on: each is put in place of each other. */
+static void references_in_frames_have_exact_types(void **state) {
+    (void)state;
+    size_t refused = 0, used = 0;
+    for (uint64_t fuel = 150; fuel < 420; fuel += 30) {
+        struct world world;
+        size_t length, count = 0;
+        struct file file = stopped_with_heap(&world, fuel);
+        uint8_t *frames = part_of(&file, PART_FRAMES, &length);
+        struct place {
+            uint8_t *at;
+            uint8_t bytes[12];
+        } *places = calloc(length / 12 + 1, sizeof *places);
+        for (size_t i = 0; i + 12 <= length; i++) {
+            uint32_t words[3];
+            memcpy(words, frames + i, sizeof words);
+            if (words[0] != SNAP_VALUE || words[2] != 0 || words[1] == 0 || words[1] > 65536)
+                continue;
+            places[count].at = frames + i;
+            memcpy(places[count++].bytes, words, sizeof words);
+        }
+        for (size_t i = 0; i < count; i++)
+            for (size_t k = 0; k < count; k++) {
+                memcpy(places[i].at, places[k].bytes, 12);
+                bool good = use_file(&world, &file);
+                refused += !good;
+                used += good && i != k;
+                memcpy(places[i].at, places[i].bytes, 12);
+            }
+        assert_true(use_file(&world, &file));
+        free(places);
+        free(file.bytes);
+        close_world(&world);
+    }
+    assert_true(refused > 20 && used > 20);
 }
 
 /* The kind of the first object is the first number after the count. */
@@ -401,6 +542,9 @@ int main(void) {
         cmocka_unit_test(modules_do_not_share_bytes),
         cmocka_unit_test(zeroes_take_no_time),
         cmocka_unit_test(every_number_is_checked),
+        cmocka_unit_test(every_number_of_frames_and_heap_is_checked),
+        cmocka_unit_test(every_word_of_a_heap_is_checked),
+        cmocka_unit_test(references_in_frames_have_exact_types),
         cmocka_unit_test(unknown_kinds_are_refused),
         cmocka_unit_test(references_of_another_type_are_refused),
     };

@@ -18,10 +18,11 @@ static inline wasm_trap_t *note(void *env, catnap_caller_t *caller, const catnap
     return NULL;
 }
 
-/* The function host.note of the next stores, the allocator and way of tracking of the next engines. */
+/* The function host.note of the next stores, the allocator, way of tracking and further features of the next engines. */
 static catnap_callback_t host_note = note;
 static const catnap_allocator_t *host_allocator;
 static catnap_tracking_t host_tracking;
+static catnap_features_t host_features;
 
 static inline void open_store(struct world *world) {
     world->store = wasm_store_new(world->engine);
@@ -39,6 +40,7 @@ static inline void open_world(struct world *world, bool fuel) {
     catnap_config_set_fuel(config, fuel);
     catnap_config_set_interruptible(config, true);
     catnap_config_set_tracking(config, host_tracking);
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | host_features);
     if (host_allocator)
         catnap_config_set_allocator(config, host_allocator);
     world->engine = wasm_engine_new_with_config(config);

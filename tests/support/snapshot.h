@@ -23,13 +23,16 @@ static inline void put64(uint8_t *at, uint64_t value) {
 /* Where a part's contents are; false when there is no such part. */
 static inline bool find_part(const uint8_t *bytes, size_t size, unsigned part, size_t *at,
                              size_t *length) {
-    size_t next = HEAD_SIZE;
+    if (size < HEAD_SIZE)
+        return false;
+    uint64_t parts = get64(bytes + HEAD_PARTS_LENGTH);
+    size_t next = HEAD_SIZE, end = parts < size - HEAD_SIZE ? HEAD_SIZE + (size_t)parts : size;
     for (unsigned i = 0; i <= part; i++) {
-        if (next > size || size - next < PART_HEAD)
+        if (next > end || end - next < PART_HEAD)
             return false;
         *at = next + PART_HEAD;
         uint64_t stated = get64(bytes + next + PART_LENGTH);
-        if (stated > size - *at)
+        if (stated > end - *at)
             return false;
         *length = (size_t)stated;
         next = *at + *length;
