@@ -4,9 +4,10 @@
 
 /* ---- emitting ---- */
 
-/* An instruction with up to three operands in narrow slots, o1 upwards when it has a result, else o0 upwards. */
-static uint64_t *emit_slots(struct translator *t, enum bytecode bytecode, unsigned operands,
-                            enum slot_kind result, uint32_t cells, uint32_t w) {
+/* An instruction with up to three operands in narrow slots, o1 upwards when it has a result, else o0 upwards; with a
+ * third cell if there is one. */
+static void emit_with(struct translator *t, enum bytecode bytecode, unsigned operands,
+                      enum slot_kind result, uint32_t w, const uint64_t *third) {
     struct value values[3];
     int32_t fields[4] = {0};
     unsigned first = result != KIND_NONE;
@@ -17,14 +18,19 @@ static uint64_t *emit_slots(struct translator *t, enum bytecode bytecode, unsign
         fields[first + i] = cn_in_narrow_slot(t, &values[i], i);
     if (first)
         fields[0] = cn_to_begin(&t->emit, next_home(t), is_wide(result));
-    uint64_t *at = cn_emit_plain(t, bytecode, cells);
+    uint64_t *at = cn_emit_plain(t, bytecode, third ? 3 : 2);
     at[1] = first + operands > 2 ? cn_fields(fields[0], fields[1], fields[2], fields[3])
                                  : cn_fields_w(fields[0], fields[1], w);
+    if (third)
+        at[2] = *third;
     if (first) {
         cn_to_end(&t->emit);
         cn_push_temp(t, result);
     }
-    return at;
+}
+static void emit_slots(struct translator *t, enum bytecode bytecode, unsigned operands,
+                       enum slot_kind result, uint32_t w) {
+    emit_with(t, bytecode, operands, result, w, NULL);
 }
 
 /* An instruction whose `operands` operands are in their homes, one behind the other. */
@@ -93,22 +99,22 @@ static void translate_field(struct translator *t, enum opcode opcode) {
     uint32_t offset = dt_offsets(type)[index];
     const struct storage *storage = storage_of(field);
     if (opcode == OP_struct_set)
-        emit_slots(t, (enum bytecode)storage->set, 2, KIND_NONE, 2, offset);
+        emit_slots(t, (enum bytecode)storage->set, 2, KIND_NONE, offset);
     else
         emit_slots(t, (enum bytecode)(reads_signed(opcode) ? storage->get_s : storage->get_u), 1,
-                   vt_kind(field_value(field)), 2, offset);
+                   vt_kind(field_value(field)), offset);
 }
 
 static void translate_element(struct translator *t, enum opcode opcode) {
     uint32_t field = dt_fields(t->module->types[cn_u32_valid(&t->at)])->fields[0];
     const struct storage *storage = storage_of(field);
     if (opcode == OP_array_set)
-        emit_slots(t, (enum bytecode)storage->element_set, 3, KIND_NONE, 2, 0);
+        emit_slots(t, (enum bytecode)storage->element_set, 3, KIND_NONE, 0);
     else
         emit_slots(
             t,
             (enum bytecode)(reads_signed(opcode) ? storage->element_get_s : storage->element_get_u),
-            2, vt_kind(field_value(field)), 2, 0);
+            2, vt_kind(field_value(field)), 0);
 }
 
 /* ---- new objects ---- */
@@ -121,7 +127,7 @@ static void translate_new(struct translator *t, enum opcode opcode) {
         break;
     case OP_struct_new_default:
         cn_stand_before(t, 0, 0);
-        emit_slots(t, BC_struct_new_default, 0, KIND_ANY, 2, type);
+        emit_slots(t, BC_struct_new_default, 0, KIND_ANY, type);
         break;
     case OP_array_new:
         cn_stand_before(t, 0, 2);
@@ -129,7 +135,7 @@ static void translate_new(struct translator *t, enum opcode opcode) {
         break;
     case OP_array_new_default:
         cn_stand_before(t, 0, 1);
-        emit_slots(t, BC_array_new_default, 1, KIND_ANY, 2, type);
+        emit_slots(t, BC_array_new_default, 1, KIND_ANY, type);
         break;
     case OP_array_new_fixed:
         emit_row(t, BC_array_new_fixed, cn_u32_valid(&t->at), KIND_ANY, type);
@@ -170,7 +176,7 @@ static void translate_cast(struct translator *t, enum opcode opcode) {
     uint64_t target = cast_target(t, opcode == OP_ref_test_null || opcode == OP_ref_cast_null);
     cn_cover(t, 1);
     enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
-    emit_slots(t, tests ? BC_ref_test : BC_ref_cast, 1, tests ? KIND_I32 : kind, 3, 0)[2] = target;
+    emit_with(t, tests ? BC_ref_test : BC_ref_cast, 1, tests ? KIND_I32 : kind, 0, &target);
 }
 
 /* A test of the reference, which stays, and a branch by its result. */
@@ -217,7 +223,7 @@ bool cn_translate_gc(struct translator *t, enum opcode opcode) {
         translate_element(t, opcode);
         return true;
     case OP_array_len:
-        emit_slots(t, BC_array_len, 1, KIND_I32, 2, 0);
+        emit_slots(t, BC_array_len, 1, KIND_I32, 0);
         return true;
     case OP_array_fill:
     case OP_array_copy:
@@ -239,19 +245,19 @@ bool cn_translate_gc(struct translator *t, enum opcode opcode) {
         cn_translate_bin(t, &equal, KIND_I32);
         return true;
     case OP_ref_i31:
-        emit_slots(t, BC_ref_i31, 1, KIND_ANY, 2, 0);
+        emit_slots(t, BC_ref_i31, 1, KIND_ANY, 0);
         return true;
     case OP_i31_get_s:
-        emit_slots(t, BC_i31_get_s, 1, KIND_I32, 2, 0);
+        emit_slots(t, BC_i31_get_s, 1, KIND_I32, 0);
         return true;
     case OP_i31_get_u:
-        emit_slots(t, BC_i31_get_u, 1, KIND_I32, 2, 0);
+        emit_slots(t, BC_i31_get_u, 1, KIND_I32, 0);
         return true;
     case OP_any_convert_extern:
-        emit_slots(t, BC_any_convert_extern, 1, KIND_ANY, 2, 0);
+        emit_slots(t, BC_any_convert_extern, 1, KIND_ANY, 0);
         return true;
     case OP_extern_convert_any:
-        emit_slots(t, BC_extern_convert_any, 1, KIND_EXTERN, 2, 0);
+        emit_slots(t, BC_extern_convert_any, 1, KIND_EXTERN, 0);
         return true;
     default:
         return false;

@@ -98,7 +98,7 @@ struct generator {
     const struct profile *profile;
     struct module_builder module;
     uint32_t all_padding, padding; /* asked for; of the function under way */
-    bool no_growth, ordinary, wasm2, payloads, try_table;
+    bool no_growth, ordinary, wasm2, payloads, try_table, has_objects;
     struct signature funcs[8];
     uint32_t func_count, leaf_count; /* leaves: in the table; they call nothing through it */
     /* The function under way. */
@@ -106,6 +106,7 @@ struct generator {
     const struct signature *signature;
     uint8_t local_types[64];
     uint32_t local_count, counters, temp_f32, temp_f64, typed, loops;
+    uint32_t objects; /* the first of two locals with references to objects */
     uint8_t stack[STACK];
     uint32_t height, base;
     struct label labels[DEPTH + 1];
@@ -1387,6 +1388,11 @@ static void idiom(struct generator *g) {
     idioms[below(g, COUNT(idioms))](g);
 }
 
+static void mix(struct generator *g, uint8_t type);
+/* ---- Objects ---- */
+
+#include "generate_objects.inc"
+
 /* ---- Steps ---- */
 
 static enum step_kind any_step(struct generator *g) {
@@ -1415,6 +1421,8 @@ static void nested_block(struct generator *g, uint32_t *steps) {
 }
 
 static void step(struct generator *g, uint32_t *steps) {
+    if (g->has_objects && chance(g, 35))
+        return object_step(g);
     switch (any_step(g)) {
     case S_VALUE:
         return push_value(g, any_type(g));
@@ -1465,7 +1473,8 @@ static void declare_locals(struct generator *g) {
     static const uint8_t own[] = {I32, I32, I32, F32, F64};
     uint32_t count = s->param_count;
     memcpy(g->local_types, s->params, count);
-    put_u(&g->body, COUNT(usable) + COUNT(own) + 1 + (g->func_count > 0 && !g->wasm2));
+    bool typed = g->func_count > 0 && !g->wasm2;
+    put_u(&g->body, COUNT(usable) + COUNT(own) + 1u + typed + 2u * g->has_objects);
     put_u(&g->body, g->padding);
     put(&g->body, I64);
     for (size_t i = 0; i < COUNT(usable) + COUNT(own); i++) {
@@ -1477,10 +1486,14 @@ static void declare_locals(struct generator *g) {
     g->counters = count - (uint32_t)COUNT(own);
     g->temp_f32 = count - 2;
     g->temp_f64 = count - 1;
-    if (g->func_count > 0 && !g->wasm2) {
+    if (typed) {
         PUT(&g->body, 1, 0x64); /* (ref $type) */
         put_s(&g->body, g->funcs[0].type);
         g->typed = local_index(g, count);
+    }
+    if (g->has_objects) {
+        PUT(&g->body, 1, ANYREF, 1, NULLABLE, O_NODE);
+        g->objects = local_index(g, count) + typed;
     }
 }
 
@@ -1595,14 +1608,16 @@ static void mix(struct generator *g, uint8_t type) {
     PUT(f, 0x89, LOCAL_SET, 0);
 }
 
-/* Locals 0 to 4 of functions that sum up: the sum, for NaNs, for vectors, an address. */
+/* Locals 0 to 4 of functions that sum up: the sum, for NaNs, for vectors, an address; 5 and 6 for objects. */
 static void begin_summing(struct generator *g) {
     static const struct signature nothing;
     g->signature = &nothing;
     g->padding = 0;
     g->temp_f32 = 1;
     g->temp_f64 = 2;
-    PUT(&g->body, 5, 1, I64, 1, F32, 1, F64, 1, V128, 1, I32);
+    PUT(&g->body, g->has_objects ? 7 : 5, 1, I64, 1, F32, 1, F64, 1, V128, 1, I32);
+    if (g->has_objects)
+        PUT(&g->body, 1, NULLABLE, O_NODE, 1, ANYREF);
 }
 
 static void run_function(struct generator *g, uint32_t i, uint32_t type) {
@@ -1640,6 +1655,8 @@ static void state_function(struct generator *g, uint32_t type) {
         PUT(f, 0x41, i, 0x25, 0); /* table.get */
         mix(g, FUNCREF);
     }
+    if (g->has_objects)
+        sum_objects(g);
     PUT(f, LOOP, EMPTY, LOCAL_GET, 4, 0x29, 0, 0);
     mix(g, I64);
     PUT(f, LOCAL_GET, 4, 0x41, 8, I32_ADD, LOCAL_TEE, 4);
@@ -1723,6 +1740,8 @@ static void declare_state(struct generator *g) {
     export_item(m, "memory", 2, 0);
     if (!g->wasm2)
         declare_typed(g);
+    if (g->has_objects)
+        declare_objects(g);
 }
 
 struct bytes generate(struct generator_options options) {
@@ -1734,9 +1753,12 @@ struct bytes generate(struct generator_options options) {
                           .wasm2 = options.wasm2,
                           .payloads = options.payloads,
                           .try_table = options.try_table,
+                          .has_objects = options.has_objects,
                           .profile = &profiles[options.seed % COUNT(profiles)]};
     uint32_t funcs = 3 + below(&g, 5);
     g.leaf_count = 1 + below(&g, funcs - 1);
+    if (g.has_objects)
+        declare_object_types(&g);
     for (uint32_t i = 0; i < funcs; i++)
         function(&g, i < g.leaf_count ? 40 : 90, i + 1 == funcs);
     uint32_t type = add_type(&g.module, "", "I");

@@ -15,6 +15,7 @@ struct generator_options {
     bool ordinary;  /* a call and a return in place of each tail call: results are the same */
     bool wasm2;     /* only instructions of WebAssembly 2.0, for tools that know no others */
     bool payloads;  /* of NaNs can be seen: for the deterministic profile */
+    bool has_objects; /* structures, arrays and casts, too */
     bool
         try_table; /* nothing of the older form of exceptions, for tools that know only the newer */
 };

@@ -10,7 +10,7 @@
  *                                                         for each module
  *
  * KIND is `random`, `random-2.0` (only instructions of WebAssembly 2.0), `random-3.0` (nothing of the older form of exceptions), `random-nans` (with the payloads of NaNs,
- * in the deterministic profile), `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
+ * in the deterministic profile), `random-objects` (with structures, arrays and casts, else as random-3.0), `shapes` (FIRST and COUNT choose among a fixed number of modules), or the path of
  * a directory with modules 0.wasm, 1.wasm ... without imports. The exit status is 1 when variants of
  * a module disagree; FIRST and the module's number reproduce it.
  */
@@ -64,7 +64,7 @@ static const struct variant {
 
 /* Which module. */
 struct program {
-    enum { RANDOM, RANDOM_2, RANDOM_3, RANDOM_NANS, SHAPES, FILES } kind;
+    enum { RANDOM, RANDOM_2, RANDOM_3, RANDOM_NANS, RANDOM_OBJECTS, SHAPES, FILES } kind;
     const char *directory; /* of FILES */
     uint64_t seed;
 };
@@ -100,14 +100,17 @@ static struct bytes read_module(const char *directory, uint64_t number) {
 static struct bytes build(struct program p, uint32_t padding, bool ordinary) {
     if (p.kind == FILES)
         return read_module(p.directory, p.seed);
-    return p.kind == SHAPES ? generate_shapes((uint32_t)p.seed, padding)
-                            : generate((struct generator_options){
-                                  .seed = p.seed,
-                                  .padding = padding,
-                                  .ordinary = ordinary,
-                                  .wasm2 = p.kind == RANDOM_2,
-                                  .try_table = p.kind == RANDOM_3 || p.kind == RANDOM_NANS,
-                                  .payloads = p.kind == RANDOM_NANS});
+    return p.kind == SHAPES
+               ? generate_shapes((uint32_t)p.seed, padding)
+               : generate((struct generator_options){.seed = p.seed,
+                                                     .padding = padding,
+                                                     .ordinary = ordinary,
+                                                     .wasm2 = p.kind == RANDOM_2,
+                                                     .try_table = p.kind == RANDOM_3 ||
+                                                                  p.kind == RANDOM_NANS ||
+                                                                  p.kind == RANDOM_OBJECTS,
+                                                     .has_objects = p.kind == RANDOM_OBJECTS,
+                                                     .payloads = p.kind == RANDOM_NANS});
 }
 
 /* The name of an export of a generated module. */
@@ -407,11 +410,12 @@ static bool run_export(struct world *w, wasm_instance_t *relay, const wasm_share
 }
 
 /* Runs exported functions of a new instance, from `first` on and at most `count`; adds to the history. */
-static void run_instance(const struct bytes *b, const struct variant *v, bool deterministic,
+static void run_instance(const struct bytes *b, const struct variant *v, struct program p,
                          uint32_t first, uint32_t count, struct history *h) {
     struct world w;
     struct form form = v->form;
-    form.deterministic = deterministic;
+    form.deterministic = p.kind == RANDOM_NANS;
+    form.features = p.kind == RANDOM_OBJECTS ? CATNAP_FEATURE_GC : 0;
     catnap_error_t *error;
     wasm_trap_t *trap;
     wasm_extern_vec_t imports = {0};
@@ -443,9 +447,9 @@ static void run_instance(const struct bytes *b, const struct variant *v, bool de
  * uses up the counter by which wasm-tools ends loops would end all that follow. */
 static struct history run_bytes(struct program p, const struct bytes *b, const struct variant *v) {
     struct history h = {0};
-    run_instance(b, v, p.kind == RANDOM_NANS, 0, MOST_RUNS, &h);
+    run_instance(b, v, p, 0, MOST_RUNS, &h);
     for (uint32_t i = 0, all = h.count; p.kind == FILES && i < all; i++)
-        run_instance(b, v, false, i, 1, &h);
+        run_instance(b, v, p, i, 1, &h);
     return h;
 }
 
@@ -477,6 +481,8 @@ static void print_history(const char *name, const struct history *h) {
 
 /* Some variants are for generated modules alone. */
 static bool applies(const struct variant *v, struct program p) {
+    if (p.kind == RANDOM_OBJECTS && (v->manner == CHECKPOINTED || v->manner == SNAPSHOTTED))
+        return false;
     if (v->manner == ORDINARY)
         return p.kind == RANDOM || p.kind == RANDOM_NANS;
     return p.kind != FILES || (v->manner != RELAYED && v->padding == 0);
@@ -548,6 +554,11 @@ static void variants_agree(void **state) {
 static void variants_agree_on_nans(void **state) {
     (void)state;
     assert_true(check_programs((struct program){.kind = RANDOM_NANS, .seed = 1}, CASES / 4));
+}
+
+static void variants_agree_on_objects(void **state) {
+    (void)state;
+    assert_true(check_programs((struct program){.kind = RANDOM_OBJECTS, .seed = 1}, CASES / 2));
 }
 
 static void variants_agree_on_shapes(void **state) {
@@ -628,7 +639,8 @@ static bool (*choose_action(int argc, char **argv))(struct program) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variants_agree), cmocka_unit_test(variants_agree_on_nans),
-        cmocka_unit_test(variants_agree_on_shapes), cmocka_unit_test(shapes_do_not_trap)};
+        cmocka_unit_test(variants_agree_on_objects), cmocka_unit_test(variants_agree_on_shapes),
+        cmocka_unit_test(shapes_do_not_trap)};
     bool good = true, (*action)(struct program) = choose_action(argc, argv);
     note_fault_handler();
     if (argc == 1)
@@ -649,6 +661,8 @@ int main(int argc, char **argv) {
         p.kind = RANDOM_3;
     else if (strcmp(argv[2], "random-nans") == 0)
         p.kind = RANDOM_NANS;
+    else if (strcmp(argv[2], "random-objects") == 0)
+        p.kind = RANDOM_OBJECTS;
     else if (strcmp(argv[2], "shapes") == 0)
         p.kind = SHAPES;
     directory = argv[argc - 1];
