@@ -105,10 +105,66 @@ static void hints(void **state) {
     CHECK(HINTS, 10, true, "twice", 0);
 }
 
+/* ---- Cut and changed sections ---- */
+
+/* Checks the section in a module whose other parts are as they were; whether it is good. */
+static bool is_good(const char *name, uint8_t before, const uint8_t *content, size_t size) {
+    struct loader l;
+    struct bytes b = module_with(name, content, size, before, false);
+    loader_init(&l);
+    struct module *m = load_in_place(&l, b.data, b.size);
+    assert_non_null(m);
+    struct error error = {.status = CATNAP_OK};
+    bool good = cn_check_custom_sections(m, &error);
+    assert_int_equal(good, error.status == CATNAP_OK);
+    if (!good)
+        assert_true(error.offset <= b.size);
+    cn_module_release(m);
+    loader_destroy(&l);
+    drop_bytes(&b);
+    return good;
+}
+
+/* Cut, and with a byte changed, it has an answer: few cuts are good, and some changes. */
+static void sweep(const char *name, uint8_t before, const uint8_t *content, size_t size,
+                  size_t good_cuts) {
+    uint8_t changed[128];
+    size_t good = 0, changes = 0;
+    assert_true(size <= sizeof changed);
+    for (size_t cut = 0; cut <= size; cut++)
+        good += is_good(name, before, content, cut);
+    assert_int_equal(good, good_cuts);
+    for (size_t i = 0; i < size; i++) {
+        memcpy(changed, content, size);
+        for (uint32_t value = 0; value < 256; value++) {
+            changed[i] = (uint8_t)value;
+            changes += is_good(name, before, changed, size);
+        }
+    }
+    assert_true(changes >= size && changes < 255 * size);
+}
+
+static void each_cut_and_change_has_an_answer(void **state) {
+    (void)state;
+    static const uint8_t all_names[] = {
+        0, 2, 1, 'm',                                  /* the module */
+        1, 7, 2, 0,   1, 'f', 1,  1,   'g',            /* functions */
+        2, 9, 1, 1,   2, 0,   1,  'x', 1,   1, 'y',    /* locals */
+        3, 6, 1, 1,   1, 0,   1,  'l',                 /* labels */
+        4, 4, 1, 0,   1, 't',                          /* types */
+        5, 1, 0, 6,   1, 0,   7,  1,   0,   8, 1,   0, /* tables, memories, globals, segments */
+        9, 1, 0, 10,  1, 0,   11, 1,   0,              /* data, fields, tags */
+    };
+    static const uint8_t hints[] = {1, 1, 2, 7, 1, 1, 11, 1, 0};
+    sweep("name", 0, all_names, sizeof all_names, 13);
+    sweep(HINTS, 10, hints, sizeof hints, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(hints),
+        cmocka_unit_test(each_cut_and_change_has_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
