@@ -6,6 +6,8 @@
 #include "persist/snapshot.h"
 #include "world.h"
 
+#include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- Snapshots as bytes ---- */
@@ -534,6 +536,129 @@ static void references_of_another_type_are_refused(void **state) {
     close_world(&world);
 }
 
+/*
+ * (module
+ *   (type $f (func (param i32) (result i32)))
+ *   (import "host" "note" (func $note (type $f)))
+ *   (tag $t (param i32 funcref))
+ *   (table 3 funcref)
+ *   (global (export "e") (mut exnref) (ref.null exn))
+ *   (func $init
+ *     (global.set 0
+ *       (block $h (result exnref)
+ *         (try_table (catch_all_ref $h) (throw $t (i32.const 7) (ref.func $init)))
+ *         (unreachable)))
+ *     (table.set 0 (i32.const 0) (ref.func $note))
+ *     (table.set 0 (i32.const 1) (ref.func $init)))
+ *   (func (export "run") (type $f) (local exnref)
+ *     (call $init)
+ *     (local.set 1 (global.get 0))
+ *     (loop $again
+ *       (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+ *     (call $note (local.get 0)))
+ *   (memory 1)
+ *   (elem declare func $init $note))
+ */
+static const uint8_t everything[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0e, 0x03, 0x60, 0x01, 0x7f, 0x01, 0x7f,
+    0x60, 0x02, 0x7f, 0x70, 0x00, 0x60, 0x00, 0x00, 0x02, 0x0d, 0x01, 0x04, 0x68, 0x6f, 0x73, 0x74,
+    0x04, 0x6e, 0x6f, 0x74, 0x65, 0x00, 0x00, 0x03, 0x03, 0x02, 0x02, 0x00, 0x04, 0x04, 0x01, 0x70,
+    0x00, 0x03, 0x05, 0x03, 0x01, 0x00, 0x01, 0x0d, 0x03, 0x01, 0x00, 0x01, 0x06, 0x06, 0x01, 0x69,
+    0x01, 0xd0, 0x69, 0x0b, 0x07, 0x0b, 0x02, 0x01, 0x65, 0x03, 0x00, 0x03, 0x72, 0x75, 0x6e, 0x00,
+    0x02, 0x09, 0x06, 0x01, 0x03, 0x00, 0x02, 0x01, 0x00, 0x0a, 0x3d, 0x02, 0x20, 0x00, 0x02, 0x69,
+    0x1f, 0x40, 0x01, 0x03, 0x00, 0x41, 0x07, 0xd2, 0x01, 0x08, 0x00, 0x0b, 0x00, 0x0b, 0x24, 0x00,
+    0x41, 0x00, 0xd2, 0x00, 0x26, 0x00, 0x41, 0x01, 0xd2, 0x01, 0x26, 0x00, 0x0b, 0x1a, 0x01, 0x01,
+    0x69, 0x10, 0x01, 0x23, 0x00, 0x21, 0x01, 0x03, 0x40, 0x20, 0x00, 0x41, 0x01, 0x6b, 0x22, 0x00,
+    0x0d, 0x00, 0x0b, 0x20, 0x00, 0x10, 0x00, 0x0b};
+
+/* Restores what the file holds, and goes on with the run for a while; both may be refused. Whether it was restored. */
+static bool try_everything(struct world *world, struct file *file) {
+    struct world other = {.engine = world->engine};
+    catnap_error_t *error;
+    catnap_run_t *run = NULL;
+    wasm_instance_t *instance;
+    wasm_trap_t *trap = NULL;
+    catnap_val_t result;
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    if (!snapshot) {
+        catnap_error_delete(error);
+        return false;
+    }
+    open_store(&other);
+    error = catnap_snapshot_restore(snapshot, other.linker, NULL, &instance, &run);
+    if (error) {
+        assert_non_null(catnap_error_message(error));
+        assert_null(run);
+        assert_null(instance);
+    } else if (run) {
+        catnap_error_delete(catnap_store_set_fuel(other.store, 500));
+        catnap_run_resume(run, &result, 1, &trap);
+        wasm_trap_delete(trap);
+    }
+    bool restored = !error;
+    catnap_error_delete(error);
+    catnap_run_delete(run);
+    wasm_instance_delete(instance);
+    catnap_snapshot_delete(snapshot);
+    close_store(&other);
+    return restored;
+}
+
+/* A stopped run with an exception in a local, references in a table and a host's function: each number becomes each
+ * of those that name something else. */
+static void every_number_is_checked_when_it_is_restored(void **state) {
+    (void)state;
+    static const uint32_t values[] = {0, 1, 2, 3, 4, 5, 7, 9, 12, 0x100, 0x10000, UINT32_MAX};
+    struct world world;
+    size_t length, restored = 0, refused = 0;
+    open_world(&world, true);
+    struct file file = stopped_with(&world, everything, sizeof everything, 50);
+    assert_true(try_everything(&world, &file));
+    for (enum part_index part = PART_STATE; part <= PART_FRAMES; part++) {
+        uint8_t *at = part_of(&file, part, &length);
+        for (size_t i = 0; i + 4 <= length; i++)
+            for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+                uint8_t before[4];
+                memcpy(before, at + i, 4);
+                memcpy(at + i, &values[v], 4);
+                if (try_everything(&world, &file))
+                    restored++;
+                else
+                    refused++;
+                memcpy(at + i, before, 4);
+            }
+    }
+    assert_true(restored > 100 && refused > 1000);
+    free(file.bytes);
+    close_world(&world);
+}
+
+/* Each cut of it is refused: bytes, and files whose pages are checked or not. */
+static void every_cut_is_refused(void **state) {
+    (void)state;
+    struct world world;
+    char path[64];
+    int cut = memfd_create("cut", 0);
+    assert_true(cut >= 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", cut);
+    open_world(&world, true);
+    struct file file = stopped_with(&world, everything, sizeof everything, 50);
+    mend_structure(file.bytes, file.size);
+    for (size_t size = 0; size < file.size; size += size < 2048 ? 1 : 997) {
+        catnap_open_options_t options = {.trust_pages = size % 2};
+        catnap_error_t *error;
+        assert_null(catnap_snapshot_read(world.engine, file.bytes, size, NULL, &error));
+        catnap_error_delete(error);
+        assert_int_equal(ftruncate(cut, 0), 0);
+        assert_int_equal(pwrite(cut, file.bytes, size, 0), (ssize_t)size);
+        assert_null(catnap_snapshot_open(world.engine, path, &options, &error));
+        catnap_error_delete(error);
+    }
+    free(file.bytes);
+    close(cut);
+    close_world(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fails_is_not_paid_for),
@@ -547,6 +672,8 @@ int main(void) {
         cmocka_unit_test(references_in_frames_have_exact_types),
         cmocka_unit_test(unknown_kinds_are_refused),
         cmocka_unit_test(references_of_another_type_are_refused),
+        cmocka_unit_test(every_number_is_checked_when_it_is_restored),
+        cmocka_unit_test(every_cut_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
