@@ -230,6 +230,7 @@ struct heap {
     /* ---- The mapping ---- */
     size_t mapped;     /* bytes */
     uint64_t reserved; /* bytes of the region */
+    bool imaged;       /* a mapped image is behind its pages: untouched ones need not be zero */
     uint32_t unit;     /* of growth, in blocks */
     uint64_t *marks, *lines;
     uint8_t *kinds;
@@ -416,5 +417,10 @@ bool cn_heap_restore_side(struct heap *, const uint64_t *slots, uint32_t end, st
 /* Computes everything from region, start bits, types and side table, which may be hostile. False and *error: they are no
  * heap, and the heap can only be deleted. References are left to cn_heap_verify(). */
 bool cn_heap_rebuild(struct heap *, struct error *);
+/* All that cn_heap_rebuild() would find in so many bytes of the region, after cn_heap_collect(): to resume, in a new heap
+ * that was prepared, from a copy that nothing has changed, without a walk over the objects. */
+size_t cn_heap_kept_bytes(uint64_t bytes);
+void cn_heap_keep(const struct heap *, uint64_t bytes, void *kept);
+void cn_heap_resume(struct heap *, uint64_t bytes, uint64_t live, const void *kept);
 
 #endif

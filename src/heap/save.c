@@ -48,7 +48,7 @@ uint64_t cn_check_object(const struct heap *h, uint64_t offset, struct error *er
 
 /* ---- Rebuilding ---- */
 
-static void forget(struct heap *h) {
+static void forget_areas(struct heap *h) {
     h->phase = HEAP_IDLE;
     h->marking = false;
     h->now.cursor = h->now.limit = h->now.end = h->now.overflow.cursor = h->now.overflow.end = 0;
@@ -58,6 +58,10 @@ static void forget(struct heap *h) {
     h->now.first_free = h->now.blocks;
     h->now.no_run = UINT32_MAX;
     h->now.since = h->live = h->now.meagre = 0;
+}
+
+static void forget(struct heap *h) {
+    forget_areas(h);
     memset(h->marks, 0, (size_t)heap_start_words(committed(h)) * sizeof *h->marks);
     memset(h->kinds, BLOCK_SMALL, h->now.blocks);
     for (uint32_t i = 1; i < h->side.end; i++)
@@ -101,6 +105,37 @@ bool cn_heap_rebuild(struct heap *h, struct error *error) {
     cn_cycle_plan(h, 0);
     return true;
 }
+
+/* ---- Resuming ---- */
+
+static size_t line_bytes(uint64_t bytes) {
+    return (size_t)block_of(bytes) * LINE_WORDS * sizeof(uint64_t);
+}
+
+size_t cn_heap_kept_bytes(uint64_t bytes) {
+    return line_bytes(bytes) + block_of(bytes);
+}
+
+void cn_heap_keep(const struct heap *h, uint64_t bytes, void *kept) {
+    CN_ASSERT(h->phase == HEAP_IDLE && h->now.cursor == h->now.limit && bytes <= committed(h));
+    memcpy(kept, h->lines, line_bytes(bytes));
+    memcpy((uint8_t *)kept + line_bytes(bytes), h->kinds, block_of(bytes));
+}
+
+void cn_heap_resume(struct heap *h, uint64_t bytes, uint64_t live, const void *kept) {
+    CN_ASSERT(bytes > 0 && bytes <= committed(h));
+    forget_areas(h);
+    h->now.clean = bytes;
+    h->now.first_free = 1;
+    h->now.walk_end = h->now.blocks;
+    memcpy(h->lines, kept, line_bytes(bytes));
+    memcpy(h->kinds, (const uint8_t *)kept + line_bytes(bytes), block_of(bytes));
+    h->stats.live = h->now.last_work = h->live = live;
+    cn_cycle_plan(h, 0);
+    CN_ASSERT(cn_heap_verify(h, NULL, &(struct error){0}));
+}
+
+/* ---- Preparing ---- */
 
 bool cn_heap_prepare(struct heap *h, uint64_t bytes, struct error *error) {
     CN_ASSERT(h->now.blocks == 0);

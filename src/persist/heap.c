@@ -66,6 +66,16 @@ static bool capture_side(catnap_snapshot_t *s, const struct heap *heap, struct e
     return true;
 }
 
+static bool keep(catnap_snapshot_t *s, const struct heap *heap, struct error *error) {
+    void *kept = cn_arena_alloc(&s->arena, cn_heap_kept_bytes(s->heap.bytes));
+    if (!kept)
+        return cn_fail_memory(error);
+    cn_heap_keep(heap, s->heap.bytes, kept);
+    s->heap.kept = kept;
+    s->heap.live = heap->stats.live;
+    return true;
+}
+
 bool cn_snap_heap_capture(catnap_snapshot_t *s, wasm_store_t *store, struct error *error) {
     struct heap *heap = store->machine.heap;
     if (!heap)
@@ -77,7 +87,7 @@ bool cn_snap_heap_capture(catnap_snapshot_t *s, wasm_store_t *store, struct erro
         return true;
     }
     s->with_values = true;
-    return capture_side(s, heap, error);
+    return keep(s, heap, error) && capture_side(s, heap, error);
 }
 
 /* The first module that defines a type names it. */
@@ -126,8 +136,26 @@ static bool add_type(const catnap_snapshot_t *s, wasm_store_t *store, uint32_t n
     return true;
 }
 
+/* Whether each module that names a type has an instance, as when it was captured. */
+static bool check_modules(const catnap_snapshot_t *s, struct alloc *alloc, struct error *error) {
+    uint8_t *used = cn_calloc(alloc, s->module_count, 1);
+    bool ok = true;
+    if (!used)
+        return cn_fail_memory(error);
+    for (uint32_t i = 0; i < s->object_count; i++)
+        if (s->objects[i].kind == OBJECT_INSTANCE)
+            used[s->objects[i].module] = 1;
+    for (uint32_t i = 0; i < s->heap.type_count; i++) {
+        uint32_t module = s->heap.types[i].module;
+        ok &= module >= s->module_count || used[module];
+    }
+    cn_free(alloc, used, s->module_count);
+    return ok || cn_fail(error, CATNAP_MALFORMED,
+                         "the snapshot's heap: a type of a module without instances");
+}
+
 bool cn_snap_heap_make(const catnap_snapshot_t *s, wasm_store_t *store, struct error *error) {
-    if (!cn_gc_prepare(store, error))
+    if (!check_modules(s, store->alloc, error) || !cn_gc_prepare(store, error))
         return false;
     struct heap *heap = store->machine.heap;
     uint64_t unit = heap_unit_bytes(heap);
@@ -194,9 +222,13 @@ bool cn_snap_heap_finish(const catnap_snapshot_t *s, wasm_store_t *store, struct
     struct heap *heap = store->machine.heap;
     struct fit fit = {made, &store->engine->types};
     struct heap_check check = {&store->engine->types, &fit, fits};
-    if (!restore_side(s, made, heap, error) || !check_end(s, heap, error) ||
-        !cn_heap_rebuild(heap, error) || !check_converted(s, heap, error))
+    if (!restore_side(s, made, heap, error))
         return false;
     made->heap = heap;
-    return s->is_own || cn_heap_verify(heap, &check, error);
+    if (s->is_own) {
+        cn_heap_resume(heap, s->heap.bytes, s->heap.live, s->heap.kept);
+        return true;
+    }
+    return check_end(s, heap, error) && cn_heap_rebuild(heap, error) &&
+           check_converted(s, heap, error) && cn_heap_verify(heap, &check, error);
 }

@@ -527,8 +527,7 @@ static bool fill_pages(struct restore *r) {
         bool mapped =
             wanted && (layout->lent || cn_os_image_map(r->snapshot->image, run->offset, to, size));
         mappings += wanted;
-        if (memory)
-            memory->imaged |= mapped;
+        *(memory ? &memory->imaged : &r->store->machine.heap->imaged) |= mapped;
         layout->partially_mapped |= wanted && !mapped;
         if (!mapped && run->bytes &&
             cn_bulk_copy(&r->store->machine, to, run->bytes, size, true) < size)

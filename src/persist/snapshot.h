@@ -98,6 +98,9 @@ struct snap_heap {
     uint32_t side_count; /* from number 1 on */
     const struct snap_type *types;
     const struct snap_ref *side; /* SNAP_NULL: the number is free */
+    /* Of a snapshot that is_own, to resume the heap without a walk over its objects: */
+    const void *kept; /* cn_heap_keep() */
+    uint64_t live;    /* bytes */
 };
 
 /* Pages of a memory that are not all zero, or in a delta any that changed. */

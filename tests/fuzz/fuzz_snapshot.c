@@ -218,6 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_fuel(config, true);
     catnap_config_set_interruptible(config, true);
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC);
     wasm_engine_t *engine = wasm_engine_new_with_config(config);
     catnap_error_t *error;
     wasm_store_t *empty = wasm_store_new(engine);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../snapshot/heap_modules.h"
 #include "../snapshot/modules.h"
 #include "../support/snapshot.h"
 #include "catnap.h"
@@ -66,6 +67,7 @@ static void open_world(struct world *world) {
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_fuel(config, true);
     catnap_config_set_interruptible(config, true);
+    catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC);
     world->engine = wasm_engine_new_with_config(config);
     world->store = wasm_store_new(world->engine);
     world->linker = catnap_linker_new(world->store);
@@ -146,10 +148,10 @@ static void write_states(void) {
     close_world(&world);
 }
 
-static void write_suspended(const char *name, uint64_t fuel) {
+static void write_suspended(const char *name, const uint8_t *module, size_t size, uint64_t fuel) {
     struct world world;
     open_world(&world);
-    wasm_instance_t *instance = start(&world, work_module, sizeof work_module);
+    wasm_instance_t *instance = start(&world, module, size);
     wasm_extern_t *found = catnap_instance_export(instance, "run", 3);
     catnap_val_t argument = {.kind = WASM_I32, .of.i32 = 20}, result;
     wasm_trap_t *trap;
@@ -171,8 +173,10 @@ int main(int argc, char **argv) {
     }
     directory = argv[1];
     write_states();
-    write_suspended("begun", 10);
-    write_suspended("looping", 60);
-    write_suspended("waiting", 100000);
+    write_suspended("begun", work_module, sizeof work_module, 10);
+    write_suspended("looping", work_module, sizeof work_module, 60);
+    write_suspended("waiting", work_module, sizeof work_module, 100000);
+    write_suspended("objects", heap_module, sizeof heap_module, 260);
+    write_suspended("more-objects", heap_module, sizeof heap_module, 900);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* Snapshots of stores with a garbage-collected heap: in memory, as bytes, deltas, suspended runs, modules. */
 #include "heap_modules.h"
+#include "starving.h"
 #include "world.h"
 
 #define STEPS 12
@@ -240,6 +241,77 @@ static void limits_count_the_heap(void **state) {
     close_world(&world);
 }
 
+/* ---- Exhausted memory ---- */
+
+/* Takes a snapshot, at first with too little memory for it. */
+static catnap_snapshot_t *take_starved(struct world *world, catnap_run_t *run) {
+    for (int64_t allocations = 0;; allocations++) {
+        catnap_error_t *error;
+        catnap_snapshot_options_t options = {.run = run};
+        allocations_left = allocations;
+        catnap_snapshot_t *snapshot = catnap_snapshot_take(world->store, &options, &error);
+        allocations_left = INT64_MAX;
+        if (snapshot)
+            return snapshot;
+        assert_error(error, CATNAP_NO_MEMORY, "");
+    }
+}
+
+/* The same for restoring it. Each failure leaves nothing. */
+static wasm_instance_t *restore_starved(struct world *world, const catnap_snapshot_t *snapshot,
+                                        catnap_run_t **run) {
+    for (int64_t allocations = 0;; allocations++) {
+        wasm_instance_t *instance = NULL;
+        catnap_store_stats_t stats;
+        allocations_left = allocations;
+        catnap_error_t *error =
+            catnap_snapshot_restore(snapshot, world->linker, NULL, &instance, run);
+        allocations_left = INT64_MAX;
+        if (!error)
+            return instance;
+        assert_error(error, CATNAP_NO_MEMORY, "");
+        catnap_store_stats(world->store, &stats);
+        assert_int_equal(stats.instances, 0);
+        assert_int_equal(stats.memory_bytes, 0);
+    }
+}
+
+static void memory_may_run_out(void **state) {
+    (void)state;
+    static const catnap_allocator_t starving = {.realloc = failing_realloc};
+    struct world world, other;
+    catnap_val_t result;
+    wasm_trap_t *trap;
+    host_allocator = &starving;
+    allocations_left = INT64_MAX;
+    open_world(&world, true);
+    host_allocator = NULL;
+    wasm_instance_t *instance = START(&world, heap_module);
+    catnap_run_t *run = run_of(instance, RUN_STEPS);
+    assert_no_error(catnap_store_set_fuel(world.store, 700));
+    assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OUT_OF_FUEL);
+    catnap_snapshot_t *snapshot = take_starved(&world, run);
+    wasm_byte_vec_t bytes = to_bytes(snapshot, NULL);
+    catnap_snapshot_t *read = read_bytes(&world, &bytes, NULL);
+    catnap_run_delete(run);
+    for (int i = 0; i < 2; i++) {
+        other.engine = world.engine;
+        open_store(&other);
+        wasm_instance_t *restored = restore_starved(&other, i ? read : snapshot, &run);
+        assert_no_error(catnap_store_set_fuel(other.store, 1000000));
+        assert_int_equal(catnap_run_resume(run, &result, 1, &trap), CATNAP_OK);
+        assert_int_equal(result.of.i64, expected_of_run());
+        catnap_run_delete(run);
+        wasm_instance_delete(restored);
+        close_store(&other);
+    }
+    catnap_snapshot_delete(read);
+    catnap_snapshot_delete(snapshot);
+    wasm_byte_vec_delete(&bytes);
+    wasm_instance_delete(instance);
+    close_world(&world);
+}
+
 static int set_up(void **state) {
     (void)state;
     host_features = CATNAP_FEATURE_GC;
@@ -250,7 +322,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_comes_back),       cmocka_unit_test(runs_stop_and_go_on),
         cmocka_unit_test(deltas_have_what_changed), cmocka_unit_test(a_store_has_one_heap),
-        cmocka_unit_test(limits_count_the_heap),
+        cmocka_unit_test(limits_count_the_heap),    cmocka_unit_test(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
