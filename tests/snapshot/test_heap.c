@@ -241,6 +241,41 @@ static void limits_count_the_heap(void **state) {
     close_world(&world);
 }
 
+/* ---- To a module ---- */
+
+static void expect_no_module(wasm_instance_t *instance, const char *text) {
+    wasm_byte_vec_t bytes;
+    assert_error(catnap_instance_to_module(instance, NULL, &bytes), CATNAP_UNSUPPORTED, text);
+    assert_null(bytes.data);
+}
+
+/* Numbers of 31 bits are written; structures and arrays are refused, by where they are. */
+static void small_values_become_constants(void **state) {
+    (void)state;
+    for (int32_t value = -3; value <= 3; value++) {
+        struct world world, other;
+        wasm_byte_vec_t bytes;
+        open_world(&world, false);
+        wasm_instance_t *instance = START(&world, small_values_module);
+        CALL(instance, "set", value);
+        assert_int_equal(CALL(instance, "get"), 90000 - 700 + value);
+        assert_no_error(catnap_instance_to_module(instance, NULL, &bytes));
+        other.engine = world.engine;
+        open_store(&other);
+        wasm_instance_t *made = start(&other, (const uint8_t *)bytes.data, bytes.size);
+        assert_int_equal(CALL(made, "get"), 90000 - 700 + value);
+        CALL(made, "keep_in_table");
+        expect_no_module(made, "element 2 of table 0 refers to a structure");
+        CALL(instance, "keep");
+        expect_no_module(instance, "global 2 refers to a structure");
+        wasm_instance_delete(made);
+        close_store(&other);
+        wasm_byte_vec_delete(&bytes);
+        wasm_instance_delete(instance);
+        close_world(&world);
+    }
+}
+
 /* ---- Exhausted memory ---- */
 
 /* Takes a snapshot, at first with too little memory for it. */
@@ -320,9 +355,13 @@ static int set_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_store_comes_back),       cmocka_unit_test(runs_stop_and_go_on),
-        cmocka_unit_test(deltas_have_what_changed), cmocka_unit_test(a_store_has_one_heap),
-        cmocka_unit_test(limits_count_the_heap),    cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(a_store_comes_back),
+        cmocka_unit_test(runs_stop_and_go_on),
+        cmocka_unit_test(deltas_have_what_changed),
+        cmocka_unit_test(a_store_has_one_heap),
+        cmocka_unit_test(limits_count_the_heap),
+        cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(small_values_become_constants),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
