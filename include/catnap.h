@@ -1405,7 +1405,7 @@ WASM_API_EXTERN own catnap_error_t *catnap_snapshot_restore(const catnap_snapsho
 
 typedef struct catnap_snapshot_info {
     uint64_t modules, instances, memories, tables;
-    uint64_t memory_bytes; /* sizes of the memories */
+    uint64_t memory_bytes; /* sizes of the memories and of the heap */
     uint64_t page_bytes;   /* of those, kept: not zero, and not the base's */
     uint64_t frames;       /* of a suspended run */
     uint64_t fuel;         /* of the store; a suspended run may have taken some ahead */
@@ -1427,7 +1427,8 @@ WASM_API_EXTERN bool catnap_snapshot_module(const catnap_snapshot_t *, size_t in
                                             catnap_snapshot_module_t *out);
 /* The embedder's bytes; borrowed. NULL and 0 when there are none. */
 WASM_API_EXTERN const void *catnap_snapshot_data(const catnap_snapshot_t *, size_t *length);
-/* Calls back with each range of memory in which two snapshots differ. */
+/* Calls back with each range of memory in which two snapshots differ. The heap of garbage-collected objects counts as two
+ * more memories behind the others: its region, and the bits that say where objects begin. */
 WASM_API_EXTERN void catnap_snapshot_diff(const catnap_snapshot_t *, const catnap_snapshot_t *,
                                           void (*found)(void *env, size_t memory, uint64_t offset,
                                                         uint64_t length),

@@ -329,6 +329,7 @@ void catnap_snapshot_info(const catnap_snapshot_t *s, catnap_snapshot_info_t *ou
         if (s->objects[i].kind == OBJECT_MEMORY)
             out->memory_bytes += s->objects[i].size;
     }
+    out->memory_bytes += s->heap.bytes;
     for (size_t i = 0; i < s->run_count; i++)
         out->page_bytes += s->runs[i].bytes ? s->runs[i].count * SNAP_PAGE : 0;
     out->frames = s->frame_count;

@@ -173,6 +173,7 @@ static void deltas_have_what_changed(void **state) {
         same_identity(snapshot, read);
         check_restored(&world, read, done);
         catnap_snapshot_info(snapshot, &whole);
+        assert_in_range(whole.page_bytes, whole.memory_bytes / 16, whole.memory_bytes * 2);
         catnap_snapshot_info(read, &changed);
         assert_int_equal(whole.page_bytes, changed.page_bytes);
         wasm_byte_vec_delete(&delta);
