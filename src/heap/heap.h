@@ -375,8 +375,28 @@ void cn_heap_mark_side(struct heap *, uint32_t number);
 
 /* Finds all garbage, and gives it back, in one pause. */
 void cn_heap_collect(struct heap *);
-/* Gives free blocks at the end of the region back to the system, except so many bytes; after cn_heap_collect(). */
+/* Gives free blocks at the end of the region back to the system, except so many bytes; after cn_heap_collect(). Not while
+ * earlier states of the heap are kept. */
 void cn_heap_trim(struct heap *, uint64_t keep);
+
+/* ---- Earlier states ---- */
+
+/* The areas whose pages are a heap, with `now` and the side table. Marks belong to a collection. */
+enum heap_area { HEAP_REGION, HEAP_STARTS, HEAP_LINES, HEAP_KINDS, HEAP_AREAS };
+struct heap_span {
+    uint8_t *base;
+    uint64_t size, most; /* bytes, whole pages of the operating system */
+};
+struct heap_span cn_heap_area(const struct heap *, enum heap_area);
+/* Ends a sweep under way: only bits are looked at. Then areas, `now` and side table are the heap, and a marking under way
+ * may go on. */
+void cn_heap_settle(struct heap *);
+/* `now` of a heap without blocks. */
+struct heap_now cn_heap_empty(const struct heap *);
+/* The areas have become what they were when the heap was settled and `now` was so, with the sizes that belong to it:
+ * they must have shrunk to these. `shrunk`: the system took back what was beyond; else they never grow again. Marks are
+ * forgotten. The owner gets bytes back, and sees to the side table. */
+void cn_heap_return(struct heap *, const struct heap_now *, bool shrunk);
 
 /* ---- Verification; saved heaps ---- */
 

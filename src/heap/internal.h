@@ -110,6 +110,8 @@ void cn_mark_destroy(struct heap *);
 bool cn_mark_some(struct heap *, uint64_t bytes);
 /* Gives back memory of the mark stack. */
 void cn_mark_trim(struct heap *);
+/* Ends a marking under way, which has found nothing then. */
+void cn_mark_abandon(struct heap *);
 
 /* sweep.c */
 /* Up to this block, exclusive, at least. */

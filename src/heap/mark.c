@@ -84,6 +84,22 @@ static bool pop_chunk(struct heap *h) {
     return true;
 }
 
+/* Marks of lines and objects, and those of the side table, are of a marking or of a sweep under way. */
+void cn_mark_abandon(struct heap *h) {
+    if (h->phase == HEAP_IDLE)
+        return;
+    while (h->stack->below)
+        pop_chunk(h);
+    h->stack->count = 0;
+    cn_mark_trim(h);
+    memset(h->ahead, 0, sizeof h->ahead);
+    memset(h->marks, 0, (size_t)heap_start_words(committed(h)) * sizeof *h->marks);
+    for (uint32_t i = 1; i < h->side.end; i++)
+        h->side.flags[i] &= (uint8_t)~NUMBER_MARKED;
+    h->marking = false;
+    h->phase = HEAP_IDLE;
+}
+
 /* The block's marked objects are to be looked at again. */
 static void note_rescan(struct heap *h, uint32_t handle) {
     uint32_t block = block_of(heap_offset(handle));

@@ -91,6 +91,7 @@ uint32_t cn_numbering_add(struct numbering *n, uint64_t key) {
     if (!n->free && n->end >= n->room && !enlarge(n))
         return 0;
     number = take_number(n);
+    n->changes++;
     n->keys[number] = key;
     n->flags[number] = NUMBER_USED;
     insert(n, number);
@@ -123,6 +124,7 @@ void cn_numbering_remove(struct numbering *n, uint32_t number) {
     n->keys[number] = n->free;
     n->free = number;
     n->count--;
+    n->changes++;
 }
 
 bool cn_numbering_restore(struct numbering *n, const uint64_t *keys, uint32_t end) {
@@ -142,4 +144,27 @@ bool cn_numbering_restore(struct numbering *n, const uint64_t *keys, uint32_t en
             n->free = number;
     }
     return true;
+}
+
+void cn_numbering_copy(const struct numbering *n, uint64_t *keys) {
+    keys[0] = 0;
+    for (uint32_t number = 1; number < n->end; number++)
+        keys[number] = n->flags[number] & NUMBER_USED ? n->keys[number] : 0;
+}
+
+void cn_numbering_return(struct numbering *n, const uint64_t *keys, uint32_t end,
+                         uint64_t changes) {
+    CN_ASSERT(end <= n->room || end == 1);
+    if (n->changes == changes)
+        return;
+    if (n->room) {
+        memset(n->table, 0, 2 * (size_t)n->room * sizeof *n->table);
+        memset(n->flags, 0, n->room);
+    }
+    n->end = 1;
+    n->free = n->count = 0;
+    enum numbering_fault fault = cn_numbering_restore(n, keys, end);
+    CN_ASSERT(fault == NUMBERING_OK);
+    (void)fault;
+    n->changes = changes;
 }

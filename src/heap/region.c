@@ -69,6 +69,23 @@ bool cn_region_reserve(struct heap *h) {
     return true;
 }
 
+struct heap_span cn_heap_area(const struct heap *h, enum heap_area area) {
+    uint64_t page = cn_os_page_bytes();
+    static const uint32_t of_block[] = {[HEAP_REGION] = HEAP_BLOCK,
+                                        [HEAP_STARTS] = BLOCK_WORDS * sizeof(uint64_t),
+                                        [HEAP_LINES] = LINE_WORDS * sizeof(uint64_t),
+                                        [HEAP_KINDS] = 1};
+    uint8_t *const bases[] = {[HEAP_REGION] = h->base,
+                              [HEAP_STARTS] = (uint8_t *)h->starts,
+                              [HEAP_LINES] = (uint8_t *)h->lines,
+                              [HEAP_KINDS] = h->kinds};
+    return (struct heap_span){
+        .base = bases[area],
+        .size = round_to((uint64_t)h->now.blocks * of_block[area], page),
+        .most = round_to(h->reserved / HEAP_BLOCK * of_block[area], page),
+    };
+}
+
 /* ---- Committing ---- */
 
 /* The part of an array that belongs to a range of blocks. Pages that are committed already stay as they are. */

@@ -154,6 +154,43 @@ bool cn_heap_restore_side(struct heap *h, const uint64_t *slots, uint32_t end,
            cn_fail_memory(error);
 }
 
+/* ---- Earlier states ---- */
+
+void cn_heap_settle(struct heap *h) {
+    cn_hole_revoke(h);
+    if (h->phase == HEAP_SWEEPING)
+        cn_sweep_some(h, UINT32_MAX, UINT32_MAX);
+}
+
+struct heap_now cn_heap_empty(const struct heap *h) {
+    struct heap empty = {.config = h->config, .now.no_run = UINT32_MAX};
+    cn_cycle_plan(&empty, 0);
+    return empty.now;
+}
+
+/* Blocks that were noted in a marking under way when the state was saved. */
+static void forget_notes(struct heap *h) {
+    for (uint32_t i = h->now.rescan_from; i < h->now.rescan_end; i++)
+        h->kinds[i] &= KIND_MASK;
+    h->now.rescan_from = UINT32_MAX;
+    h->now.rescan_end = 0;
+}
+
+void cn_heap_return(struct heap *h, const struct heap_now *then, bool shrunk) {
+    uint64_t before = committed(h);
+    CN_ASSERT(then->blocks <= h->now.blocks);
+    cn_mark_abandon(h);
+    h->now = *then;
+    forget_notes(h);
+    h->sweep = h->sweep_end = 0;
+    h->side_sweep = h->side.end;
+    if (!shrunk)
+        h->reserved = committed(h);
+    h->stats.committed = committed(h);
+    if (h->owner.give && before > committed(h))
+        h->owner.give(h->owner.env, before - committed(h));
+}
+
 /* ---- Saving ---- */
 
 /* The end of the large object that begins before the block, or the start of the block. */

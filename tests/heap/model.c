@@ -391,6 +391,68 @@ void model_step(struct model *m) {
         collect(m);
 }
 
+/* ---- Copies ---- */
+
+static struct cell *cells_of(struct cell *roots, struct node *node, uint32_t *count) {
+    *count = node ? node->count : MODEL_ROOTS;
+    return node ? node->cells : roots;
+}
+
+/* Of cells that were copied as they are. */
+static void point_to_copies(struct cell *cells, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (cells[i].tag == CELL_NODE || cells[i].tag == CELL_CONVERTED)
+            cells[i].node = cells[i].node->copy;
+}
+
+static struct node *copy_graph(struct node *nodes, const struct cell *roots,
+                               struct cell *root_copies) {
+    struct node *copies = NULL, **end = &copies;
+    for (struct node *node = nodes; node; node = node->next) {
+        size_t bytes = sizeof *node + node->count * sizeof *node->cells;
+        node->copy = malloc(bytes);
+        assert_non_null(node->copy);
+        memcpy(node->copy, node, bytes);
+        *end = node->copy;
+        end = &node->copy->next;
+        *end = NULL;
+    }
+    memcpy(root_copies, roots, MODEL_ROOTS * sizeof *roots);
+    struct node *node = NULL; /* the roots, then all nodes */
+    do {
+        uint32_t count;
+        struct cell *cells = cells_of(root_copies, node, &count);
+        point_to_copies(cells, count);
+        node = node ? node->next : copies;
+    } while (node);
+    return copies;
+}
+
+static void free_nodes(struct node *nodes) {
+    while (nodes) {
+        struct node *next = nodes->next;
+        free(nodes);
+        nodes = next;
+    }
+}
+
+void model_save(struct model *m, struct model_copy *copy) {
+    model_sweep(m);
+    copy->nodes = copy_graph(m->nodes, m->roots, copy->roots);
+}
+
+void model_return(struct model *m, const struct model_copy *copy) {
+    free_nodes(m->nodes);
+    m->nodes = copy_graph(copy->nodes, copy->roots, m->roots);
+    for (uint32_t i = 0; i < MODEL_ROOTS; i++)
+        m->world->slots[i] = m->roots[i].tag == CELL_NODE ? m->roots[i].node->handle : 0;
+}
+
+void model_drop(struct model_copy *copy) {
+    free_nodes(copy->nodes);
+    copy->nodes = NULL;
+}
+
 /* ---- Life ---- */
 
 void model_open(struct model *m, struct world *w, uint64_t seed) {

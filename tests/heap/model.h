@@ -21,6 +21,7 @@ struct node {
     enum world_type type; /* T_COUNT: a box */
     uint32_t handle, count;
     bool reached;
+    struct node *copy;   /* while the nodes are copied */
     struct cell cells[]; /* fields or elements; of a box, one */
 };
 
@@ -43,6 +44,14 @@ void model_step(struct model *);
 void model_compare(struct model *);
 /* Collects; the heap then has the reachable nodes and nothing else, and its side table what these hold. */
 void model_compare_exactly(struct model *);
+/* The reachable nodes and the roots as they are now, which the model can become again; any number of times. */
+struct model_copy {
+    struct node *nodes;
+    struct cell roots[MODEL_ROOTS];
+};
+void model_save(struct model *, struct model_copy *);
+void model_return(struct model *, const struct model_copy *);
+void model_drop(struct model_copy *);
 /* Forgets the nodes that are not reachable. */
 void model_sweep(struct model *);
 void model_close(struct model *);
