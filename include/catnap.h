@@ -975,7 +975,8 @@ typedef struct catnap_prelinked_t catnap_prelinked_t;
 
 /* Imports as for catnap_instance_new(); they are retained. Segments that trap make it fail with
  * CATNAP_TRAP, unless they reach into an imported memory or table: these run, and trap, with each
- * instance. NULL on failure, with *error set. */
+ * instance. A module that defines a shared memory, or has structure or array types, is refused
+ * (CATNAP_UNSUPPORTED): take catnap_instance_new() or a pool. NULL on failure, with *error set. */
 WASM_API_EXTERN own catnap_prelinked_t *catnap_prelinked_new(wasm_store_t *, const wasm_module_t *,
                                                              const wasm_extern_vec_t *imports,
                                                              catnap_error_t **error);
@@ -1158,7 +1159,7 @@ WASM_API_EXTERN own wasm_trap_t *catnap_wasi_end_threads(catnap_wasi_t *, own wa
 /* ---- Checkpoints ------------------------------------------------------------------------------- */
 
 /* A checkpoint remembers what all instances of a store are: linear memories, tables, globals,
- * dropped segments, sizes, and the fuel. It costs in proportion to the pages that were written since
+ * dropped segments, sizes, garbage-collected objects, and the fuel. It costs in proportion to the pages that were written since
  * the latest checkpoint or rollback, not to the size of memory; the first one of a store copies
  * what is not zero. docs/explanation/snapshots.md says more. */
 
@@ -1180,7 +1181,11 @@ WASM_API_EXTERN own catnap_error_t *catnap_store_checkpoint(wasm_store_t *, uint
  * tables that grew shrink again, fuel included everything is as it was. Handles, host functions and
  * translated code stay valid. Instances made since are left as they are; nothing older refers to
  * them any more. Also from a host function: calls under way go on, in the memories of then. Stopped
- * runs and the state of WASI are not part of it. On failure nothing has changed. */
+ * runs and the state of WASI are not part of it. On failure nothing has changed.
+ *
+ * In a store with garbage-collected objects: references to these that the host got since are null references from
+ * then on. CATNAP_MISUSE: a call is under way or a run is stopped, or something that was made since refers to such an
+ * object, namely an instance, global, table or exception that would still be reachable. */
 WASM_API_EXTERN own catnap_error_t *catnap_store_rollback(wasm_store_t *, uint32_t level);
 /* Forgets that checkpoint and those above it; the present state stays. Level 0: all, and also the
  * copies of memory that make the next checkpoint cheap. */

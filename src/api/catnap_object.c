@@ -8,8 +8,9 @@
 
 /* The handle of a structure or array that the reference is to, or 0. */
 static uint32_t object_of(const wasm_ref_t *ref) {
+    struct error error;
     uint32_t handle = ref && ref->kind == OBJECT_HEAP ? ((const struct heap_ref *)ref)->handle : 0;
-    return heap_is_object(handle) ? handle : 0;
+    return heap_is_object(handle) && cn_gc_owns_pages(ref->store, &error) ? handle : 0;
 }
 
 const struct fieldtypes *cn_ref_fieldtypes(const wasm_ref_t *ref) {

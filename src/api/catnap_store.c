@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/platform.h"
+#include "persist/checkpoint.h"
 #include "runtime/collect.h"
 #include "runtime/gc.h"
 
@@ -114,11 +115,14 @@ wasm_store_t *catnap_store_new_beside(wasm_store_t *first, catnap_error_t **out)
 void catnap_store_collect(wasm_store_t *store) {
     if (!store || !cn_store_enter(store))
         return;
+    struct error error;
     cn_store_pin(store); /* a finalizer may delete it */
     cn_collect(store);
-    if (store->machine.heap && cn_can_collect(store) && !store->deleted) {
+    if (store->machine.heap && cn_can_collect(store) && !store->deleted &&
+        cn_gc_owns_pages(store, &error)) {
         cn_heap_collect(store->machine.heap);
-        cn_heap_trim(store->machine.heap, 0);
+        if (!cn_checkpoint_keeps_heap(store))
+            cn_heap_trim(store->machine.heap, 0);
         cn_collect(store); /* objects of the host that the heap referred to */
     }
     cn_store_leave(store);

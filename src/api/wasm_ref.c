@@ -4,8 +4,14 @@
 
 #define REF(object) ((struct wasm_ref_t *)(uintptr_t)(object))
 
+static const struct wasm_ref_t *or_null(const struct wasm_ref_t *ref) {
+    return ref && heap_ref_is_null(ref) ? NULL : ref;
+}
+
 /* Two references to one value of the heap are the same. */
 static bool is_same(const struct wasm_ref_t *a, const struct wasm_ref_t *b) {
+    a = or_null(a);
+    b = or_null(b);
     return a == b ||
            (a && b && a->kind == OBJECT_HEAP && b->kind == OBJECT_HEAP && a->store == b->store &&
             ((const struct heap_ref *)a)->handle == ((const struct heap_ref *)b)->handle);

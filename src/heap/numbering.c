@@ -163,8 +163,8 @@ void cn_numbering_return(struct numbering *n, const uint64_t *keys, uint32_t end
     }
     n->end = 1;
     n->free = n->count = 0;
-    enum numbering_fault fault = cn_numbering_restore(n, keys, end);
-    CN_ASSERT(fault == NUMBERING_OK);
-    (void)fault;
+    bool restored = cn_numbering_restore(n, keys, end);
+    CN_ASSERT(restored);
+    (void)restored;
     n->changes = changes;
 }

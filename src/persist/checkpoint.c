@@ -6,17 +6,13 @@
  *     references      copied, and shared with the level below where they are equal: saved_table
  *     pages           not copied into the level. A memory has one shadow, which is what the memory was at the
  *                     topmost level; a level has the undo records that turn it into the shadow of the level
- *                     below: saved_memory
- *
- *         memory          shadow           undo of level 3      undo of level 2
- *         (running)  <->  (at level 3) --> (at level 2)    -->  (at level 1)
- *
- * A rollback to level 2 applies the undo of level 3 to the shadow, then copies the pages that differ from the
- * shadow to the memory. A release of level 3 keeps the shadow as it is, and level 2 gets the undo as `later`:
- * the records that turn the shadow of a level that is gone into its own.
+ *                     below: saved_pages.h
  *
  * Objects are listed from the oldest on, and a listed object lives as long as the level. So an object has the
  * same index in each level that lists it.
+ *
+ * The heap is saved as pages are (saved_heap.h). References to its objects that live outside of what a rollback brings
+ * back are looked after by runtime/gc_rollback.c.
  */
 #include "persist/checkpoint.h"
 
@@ -25,18 +21,11 @@
 #include "base/assert.h"
 #include "base/process.h"
 #include "persist/backing.h"
-#include "persist/shadow.h"
+#include "persist/saved_heap.h"
 #include "runtime/collect.h"
+#include "runtime/gc.h"
 #include "runtime/state.h"
 
-struct saved_pages {
-    bool has_undo; /* the level below has the area too */
-    struct undo *
-        undo; /* turns the shadow at this level into that at the level below; NULL without has_undo */
-    struct undo
-        *later; /* turns the present shadow into that at this level, when that of a level above,
-                           which was released, is still in place */
-};
 struct saved_memory {
     wasm_memory_t *memory;
     uint64_t extent;
@@ -63,19 +52,28 @@ struct saved_bytes {
     uint64_t *copy; /* in the level's allocation */
 };
 
+/* How far the passive element segments of an instance were read that may make objects. */
+struct saved_segments {
+    wasm_instance_t *instance;
+    struct elem_position *positions; /* in the level's allocation */
+};
+
 struct level {
     struct level *below;
     uint32_t number;
     size_t allocation;
     uint64_t fuel;
-    size_t memory_count, table_count, bytes_count;
+    size_t memory_count, table_count, bytes_count, segments_count;
     struct saved_memory *memories;
     struct saved_table *tables;
     struct saved_bytes *bytes;
+    struct saved_segments *segments;
+    struct saved_heap heap;
 };
 
 struct checkpoints {
     struct level *top;
+    struct heap_shadows heap;
     uint32_t kept;    /* levels from 1 that cannot be released */
     uint64_t process; /* that the shadows belong to */
 };
@@ -88,7 +86,7 @@ static wasm_memory_t *paged(struct wasm_ref_t *ref) {
 /* ---- Counting and listing ---- */
 
 struct counts {
-    size_t memories, tables, bytes, words;
+    size_t memories, tables, bytes, segments, words;
 };
 
 static size_t words_of(size_t bytes) {
@@ -105,19 +103,30 @@ static void count_state(struct counts *counts, const struct state_kind *kind,
     counts->words += words_of(cn_state_items(kind, ref).bytes);
 }
 
+_Static_assert(sizeof(struct elem_position) == 2 * sizeof(uint64_t), "a position is two words");
+
+static void count_segments(struct counts *counts, const struct wasm_ref_t *ref) {
+    uint32_t count = cn_instance_object_elems(ref);
+    counts->segments += count > 0;
+    counts->words += count * (size_t)2;
+}
+
 static struct counts count_objects(const wasm_store_t *store) {
     struct counts counts = {0};
     for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-         ref = ref->previous)
+         ref = ref->previous) {
         FOR_EACH_STATE_OF (kind, ref->kind)
             count_state(&counts, kind, ref);
+        count_segments(&counts, ref);
+    }
     return counts;
 }
 
 static struct level *allocate_level(wasm_store_t *store, const struct counts *counts) {
-    size_t size = sizeof(struct level) + counts->memories * sizeof(struct saved_memory) +
-                  counts->tables * sizeof(struct saved_table) +
-                  counts->bytes * sizeof(struct saved_bytes) + counts->words * sizeof(uint64_t);
+    size_t size =
+        sizeof(struct level) + counts->memories * sizeof(struct saved_memory) +
+        counts->tables * sizeof(struct saved_table) + counts->bytes * sizeof(struct saved_bytes) +
+        counts->segments * sizeof(struct saved_segments) + counts->words * sizeof(uint64_t);
     struct level *level = cn_alloc(store->alloc, size);
     if (!level)
         return NULL;
@@ -125,6 +134,7 @@ static struct level *allocate_level(wasm_store_t *store, const struct counts *co
     level->memories = (struct saved_memory *)(level + 1);
     level->tables = (struct saved_table *)(level->memories + counts->memories);
     level->bytes = (struct saved_bytes *)(level->tables + counts->tables);
+    level->segments = (struct saved_segments *)(level->bytes + counts->bytes);
     return level;
 }
 
@@ -150,14 +160,27 @@ static void list_state(struct level *level, const struct state_kind *kind, struc
     }
 }
 
+static void list_segments(struct level *level, struct wasm_ref_t *ref, uint64_t **copy) {
+    uint32_t count = cn_instance_object_elems(ref);
+    if (count == 0)
+        return;
+    wasm_instance_t *instance = (wasm_instance_t *)ref;
+    struct elem_position *positions = (struct elem_position *)(void *)*copy;
+    cn_elem_positions(instance, positions);
+    level->segments[level->segments_count++] = (struct saved_segments){instance, positions};
+    *copy += count * (size_t)2;
+}
+
 static void list_objects(wasm_store_t *store, struct level *level, const struct counts *counts) {
-    uint64_t *copy = (uint64_t *)(level->bytes + counts->bytes);
+    uint64_t *copy = (uint64_t *)(level->segments + counts->segments);
     for (struct wasm_ref_t *ref = store->objects.previous; ref != &store->objects;
-         ref = ref->previous)
+         ref = ref->previous) {
         FOR_EACH_STATE_OF (kind, ref->kind)
             list_state(level, kind, ref, &copy);
+        list_segments(level, ref, &copy);
+    }
     CN_ASSERT(level->memory_count == counts->memories && level->table_count == counts->tables &&
-              level->bytes_count == counts->bytes);
+              level->bytes_count == counts->bytes && level->segments_count == counts->segments);
     CN_ASSERT((char *)copy == (char *)level + level->allocation);
 }
 
@@ -220,40 +243,41 @@ static void restore_table(const struct saved_table *saved) {
 
 /* ---- Levels ---- */
 
-static void free_pages(struct shadow *shadow, const struct saved_pages *saved) {
-    if (!shadow)
-        return;
-    cn_undo_free(shadow, saved->later);
-    cn_undo_free(shadow, saved->undo);
-}
-
-static void free_level(struct alloc *alloc, struct level *level) {
+static void free_level(const wasm_store_t *store, struct level *level) {
     for (size_t i = 0; i < level->memory_count; i++)
-        free_pages(cn_shadow_of(level->memories[i].memory), &level->memories[i].pages);
+        cn_saved_pages_free(&level->memories[i].pages, cn_shadow_of(level->memories[i].memory));
     for (size_t i = 0; i < level->table_count; i++)
-        release_elements(alloc, level->tables[i].elements);
-    cn_free(alloc, level, level->allocation);
+        release_elements(store->alloc, level->tables[i].elements);
+    cn_saved_heap_free(&level->heap, &store->checkpoints->heap, store->alloc);
+    cn_free(store->alloc, level, level->allocation);
 }
 
 static bool level_has(const struct level *level, size_t index, const wasm_memory_t *memory) {
     return level && index < level->memory_count && level->memories[index].memory == memory;
 }
 
-/* Of an area that has a shadow and now the size. */
-static bool prepare_pages(struct shadow *shadow, uint64_t size, bool below,
-                          struct saved_pages *saved, struct error *error) {
-    if (!cn_shadow_collect(shadow, size, true, error))
+/* Heap and shadows, if there is a heap. */
+static bool make_heap_shadows(wasm_store_t *store, const struct tracker *tracker,
+                              struct error *error) {
+    struct heap_shadows *shadows = &store->checkpoints->heap;
+    if (!cn_heap_shadows_make(shadows, store->machine.heap, &store->engine->spaces, tracker, error))
         return false;
-    if (below && !cn_shadow_prepare(shadow, &saved->undo, error))
-        return false;
-    saved->has_undo = below;
+    store->machine.shares_pages |= cn_shadow_is_image(shadows->areas[0]);
     return true;
+}
+
+static bool prepare_heap(wasm_store_t *store, struct level *level, const struct tracker *tracker,
+                         struct error *error) {
+    struct heap *heap = store->machine.heap;
+    return !heap || (make_heap_shadows(store, tracker, error) &&
+                     cn_saved_heap_prepare(&level->heap, level->below ? &level->below->heap : NULL,
+                                           &store->checkpoints->heap, heap, error));
 }
 
 /* Does everything of a checkpoint that can fail, and changes neither state nor shadows. */
 static bool prepare(wasm_store_t *store, struct level *level, struct error *error) {
     const struct tracker *tracker = cn_engine_tracker(store->engine, error);
-    if (!tracker)
+    if (!tracker || !prepare_heap(store, level, tracker, error))
         return false;
     for (size_t i = 0; i < level->table_count; i++)
         if (!save_table(level, i, store->alloc))
@@ -261,8 +285,8 @@ static bool prepare(wasm_store_t *store, struct level *level, struct error *erro
     for (size_t i = 0; i < level->memory_count; i++) {
         struct saved_memory *saved = &level->memories[i];
         if (!cn_backing_make_shadow(saved->memory, tracker, error) ||
-            !prepare_pages(cn_shadow_of(saved->memory), saved->memory->size,
-                           level_has(level->below, i, saved->memory), &saved->pages, error))
+            !cn_saved_pages_prepare(&saved->pages, cn_shadow_of(saved->memory), saved->memory->size,
+                                    level_has(level->below, i, saved->memory), error))
             return false;
     }
     return true;
@@ -283,6 +307,9 @@ static bool adopt(wasm_store_t *store, struct error *error) {
             !cn_shadow_adopt(cn_shadow_of(memory), memory->size, tracker, error))
             return false;
     }
+    if (store->machine.heap &&
+        !cn_heap_shadows_adopt(&store->checkpoints->heap, store->machine.heap, tracker, error))
+        return false;
     store->checkpoints->process = cn_os_process();
     return true;
 }
@@ -295,9 +322,6 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     if (store->shared_memories > 0)
         return cn_fail(error, CATNAP_UNSUPPORTED,
                        "a store with a shared memory cannot have checkpoints");
-    if (store->machine.heap)
-        return cn_fail(error, CATNAP_UNSUPPORTED,
-                       "a store with garbage-collected objects cannot have checkpoints");
     struct counts counts = count_objects(store);
     if (!ready(store))
         return cn_fail_memory(error);
@@ -311,9 +335,11 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     level->fuel = store->machine.fuel;
     list_objects(store, level, &counts);
     if (!prepare(store, level, error)) {
-        free_level(store->alloc, level);
+        free_level(store, level);
         return false;
     }
+    if (store->machine.heap)
+        cn_saved_heap_take(&level->heap, &store->checkpoints->heap, store->machine.heap);
     for (size_t i = 0; i < level->memory_count; i++) {
         const struct saved_memory *saved = &level->memories[i];
         cn_shadow_take(cn_shadow_of(saved->memory), saved->memory->size, saved->pages.undo);
@@ -321,53 +347,32 @@ bool cn_checkpoint(wasm_store_t *store, uint32_t *number, struct error *error) {
     for (size_t i = 0; i < level->bytes_count; i++)
         memcpy(level->bytes[i].copy, level->bytes[i].items.at, level->bytes[i].items.bytes);
     store->checkpoints->top = level;
+    store->levels = level->number;
     *number = level->number;
     return true;
 }
 
-static void undo(struct shadow *shadow, struct undo **records) {
-    cn_shadow_undo(shadow, *records);
-    cn_undo_free(shadow, *records);
-    *records = NULL;
+static bool has_heap_shadows(const wasm_store_t *store) {
+    return cn_heap_shadows_are_made(&store->checkpoints->heap);
+}
+
+static void remove_level(wasm_store_t *store) {
+    struct level *level = store->checkpoints->top;
+    store->checkpoints->top = level->below;
+    store->levels = level->number - 1;
+    free_level(store, level);
 }
 
 /* Removes the topmost level, for a rollback: shadows become those of the level below. */
 static void pop_level(wasm_store_t *store) {
     struct level *level = store->checkpoints->top;
     for (size_t i = 0; i < level->memory_count; i++) {
-        struct shadow *shadow = cn_shadow_of(level->memories[i].memory);
-        undo(shadow, &level->memories[i].pages.later);
-        undo(shadow, &level->memories[i].pages.undo);
+        struct saved_memory *saved = &level->memories[i];
+        cn_saved_pages_pop(&saved->pages, cn_shadow_of(saved->memory));
     }
-    store->checkpoints->top = level->below;
-    free_level(store->alloc, level);
-}
-
-/* With records of more pages than this, a released level's undo is applied at once instead of being kept. */
-#define MOST_KEPT 1024
-
-static size_t count_pages(const struct undo *undo) {
-    size_t count = 0;
-    for (; undo; undo = undo->next)
-        count += undo->count + 1;
-    return count;
-}
-
-/* Appends records to a list, of which the first is applied first. */
-static void append(struct undo **list, struct undo *records) {
-    while (*list)
-        list = &(*list)->next;
-    *list = records;
-}
-
-static void forget_pages(struct shadow *shadow, struct saved_pages *saved,
-                         struct saved_pages *below) {
-    append(&saved->later, saved->undo);
-    append(&saved->later, below->later);
-    below->later = saved->later;
-    saved->later = saved->undo = NULL;
-    if (count_pages(below->later) > MOST_KEPT)
-        undo(shadow, &below->later);
+    if (has_heap_shadows(store))
+        cn_saved_heap_pop(&level->heap, &store->checkpoints->heap);
+    remove_level(store);
 }
 
 /* Removes the topmost level, for a release: the shadows stay what they are, and the level below gets the
@@ -380,10 +385,12 @@ static void forget_level(wasm_store_t *store) {
         if (!saved->pages.has_undo)
             continue;
         CN_ASSERT(level->below->memories[i].memory == saved->memory);
-        forget_pages(cn_shadow_of(saved->memory), &saved->pages, &level->below->memories[i].pages);
+        cn_saved_pages_forget(&saved->pages, cn_shadow_of(saved->memory),
+                              &level->below->memories[i].pages);
     }
-    store->checkpoints->top = level->below;
-    free_level(store->alloc, level);
+    if (level->below && has_heap_shadows(store))
+        cn_saved_heap_forget(&level->heap, &store->checkpoints->heap, &level->below->heap);
+    remove_level(store);
 }
 
 static bool check_level(const wasm_store_t *store, uint32_t level, struct error *error) {
@@ -393,30 +400,35 @@ static bool check_level(const wasm_store_t *store, uint32_t level, struct error 
                    cn_checkpoint_count(store));
 }
 
-static uint64_t size_before(const struct undo *records, uint64_t size) {
-    for (; records; records = records->next)
-        size = records->size;
-    return size;
-}
-
 /* The size of a memory, by its index, at the level of a number: that of its shadow after all records in between. */
 static uint64_t size_at(const struct level *level, size_t index, uint32_t number) {
     uint64_t size = cn_shadow_of(level->memories[index].memory)->size;
-    for (; level->number > number; level = level->below) {
-        size = size_before(level->memories[index].pages.later, size);
-        size = size_before(level->memories[index].pages.undo, size);
-    }
-    return size_before(level->memories[index].pages.later, size);
+    for (; level->number > number; level = level->below)
+        size = cn_saved_pages_size_below(&level->memories[index].pages, size);
+    return cn_saved_pages_size(&level->memories[index].pages, size);
 }
 
-/* Does everything of a rollback that can fail. */
-static bool prepare_rollback(const struct level *top, const struct level *level,
-                             struct error *error) {
+static struct heap_sizes heap_sizes_at(const wasm_store_t *store, uint32_t number) {
+    struct heap_sizes sizes = cn_heap_shadows_sizes(&store->checkpoints->heap);
+    const struct level *level = store->checkpoints->top;
+    for (; level->number > number; level = level->below)
+        cn_saved_heap_sizes(&level->heap, true, &sizes);
+    cn_saved_heap_sizes(&level->heap, false, &sizes);
+    return sizes;
+}
+
+/* ---- Rollback: all that can fail ---- */
+
+static bool collect_memories(const struct level *top, struct error *error) {
     for (size_t i = 0; i < top->memory_count; i++) {
         wasm_memory_t *memory = top->memories[i].memory;
         if (!cn_shadow_collect(cn_shadow_of(memory), memory->size, false, error))
             return false;
     }
+    return true;
+}
+
+static bool lock_memories(const struct level *top, const struct level *level, struct error *error) {
     for (size_t i = 0; i < level->memory_count; i++) {
         wasm_memory_t *memory = level->memories[i].memory;
         if (cn_shadow_lock(cn_shadow_of(memory), memory->size, size_at(top, i, level->number),
@@ -430,6 +442,31 @@ static bool prepare_rollback(const struct level *top, const struct level *level,
     }
     return true;
 }
+
+/* A heap that was made since gets shadows of nothing. */
+static bool collect_heap(wasm_store_t *store, struct error *error) {
+    const struct tracker *tracker = cn_engine_tracker(store->engine, error);
+    return tracker && make_heap_shadows(store, tracker, error) &&
+           cn_heap_shadows_collect(&store->checkpoints->heap, store->machine.heap, error);
+}
+
+static bool prepare_rollback(wasm_store_t *store, const struct level *level, struct error *error) {
+    struct heap *heap = store->machine.heap;
+    const struct level *top = store->checkpoints->top;
+    if (!collect_memories(top, error) || (heap && !collect_heap(store, error)))
+        return false;
+    if (!heap)
+        return lock_memories(top, level, error);
+    struct heap_sizes sizes = heap_sizes_at(store, level->number);
+    if (!cn_heap_shadows_lock(&store->checkpoints->heap, heap, &sizes, error))
+        return false;
+    if (lock_memories(top, level, error))
+        return true;
+    cn_heap_shadows_unlock(&store->checkpoints->heap, heap, &sizes);
+    return false;
+}
+
+/* ---- Rollback ---- */
 
 /* Pages that the memory has grown by are gone. */
 static void restore_memory(const struct saved_memory *saved) {
@@ -451,14 +488,19 @@ bool cn_rollback(wasm_store_t *store, uint32_t number, struct error *error) {
     struct level *level = store->checkpoints->top;
     while (level->number > number)
         level = level->below;
-    if (!prepare_rollback(store->checkpoints->top, level, error))
+    if (!cn_gc_may_roll_back(store, number, error) || !prepare_rollback(store, level, error))
         return false;
     while (store->checkpoints->top->number > number)
         pop_level(store);
     for (size_t i = 0; i < level->memory_count; i++)
-        undo(cn_shadow_of(level->memories[i].memory), &level->memories[i].pages.later);
+        cn_saved_pages_return(&level->memories[i].pages, cn_shadow_of(level->memories[i].memory));
     for (size_t i = 0; i < level->memory_count; i++)
         restore_memory(&level->memories[i]);
+    if (store->machine.heap)
+        cn_saved_heap_return(&level->heap, &store->checkpoints->heap, store->machine.heap);
+    for (size_t i = 0; i < level->segments_count; i++)
+        cn_elem_return(level->segments[i].instance, level->segments[i].positions);
+    cn_gc_roll_back(store, number);
     for (size_t i = 0; i < level->table_count; i++)
         restore_table(&level->tables[i]);
     for (size_t i = 0; i < level->bytes_count; i++)
@@ -473,6 +515,8 @@ static void drop_shadows(wasm_store_t *store) {
         if (memory && cn_shadow_of(memory))
             cn_backing_drop_shadow(memory);
     }
+    if (store->checkpoints)
+        cn_heap_shadows_drop(&store->checkpoints->heap, store->machine.heap);
 }
 
 bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
@@ -484,6 +528,7 @@ bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
     while (store->checkpoints && store->checkpoints->top &&
            store->checkpoints->top->number >= number)
         forget_level(store);
+    cn_objects_outlive(store, store->levels);
     if (number == 0)
         drop_shadows(store);
     return true;
@@ -491,6 +536,10 @@ bool cn_release(wasm_store_t *store, uint32_t number, struct error *error) {
 
 uint32_t cn_checkpoint_count(const wasm_store_t *store) {
     return store->checkpoints && store->checkpoints->top ? store->checkpoints->top->number : 0;
+}
+
+bool cn_checkpoint_keeps_heap(const wasm_store_t *store) {
+    return store->checkpoints && store->checkpoints->heap.areas[0];
 }
 
 void cn_checkpoint_keep(wasm_store_t *store) {
@@ -502,6 +551,8 @@ uint64_t cn_checkpoint_copies(const wasm_store_t *store) {
     for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
         if (paged(ref) && cn_shadow_of(paged(ref)))
             bytes += cn_shadow_copies(cn_shadow_of(paged(ref)));
+    if (store->checkpoints)
+        bytes += cn_heap_shadows_copies(&store->checkpoints->heap);
     return bytes;
 }
 
@@ -511,15 +562,22 @@ static void drop(wasm_store_t *store) {
     while (store->checkpoints->top) {
         struct level *level = store->checkpoints->top;
         store->checkpoints->top = level->below;
-        free_level(store->alloc, level);
+        free_level(store, level);
     }
+    cn_heap_shadows_drop(&store->checkpoints->heap, store->machine.heap);
+    store->levels = 0;
     cn_free(store->alloc, store->checkpoints, sizeof *store->checkpoints);
     store->checkpoints = NULL;
 }
 
 /* Keeps the objects that a level lists, and those that a rollback makes reachable again. */
-static void mark(const struct checkpoints *checkpoints, struct marking *marking) {
+static void mark(const struct checkpoints *checkpoints, uint32_t levels, struct marking *marking) {
     for (const struct level *level = checkpoints->top; level; level = level->below) {
+        if (level->number > levels)
+            continue;
+        if (level->heap.side)
+            for (uint32_t i = 1; i < level->heap.side->end; i++)
+                cn_mark_side_slot(marking, level->heap.side->slots[i]);
         for (size_t i = 0; i < level->memory_count; i++)
             cn_mark_object(marking, &level->memories[i].memory->ref);
         for (size_t i = 0; i < level->table_count; i++) {

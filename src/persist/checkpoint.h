@@ -9,6 +9,8 @@ bool cn_checkpoint(wasm_store_t *, uint32_t *level, struct error *);
 bool cn_rollback(wasm_store_t *, uint32_t level, struct error *);
 bool cn_release(wasm_store_t *, uint32_t level, struct error *);
 uint32_t cn_checkpoint_count(const wasm_store_t *);
+/* Whether pages of the heap are kept, so that it may only grow. */
+bool cn_checkpoint_keeps_heap(const wasm_store_t *);
 /* The checkpoints that there are cannot be released from now on. */
 void cn_checkpoint_keep(wasm_store_t *);
 /* Bytes of memories that the first checkpoint holds once more. */

@@ -4,7 +4,7 @@
  *
  * A checkpoint ends a sweep under way, but not a marking, which goes on. A rollback ends both. Objects need no roots for
  * being brought back: where a collection has freed one and its place is used again, pages were written, and both the
- * object and its start bit come back with them. What the entries of the side table stand for is kept by the level.
+ * object and its start bit come back with them. The level keeps the objects that entries of the side table stand for.
  *
  * A level that was made before the heap has an empty one.
  */

@@ -36,6 +36,8 @@ struct marking {
     struct wasm_ref_t *gray; /* marked, and what they lead to is not */
     struct addresses addresses;
     uint64_t scanned; /* slots of value stacks */
+    uint32_t
+        level; /* the state of objects that are older than this checkpoint is not looked at: it is another then */
 };
 
 static size_t first_place(const struct addresses *set, uint64_t address) {
@@ -121,6 +123,10 @@ void cn_mark_items(struct marking *marking, const struct state_kind *kind,
         mark_value(marking, kind->type(holder, (uint32_t)i), *slot);
 }
 
+void cn_mark_side_slot(struct marking *marking, uint64_t slot) {
+    mark_value(marking, VT_EXTERNREF, slot);
+}
+
 /* The references in what an object holds itself. */
 static void mark_state(struct marking *marking, const struct wasm_ref_t *ref) {
     FOR_EACH_STATE_OF (kind, ref->kind) {
@@ -165,7 +171,8 @@ static void mark_from(struct marking *marking, const struct wasm_ref_t *ref) {
         mark_trap(marking, (const wasm_trap_t *)ref);
     if (ref->kind == OBJECT_EXCEPTION)
         cn_mark_object(marking, &((const struct catnap_exception_t *)ref)->tag->ref);
-    mark_state(marking, ref);
+    if (ref->level >= marking->level)
+        mark_state(marking, ref);
 }
 
 /* ---- Roots ---- */
@@ -203,7 +210,24 @@ static bool stacks_are_empty(const struct machine *machine) {
 static void mark_side_table(struct marking *marking, const struct heap *heap) {
     for (uint32_t i = 1; heap && i < heap->side.end; i++)
         if (cn_numbering_has(&heap->side, i))
-            mark_value(marking, VT_EXTERNREF, heap->side.keys[i]);
+            cn_mark_side_slot(marking, heap->side.keys[i]);
+}
+
+static void mark_handles(const wasm_store_t *store, struct marking *marking) {
+    /* An object that has not `escaped` may be about to get its first handle. */
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (!ref->escaped || has_handles(ref) || is_waiting(ref))
+            cn_mark_object(marking, ref);
+    for (const struct called *called = store->machine.called; called; called = called->outer)
+        cn_mark_object(marking, &called->func->ref);
+}
+
+static void mark_further(struct marking *marking) {
+    while (marking->gray) {
+        const struct wasm_ref_t *ref = marking->gray;
+        marking->gray = ref->gray;
+        mark_from(marking, ref);
+    }
 }
 
 /* False when memory is exhausted; nothing is marked then. */
@@ -211,23 +235,27 @@ static bool mark_all(wasm_store_t *store, struct marking *marking) {
     const struct machine *machine = &store->machine;
     if (!stacks_are_empty(machine) && !list_addresses(store, &marking->addresses))
         return false;
-    /* An object that has not `escaped` may be about to get its first handle. */
-    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
-        if (!ref->escaped || has_handles(ref) || is_waiting(ref))
-            cn_mark_object(marking, ref);
-    for (const struct called *called = machine->called; called; called = called->outer)
-        cn_mark_object(marking, &called->func->ref);
+    mark_handles(store, marking);
     if (marking->addresses.slots)
         mark_stacks(marking, machine);
     if (store->checkpoints)
-        store->persist->mark(store->checkpoints, marking);
+        store->persist->mark(store->checkpoints, store->levels, marking);
     mark_side_table(marking, machine->heap);
-    while (marking->gray) {
-        const struct wasm_ref_t *ref = marking->gray;
-        marking->gray = ref->gray;
-        mark_from(marking, ref);
-    }
+    mark_further(marking);
     return true;
+}
+
+void cn_mark_as_of(wasm_store_t *store, uint32_t level) {
+    struct marking marking = {.level = level};
+    CN_ASSERT(stacks_are_empty(&store->machine) && store->checkpoints);
+    mark_handles(store, &marking);
+    store->persist->mark(store->checkpoints, level, &marking);
+    mark_further(&marking);
+}
+
+void cn_unmark(wasm_store_t *store) {
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        ref->marked = false;
 }
 
 /* ---- Sweeping ---- */

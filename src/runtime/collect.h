@@ -52,9 +52,14 @@ static inline void cn_hold_collections(wasm_store_t *store) {
 static inline void cn_resume_collections(wasm_store_t *store) {
     store->collections_held--;
 }
+/* Sets `marked` in the objects that would be reachable after a rollback to a checkpoint, while value stacks are empty. Until
+ * cn_unmark() there is no collection. */
+void cn_mark_as_of(wasm_store_t *, uint32_t level);
+void cn_unmark(wasm_store_t *);
 /* For checkpoints: an object (or NULL), and the references among items of the holder's state, or among a
- * copy of these. */
+ * copy of these; or that of a slot of the side table. */
 void cn_mark_object(struct marking *, struct wasm_ref_t *);
+void cn_mark_side_slot(struct marking *, uint64_t slot);
 void cn_mark_items(struct marking *, const struct state_kind *, const struct wasm_ref_t *holder,
                    const void *items, uint64_t count);
 

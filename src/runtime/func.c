@@ -59,7 +59,7 @@ static const char *func_fault(const struct type_registry *registry, const struct
 
 const char *cn_ref_fault(const struct type_registry *registry, const struct wasm_ref_t *ref,
                          valtype type) {
-    if (!ref)
+    if (!ref || heap_ref_is_null(ref))
         return type & VT_NON_NULL ? "is null" : NULL;
     if (vt_kind(type) == KIND_FUNC)
         return type == VT_FUNCREF && ref->kind == OBJECT_FUNC ? NULL

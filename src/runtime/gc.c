@@ -87,8 +87,9 @@ static void give(void *env, uint64_t bytes) {
 bool cn_gc_prepare(wasm_store_t *store, struct error *error) {
     const struct heap_owner owner = {.env = store, .roots = mark_roots, .take = take, .give = give};
     const struct heap_config config = {.policy = POLICY, .registry = &store->engine->types};
-    if (!store->machine.heap)
-        store->machine.heap = cn_heap_new(store->alloc, &owner, &config, error);
+    if (store->machine.heap)
+        return cn_gc_owns_pages(store, error);
+    store->machine.heap = cn_heap_new(store->alloc, &owner, &config, error);
     return store->machine.heap != NULL;
 }
 
@@ -377,8 +378,12 @@ static bool wrap(wasm_store_t *store, uint32_t handle, struct wasm_ref_t **ref) 
 }
 
 bool cn_ref_of_slot(wasm_store_t *store, valtype type, uint64_t slot, struct wasm_ref_t **ref) {
-    if (vt_kind(type) == KIND_ANY && slot)
+    struct error error;
+    if (vt_kind(type) == KIND_ANY && slot) {
+        if (!cn_gc_owns_pages(store, &error))
+            return false;
         slot = cn_gc_externalize(store->machine.heap, slot);
+    }
     if (heap_slot_is_converted(slot))
         return wrap(store, heap_converted(slot), ref);
     *ref = slot_object(slot);
@@ -397,6 +402,9 @@ const char *cn_heap_ref_fault(const struct wasm_ref_t *ref, valtype type) {
     if (ref->kind != OBJECT_HEAP)
         return heap_type == VT_ANYREF ? NULL : "is a host object";
     uint32_t handle = ((const struct heap_ref *)ref)->handle;
+    struct error error;
+    if (!cn_gc_owns_pages(ref->store, &error))
+        return "is to an object that the parent process has changed";
     if (!(type & VT_DEFINED))
         return object_matches(heap, handle, heap_type) ? NULL : "is an object of another type";
     const struct deftype *def = cn_types_get(&ref->store->engine->types, type & VT_ID);

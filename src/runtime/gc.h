@@ -7,9 +7,16 @@
 
 #include "heap/heap.h"
 #include "runtime/instance.h"
+#include "runtime/store.h"
 
-/* Makes the store's heap if there is none yet. False and *error when memory is exhausted. */
+/* Makes the store's heap if there is none yet, and the pages of one that is there the process's own: cn_gc_owns_pages().
+ * False and *error when memory is exhausted, or the pages are lost. */
 bool cn_gc_prepare(wasm_store_t *, struct error *);
+/* Before the host looks into objects. In a child of fork() the pages may be shared with the parent until this is called.
+ * False and *error: the parent has changed them. */
+static inline bool cn_gc_owns_pages(wasm_store_t *store, struct error *error) {
+    return !store->machine.shares_pages || store->persist->adopt(store, error);
+}
 void cn_gc_drop(wasm_store_t *);
 /* Gives the structure and array types of the instance numbers in the heap, which is made for that. */
 bool cn_gc_number_types(wasm_instance_t *, struct error *);
@@ -28,6 +35,19 @@ bool cn_ref_of_slot(wasm_store_t *, valtype, uint64_t slot, struct wasm_ref_t **
 bool cn_slot_of_ref(wasm_store_t *, valtype, struct wasm_ref_t *, uint64_t *slot);
 /* NULL, or why a reference to a value of the heap is not of the type. */
 const char *cn_heap_ref_fault(const struct wasm_ref_t *, valtype);
+
+/* Whether it was a reference to an object that a rollback has taken away: null. */
+static inline bool heap_ref_is_null(const struct wasm_ref_t *ref) {
+    return ref->kind == OBJECT_HEAP && ((const struct heap_ref *)ref)->handle == 0;
+}
+
+/* ---- Rollback (gc_rollback.c) ---- */
+
+/* Whether nothing that lives on would refer to an object of the heap that is gone, were the store taken back to the
+ * checkpoint. Else false and *error. Nothing has changed. */
+bool cn_gc_may_roll_back(wasm_store_t *, uint32_t level, struct error *);
+/* The heap was taken back: the references to objects that the host got since are null. */
+void cn_gc_roll_back(wasm_store_t *, uint32_t level);
 
 /* Values that are in use and neither on a value stack nor in an object: roots while they are noted. */
 struct gc_temporaries {

@@ -101,6 +101,18 @@ void cn_elem_items_free(wasm_store_t *, struct elem_items *, const struct elem_s
 /* Makes room for as many items of a segment that nothing was read of, as if they had been read; all are null. NULL when
  * memory is exhausted. */
 uint64_t *cn_elem_items_restore(wasm_instance_t *, uint32_t index, uint32_t count);
+/* How far a segment was read. To read items again would make other objects, so this is state. */
+struct elem_position {
+    const uint8_t *at;
+    uint64_t count;
+};
+/* How many element segments the object has, when it is an instance that may have objects of the heap in them; else 0. */
+uint32_t cn_instance_object_elems(const struct wasm_ref_t *);
+/* Of all its segments: gives the positions, and goes back to them. */
+void cn_elem_positions(const wasm_instance_t *, struct elem_position *);
+void cn_elem_return(const wasm_instance_t *, const struct elem_position *);
+/* All are as if they had not been read. */
+void cn_elem_forget(const wasm_instance_t *);
 /* The references that were read, and how many; NULL allowed. */
 uint32_t cn_elem_items_read(const struct elem_items *, const uint64_t **slots);
 

@@ -17,6 +17,7 @@ void cn_object_init(struct wasm_ref_t *ref, enum object_kind kind, wasm_store_t 
     struct wasm_ref_t *head = &store->objects;
     *ref = (struct wasm_ref_t){.kind = (uint8_t)kind,
                                .in_store = true,
+                               .level = store->levels,
                                .store = store,
                                .next = head->next,
                                .previous = head};
@@ -33,6 +34,13 @@ void cn_object_unlink(struct wasm_ref_t *ref) {
     ref->previous->next = ref->next;
     ref->next->previous = ref->previous;
     ref->store->object_count--;
+}
+
+/* The newest objects come first. */
+void cn_objects_outlive(wasm_store_t *store, uint32_t levels) {
+    for (struct wasm_ref_t *ref = store->objects.next;
+         ref != &store->objects && ref->level > levels; ref = ref->next)
+        ref->level = levels;
 }
 
 void cn_object_set_host_info(struct wasm_ref_t *ref, void *info, void (*finalizer)(void *)) {

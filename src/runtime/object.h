@@ -42,7 +42,8 @@ struct wasm_ref_t {
     bool in_store;    /* in the store's list; else part of an instance */
     bool marked;      /* by the collector */
     uint32_t handles; /* that the embedder owns; while there is one the store is pinned */
-    uint32_t number;  /* from 1, in the snapshot that was captured last */
+    uint32_t level; /* checkpoints of the store that there are and that are older than the object */
+    uint32_t number; /* from 1, in the snapshot that was captured last */
     struct wasm_store_t *store;
     struct wasm_ref_t *next, *previous; /* in the store's list */
     struct wasm_ref_t *gray;            /* the next one that is marked, for the collector */
@@ -66,7 +67,9 @@ void cn_object_set_host_info(struct wasm_ref_t *, void *info, void (*finalizer)(
 /* Runs the object's finalizers, each once. */
 void cn_object_finalize(struct wasm_ref_t *);
 void cn_object_unlink(struct wasm_ref_t *); /* from the store's list */
-void cn_object_free(struct wasm_ref_t *);   /* by its kind; finalized and unlinked before */
+/* Of checkpoints only so many are left: the objects of the store that are newer than others are newer than these. */
+void cn_objects_outlive(wasm_store_t *, uint32_t levels);
+void cn_object_free(struct wasm_ref_t *); /* by its kind; finalized and unlinked before */
 
 static inline struct wasm_ref_t *slot_object(uint64_t slot) {
     return (struct wasm_ref_t *)(uintptr_t)slot;

@@ -301,6 +301,45 @@ uint32_t cn_elem_items_read(const struct elem_items *items, const uint64_t **slo
     return items ? items->count : 0;
 }
 
+uint32_t cn_instance_object_elems(const struct wasm_ref_t *ref) {
+    if (ref->kind != OBJECT_INSTANCE)
+        return 0;
+    const struct module *module = ((const wasm_instance_t *)ref)->module;
+    return module->features & CATNAP_FEATURE_GC ? module->elem_count : 0;
+}
+
+static const uint8_t *start_of(const wasm_instance_t *instance, uint32_t elem) {
+    return instance->module->bytes + instance->module->elems[elem].items.offset;
+}
+
+void cn_elem_positions(const wasm_instance_t *instance, struct elem_position *positions) {
+    for (uint32_t i = 0; i < instance->module->elem_count; i++) {
+        const struct elem_items *items = instance->elem_items[i];
+        positions[i].at = items ? items->at : start_of(instance, i);
+        positions[i].count = items ? items->count : 0;
+    }
+}
+
+void cn_elem_return(const wasm_instance_t *instance, const struct elem_position *positions) {
+    for (uint32_t i = 0; i < instance->module->elem_count; i++) {
+        struct elem_items *items = instance->elem_items[i];
+        if (!items)
+            continue;
+        CN_ASSERT(positions[i].count <= items->count);
+        items->at = positions[i].at;
+        items->count = (uint32_t)positions[i].count;
+    }
+}
+
+void cn_elem_forget(const wasm_instance_t *instance) {
+    for (uint32_t i = 0; i < instance->module->elem_count; i++) {
+        if (!instance->elem_items[i])
+            continue;
+        instance->elem_items[i]->at = start_of(instance, i);
+        instance->elem_items[i]->count = 0;
+    }
+}
+
 uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {
     CN_ASSERT(elem < instance->module->elem_count);
     return instance->dropped_elems[elem] ? 0 : instance->module->elems[elem].count;

@@ -26,7 +26,8 @@
  * is one row (docs/architecture.md, "Add a kind of state"). tests/snapshot/test_state.c walks the table too.
  *
  * Fuel is state of the store, not of an instance. Caches are no state: function objects, and the
- * references of passive element segments that table.init has read.
+ * references of passive element segments that table.init has read. But where these are objects of the heap, how far
+ * a segment was read is state (instance.h, struct elem_position).
  */
 #ifndef CN_RUNTIME_STATE_H
 #define CN_RUNTIME_STATE_H

@@ -19,8 +19,9 @@ struct catnap_error_t {
 struct checkpoints;
 struct marking;
 struct persist_hooks {
-    /* With checkpoints: marks the objects that a rollback would bring back, for the collector. */
-    void (*mark)(const struct checkpoints *, struct marking *);
+    /* With checkpoints: marks the objects that a rollback to one of the first so many would bring back, for the
+     * collector. */
+    void (*mark)(const struct checkpoints *, uint32_t levels, struct marking *);
     /* At the end of a store with checkpoints: frees them. */
     void (*drop)(wasm_store_t *);
     /* In a child of the process that made the checkpoints: makes memories and shadows the child's own. */
@@ -61,6 +62,7 @@ struct wasm_store_t {
     bool failed; /* last_error is set */
     struct catnap_error_t last_error;
     struct checkpoints *checkpoints;     /* or NULL */
+    uint32_t levels;                     /* checkpoints that there are */
     const struct persist_hooks *persist; /* set with the first checkpoint or backing of a memory */
     /* Set while a snapshot is restored: gives a new memory guarded address space that a former instance had, with
      * the snapshot's image laid out in it; NULL when there is none. */
