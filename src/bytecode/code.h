@@ -48,9 +48,33 @@ struct unwind {
     const struct unwind_clause *clauses;
 };
 
-/* The type that a cast names, in its cell 2: in the lower half an abstract type's code or, with CAST_OBJECT or
- * CAST_FUNC, the index of a type of the module; in the upper half these. */
+/*
+ * The type that a cast names, in its cell 2:
+ *
+ *     | 31..0 abstract type's code               |  34..32 these  |
+ *     | 19..0 index of a function type           |  CAST_FUNC     |
+ *     | 19..0 index of a type, 25..20 its depth  |  CAST_OBJECT   | 62..35 its canonical id |
+ */
 enum cast_target { CAST_NULLABLE = 1, CAST_OBJECT = 2, CAST_FUNC = 4 };
+#define CAST_INDEX_BITS 20u
+#define CAST_DEPTH_BITS 6u
+#define CAST_FLAG_BITS 3u
+static inline uint32_t cast_flags(uint64_t cast) {
+    return (uint32_t)(cast >> 32) & ((1u << CAST_FLAG_BITS) - 1);
+}
+/* Of a defined type. */
+static inline uint32_t cast_index(uint64_t cast) {
+    return (uint32_t)cast & ((1u << CAST_INDEX_BITS) - 1);
+}
+static inline uint32_t cast_depth(uint64_t cast) {
+    return (uint32_t)cast >> CAST_INDEX_BITS & ((1u << CAST_DEPTH_BITS) - 1);
+}
+static inline uint32_t cast_id(uint64_t cast) {
+    return (uint32_t)(cast >> (32 + CAST_FLAG_BITS));
+}
+
+/* Of bulk instructions, and of those that clear or fill objects: a unit of fuel pays for so many bytes. */
+#define BYTES_FOR_FUEL 64u
 
 struct code_map;
 struct code {

@@ -94,7 +94,8 @@ enum instruction_flags {
         256, /* a tail call; after one that may be of a host function there is a return */
     INSTRUCTION_IN_PLACE = 512,  /* of which the arguments lie where the frame's parameters are */
     INSTRUCTION_NUMBERED = 1024, /* accesses memory o3 at offset x, and checks the bounds itself */
-    INSTRUCTION_WIDE = 2048      /* accesses memory 0 at an i64 address; others at an i32 address */
+    INSTRUCTION_WIDE = 2048,     /* accesses memory 0 at an i64 address; others at an i32 address */
+    INSTRUCTION_CAST = 4096      /* x is a type of enum cast_target */
 };
 
 #endif

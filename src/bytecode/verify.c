@@ -303,20 +303,59 @@ static bool has_segment(const struct module *m, uint64_t y) {
     return y >> 32 < (vt_is_ref(field_type(field)) ? m->elem_count : m->data_count);
 }
 
-static bool has_cast_target(const struct module *m, uint32_t target, uint32_t flags) {
-    flags &= ~(uint32_t)CAST_NULLABLE;
+static bool has_cast_target(const struct module *m, uint64_t cast) {
+    uint32_t flags = cast_flags(cast) & ~(uint32_t)CAST_NULLABLE, index = cast_index(cast);
     if (flags == CAST_FUNC)
-        return module_has_functype(m, target);
-    return flags == CAST_OBJECT ? target < m->type_count && !module_has_functype(m, target)
-                                : flags == 0 && vt_is_abstract(target);
+        return (uint32_t)cast == index && cast_id(cast) == 0 && module_has_functype(m, index);
+    if (flags == CAST_OBJECT)
+        return index < m->object_types && m->types[index]->kind != TYPE_FUNC &&
+               cast_depth(cast) == m->types[index]->depth && cast_id(cast) == m->types[index]->id;
+    return flags == 0 && cast_id(cast) == 0 && vt_is_abstract((uint32_t)cast);
 }
+
+#if CN_PAIRS
+static bool is_new_of_words(enum bytecode bytecode) {
+    return bytecode >= BC_struct_new_4 && bytecode <= BC_struct_new_zero;
+}
+
+/* The bytes of each field of the structure, in the last part of the instruction's name. */
+static bool has_words(const struct module *m, const struct instruction *i) {
+    bool zero = i->bytecode == BC_struct_new_zero, words = i->bytecode == BC_struct_new_words;
+    const struct fieldtypes *type = dt_fields(m->types[zero    ? (uint32_t)bc_w(i->at)
+                                                       : words ? (uint32_t)i->at[3]
+                                                               : (uint32_t)i->at[2]]);
+    const char *name = cn_bytecode_name(i->bytecode) + sizeof "struct_new_" - 1;
+    if (zero)
+        return i->at[2] == type->size;
+    if (words && type->def.count != (uint32_t)bc_w(i->at))
+        return false;
+    for (uint32_t k = 0; k < type->def.count; k++) {
+        uint32_t field = type->fields[k], size = field_size(field);
+        bool side = vt_is_ref(field_type(field)) && vt_kind(field_type(field)) != KIND_ANY;
+        if (side || (words ? size != 4 && size != 8 : size != (uint32_t)(name[k] - '0')))
+            return false;
+    }
+    return words || strlen(name) == type->def.count;
+}
+#else
+static bool is_new_of_words(enum bytecode bytecode) {
+    (void)bytecode;
+    return false;
+}
+static bool has_words(const struct module *m, const struct instruction *i) {
+    (void)m, (void)i;
+    return false;
+}
+#endif
 
 /* Whether other numbers are as they must be. */
 static bool has_numbers(const struct verifier *v, const struct instruction *i) {
     if (i->bytecode == BC_array_new_segment || i->bytecode == BC_array_init)
         return has_segment(v->module, i->at[3]);
-    if (i->bytecode == BC_ref_test || i->bytecode == BC_ref_cast)
-        return has_cast_target(v->module, (uint32_t)i->at[2], (uint32_t)(i->at[2] >> 32));
+    if (i->flags & INSTRUCTION_CAST)
+        return has_cast_target(v->module, i->at[2]);
+    if (is_new_of_words(i->bytecode))
+        return has_words(v->module, i);
     if (i->bytecode == BC_throw)
         return module_tag_type(v->module, (uint32_t)i->at[3])->param_slots == (uint32_t)bc_w(i->at);
     if (i->bytecode == BC_fuel_block)

@@ -216,4 +216,78 @@ typedef double vacc64 __attribute__((vector_size(16)));
         memcpy(mem + address, &lane_, sizeof lane_);                                               \
     } while (0)
 
+/* ---- objects of the heap (heap/heap.h): a reference is a handle of 32 bits ---- */
+
+#define CHECK_REFERENCE                                                                            \
+    if (unlikely(a == 0))                                                                          \
+        TRAP(CATNAP_TRAP_NULL_REFERENCE);
+#define IS_OF(a, b) cn_gc_is_of(inst, vm->heap, a, b)
+#define CHECK_CAST                                                                                 \
+    if (unlikely(!IS_OF(a, b)))                                                                    \
+        TRAP(CATNAP_TRAP_CAST_FAILURE);
+
+/* `object`: where the object with this handle lies, which may be null. */
+#define OBJECT(object, handle)                                                                     \
+    uint32_t object##_handle = (handle);                                                           \
+    if (unlikely(object##_handle == 0))                                                            \
+        TRAP(CATNAP_TRAP_NULL_REFERENCE);                                                          \
+    uint8_t *object = vm->heap->base + heap_offset(object##_handle)
+/* The place of an element of an array, which has 1 << log2 bytes. */
+#define ELEMENT(place, array, index_, log2)                                                        \
+    uint32_t index = (index_), length;                                                             \
+    memcpy(&length, array + HEAP_LENGTH_OFFSET, sizeof length);                                    \
+    if (unlikely(index >= length)) {                                                               \
+        vm->trap_operand[0] = index;                                                               \
+        TRAP(CATNAP_TRAP_ARRAY_OUT_OF_BOUNDS);                                                     \
+    }                                                                                              \
+    uint8_t *place = array + HEAP_ELEMENTS_OFFSET + ((uint64_t)index << (log2))
+#define LOG2_u8 0
+#define LOG2_s8_32 0
+#define LOG2_u16 1
+#define LOG2_s16_32 1
+#define LOG2_u32 2
+#define LOG2_f32 2
+#define LOG2_any 2
+#define LOG2_side64 2
+#define LOG2_u64 3
+#define LOG2_f64 3
+
+#define OBJECT_READ_u8 CN_PLAIN_LOAD_u8
+#define OBJECT_READ_s8_32 CN_PLAIN_LOAD_s8_32
+#define OBJECT_READ_u16 CN_PLAIN_LOAD_u16
+#define OBJECT_READ_s16_32 CN_PLAIN_LOAD_s16_32
+#define OBJECT_READ_u32 CN_PLAIN_LOAD_u32
+#define OBJECT_READ_u64 CN_PLAIN_LOAD_u64
+#define OBJECT_READ_f32 CN_PLAIN_LOAD_f32
+#define OBJECT_READ_f64 CN_PLAIN_LOAD_f64
+#define OBJECT_READ_side64(to, place)                                                              \
+    do {                                                                                           \
+        uint32_t number;                                                                           \
+        memcpy(&number, place, sizeof number);                                                     \
+        to = heap_side_slot(vm->heap, number);                                                     \
+    } while (0)
+#define OBJECT_WRITE_u8 CN_PLAIN_STORE_u8
+#define OBJECT_WRITE_u16 CN_PLAIN_STORE_u16
+#define OBJECT_WRITE_u32 CN_PLAIN_STORE_u32
+#define OBJECT_WRITE_u64 CN_PLAIN_STORE_u64
+#define OBJECT_WRITE_f32 CN_PLAIN_STORE_f32
+#define OBJECT_WRITE_f64 CN_PLAIN_STORE_f64
+/* References: what is overwritten is noted while the collector marks. */
+#define OBJECT_WRITE_any(place, value)                                                             \
+    do {                                                                                           \
+        uint32_t old;                                                                              \
+        memcpy(&old, place, sizeof old);                                                           \
+        cn_heap_overwrite(vm->heap, old, false);                                                   \
+        memcpy(place, &(value), sizeof old);                                                       \
+    } while (0)
+#define OBJECT_WRITE_side64(place, value)                                                          \
+    do {                                                                                           \
+        uint32_t old, new;                                                                         \
+        if (unlikely(!cn_heap_side_number(vm->heap, (value), &new)))                               \
+            TRAP(CATNAP_TRAP_NO_MEMORY);                                                           \
+        memcpy(&old, place, sizeof old);                                                           \
+        cn_heap_overwrite(vm->heap, old, true);                                                    \
+        memcpy(place, &new, sizeof new);                                                           \
+    } while (0)
+
 #endif

@@ -5,6 +5,7 @@
 #ifndef CN_RUNTIME_BULK_H
 #define CN_RUNTIME_BULK_H
 
+#include "bytecode/code.h"
 #include "runtime/machine.h"
 
 /* Bytes, elements and other items that are done between two looks at the interrupt. */
@@ -12,7 +13,6 @@
 #define BULK_PIECE_ITEMS 4096u
 
 /* A unit of fuel pays for so many. */
-#define BYTES_FOR_FUEL 64u
 #define ELEMENTS_FOR_FUEL 8u
 
 /* memmove(), memset() and the same for slots: how many bytes (elements) are done. Fewer than all, but a

@@ -335,10 +335,7 @@ bool cn_gc_matches(const wasm_instance_t *instance, uint64_t slot, uint32_t targ
         const struct functype *type = ((const wasm_func_t *)(uintptr_t)slot)->type;
         return dt_is_sub(&type->def, instance->module->types[target]);
     }
-    if (flags & CAST_OBJECT) {
-        const struct deftype *type = instance->module->types[target];
-        return !heap_is_i31(handle) && heap_is_of(heap, handle, type->id, type->depth);
-    }
+    CN_ASSERT(!(flags & CAST_OBJECT));
     if (vt_kind(target) == KIND_ANY)
         return object_matches(heap, handle, target);
     return target == (uint32_t)vt_kind(target); /* the top of its hierarchy, else the bottom */

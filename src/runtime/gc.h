@@ -5,6 +5,7 @@
 #ifndef CN_RUNTIME_GC_H
 #define CN_RUNTIME_GC_H
 
+#include "bytecode/code.h"
 #include "heap/heap.h"
 #include "runtime/instance.h"
 #include "runtime/store.h"
@@ -109,10 +110,24 @@ void cn_gc_copy(wasm_instance_t *, uint32_t type, uint32_t to_array, uint32_t to
 
 /* ---- Casts and conversions ---- */
 
-/* Whether a reference that is not null is of the type: `target` and flags as an instruction has them. */
+/* Whether a reference that is not null is of the type, which is no structure and no array: `target` and flags as an
+ * instruction has them. */
 bool cn_gc_matches(const wasm_instance_t *, uint64_t slot, uint32_t target, uint32_t flags);
 /* False when memory is exhausted. */
 bool cn_gc_internalize(wasm_store_t *, uint64_t slot, uint64_t *any);
 uint64_t cn_gc_externalize(const struct heap *, uint64_t any);
 
+/* Whether a reference is of the type of a cast. Most objects are of that very type; others have its id in their display. */
+static inline bool cn_gc_is_of(const wasm_instance_t *instance, const struct heap *heap,
+                               uint64_t slot, uint64_t cast) {
+    uint32_t handle = (uint32_t)slot, flags = cast_flags(cast);
+    if (slot == 0)
+        return flags & CAST_NULLABLE;
+    if (unlikely(!(flags & CAST_OBJECT)))
+        return cn_gc_matches(instance, slot, (uint32_t)cast, flags);
+    if (heap_is_i31(handle))
+        return false;
+    return heap_type_number(heap, handle) == instance->type_numbers[cast_index(cast)] ||
+           heap_is_of(heap, handle, cast_id(cast), cast_depth(cast));
+}
 #endif

@@ -335,23 +335,37 @@ static bool branch_if(struct translator *t, struct control *target,
     return false;
 }
 
+/* The same; a loop that begins with it goes on behind it. */
+static void branch_and_note(struct translator *t, struct control *target,
+                            const struct condition *condition) {
+    struct control *inner = top_control(t);
+    if (branch_if(t, target, condition) && inner->tests_first && inner->test_passed == 0)
+        inner->test_passed = (uint32_t)t->emit.count;
+}
+
 void cn_translate_br_if(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
     struct condition condition = cn_pop_condition(t);
     prepare_label_values(t, target);
-    if (branch_if(t, target, &condition) && top_control(t)->tests_first &&
-        top_control(t)->test_passed == 0)
-        top_control(t)->test_passed = (uint32_t)t->emit.count;
+    branch_and_note(t, target, &condition);
 }
 
-/* The topmost value, a reference, brought home, where it stays while a branch tests it. */
-static struct condition test_reference(struct translator *t, enum operation comparison) {
-    cn_spill(t, 1);
+/* A branch by a test of the topmost value, a reference, which stays where it is; of a constant it is brought home. */
+static struct condition test_reference(struct translator *t, enum operation comparison,
+                                       uint64_t with) {
+    cn_cover(t, 1);
     const struct value *value = &t->stack[t->height - 1];
-    struct operand zero = {CLASS_K, 0, 0};
-    int32_t slot = cn_narrow(&t->emit, value->home, false, 0);
+    if (value->where == CONST)
+        cn_spill(t, 1);
+    value = &t->stack[t->height - 1];
+    int32_t slot = cn_narrow(&t->emit, slot_of(t, value), false, 0);
     cn_emit_label(&t->emit); /* no fusion takes back what wrote the slot */
-    return (struct condition){comparison, {CLASS_S, slot, 0}, zero};
+    return (struct condition){comparison, {CLASS_S, slot, 0}, {CLASS_K, 0, with}};
+}
+
+/* The comparison of references of this kind for equality. */
+static enum operation equality(enum slot_kind kind, bool equal) {
+    return kind == KIND_ANY ? equal ? DO_i32_eq : DO_i32_ne : equal ? DO_i64_eq : DO_i64_ne;
 }
 
 /* The values of the label lie below the reference, which stays where it is. */
@@ -359,20 +373,33 @@ void cn_translate_br_on_null(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
     cn_cover(t, 1);
     enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
-    struct condition condition = test_reference(t, DO_i64_eq);
-    cn_pop_value(t);
+    struct condition condition = test_reference(t, equality(kind, true), 0);
+    struct value value = *cn_pop_value(t);
     prepare_label_values(t, target);
-    branch_if(t, target, &condition);
-    cn_push_temp(t, kind);
+    branch_and_note(t, target, &condition);
+    if (value.where == LOCAL)
+        cn_push_local(t, value.local);
+    else
+        cn_push_temp(t, kind);
 }
 
 /* The reference is the last of the label's values. */
 void cn_translate_br_on_non_null(struct translator *t, uint32_t depth) {
     struct control *target = label(t, depth);
-    struct condition condition = test_reference(t, DO_i64_ne);
+    cn_cover(t, 1);
+    enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
+    struct condition condition = test_reference(t, equality(kind, false), 0);
     prepare_label_values(t, target);
-    branch_if(t, target, &condition);
+    branch_and_note(t, target, &condition);
     cn_pop_value(t);
+}
+
+void cn_translate_br_on_test(struct translator *t, uint32_t depth, enum operation comparison,
+                             uint64_t with) {
+    struct control *target = label(t, depth);
+    struct condition condition = test_reference(t, comparison, with);
+    prepare_label_values(t, target);
+    branch_and_note(t, target, &condition);
 }
 
 /* Where a label's entries of the table at cell `table` go: to the label, or, when code is needed on the

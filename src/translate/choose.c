@@ -233,6 +233,74 @@ void cn_emit_numbered_store(struct emitter *e, enum operation operation, struct 
     e->last.cell = NO_CELL;
 }
 
+/*
+ * ---- structures and arrays ----
+ *
+ *     a field    | handler | o0 to or value | o1 object | w offset |   the value that is constant in x
+ *     an element | handler | o0 to | o1 array | o2 index |         |   the index that is constant in w
+ *                | handler | o0 array | o1 index | o2 value |      |   the value that is constant in x
+ */
+
+void cn_emit_field_get(struct emitter *e, enum operation operation, int32_t to,
+                       struct operand object, uint32_t offset) {
+    object = cn_unpinned(object);
+    struct operand_form form = {.a = (uint8_t)object.class_};
+    int32_t source = narrow_operand(e, object, 0), target = cn_to_begin(e, to, false);
+    uint32_t cell = (uint32_t)e->count;
+    cn_emit(e, cn_find(operation, form), 2)[1] = cn_fields_w(target, source, offset);
+    cn_produced(e, cell, to, operation, form);
+    cn_to_end(e);
+}
+
+void cn_emit_field_set(struct emitter *e, enum operation operation, struct operand value,
+                       struct operand object, uint32_t offset) {
+    value = cn_unpinned(value);
+    object = cn_unpinned(object);
+    enum bytecode bytecode = cn_find(operation, form_of(CLASS_S, value, object));
+    CN_ASSERT(bytecode != BC_NONE);
+    int32_t o0 = narrow_operand(e, value, 0), o1 = narrow_operand(e, object, 1);
+    uint64_t *at = cn_emit(e, bytecode, cn_bytecode_cells[bytecode]);
+    at[1] = cn_fields_w(o0, o1, offset);
+    if (value.class_ == CLASS_K)
+        at[2] = value.constant;
+    e->last.cell = NO_CELL;
+}
+
+void cn_emit_element_get(struct emitter *e, enum operation operation, int32_t to,
+                         struct operand array, struct operand index) {
+    array = cn_unpinned(array);
+    index = cn_unpinned(index);
+    struct operand_form form = form_of(CLASS_S, array, index);
+    enum bytecode bytecode = cn_find(operation, form);
+    CN_ASSERT(bytecode != BC_NONE);
+    int32_t o1 = narrow_operand(e, array, 0), o2 = narrow_operand(e, index, 1);
+    int32_t target = cn_to_begin(e, to, false);
+    uint32_t cell = (uint32_t)e->count;
+    cn_emit(e, bytecode, 2)[1] = index.class_ == CLASS_K
+                                     ? cn_fields_w(target, o1, (uint32_t)index.constant)
+                                     : cn_fields(target, o1, o2, 0);
+    cn_produced(e, cell, to, operation, form);
+    cn_to_end(e);
+}
+
+void cn_emit_element_set(struct emitter *e, enum operation operation, struct operand array,
+                         struct operand index, struct operand value) {
+    array = cn_unpinned(array);
+    index = cn_unpinned(index);
+    value = cn_unpinned(value);
+    struct operand_form form = form_of(CLASS_S, array, index);
+    form.c = (uint8_t)value.class_;
+    enum bytecode bytecode = cn_find(operation, form);
+    CN_ASSERT(bytecode != BC_NONE);
+    int32_t o0 = narrow_operand(e, array, 0), o1 = narrow_operand(e, index, 1);
+    int32_t o2 = narrow_operand(e, value, 2);
+    uint64_t *at = cn_emit(e, bytecode, cn_bytecode_cells[bytecode]);
+    at[1] = cn_fields(o0, o1, o2, 0);
+    if (value.class_ == CLASS_K)
+        at[2] = value.constant;
+    e->last.cell = NO_CELL;
+}
+
 /* ---- the opposite of a comparison ---- */
 
 bool cn_emit_opposite(struct emitter *e, int32_t slot) {

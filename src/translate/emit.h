@@ -158,6 +158,16 @@ void cn_emit_numbered_load(struct emitter *, enum operation, int32_t to, struct 
 void cn_emit_numbered_store(struct emitter *, enum operation, struct operand value,
                             struct operand address, struct memarg);
 
+/* Fields of structures and elements of arrays. No object is a constant, nor the index of what is written. */
+void cn_emit_field_get(struct emitter *, enum operation, int32_t to, struct operand object,
+                       uint32_t offset);
+void cn_emit_field_set(struct emitter *, enum operation, struct operand value,
+                       struct operand object, uint32_t offset);
+void cn_emit_element_get(struct emitter *, enum operation, int32_t to, struct operand array,
+                         struct operand index);
+void cn_emit_element_set(struct emitter *, enum operation, struct operand array,
+                         struct operand index, struct operand value);
+
 /* Notes the instruction at `cell`, just emitted, as the latest producer; `row` and `form`: what it is. */
 static inline void cn_produced(struct emitter *e, uint32_t cell, int32_t to, uint32_t row,
                                struct operand_form form) {

@@ -208,7 +208,6 @@ struct plain {
 };
 static const struct plain plains[] = {
     {OP_ref_func, BC_ref_func, 0, VT_FUNCREF, 2},
-    {OP_ref_is_null, BC_ref_is_null, 1, VT_I32, 2},
     {OP_memory_size, BC_memory_size, 0, VT_I32, 2},
     {OP_memory_grow, BC_memory_grow, 1, VT_I32, 2},
     {OP_memory_copy, BC_memory_copy, 3, 0, 3},
@@ -223,7 +222,6 @@ static const struct plain plains[] = {
     {OP_table_copy, BC_table_copy, 3, 0, 4},
     {OP_table_init, BC_table_init, 3, 0, 4},
     {OP_elem_drop, BC_elem_drop, 0, 0, 2},
-    {OP_ref_as_non_null, BC_ref_as_non_null, 1, VT_FUNCREF, 2},
 };
 
 static const struct plain *find_plain(enum opcode opcode) {
@@ -337,8 +335,8 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     unsigned flags = cn_op_info[opcode].flags;
     uint32_t indices[2] = {0};
     if (!plain)
-        return cn_translate_atomic(t, opcode) || cn_translate_gc(t, opcode) ||
-               translate_wide(t, opcode);
+        return cn_translate_reference(t, opcode) || cn_translate_atomic(t, opcode) ||
+               cn_translate_gc(t, opcode) || translate_wide(t, opcode);
     for (unsigned i = 0, count = count_indices(opcode); i < count; i++)
         indices[i] = cn_u32_valid(&t->at);
     bool divisible = false;
@@ -348,10 +346,6 @@ bool cn_translate_state(struct translator *t, enum opcode opcode) {
     if (flags & OPF_PIECES)
         w = divisible;
     valtype result = result_type(t->module, opcode, plain, indices[0]);
-    if (opcode == OP_ref_as_non_null) { /* of the hierarchy that the operand is of */
-        cn_cover(t, 1);
-        result = t->stack[t->height - 1].kind;
-    }
     translate_plain(t, plain, result, w, indices[0], indices[1]);
     return true;
 }

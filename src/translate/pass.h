@@ -336,6 +336,9 @@ uint32_t cn_emit_condition(struct translator *, const struct condition *, bool h
 void cn_translate_br_if(struct translator *, uint32_t depth);
 void cn_translate_br_on_null(struct translator *, uint32_t depth);
 void cn_translate_br_on_non_null(struct translator *, uint32_t depth);
+/* A branch if the topmost value, which stays, compares so with the constant. */
+void cn_translate_br_on_test(struct translator *, uint32_t depth, enum operation comparison,
+                             uint64_t with);
 /* Of a popped value plus a constant; one other than 0 needs a build with pairs. */
 void cn_translate_br_table(struct translator *, const struct value *index, uint32_t addend);
 
@@ -428,6 +431,7 @@ bool cn_stand_before(struct translator *, unsigned flags, unsigned operands);
 bool cn_translate_atomic(struct translator *, enum opcode);
 /* ---- gc.c: false for an instruction that is not one on structures, arrays or casts ---- */
 bool cn_translate_gc(struct translator *, enum opcode);
+bool cn_translate_reference(struct translator *, enum opcode);
 void cn_translate_vector(struct translator *, enum opcode, const struct rule *);
 
 #endif

@@ -19,6 +19,13 @@ const struct rule cn_rules[OPCODE_LIMIT] = {
 #define BRANCH_UNLESS(name, comparison)
 #define LOAD(name, R, access) ROW(name, RULE_LOAD, name)
 #define STORE(name, T, access) ROW(name, RULE_STORE, name)
+#define REF(name, R, T, check, ...)
+#define REF_TEST(name, R, ...)
+#define REF_CAST(name, R, check, ...)
+#define FIELD_GET(name, R, access)
+#define FIELD_SET(name, T, access)
+#define ELEMENT_GET(name, R, access)
+#define ELEMENT_SET(name, T, access)
 #define VUN(name, T, forms, ...) VECTOR(name, forms, false, name)
 #define VBIN(name, T, forms, ...) VECTOR(name, forms, false, name)
 #define VTERN(name, T, ...) VECTOR(name, TERN, false, name)
@@ -93,6 +100,7 @@ const struct branches cn_branches[OPERATION_COUNT] = {
     EQUALITY(i32) EQUALITY(i64) EQUALITY(f32) EQUALITY(f64)
     ORDER(i32, _s) ORDER(i32, _u) ORDER(i64, _s) ORDER(i64, _u)
     FLOAT_ORDER(f32) FLOAT_ORDER(f64)
+    BRANCHES(ref_test, ref_test_not, false) BRANCHES(ref_test_not, ref_test, false)
 };
 
 #define OPPOSITES(a, b) [DO_##a] = DO_##b, [DO_##b] = DO_##a,
@@ -101,4 +109,5 @@ const struct branches cn_branches[OPERATION_COUNT] = {
 const uint16_t cn_opposites[OPERATION_COUNT] = {
     INTEGER_OPPOSITES(i32) INTEGER_OPPOSITES(i64)
     OPPOSITES(f32_eq, f32_ne) OPPOSITES(f64_eq, f64_ne)
+    OPPOSITES(ref_test, ref_test_not)
 };

@@ -11,6 +11,7 @@
 #include "bytecode/bytecode.h"
 #include "bytecode/form.h"
 #include "memories.h"
+#include "object_forms.h"
 #include "objects.h"
 #include "shapes.h"
 
@@ -155,14 +156,12 @@ static void count_exceptions(void) {
 }
 
 /* Structures, arrays and casts. */
-static void count_objects(void) {
+static void count_objects(struct bytes b, uint64_t sum) {
     struct world w;
-    struct bytes b = {0};
-    put_bytes(&b, objects, sizeof objects);
     open_world(&w, (struct form){.profile_ops = true, .features = CATNAP_FEATURE_GC});
     w.instance = instantiate(w.store, &b, NULL, 0);
     drop_bytes(&b);
-    assert_true(CALL_EXPORT(w.instance, "run") == OBJECTS_SUM);
+    assert_int_equal(CALL_EXPORT(w.instance, "run"), sum);
     catnap_store_profile_ops(w.store, count_row, NULL);
     close_world(&w);
 }
@@ -185,6 +184,7 @@ static bool is_never_said(const char *name) {
 static void all_are_executed(void **state) {
     (void)state;
     unsigned wrong = 0;
+    struct bytes b = {0};
     count_form((struct form){0}, 0, SEEDS);
     count_form((struct form){.explicit_checks = true}, 0, 0);
     count_form((struct form){.fuel = true, .interruptible = true}, 0, 10);
@@ -194,7 +194,9 @@ static void all_are_executed(void **state) {
     count_memories((struct form){0});
     count_memories((struct form){.explicit_checks = true});
     count_exceptions();
-    count_objects();
+    put_bytes(&b, objects, sizeof objects);
+    count_objects(b, OBJECTS_SUM);
+    count_objects(object_forms_module(), OBJECT_FORMS_SUM);
     for (size_t i = 1; i < BC_COUNT; i++) {
         bool never = is_never_said(cn_bytecode_name((enum bytecode)i));
         if (never == !executions[i])

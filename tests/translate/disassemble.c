@@ -76,7 +76,9 @@ int main(int argc, char **argv) {
     if (is_reduced_form())
         return REDUCED_FORM;
     struct translation_config config = read_options(argc - 2, argv + 1);
-    wasm_engine_t *engine = wasm_engine_new();
+    wasm_config_t *features = wasm_config_new();
+    catnap_config_set_features(features, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC);
+    wasm_engine_t *engine = wasm_engine_new_with_config(features);
     wasm_store_t *store = wasm_store_new(engine);
     wasm_module_t *module = argc < 2 ? NULL : load(store, argv[argc - 1]);
     if (!module)

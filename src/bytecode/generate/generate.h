@@ -24,6 +24,10 @@ enum kind {
     BRANCH_,
     LOAD_,
     STORE_,
+    FIELD_GET_,
+    FIELD_SET_,
+    ELEMENT_GET_,
+    ELEMENT_SET_,
     VECTOR_, /* sources in slots or accumulators, and an expression of them */
     VSHUFFLE_,
     VSHIFT_,

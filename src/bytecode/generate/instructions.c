@@ -231,6 +231,11 @@ static struct operand_form form_of(const struct variant *v) {
     return form;
 }
 
+static void cast_flag(struct instruction *i, const struct operation *o) {
+    if (!strcmp(o->forms, "CAST"))
+        i->flags |= INSTRUCTION_CAST;
+}
+
 static void make_bin(struct bytecode *b, unsigned row, const struct operation *o,
                      const struct variant *v) {
     struct instruction *i = begin(
@@ -241,6 +246,7 @@ static void make_bin(struct bytecode *b, unsigned row, const struct operation *o
     const char *x = source(i, o->type, v->sources[0], a_at, "a");
     const char *y = source(i, o->type, v->sources[1], b_at, "b");
     text("%s a = %s, b = %s;", c_type(o->type), x, y);
+    cast_flag(i, o);
     if (o->check)
         text("%s", o->check);
     put(v->d, o->result, formatted("(%s)", o->expression));
@@ -257,7 +263,7 @@ static void make_un(struct bytecode *b, unsigned row, const struct operation *o,
         begin(b, row, form_of(v), formatted("%s_%c_%s", o->name, v->d, v->sources));
     destination(i, o->result, v->d);
     text("%s a = %s;", c_type(o->type), source(i, o->type, v->sources[0], AT_O1, "a"));
-    if (o->check)
+    if (o->check && *o->check)
         text("%s", o->check);
     put(v->d, o->result, formatted("(%s)", o->expression));
     next(i);
@@ -275,6 +281,7 @@ static void make_branch(struct bytecode *b, unsigned row, const struct operation
     const char *x = source(i, o->type, v->sources[0], a_at, "a");
     const char *y = source(i, o->type, v->sources[1], b_at, "b");
     branch_field(i, true);
+    cast_flag(i, o);
     text("%s a = %s, b = %s;", c_type(o->type), x, y);
     text("BRANCH_WHEN((%s), %u);", o->expression, i->cells);
     synopsis(i, NULL,
@@ -383,6 +390,85 @@ static void make_store(struct bytecode *b, unsigned row, const struct operation 
     next(i);
     synopsis(i, formatted("%s at %s + w", o->access, shown(v->sources[1], AT_O1, "I32")),
              shown(v->sources[0], at, o->type));
+    end();
+}
+
+/* ---- structures and arrays ---- */
+
+static const char *object_operand(struct instruction *i, char letter, enum field_at at) {
+    return source(i, "I32", letter, at, "object");
+}
+
+static void make_field_get(struct bytecode *b, unsigned row, const struct operation *o,
+                           const struct variant *v) {
+    struct instruction *i =
+        begin(b, row, form_of(v), formatted("%s_%c_%s", o->name, v->d, v->sources));
+    destination(i, o->result, v->d);
+    text("OBJECT(object, %s);", object_operand(i, v->sources[0], AT_O1));
+    number(i, AT_W, "offset");
+    text("const uint8_t *place = object + UW;");
+    text("%s loaded;", access_type(o->access));
+    text("OBJECT_READ_%s(loaded, place);", o->access);
+    put(v->d, o->result, "loaded");
+    next(i);
+    synopsis(i, shown(v->d, AT_O0, o->result),
+             formatted("%s of object %s at w", o->access, shown(v->sources[0], AT_O1, "I32")));
+    end();
+}
+
+static void make_field_set(struct bytecode *b, unsigned row, const struct operation *o,
+                           const struct variant *v) {
+    enum field_at at = v->sources[0] == 'k' ? AT_X : AT_O0;
+    struct instruction *i = begin(b, row, form_of(v), formatted("%s_%s", o->name, v->sources));
+    text("%s value = %s;", c_type(o->type), source(i, o->type, v->sources[0], at, "value"));
+    text("OBJECT(object, %s);", object_operand(i, v->sources[1], AT_O1));
+    number(i, AT_W, "offset");
+    text("uint8_t *place = object + UW;");
+    text("OBJECT_WRITE_%s(place, value);", o->access);
+    next(i);
+    synopsis(i, formatted("%s of object %s at w", o->access, shown(v->sources[1], AT_O1, "I32")),
+             shown(v->sources[0], at, o->type));
+    end();
+}
+
+static void element_place(struct instruction *i, const struct operation *o, const struct variant *v,
+                          enum field_at array, enum field_at index) {
+    text("OBJECT(array, %s);", object_operand(i, v->sources[0], array));
+    text("ELEMENT(place, array, %s, LOG2_%s);", source(i, "I32", v->sources[1], index, "index"),
+         o->access);
+}
+
+static void make_element_get(struct bytecode *b, unsigned row, const struct operation *o,
+                             const struct variant *v) {
+    enum field_at at = v->sources[1] == 'k' ? AT_W : AT_O2;
+    struct instruction *i =
+        begin(b, row, form_of(v), formatted("%s_%c_%s", o->name, v->d, v->sources));
+    destination(i, o->result, v->d);
+    element_place(i, o, v, AT_O1, at);
+    text("%s loaded;", access_type(o->access));
+    text("OBJECT_READ_%s(loaded, place);", o->access);
+    put(v->d, o->result, "loaded");
+    next(i);
+    synopsis(i, shown(v->d, AT_O0, o->result),
+             formatted("%s element %s of array %s", o->access, shown(v->sources[1], at, "I32"),
+                       shown(v->sources[0], AT_O1, "I32")));
+    end();
+}
+
+static void make_element_set(struct bytecode *b, unsigned row, const struct operation *o,
+                             const struct variant *v) {
+    enum field_at at = v->sources[2] == 'k' ? AT_X : AT_O2;
+    struct operand_form form = form_of(v);
+    form.c = class_of(v->sources[2]);
+    struct instruction *i = begin(b, row, form, formatted("%s_%s", o->name, v->sources));
+    element_place(i, o, v, AT_O0, AT_O1);
+    text("%s value = %s;", c_type(o->type), source(i, o->type, v->sources[2], at, "value"));
+    text("OBJECT_WRITE_%s(place, value);", o->access);
+    next(i);
+    synopsis(i,
+             formatted("%s element %s of array %s", o->access, shown(v->sources[1], AT_O1, "I32"),
+                       shown(v->sources[0], AT_O0, "I32")),
+             shown(v->sources[2], at, o->type));
     end();
 }
 
@@ -583,6 +669,13 @@ static void make_stores(struct bytecode *b, unsigned row, const struct operation
         make_memory(b, row, o, "PIN_STORE_VALUE");
 }
 
+/* Without accumulators the bits of a float are read and written as an integer. */
+static void make_object(struct bytecode *b, unsigned row, const struct operation *o,
+                        make_variant make, const char *forms) {
+    if (b->build.accumulator || *o->type == 'I')
+        make_all(b, row, o, make, forms);
+}
+
 static void make_operation(struct bytecode *b, unsigned row, const struct operation *o) {
     const char *vector_forms = b->build.accumulator ? o->forms : NULL;
     switch (o->kind) {
@@ -606,6 +699,22 @@ static void make_operation(struct bytecode *b, unsigned row, const struct operat
         break;
     case STORE_:
         make_stores(b, row, o);
+        break;
+    case FIELD_GET_:
+        make_object(b, row, o, make_field_get, "LOAD");
+        if (o->pinned)
+            make_object(b, row, o, make_field_get, "PIN_FIELD_GET");
+        break;
+    case FIELD_SET_:
+        make_object(b, row, o, make_field_set, "FIELD_SET");
+        break;
+    case ELEMENT_GET_:
+        make_object(b, row, o, make_element_get, "ELEMENT_GET");
+        if (o->pinned)
+            make_object(b, row, o, make_element_get, "PIN_ELEMENT_GET");
+        break;
+    case ELEMENT_SET_:
+        make_object(b, row, o, make_element_set, "ELEMENT_SET");
         break;
     case VECTOR_:
     case VTEST_:

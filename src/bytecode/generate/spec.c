@@ -25,6 +25,18 @@ const struct operation cn_operations[] = {
 #define LOAD(name, R, access_)                                                                     \
     ROW(name, LOAD_, .result = #R, .type = #R, .access = #access_, .expression = "a")
 #define STORE(name, T, access_) ROW(name, STORE_, .type = #T, .access = #access_)
+#define REF(name, R, T, check_, ...) UNT(name, R, T, check_, __VA_ARGS__)
+#define REF_TEST(name, R, ...)                                                                     \
+    ROW(name, BIN_, .result = #R, .type = "I64", .forms = "CAST", .expression = #__VA_ARGS__)
+#define REF_CAST(name, R, check_, ...)                                                             \
+    ROW(name, BIN_, .result = #R, .type = "I64", .forms = "CAST", .check = #check_,                \
+        .expression = #__VA_ARGS__)
+#define FIELD_GET(name, R, access_) OBJECT_ROW(name, FIELD_GET_, R, R, access_)
+#define FIELD_SET(name, T, access_) OBJECT_ROW(name, FIELD_SET_, T, T, access_)
+#define ELEMENT_GET(name, R, access_) OBJECT_ROW(name, ELEMENT_GET_, R, R, access_)
+#define ELEMENT_SET(name, T, access_) OBJECT_ROW(name, ELEMENT_SET_, T, T, access_)
+#define OBJECT_ROW(name, kind, R, T, access_)                                                      \
+    ROW(name, kind, .result = #R, .type = #T, .access = #access_)
 #define VUN(name, T, forms_, ...)                                                                  \
     ROW(name, VECTOR_, .result = "V128", .type = #T, .forms = #forms_ "1",                         \
         .expression = #__VA_ARGS__)
@@ -63,6 +75,13 @@ const size_t cn_operation_count = COUNT(cn_operations);
 #undef BRANCH_UNLESS
 #undef LOAD
 #undef STORE
+#undef REF
+#undef REF_TEST
+#undef REF_CAST
+#undef FIELD_GET
+#undef FIELD_SET
+#undef ELEMENT_GET
+#undef ELEMENT_SET
 #undef VUN
 #undef VBIN
 #undef VTERN
@@ -89,6 +108,13 @@ const size_t cn_operation_count = COUNT(cn_operations);
 #define BRANCH_UNLESS(...)
 #define LOAD(...)
 #define STORE(...)
+#define REF(...)
+#define REF_TEST(...)
+#define REF_CAST(...)
+#define FIELD_GET(...)
+#define FIELD_SET(...)
+#define ELEMENT_GET(...)
+#define ELEMENT_SET(...)
 #define VUN(...)
 #define VBIN(...)
 #define VTERN(...)
