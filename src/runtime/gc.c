@@ -172,7 +172,10 @@ bool cn_gc_write(struct heap *heap, uint64_t at, uint32_t field, bool fresh,
     return true;
 }
 
-/* The same value in `count` fields side by side: what is there is doubled. */
+/* The first value is doubled up to so many bytes, then these are repeated. */
+#define FILL_BYTES 4096u
+
+/* The same value in `count` fields side by side. */
 static bool fill(struct heap *heap, uint64_t at, uint32_t field, bool fresh, const uint64_t *slots,
                  uint64_t count) {
     uint64_t size = field_size(field), total = count * size;
@@ -183,11 +186,22 @@ static bool fill(struct heap *heap, uint64_t at, uint32_t field, bool fresh, con
     if (!cn_gc_write(heap, at, field, true, slots))
         return false;
     for (uint64_t done = size; done < total;) {
-        uint64_t piece = done < total - done ? done : total - done;
+        uint64_t piece = done < FILL_BYTES ? done : FILL_BYTES;
+        piece = piece < total - done ? piece : total - done;
         memcpy(heap->base + at + done, heap->base + at, piece);
         done += piece;
     }
     return true;
+}
+
+/* Whether to stop after so many of `total` bytes: the rest can wait, and an interrupt is asked for. */
+static bool stops_after(const wasm_instance_t *instance, uint64_t done, uint64_t total,
+                        bool divisible) {
+    return divisible && done < total && cn_interrupted(&instance->machine->interrupt);
+}
+
+static uint64_t piece_of(uint64_t left) {
+    return left < BULK_PIECE_BYTES ? left : BULK_PIECE_BYTES;
 }
 
 /* ---- New objects ---- */
@@ -246,10 +260,22 @@ uint32_t cn_gc_new_fixed(wasm_instance_t *instance, uint32_t type, const uint64_
 /* ---- Ranges ---- */
 
 bool cn_gc_fill(wasm_instance_t *instance, uint32_t type, uint32_t array, uint32_t start,
-                const uint64_t *value, uint32_t count) {
-    uint32_t field = cn_gc_element(instance, type);
-    return fill(instance->machine->heap, cn_gc_element_at(array, field, start), field, false, value,
-                count);
+                const uint64_t *value, uint32_t count, bool divisible, uint32_t *filled) {
+    struct heap *heap = instance->machine->heap;
+    uint32_t field = cn_gc_element(instance, type),
+             most = (uint32_t)(BULK_PIECE_BYTES / field_size(field));
+    uint64_t total = (uint64_t)count * field_size(field),
+             at = cn_gc_element_at(array, field, start);
+    uint32_t done = 0;
+    bool ok = true;
+    do {
+        uint32_t piece = count - done < most ? count - done : most;
+        ok = fill(heap, at + (uint64_t)done * field_size(field), field, false, value, piece);
+        done += piece;
+    } while (ok && done < count &&
+             !stops_after(instance, (uint64_t)done * field_size(field), total, divisible));
+    *filled = done;
+    return ok;
 }
 
 bool cn_gc_segment_has(const wasm_instance_t *instance, uint32_t type, uint32_t segment,
@@ -294,15 +320,32 @@ bool cn_gc_init(wasm_instance_t *instance, uint32_t type, uint32_t array, uint32
     return true;
 }
 
-void cn_gc_copy(wasm_instance_t *instance, uint32_t type, uint32_t to_array, uint32_t to,
-                uint32_t from_array, uint32_t from, uint32_t count) {
+static void copy_piece(struct heap *heap, uint32_t field, uint64_t to, uint64_t from,
+                       uint64_t bytes) {
+    if (vt_is_ref(field_type(field)))
+        cn_heap_overwrite_range(heap, to, (uint32_t)(bytes / sizeof(uint32_t)), !is_handle(field));
+    memmove(heap->base + to, heap->base + from, bytes);
+}
+
+uint32_t cn_gc_copy(wasm_instance_t *instance, uint32_t type, uint32_t to_array, uint32_t to,
+                    uint32_t from_array, uint32_t from, uint32_t count, bool divisible) {
     struct heap *heap = instance->machine->heap;
     uint32_t field = cn_gc_element(instance, type);
-    uint64_t target = cn_gc_element_at(to_array, field, to);
-    if (vt_is_ref(field_type(field)))
-        cn_heap_overwrite_range(heap, target, count, !is_handle(field));
-    memmove(heap->base + target, heap->base + cn_gc_element_at(from_array, field, from),
-            (size_t)count * field_size(field));
+    uint64_t total = (uint64_t)count * field_size(field), done = 0;
+    uint64_t target = cn_gc_element_at(to_array, field, to),
+             source = cn_gc_element_at(from_array, field, from);
+    if (likely(total <= BULK_PIECE_BYTES)) {
+        copy_piece(heap, field, target, source, total);
+        return count;
+    }
+    bool from_the_end = cn_copies_from_the_end(target, source, total);
+    do {
+        uint64_t left = total - done, piece = piece_of(left),
+                 at = from_the_end ? left - piece : done;
+        copy_piece(heap, field, target + at, source + at, piece);
+        done += piece;
+    } while (done < total && !stops_after(instance, done, total, divisible));
+    return (uint32_t)(done / field_size(field));
 }
 
 /* ---- Casts and conversions ---- */

@@ -93,8 +93,12 @@ static inline uint64_t cn_gc_element_at(uint32_t array, uint32_t field, uint64_t
 static inline uint64_t cn_gc_bytes(const wasm_instance_t *instance, uint32_t type, uint32_t count) {
     return (uint64_t)count * field_size(cn_gc_element(instance, type));
 }
+/* How many elements are done: fewer than all, but bytes that a unit of fuel pays for, when the call was interrupted and
+ * what is left can be done later (`divisible`), as of runtime/bulk.h. False: memory for the side table is exhausted. */
 bool cn_gc_fill(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t start,
-                const uint64_t *value, uint32_t count);
+                const uint64_t *value, uint32_t count, bool divisible, uint32_t *filled);
+uint32_t cn_gc_copy(wasm_instance_t *, uint32_t type, uint32_t to_array, uint32_t to,
+                    uint32_t from_array, uint32_t from, uint32_t count, bool divisible);
 /* Whether a segment, of data or of elements as the array needs it, has so many elements from `from` on. */
 bool cn_gc_segment_has(const wasm_instance_t *, uint32_t type, uint32_t segment, uint32_t from,
                        uint32_t count);
@@ -105,18 +109,12 @@ enum elem_items_result cn_gc_read_segment(wasm_instance_t *, uint32_t type, uint
 /* Copies from a segment, which is read; no object is made. False when memory for the side table is exhausted. */
 bool cn_gc_init(wasm_instance_t *, uint32_t type, uint32_t array, uint32_t to, uint32_t segment,
                 uint32_t from, uint32_t count, bool fresh);
-void cn_gc_copy(wasm_instance_t *, uint32_t type, uint32_t to_array, uint32_t to,
-                uint32_t from_array, uint32_t from, uint32_t count);
 
 /* ---- Casts and conversions ---- */
 
 /* Whether a reference that is not null is of the type, which is no structure and no array: `target` and flags as an
  * instruction has them. */
 bool cn_gc_matches(const wasm_instance_t *, uint64_t slot, uint32_t target, uint32_t flags);
-/* False when memory is exhausted. */
-bool cn_gc_internalize(wasm_store_t *, uint64_t slot, uint64_t *any);
-uint64_t cn_gc_externalize(const struct heap *, uint64_t any);
-
 /* Whether a reference is of the type of a cast. Most objects are of that very type; others have its id in their display. */
 static inline bool cn_gc_is_of(const wasm_instance_t *instance, const struct heap *heap,
                                uint64_t slot, uint64_t cast) {
@@ -130,4 +128,8 @@ static inline bool cn_gc_is_of(const wasm_instance_t *instance, const struct hea
     return heap_type_number(heap, handle) == instance->type_numbers[cast_index(cast)] ||
            heap_is_of(heap, handle, cast_id(cast), cast_depth(cast));
 }
+/* False when memory is exhausted. */
+bool cn_gc_internalize(wasm_store_t *, uint64_t slot, uint64_t *any);
+uint64_t cn_gc_externalize(const struct heap *, uint64_t any);
+
 #endif

@@ -249,11 +249,12 @@ static void translate_new(struct translator *t, enum opcode opcode) {
 
 static void translate_bulk(struct translator *t, enum opcode opcode) {
     uint64_t first = cn_u32_valid(&t->at);
-    cn_stand_before(t, 0, opcode == OP_array_copy ? 5 : 4);
+    bool divisible = cn_stand_before(t, cn_op_info[opcode].flags, opcode == OP_array_copy ? 5 : 4);
     if (opcode == OP_array_fill)
-        emit_row(t, BC_array_fill, 4, KIND_NONE, first);
+        emit_row(t, BC_array_fill, 4, KIND_NONE, first)[1] |= cn_fields(0, divisible, 0, 0);
     else if (opcode == OP_array_copy)
-        emit_row(t, BC_array_copy, 5, KIND_NONE, first | (uint64_t)cn_u32_valid(&t->at) << 32);
+        emit_row(t, BC_array_copy, 5, KIND_NONE, first | (uint64_t)cn_u32_valid(&t->at) << 32)[1] |=
+            cn_fields(0, divisible, 0, 0);
     else
         emit_row(t, BC_array_init, 4, KIND_NONE, first | (uint64_t)cn_u32_valid(&t->at) << 32);
 }
@@ -277,9 +278,9 @@ static uint64_t cast_target(struct translator *t, bool nullable) {
 }
 
 static void translate_cast(struct translator *t, enum opcode opcode) {
-    bool tests = opcode == OP_ref_test || opcode == OP_ref_test_null;
     static const struct rule test = {.kind = RULE_BIN, .operation = DO_ref_test},
                              cast = {.kind = RULE_BIN, .operation = DO_ref_cast};
+    bool tests = opcode == OP_ref_test || opcode == OP_ref_test_null;
     uint64_t target = cast_target(t, opcode == OP_ref_test_null || opcode == OP_ref_cast_null);
     cn_cover(t, 1);
     enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
@@ -291,7 +292,6 @@ static void translate_branch(struct translator *t, enum opcode opcode) {
     uint32_t flags = cn_u32_valid(&t->at), depth = cn_u32_valid(&t->at);
     cn_heaptype_valid(t->module, &t->at);
     uint64_t target = cast_target(t, flags & CAST_TO_NULL);
-    cn_cover(t, 1);
     cn_translate_br_on_test(t, depth, opcode == OP_br_on_cast ? DO_ref_test : DO_ref_test_not,
                             target);
 }
@@ -308,6 +308,7 @@ bool cn_translate_reference(struct translator *t, enum opcode opcode) {
                              is_null32 = {.kind = RULE_EQZ, .operation = DO_i32_eq};
     if (opcode != OP_ref_is_null && opcode != OP_ref_as_non_null)
         return false;
+    cn_cover(t, 1);
     enum slot_kind kind = (enum slot_kind)t->stack[t->height - 1].kind;
     if (opcode == OP_ref_as_non_null)
         translate_un(t, DO_ref_as_non_null, kind);

@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "heap/internal.h"
+#include "runtime/store.h"
+
 #define MEMORY_COPY 0xFC, 10, 0, 0
 #define MEMORY_FILL 0xFC, 11, 0
 
@@ -287,6 +290,87 @@ static void memory_init_goes_on_half_way(void **state) {
     }
     assert_true(half_way);
     wasm_func_delete(func);
+    free(expected);
+    close_world(&w);
+}
+
+/* ---- Arrays ---- */
+
+/* An array of 16-bit numbers in a global, which "copy" copies within and "fill" fills: of three parameters. */
+static uint8_t *enter_array(struct world *w) {
+    struct module_builder m = {0};
+    PUT(add_item(&m, TYPES), 0x5E, 0x77, 1);
+    m.types++;
+    uint32_t type = add_type(&m, "iii", "");
+    struct bytes *b = add_item(&m, GLOBALS);
+    PUT(b, 0x63, 0, 0);
+    i32_const(b, SIZE / 2);
+    PUT(b, 0xFB, 7, 0, END); /* array.new_default */
+    ADD_FUNC(&m, "copy", type, 0, 0x23, 0, LOCAL_GET, 0, 0x23, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFB,
+             17, 0, 0, END);
+    ADD_FUNC(&m, "fill", type, 0, 0x23, 0, LOCAL_GET, 0, LOCAL_GET, 1, LOCAL_GET, 2, 0xFB, 16, 0,
+             END);
+    open_world(w,
+               (struct form){.interruptible = true, .fuel = true, .features = CATNAP_FEATURE_GC});
+    enter_module(w, &m);
+    const struct heap *heap = w->store->machine.heap;
+    uint32_t array = heap_handle(cn_next_start(heap, 0));
+    assert_int_equal(heap_length(heap, array), SIZE / 2);
+    return heap_at(heap, array) + HEAP_ELEMENTS_OFFSET;
+}
+
+/* True when it stopped half-way. */
+static bool array_goes_on(struct world *w, uint8_t *data, uint8_t *expected, bool copies,
+                          uint32_t to, uint32_t from, uint32_t count) {
+    scatter(data);
+    memcpy(expected, data, SIZE);
+    if (copies)
+        memmove(expected + 2 * (size_t)to, expected + 2 * (size_t)from, 2 * (size_t)count);
+    for (size_t i = to; i < (size_t)to + count && !copies; i++) {
+        expected[2 * i] = (uint8_t)from;
+        expected[2 * i + 1] = (uint8_t)(from >> 8);
+    }
+    wasm_func_t *func = get_func(w->instance, copies ? "copy" : "fill");
+    const catnap_val_t arguments[] = {VAL_I32(to), VAL_I32(from), VAL_I32(count)};
+    catnap_run_t *run = catnap_run_new(func, arguments, 3, NULL);
+    wasm_trap_t *trap;
+    const uint64_t left = FUEL - ((copies ? 6 : 5) + count / 32);
+    assert_null(catnap_store_set_fuel(w->store, FUEL));
+    bool from_the_end = copies && to > from && to - from < count;
+    catnap_status_t status =
+        resume_watched(w->store, run, data + 2 * ((size_t)to + (from_the_end ? count - 1 : 0)));
+    bool half_way = status == CATNAP_INTERRUPTED && memcmp(data, expected, SIZE) != 0;
+    if (status == CATNAP_INTERRUPTED)
+        status = catnap_run_resume(run, NULL, 0, &trap);
+    assert_int_equal(status, CATNAP_OK);
+    assert_int_equal(catnap_store_fuel(w->store), left);
+    assert_memory_equal(data, expected, SIZE);
+    catnap_run_delete(run);
+    wasm_func_delete(func);
+    return half_way;
+}
+
+static void arrays_go_on_half_way(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t to, from, count;
+        bool copies;
+    } cases[] = {
+        {1000, 101, SIZE / 2 - 1001, true},
+        {101, 1000, SIZE / 2 - 1001, true},
+        {0, SIZE / 4, SIZE / 4, true},
+        {3, 0x1234, SIZE / 2 - 3, false},
+    };
+    struct world w;
+    uint8_t *expected = malloc(SIZE), *data = enter_array(&w);
+    assert_non_null(expected);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        bool half_way = false;
+        for (unsigned round = 0; round < 50 && !half_way; round++)
+            half_way = array_goes_on(&w, data, expected, cases[i].copies, cases[i].to,
+                                     cases[i].from, cases[i].count);
+        assert_true(half_way);
+    }
     free(expected);
     close_world(&w);
 }
@@ -687,6 +771,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(runs_go_on_half_way),
         cmocka_unit_test(runs_do_all_with_far_operands),
         cmocka_unit_test(memory_init_goes_on_half_way),
+        cmocka_unit_test(arrays_go_on_half_way),
         cmocka_unit_test(calls_stop_before_short_ones),
         cmocka_unit_test(runs_stop_before_short_ones),
         cmocka_unit_test(bounds_come_first),
