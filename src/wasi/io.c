@@ -108,7 +108,8 @@ static uint16_t read_waiting(struct wasi_call *call, const struct wasi_fd *fd,
  * bytes.
  */
 static bool must_write_little(struct wasi_call *call, const struct wasi_fd *fd) {
-    return fd->lent && !cn_fd_is_socket(fd) && call->host->interrupt_fd(call->host_env) >= 0;
+    return fd->lent && !cn_fd_is_socket(fd) &&
+           (call->wasi->threads || call->host->interrupt_fd(call->host_env) >= 0);
 }
 
 /* Gives the bytes put, or -errno. */

@@ -220,7 +220,6 @@ uint16_t cn_wasi_poll_oneoff(struct wasi_call *call, const uint64_t *a) {
         goto done;
     for (uint32_t i = 0; i < count; i++)
         read_subscription(call, cn_guest_at(&call->memory, in) + (size_t)i * size, &p, &p.items[i]);
-    cn_call_unlock(call);
     error = wait_for_events(call, &p);
     cn_call_lock(call);
     if (!error)

@@ -304,11 +304,12 @@ uint16_t cn_call_partly(struct wasi_call *, uint16_t error, size_t moved);
 /*
  * Waits until one of the descriptors is ready or timeout_ns have passed (UINT64_MAX: for ever).
  * items has room for one more than count. Gives the number of ready ones, or -errno; -EINTR with
- * the outcome set when the call was interrupted.
+ * the outcome set when the call was interrupted. Lets go of the lock.
  */
 int cn_call_poll(struct wasi_call *, struct pollfd *items, uint32_t count, uint64_t timeout_ns);
 /*
  * Waits for one descriptor, or with NONBLOCK looks only. SUCCESS, AGAIN, or INTR with the outcome.
+ * With threads, a descriptor that the host lent is ready for this one alone: the lock is held then.
  */
 uint16_t cn_call_wait(struct wasi_call *, const struct wasi_fd *, short events);
 

@@ -38,6 +38,7 @@ int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count,
                  uint64_t timeout_ns) {
     uint64_t start = monotonic_ns(), passed = 0;
 
+    cn_call_unlock(call);
     for (;;) {
         /* Asking for the descriptor clears signals that were for earlier calls. ppoll() skips -1. */
         int interrupt = call->host->interrupt_fd(call->host_env);
@@ -63,11 +64,25 @@ int cn_call_poll(struct wasi_call *call, struct pollfd *items, uint32_t count,
     }
 }
 
+/* Locks, and looks once more at what is the host's and may wait in the kernel: of the threads that found it ready, another
+ * one may have taken it. */
+static bool take_turn(struct wasi_call *call, const struct wasi_fd *fd, short events) {
+    struct pollfd item = {.fd = fd->host, .events = events};
+
+    if (!fd->lent || !call->wasi->threads)
+        return true;
+    cn_call_lock(call);
+    return poll(&item, 1, 0) != 0;
+}
+
 uint16_t cn_call_wait(struct wasi_call *call, const struct wasi_fd *fd, short events) {
     struct pollfd items[2] = {{.fd = fd->host, .events = events}};
     uint64_t timeout = fd->flags & WASI_FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
-    int ready = cn_call_poll(call, items, 1, timeout);
+    int ready;
 
+    do
+        ready = cn_call_poll(call, items, 1, timeout);
+    while (ready > 0 && !take_turn(call, fd, events));
     if (ready < 0)
         return cn_wasi_errno(-ready);
     return ready ? WASI_SUCCESS : WASI_AGAIN;

@@ -5,7 +5,9 @@
 #include "guest.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "../support/module.h"
 #include "../support/sanitized.h"
@@ -340,6 +342,41 @@ static void the_first_thread_ends_all(void **state) {
     close_program(&p);
 }
 
+/* How many threads that find something to read are to wait for each other before they read. */
+static _Atomic int to_meet;
+static pthread_barrier_t meeting;
+
+/* In place of the C library's, so that two threads know of the same byte before one of them reads it. */
+int ppoll(struct pollfd *items, nfds_t count, const struct timespec *timeout,
+          const sigset_t *signals) {
+    struct timespec left = timeout ? *timeout : (struct timespec){0};
+    long ready =
+        syscall(SYS_ppoll, items, count, timeout ? &left : NULL, signals, sizeof(uint64_t));
+    if (ready > 0 && items[0].revents && atomic_load(&to_meet) > 0) {
+        pthread_barrier_wait(&meeting);
+        atomic_fetch_sub(&to_meet, 1);
+    }
+    return (int)ready;
+}
+
+/* Of two that wait for the same byte of a pipe that the host lent, one gets it: the other waits on where an interrupt
+ * reaches it, and not in the kernel. */
+static void two_wait_for_one_byte(void **state) {
+    struct program p;
+    (void)state;
+    open_program(&p, &usual);
+    assert_int_equal(0, pthread_barrier_init(&meeting, NULL, 2));
+    must_spawn(&p, READ);
+    must_spawn(&p, READ);
+    atomic_store(&to_meet, 2);
+    assert_int_equal(1, write(p.input[1], "x", 1));
+    while (atomic_load(&to_meet) > 0)
+        usleep(1000);
+    assert_null(catnap_wasi_end_threads(p.wasi, NULL));
+    pthread_barrier_destroy(&meeting);
+    close_program(&p);
+}
+
 static void *interrupt_call_soon(void *env) {
     struct program *p = env;
     usleep(20000);
@@ -644,6 +681,7 @@ int main(void) {
         cmocka_unit_test(all_do_their_work),
         cmocka_unit_test(one_ends_all),
         cmocka_unit_test(the_first_thread_ends_all),
+        cmocka_unit_test(two_wait_for_one_byte),
         cmocka_unit_test(an_interrupt_ends_all),
         cmocka_unit_test(a_trap_of_a_thread_has_a_backtrace),
         cmocka_unit_test(a_bomb_reaches_the_limit),
