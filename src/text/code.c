@@ -251,6 +251,13 @@ static void put_memarg(struct assembly *a, struct encoder *e, struct immediate_s
         put_lane(a, e);
 }
 
+/* The value types in the scratch. */
+static void put_results(const struct assembly *a, struct encoder *e) {
+    cn_encode_bytes(e, a->results.bytes, a->results.length);
+    if (a->results.failure != CATNAP_OK)
+        e->failure = a->results.failure;
+}
+
 static void put_select(struct assembly *a, struct encoder *e) {
     bool typed = false;
     a->results.length = 0;
@@ -265,7 +272,7 @@ static void put_select(struct assembly *a, struct encoder *e) {
     if (!typed)
         return;
     cn_encode_u32(e, count);
-    cn_encode_bytes(e, a->results.bytes, a->results.length);
+    put_results(a, e);
 }
 
 /* Clauses of resume: (on tag label) or (on tag switch). */
@@ -469,7 +476,7 @@ static void put_block_type(struct assembly *a, struct encoder *e) {
     if (use.given || use.param_count > 0 || use.result_count > 1)
         cn_encode_s64(e, cn_type_of_use(a, &use));
     else if (use.result_count == 1)
-        cn_encode_bytes(e, a->results.bytes, a->results.length);
+        put_results(a, e);
     else
         cn_encode_byte(e, 0x40);
 }

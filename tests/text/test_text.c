@@ -456,17 +456,25 @@ static void every_changed_byte_has_an_answer(void **state) {
     free(text);
 }
 
-/* An allocator that refuses from a certain request on. */
+/* An allocator that refuses from a certain request on, or that one alone. */
+struct starving {
+    size_t left;
+    bool once, refused;
+};
+
 static void *starved(void *env, void *pointer, size_t old_size, size_t new_size) {
-    size_t *left = env;
+    struct starving *starving = env;
     (void)old_size;
     if (new_size == 0) {
         free(pointer);
         return NULL;
     }
-    if (*left == 0)
+    if (starving->left == 0 && !(starving->once && starving->refused)) {
+        starving->refused = true;
         return NULL;
-    --*left;
+    }
+    if (starving->left > 0)
+        starving->left--;
     return realloc(pointer, new_size);
 }
 
@@ -483,31 +491,44 @@ static bool as_script(struct alloc *alloc, const uint8_t *text, size_t size,
     return cn_text_script(alloc, "name", text, size, made, error);
 }
 
-static void starve(read_function *read, const char *path) {
-    size_t size, left, needed = 0;
-    char *text = read_file(path, &size);
-    bool done = false;
-    for (; !done; needed++) {
+/* Each request is refused in turn, and is missed. */
+static size_t starve(read_function *read, const char *text, size_t size, bool once) {
+    for (size_t needed = 0;; needed++) {
+        struct starving starving = {.left = needed, .once = once};
         struct alloc alloc;
         struct text_bytes made;
         struct text_error error;
         cn_alloc_init_default(&alloc);
         alloc.realloc = starved;
-        alloc.env = &left;
-        left = needed;
-        done = read(&alloc, (const uint8_t *)text, size, &made, &error);
+        alloc.env = &starving;
+        bool done = read(&alloc, (const uint8_t *)text, size, &made, &error);
         assert_int_equal(error.status, done ? CATNAP_OK : CATNAP_NO_MEMORY);
+        assert_int_equal(done, !starving.refused);
         cn_text_bytes_free(&alloc, &made);
         assert_int_equal(atomic_load(&alloc.now), 0);
+        if (done)
+            return needed;
     }
-    assert_true(needed > 50);
+}
+
+static void starve_file(read_function *read, const char *path) {
+    size_t size;
+    char *text = read_file(path, &size);
+    for (int once = 0; once < 2; once++)
+        assert_true(starve(read, text, size, once) > 50);
     free(text);
 }
 
 static void memory_that_runs_out(void **state) {
     (void)state;
-    starve(as_module, "tests/text/sample.wat");
-    starve(as_script, "tests/text/sample.wast");
+    static const char *const texts[] = {
+        "(func (drop (block (result i32) (i32.const 0))))",
+        "(func (drop (select (result i32) (i32.const 0) (i32.const 0) (i32.const 0))))",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        starve(as_module, texts[i], strlen(texts[i]), true);
+    starve_file(as_module, "tests/text/sample.wat");
+    starve_file(as_script, "tests/text/sample.wast");
 }
 
 /* `before` n times, `middle`, `behind` n times, in a function. */
