@@ -233,6 +233,16 @@ void cn_name_here(struct assembly *a, enum name_map map, uint32_t index, uint32_
     cn_name_in(a, &a->names[map], index, name);
 }
 
+const uint8_t *cn_skip_name_note(struct assembly *a) {
+    const uint8_t *at = a->l.token.at;
+    if (!cn_note_is(&a->l.token, "name"))
+        return NULL;
+    cn_lexer_next(&a->l);
+    cn_lexer_skip(&a->l);
+    cn_expect_close(a);
+    return at;
+}
+
 void cn_put_names(struct vector *all, struct vector *own, uint32_t index) {
     if (own->count > 0) {
         cn_encode_u32(&all->bytes, index);

@@ -83,6 +83,7 @@ struct frame {
     uint32_t name;         /* of its label, when it is named */
     uint32_t label_before; /* what that name was bound to outside */
     size_t pending;        /* where the pending instruction begins */
+    const uint8_t *note; /* of a pending instruction: the annotation @name of its label, or NULL */
 };
 
 struct assembly {
@@ -170,6 +171,8 @@ void cn_take_strings(struct assembly *, struct encoder *);
 void cn_name_here(struct assembly *, enum name_map, uint32_t index, uint32_t name);
 /* The same for a vector of names. */
 void cn_name_in(struct assembly *, struct vector *, uint32_t index, uint32_t name);
+/* Skips an annotation @name. Where it was, or NULL. */
+const uint8_t *cn_skip_name_note(struct assembly *);
 
 void cn_out_of_memory(struct assembly *);
 

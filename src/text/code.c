@@ -502,12 +502,30 @@ static void put_catches(struct assembly *a, struct encoder *e) {
     cn_encode_put(e, place, count);
 }
 
-/* The identifier of a label, with its entry in the name section. */
-static void take_label(struct assembly *a, struct frame *frame) {
-    uint32_t index = a->label_count++;
+/* The number of a label, with its entry in the name section: labels are numbered in the order in which their
+ * instructions are written. */
+static void number_label(struct assembly *a, const struct frame *frame) {
+    cn_name_in(a, &a->label_names, a->label_count++, frame->name);
+}
+
+/* The same of one whose instruction was pending. */
+static void number_pending_label(struct assembly *a, const struct frame *frame) {
+    const uint8_t *at = a->l.token.at;
+    if (frame->note)
+        cn_lexer_seek(&a->l, frame->note);
+    number_label(a, frame);
+    if (frame->note)
+        cn_lexer_seek(&a->l, at);
+}
+
+/* The identifier of a label. */
+static void take_label(struct assembly *a, struct frame *frame, bool waits) {
     frame->name = cn_take_name(a, true);
     frame->named = frame->name != NO_NAME;
-    cn_name_in(a, &a->label_names, index, frame->name);
+    if (waits)
+        frame->note = cn_skip_name_note(a);
+    else
+        number_label(a, frame);
 }
 
 /* A construct begins, of which the name was taken. */
@@ -516,7 +534,7 @@ static void open_construct(struct assembly *a, const struct instruction *i, bool
     bool waits = i->id == OP_if_ && folded;
     struct encoder *e = waits ? &a->pending : a->out;
     frame.hint = take_hint(a);
-    take_label(a, &frame);
+    take_label(a, &frame, waits);
     if (i->id == OP_if_)
         frame.kind = folded ? FRAME_CONDITION : FRAME_IF;
     else if (i->id == OP_try_)
@@ -587,7 +605,9 @@ static bool take_arm(struct assembly *a) {
     struct frame *frame = top(a);
     uint8_t kind = frame ? frame->kind : FRAME_OPERANDS;
     bool handles = kind == FRAME_HANDLERS || kind == FRAME_CAUGHT;
-    if (kind == FRAME_CONDITION && cn_take_open(a, "then")) {
+    if (kind == FRAME_CONDITION && cn_at_open(a, "then")) {
+        number_pending_label(a, frame);
+        cn_take_open(a, "then");
         put_pending(a, frame);
         open_label(a, frame);
         frame->kind = FRAME_THEN;

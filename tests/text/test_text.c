@@ -144,6 +144,21 @@ static void names_of_everything(void **state) {
     becomes("(func $\"f\" (call $f))", "010401600000030201000a0601040010000b");
 }
 
+/* Labels are numbered as they stand in the binary format, where the condition of `if` is before it. */
+static void labels_are_numbered_as_they_are_written(void **state) {
+    static const char *const ifs[] = {"(if $b", "(if (@name \"b\")", "(if $x (@name \"b\")"};
+    (void)state;
+    for (size_t i = 0; i < sizeof ifs / sizeof *ifs; i++) {
+        char text[200];
+        snprintf(text, sizeof text,
+                 "(func %s (block $a (result i32) (i32.const 0)) (then (block $c))))", ifs[i]);
+        becomes_named(text,
+                      "010401600000030201000a0f010d00027f41000b044002400b0b0b0013046e616d65030c0100"
+                      "03000161010162020163",
+                      TEXT_WITH_NAMES);
+    }
+}
+
 static void annotations(void **state) {
     (void)state;
     becomes("(@custom \"a\" (before first) \"x\") (@custom \"b\" \"y\") (func)",
@@ -690,6 +705,7 @@ int main(void) {
         cmocka_unit_test(imports_one_by_one_and_compact),
         cmocka_unit_test(code_folded_and_not),
         cmocka_unit_test(names_of_everything),
+        cmocka_unit_test(labels_are_numbered_as_they_are_written),
         cmocka_unit_test(annotations),
         cmocka_unit_test(errors_say_where),
         cmocka_unit_test(the_line_is_shown),
