@@ -93,12 +93,18 @@ void cn_take_valtype(struct assembly *a, struct encoder *e) {
 
 /* ---- Function types -------------------------------------------------------------------------- */
 
-/* An identifier in front of a parameter or local. False when there is none. */
-static bool take_local_id(struct assembly *a, enum param_names names, uint32_t index) {
-    if (names == PARAMS_WITHOUT_NAMES || a->l.token.kind != TOKEN_ID)
+/* Whether an identifier or an annotation @name comes. */
+static bool at_name(const struct assembly *a) {
+    return a->l.token.kind == TOKEN_ID || cn_note_is(&a->l.token, "name");
+}
+
+/* The name in front of a parameter or local. False when there is none. */
+static bool take_local_name(struct assembly *a, enum param_names names, uint32_t index) {
+    if (names == PARAMS_WITHOUT_NAMES || !at_name(a))
         return false;
     if (names == PARAMS_WITH_NAMES) {
-        cn_lexer_next(&a->l);
+        cn_skip_id(a);
+        cn_skip_name_note(a);
         return true;
     }
     cn_name_in(a, &a->local_names, index, cn_take_id(a, SPACE_LOCAL, index));
@@ -109,7 +115,7 @@ static bool take_local_id(struct assembly *a, enum param_names names, uint32_t i
 static uint32_t take_valtypes(struct assembly *a, struct encoder *e, enum param_names names,
                               uint32_t index) {
     uint32_t count = 0;
-    bool named = take_local_id(a, names, index);
+    bool named = take_local_name(a, names, index);
     while (a->l.token.kind != TOKEN_CLOSE && a->l.token.kind != TOKEN_END && !(named && count)) {
         cn_take_valtype(a, e);
         count++;
@@ -210,12 +216,10 @@ struct field_key {
     uint32_t type, name;
 };
 
-static void name_field(struct assembly *a, struct vector *names, uint32_t type, uint32_t field) {
-    const struct token id = a->l.token;
-    uint32_t name = cn_take_name(a, true);
-    struct field_key *key = name != NO_NAME ? cn_arena_alloc(&a->arena, sizeof *key) : NULL;
-    if (name == NO_NAME)
-        return;
+/* Binds the name to the field. */
+static void bind_field(struct assembly *a, const struct token *id, uint32_t name, uint32_t type,
+                       uint32_t field) {
+    struct field_key *key = cn_arena_alloc(&a->arena, sizeof *key);
     void *items = a->field_of;
     size_t before = a->field_names.count;
     if (!key) {
@@ -231,9 +235,16 @@ static void name_field(struct assembly *a, struct vector *names, uint32_t type, 
     }
     a->field_of = items;
     if (a->field_names.count == before)
-        cn_text_fail(&a->l, id.at, "duplicate field %.*s", (int)(id.length > 100 ? 100 : id.length),
-                     (const char *)id.at);
+        cn_text_fail(&a->l, id->at, "duplicate field %.*s",
+                     (int)(id->length > 100 ? 100 : id->length), (const char *)id->at);
     a->field_of[number] = field;
+}
+
+static void name_field(struct assembly *a, struct vector *names, uint32_t type, uint32_t field) {
+    const struct token id = a->l.token;
+    uint32_t name = cn_take_name(a, true);
+    if (name != NO_NAME)
+        bind_field(a, &id, name, type, field);
     cn_name_in(a, names, field, name);
 }
 
@@ -266,7 +277,7 @@ static void take_struct(struct assembly *a, struct encoder *e, uint32_t type) {
     struct vector names = {.bytes = {.alloc = a->alloc, .limit = SIZE_MAX}};
     struct vector fields = names;
     while (cn_take_open(a, "field")) {
-        bool named = a->l.token.kind == TOKEN_ID;
+        bool named = at_name(a);
         if (named)
             name_field(a, &names, type, fields.count);
         for (uint32_t i = 0; a->l.token.kind != TOKEN_CLOSE && a->l.token.kind != TOKEN_END; i++) {
@@ -458,7 +469,7 @@ void cn_take_locals(struct assembly *a, struct encoder *e) {
     struct runs r = {.runs.bytes = {.alloc = a->alloc, .limit = SIZE_MAX}};
     a->params.length = 0;
     while (cn_take_open(a, "local")) {
-        bool named = take_local_id(a, PARAMS_OF_FUNCTION, a->local_count);
+        bool named = take_local_name(a, PARAMS_OF_FUNCTION, a->local_count);
         if (named)
             take_local(a, &r);
         while (!named && a->l.token.kind != TOKEN_CLOSE && a->l.token.kind != TOKEN_END)

@@ -141,6 +141,13 @@ static void names_of_everything(void **state) {
                   "010401600000030201000a040102000b000d046e616d650106010003612062",
                   TEXT_WITH_NAMES);
     becomes_named("(func)", "010401600000030201000a040102000b", TEXT_WITH_NAMES);
+    becomes_named("(func (param (@name \"p\") i32) (local (@name \"l\") i32))",
+                  "01050160017f00030201000a06010401017f0b0010046e616d65020901000200017001016c",
+                  TEXT_WITH_NAMES);
+    becomes_named("(type (struct (field (@name \"f\") i32)))",
+                  "0105015f017f00000d046e616d650a06010001000166", TEXT_WITH_NAMES);
+    becomes_named("(type (func (param $p (@name \"p\") i32) (param (@name \"q\") i32)))",
+                  "01060160027f7f00", TEXT_WITH_NAMES);
     becomes("(func $\"f\" (call $f))", "010401600000030201000a0601040010000b");
 }
 
