@@ -88,13 +88,15 @@ static void take_table_type(struct assembly *a, struct encoder *e) {
 
 /* ---- Imports and exports --------------------------------------------------------------------- */
 
-/* The type of a function, a tag and so on behind its identifier, as it is in an import. */
-static void take_extern_type(struct assembly *a, struct encoder *e, unsigned code, uint32_t index) {
+/* The type of a function, a tag and so on behind its identifier, as it is in an import. `number` is the import's, plus 1;
+ * or 0 for a type that several share, whose parameters have no names. */
+static void take_extern_type(struct assembly *a, struct encoder *e, unsigned code,
+                             uint32_t number) {
     struct type_use use;
     switch (code) {
     case CODE_FUNC:
-        a->func = index + 1;
-        use = cn_take_type_use(a, PARAMS_OF_FUNCTION);
+        a->func = number;
+        use = cn_take_type_use(a, number ? PARAMS_OF_FUNCTION : PARAMS_WITH_NAMES);
         cn_encode_u32(e, cn_type_of_use(a, &use));
         break;
     case CODE_TABLE:
@@ -128,7 +130,7 @@ static void take_extern(struct assembly *a, struct encoder *e) {
             continue;
         uint32_t index = take_declared(a, code);
         cn_encode_byte(e, (uint8_t)code);
-        take_extern_type(a, e, code, index);
+        take_extern_type(a, e, code, index + 1);
         if (code == CODE_FUNC)
             cn_put_names(&a->names[NAMED_LOCAL], &a->local_names, index);
         cn_expect_close(a);
@@ -165,10 +167,8 @@ static void take_bare_items(struct assembly *a, struct encoder *e) {
         if (!cn_take_open(a, kinds[code].word))
             continue;
         cn_encode_byte(e, (uint8_t)code);
-        take_extern_type(a, e, code, a->next[kinds[code].space]);
+        take_extern_type(a, e, code, 0);
         a->next[kinds[code].space] += count;
-        a->local_names.count = 0;
-        a->local_names.bytes.length = 0;
         cn_expect_close(a);
         break;
     }
@@ -240,7 +240,7 @@ static bool take_inline_import(struct assembly *a, unsigned code, uint32_t index
     cn_take_name_string(a, e);
     cn_expect_close(a);
     cn_encode_byte(e, (uint8_t)code);
-    take_extern_type(a, e, code, index);
+    take_extern_type(a, e, code, index + 1);
     return true;
 }
 
@@ -524,11 +524,12 @@ static void take_memory(struct assembly *a) {
         take_page_size(a, &limits);
         if (cn_take_open(a, "data")) {
             take_inline_data(a, &limits, index);
+        } else if (limits.has_page) {
+            cn_text_unexpected(&a->l, "(data");
         } else {
             take_limits(a, &limits);
             limits.shared = cn_take_word(a, "shared");
-            if (!limits.has_page)
-                take_page_size(a, &limits);
+            take_page_size(a, &limits);
         }
         put_limits(item_of(a, SECTION_MEMORY), &limits);
     }
@@ -552,7 +553,7 @@ static void take_tag(struct assembly *a) {
     uint32_t index = take_declared(a, CODE_TAG);
     take_inline_exports(a, CODE_TAG, index);
     if (!take_inline_import(a, CODE_TAG, index))
-        take_extern_type(a, item_of(a, SECTION_TAG), CODE_TAG, index);
+        take_extern_type(a, item_of(a, SECTION_TAG), CODE_TAG, index + 1);
     cn_expect_close(a);
 }
 

@@ -119,6 +119,13 @@ static void imports_one_by_one_and_compact(void **state) {
             "010401600000021d030161016200000163007e037f0002016401650163007f010178020001");
 }
 
+/* Of the parameters of no function, and of several: they are not those of the next one. */
+static void imports_of_one_type(void **state) {
+    (void)state;
+    becomes("(import \"a\" (func (param $x i32))) (func (param $x i32))",
+            "01050160017f000208010161007e000000030201000a040102000b");
+}
+
 static void code_folded_and_not(void **state) {
     (void)state;
     becomes("(func (local $x i32) (local $y i32) (local i64) (local.set $y (local.get $x)))",
@@ -220,6 +227,7 @@ static void errors_say_where(void **state) {
     is_refused("(@name \"x\")", 1, 1, "misplaced annotation (@name");
     is_refused("(@custom \"x\" (after first))", 1, 26, "the name of a section");
     is_refused("(func (@metadata.code.branch_hint \"\\02\") nop)", 1, 7, "a branch hint is");
+    is_refused("(memory (pagesize 1) 1)", 1, 22, "expected (data");
     is_refused("(import \"a\" (item \"b\") (func $f))", 1, 30, "identifier not allowed");
 }
 
@@ -710,6 +718,7 @@ int main(void) {
         cmocka_unit_test(types_are_implied_in_the_order_of_the_text),
         cmocka_unit_test(segments_and_abbreviations),
         cmocka_unit_test(imports_one_by_one_and_compact),
+        cmocka_unit_test(imports_of_one_type),
         cmocka_unit_test(code_folded_and_not),
         cmocka_unit_test(names_of_everything),
         cmocka_unit_test(labels_are_numbered_as_they_are_written),
