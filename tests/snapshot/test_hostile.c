@@ -659,6 +659,170 @@ static void every_cut_is_refused(void **state) {
     close_world(&world);
 }
 
+/* ---- Flags and sizes of memories ---- */
+
+#define PAGE UINT64_C(65536)
+enum {
+    HAS_MAX = LIMITS_HAS_MAX,
+    WIDE = LIMITS_IS_64,
+    SHARED = MEMORY_SHARED,
+    BYTES = LIMITS_PAGE_SIZE
+};
+
+/* A memory as a file has it, and what becomes of it: it is refused with the text, when it is read or restored. */
+struct memory_row {
+    uint8_t flags;
+    uint64_t min, max, extent;
+    catnap_status_t status; /* of restoring */
+    const char *text;
+};
+
+/* The flags of the memory or table that belongs to an instance, or to none. */
+static uint8_t *find_limits(struct file *file, enum object_kind kind, uint32_t owner) {
+    size_t length;
+    const uint32_t words[] = {kind, owner, 0};
+    uint8_t *objects = part_of(file, PART_OBJECTS, &length);
+    uint8_t *found = memmem(objects, length, words, sizeof words);
+    assert_non_null(found);
+    return found + sizeof words;
+}
+
+static void put_memory(uint8_t *at, const struct memory_row *row) {
+    at[0] = row->flags;
+    put64(at + 1, row->min);
+    put64(at + 9, row->max);
+    put64(at + 17, row->extent);
+}
+
+static void expect_row(struct world *world, struct file *file, const struct memory_row *row) {
+    struct world other = {.engine = world->engine};
+    catnap_error_t *error;
+    wasm_instance_t *restored = NULL;
+    catnap_snapshot_t *snapshot = read_file(world, file, NULL, &error);
+    if (!snapshot != (row->status == CATNAP_OK && row->text))
+        fail_msg("%u %d: %s", row->flags, (int)row->extent, catnap_error_message(error));
+    if (snapshot) {
+        open_store(&other);
+        error = catnap_snapshot_restore(snapshot, other.linker, NULL, &restored, NULL);
+        wasm_instance_delete(restored);
+        close_store(&other);
+    }
+    catnap_snapshot_delete(snapshot);
+    if (row->text)
+        assert_error(error, snapshot ? row->status : CATNAP_MALFORMED, row->text);
+    else
+        assert_no_error(error);
+}
+
+/* Refused when they are read, whosesoever the memory is. */
+static const struct memory_row unreadable[] = {
+    {SHARED, 1, 1, PAGE, 0, "a shared memory of an impossible size"},
+    {SHARED | HAS_MAX, 2, 1, PAGE, 0, "a shared memory of an impossible size"},
+    {SHARED | HAS_MAX | BYTES, 1, PAGE, PAGE, 0, "a shared memory of an impossible size"},
+    {SHARED | HAS_MAX, 1, 2, PAGE + 1, 0, "a memory of an impossible size"},
+    {HAS_MAX, 1, 2, PAGE + 1, 0, "a memory of an impossible size"},
+    {0, 1, 0, (PAGE + 1) * PAGE, 0, "a memory of an impossible size"},
+    {BYTES, 1, 0, PAGE *PAGE + 1, 0, "a memory of an impossible size"},
+    {WIDE, 1, 0, (LIMIT_MEMORY64_PAGES + 1) * PAGE, 0, "a memory of an impossible size"},
+    {WIDE | BYTES, 1, 0, LIMIT_MEMORY64_PAGES *PAGE + 1, 0, "a memory of an impossible size"},
+    {WIDE | BYTES, 1, 0, UINT64_MAX, 0, "a memory of an impossible size"},
+    {16, 2, 0, 2 * PAGE, 0, "limits of an unknown kind"},
+    {HAS_MAX | 64, 2, 300, 2 * PAGE, 0, "limits of an unknown kind"},
+    {HAS_MAX | 128, 2, 300, 2 * PAGE, 0, "limits of an unknown kind"},
+};
+
+/* Of a module that has 2 to 300 pages in its own memory. */
+static const struct memory_row not_as_the_module_says[] = {
+    {HAS_MAX | BYTES, 2, 300, 2 * PAGE + 1, CATNAP_MALFORMED, "a size that its type does not have"},
+    {HAS_MAX, 2, 300, PAGE, CATNAP_MALFORMED, "smaller than its minimum"},
+    {HAS_MAX | BYTES, 1, 300, 0, CATNAP_MALFORMED, "smaller than its minimum"},
+    {HAS_MAX, 2, 301, 301 * PAGE, CATNAP_LIMIT, "exceeds a limit"},
+    {HAS_MAX, 2, 300, 2 * PAGE, CATNAP_OK, NULL},
+};
+
+/* Of no instance: a module imports 1 to 2 pages. */
+static const struct memory_row not_as_they_are_imported[] = {
+    {HAS_MAX | BYTES, 10, 100, 101, CATNAP_MALFORMED, "a size that its type does not have"},
+    {HAS_MAX | BYTES, 10, 100, 9, CATNAP_MALFORMED, "a size that its type does not have"},
+    {HAS_MAX | BYTES, 10, 100, 10, CATNAP_LINK, "memory"},
+    {HAS_MAX | BYTES, PAGE, 2 * PAGE, PAGE, CATNAP_LINK, "memory"},
+    {HAS_MAX | SHARED, 1, 2, PAGE, CATNAP_LINK, "memory"},
+    {HAS_MAX | SHARED, 1, 2, 3 * PAGE, CATNAP_LIMIT, "exceeds a limit"},
+    {HAS_MAX | WIDE, 1, 2, PAGE, CATNAP_LINK, "memory"},
+    {HAS_MAX, 3, 2, 3 * PAGE, CATNAP_LIMIT, "needs a memory of 3 pages"},
+    {HAS_MAX, UINT64_MAX, 2, PAGE, CATNAP_LIMIT, "needs a memory"},
+    {HAS_MAX, 1, 3, PAGE, CATNAP_LINK, "memory"},
+    {HAS_MAX, 1, 2, 2 * PAGE, CATNAP_OK, NULL},
+};
+
+static void expect_rows(struct world *world, struct file *file, uint32_t owner,
+                        const struct memory_row *rows, size_t count) {
+    for (size_t i = 0; i < sizeof unreadable / sizeof *unreadable; i++) {
+        put_memory(find_limits(file, OBJECT_MEMORY, owner), &unreadable[i]);
+        expect_row(world, file, &unreadable[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        put_memory(find_limits(file, OBJECT_MEMORY, owner), &rows[i]);
+        expect_row(world, file, &rows[i]);
+    }
+    free(file->bytes);
+}
+
+static struct file file_with(struct world *world, const uint8_t *module, size_t size) {
+    wasm_instance_t *instance = start(world, module, size);
+    catnap_snapshot_t *snapshot = take(world, NULL);
+    struct file file = file_of(snapshot, NULL);
+    catnap_snapshot_delete(snapshot);
+    wasm_instance_delete(instance);
+    return file;
+}
+
+static void memories_of_instances_are_as_their_modules_say(void **state) {
+    (void)state;
+    static const uint8_t module[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 5, 5, 1, 1, 2, 0xAC, 2};
+    struct world world;
+    open_world(&world, false);
+    struct file file = file_with(&world, module, sizeof module);
+    expect_rows(&world, &file, 1, not_as_the_module_says,
+                sizeof not_as_the_module_says / sizeof *not_as_the_module_says);
+    close_world(&world);
+}
+
+/* (module (import "host" "m" (memory 1 2))) */
+static void other_memories_fit_where_they_are_imported(void **state) {
+    (void)state;
+    static const uint8_t module[] = {0, 'a', 's', 'm', 1,   0, 0,   0, 2, 12, 1,
+                                     4, 'h', 'o', 's', 't', 1, 'm', 2, 1, 1,  2};
+    const wasm_limits_t limits = {1, 2};
+    struct world world;
+    open_world(&world, false);
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    wasm_memory_t *memory = wasm_memory_new(world.store, type);
+    assert_no_error(
+        catnap_linker_define(world.linker, "host", 4, "m", 1, wasm_memory_as_extern(memory)));
+    struct file file = file_with(&world, module, sizeof module);
+    wasm_memory_delete(memory);
+    wasm_memorytype_delete(type);
+    expect_rows(&world, &file, 0, not_as_they_are_imported,
+                sizeof not_as_they_are_imported / sizeof *not_as_they_are_imported);
+    close_world(&world);
+}
+
+/* Tables are not shared and have no pages. */
+static void tables_have_no_flags_of_memories(void **state) {
+    (void)state;
+    struct world world;
+    open_world(&world, false);
+    struct file file = file_with(&world, typed, sizeof typed);
+    for (unsigned flag = 2; flag < 256; flag <<= 1) {
+        *find_limits(&file, OBJECT_TABLE, 1) = (uint8_t)flag;
+        if (flag != LIMITS_IS_64)
+            expect_refused(&world, &file, "limits of an unknown kind");
+    }
+    free(file.bytes);
+    close_world(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fails_is_not_paid_for),
@@ -674,6 +838,9 @@ int main(void) {
         cmocka_unit_test(references_of_another_type_are_refused),
         cmocka_unit_test(every_number_is_checked_when_it_is_restored),
         cmocka_unit_test(every_cut_is_refused),
+        cmocka_unit_test(memories_of_instances_are_as_their_modules_say),
+        cmocka_unit_test(other_memories_fit_where_they_are_imported),
+        cmocka_unit_test(tables_have_no_flags_of_memories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
