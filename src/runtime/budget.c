@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "runtime/memory.h"
 #include "runtime/store.h"
 
 struct budget *cn_budget_new(struct alloc *alloc, uint64_t limit) {
@@ -158,9 +159,19 @@ void cn_store_set_fuel(wasm_store_t *store, uint64_t fuel) {
         atomic_store(&store->budget->fuel, 0);
 }
 
+/* Counts what threads that have ended have added to the store's shared memories. */
+static void look_at_views(const wasm_store_t *store) {
+    if (store->shared_memories == 0)
+        return;
+    for (struct wasm_ref_t *ref = store->objects.next; ref != &store->objects; ref = ref->next)
+        if (ref->kind == OBJECT_MEMORY)
+            cn_memory_size((wasm_memory_t *)ref);
+}
+
 /* While no other store has it: the limit and the use are those of the only one, whatever was before. */
 static void begin_again(struct budget *budget, wasm_store_t *store) {
     uint64_t fuel = cn_store_fuel_left(store);
+    look_at_views(store);
     budget->limit = store->limits.memory_bytes;
     atomic_store(&budget->used, used_bytes(store));
     atomic_store(&budget->fuel, fuel);

@@ -567,6 +567,31 @@ static void growth_counts_once(void **state) {
     close_program(&p);
 }
 
+static bool has_room(const struct program *p, uint32_t pages) {
+    const wasm_limits_t limits = {pages, pages};
+    wasm_memorytype_t *type = wasm_memorytype_new(&limits);
+    wasm_memory_t *memory = wasm_memory_new(p->store, type);
+    wasm_memorytype_delete(type);
+    wasm_memory_delete(memory);
+    return memory != NULL;
+}
+
+/* The growth by a thread that has ended counts, though the first one has not looked since. */
+static void growth_by_threads_that_ended_counts(void **state) {
+    const uint64_t page = 65536, table = TABLE_ELEMENTS * 8;
+    struct program p;
+    (void)state;
+    open_program(&p, &(struct setting){.max_threads = 8, .memory_bytes = 3 * page + 2 * table});
+    must_spawn(&p, GROW);
+    await(&p, 0, 1);
+    assert_null(catnap_wasi_end_threads(p.wasi, NULL));
+    must_spawn(&p, WAIT);
+    await(&p, 4, 2);
+    assert_false(has_room(&p, 2));
+    assert_true(has_room(&p, 1));
+    close_program(&p);
+}
+
 /* With little memory each failure is an error or a trap, and nothing is left. */
 static void too_little_memory(void **state) {
     (void)state;
@@ -694,6 +719,7 @@ int main(void) {
         cmocka_unit_test(fuel_comes_back),
         cmocka_unit_test(memory_is_for_all),
         cmocka_unit_test(growth_counts_once),
+        cmocka_unit_test(growth_by_threads_that_ended_counts),
         cmocka_unit_test(too_little_memory),
         TEST(closed_while_it_is_read),
         TEST(orphans_count),
