@@ -194,15 +194,19 @@ uint16_t cn_fd_hold(struct wasi_call *call, struct wasi_fd **fd) {
     if ((*fd)->kind == WASI_FD_STREAM &&
         call->wasi->streams[(*fd)->stream].kind != WASI_STREAM_CALLBACK)
         return WASI_SUCCESS;
+    const struct wasi_fd *entry = *fd;
     uint16_t error = cn_fd_keep(call, fd);
-    if (!error)
-        cn_call_unlock(call);
-    return error;
+    if (error || !call->wasi->threads)
+        return error;
+    call->held = *entry;
+    *fd = &call->held;
+    cn_call_unlock(call);
+    return WASI_SUCCESS;
 }
 
 void cn_fd_let_go(struct wasi_call *call, const struct wasi_fd *fd) {
     struct wasi_use *use = fd->use;
-    if (!use || fd != &use->fd)
+    if (!use || (fd != &use->fd && fd != &call->held))
         return;
     cn_call_lock(call);
     if (--use->calls > 0)

@@ -166,6 +166,7 @@ struct wasi_call {
     enum wasi_outcome outcome;
     uint32_t exit_status; /* when it is WASI_EXIT */
     bool locked;          /* the state, by this call */
+    struct wasi_fd held;  /* by this call, as it was when it came */
 };
 
 /* ---- The functions --------------------------------------------------------------------------- */
@@ -229,7 +230,8 @@ void cn_fd_drop(struct wasi_fd *);
 /* With threads, for what may wait: the descriptor stays open while it is used, and *fd becomes a copy of its entry
  * that is good without the lock. To be let go. */
 uint16_t cn_fd_keep(struct wasi_call *, struct wasi_fd **fd);
-/* The same, and lets go of the lock; unless it is a stream in the state itself, which never waits. */
+/* The same with a copy of the call's own, as the entry is now, and lets go of the lock; unless it is a stream in the
+ * state itself, which never waits. */
 uint16_t cn_fd_hold(struct wasi_call *, struct wasi_fd **fd);
 /* Locks again, when it was kept. */
 void cn_fd_let_go(struct wasi_call *, const struct wasi_fd *);

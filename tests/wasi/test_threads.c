@@ -683,6 +683,35 @@ static void closed_while_it_is_read(void **state) {
     close_program(&p);
 }
 
+/* A flag that is set while a thread reads is for all reads that begin then. */
+static void changed_while_it_is_read(void **state) {
+    struct guest *g = *state;
+    struct program p;
+    pthread_t thread;
+    uint32_t fd;
+    allow_threads(g, &p);
+    assert_int_equal(0, mkfifo(guest_host_path(g, "tree/fifo"), 0600));
+    assert_wasi(WASI_SUCCESS, guest_open(g, "fifo", true, 0, RIGHTS_READ | RIGHTS_WRITE, 0, &fd));
+    cn_call_unlock(&g->call);
+    assert_int_equal(4, fd);
+    struct reader r = {.g = g, .call = g->call};
+    cn_put_u32(g->memory, 2048);
+    cn_put_u32(g->memory + 4, 5);
+    assert_int_equal(0, pthread_create(&thread, NULL, read_four, &r));
+    while (!is_used(g->wasi))
+        usleep(1000);
+    assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_set_flags, 4, WASI_FDFLAG_NONBLOCK));
+    assert_wasi(WASI_AGAIN, CALL(g, fd_read, 4, 0, 1, 24));
+    cn_call_unlock(&g->call);
+    int other = open(guest_host_path(g, "tree/fifo"), O_WRONLY);
+    assert_int_equal(5, write(other, "hello", 5));
+    pthread_join(thread, NULL);
+    close(other);
+    assert_wasi(WASI_SUCCESS, r.result);
+    p.wasi = NULL;
+    close_program(&p);
+}
+
 /* Closed ones that are still used count among those that a guest may have. */
 static void orphans_count(void **state) {
     struct guest *g = *state;
@@ -722,6 +751,7 @@ int main(void) {
         cmocka_unit_test(growth_by_threads_that_ended_counts),
         cmocka_unit_test(too_little_memory),
         TEST(closed_while_it_is_read),
+        TEST(changed_while_it_is_read),
         TEST(orphans_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
