@@ -1145,8 +1145,9 @@ typedef struct catnap_wasi_threads {
  * state is the same for all; callbacks of its streams may be called by several threads at once. A trap in a thread, or
  * proc_exit, stops all others and the call of the host that started some last: catnap_wasi_end_threads() then has it.
  *
- * Options may be NULL. CATNAP_MISUSE when the engine's code cannot be interrupted, or the state has threads already
- * that other stores started. Needs the WASI definitions themselves as well (catnap_linker_define_wasi()). */
+ * Options may be NULL. One store at a time has threads with a state: a guest of another that starts one meanwhile gets an
+ * error. CATNAP_MISUSE when the engine's code cannot be interrupted. Needs the WASI definitions themselves as well
+ * (catnap_linker_define_wasi()). */
 WASM_API_EXTERN own catnap_error_t *
 catnap_linker_define_wasi_threads(catnap_linker_t *, catnap_wasi_t *, const wasm_module_t *module,
                                   const catnap_wasi_threads_t *options);
