@@ -106,7 +106,6 @@ struct assembly {
     size_t type_field_count, type_field_capacity;
     struct text_type *types;
     size_t type_capacity;
-    uint32_t types_written;
     struct names signatures; /* function types as bytes */
     uint32_t *type_of; /* of a signature: the first type that is it and nothing more, plus 1 */
     size_t type_of_capacity;
