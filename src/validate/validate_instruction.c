@@ -232,6 +232,11 @@ static bool validate_ref_func(struct validator *v) {
 
 /* ---- Structures, arrays, casts ---- */
 
+/* Where unreachable code may have had any value, it had one that is not null. */
+static bool excludes_null(valtype type) {
+    return type == VT_BASE || type == VT_BOTTOM || type == VT_BOTTOM_REF || (type & VT_NON_NULL);
+}
+
 static bool validate_gc(struct validator *v) {
     struct gc_signature s;
     valtype operand = VT_BOTTOM;
@@ -242,8 +247,8 @@ static bool validate_gc(struct validator *v) {
         if (!cn_pop(v, cn_gc_operand(&s, i - 1)))
             return false;
     }
-    if (s.keeps_non_null && operand != VT_BASE)
-        s.result |= operand & VT_NON_NULL;
+    if (s.keeps_non_null && excludes_null(operand))
+        s.result |= VT_NON_NULL;
     return s.result == VT_BOTTOM || cn_push(v, s.result);
 }
 

@@ -289,6 +289,29 @@ static void tables_without_null_have_an_initial_value(void **state) {
     loader_destroy(&l);
 }
 
+/* any.convert_extern and extern.convert_any keep it whether a reference may be null. */
+static void conversions_keep_non_null(void **state) {
+    (void)state;
+    struct loader l;
+    open_loader(&l);
+    l.features |= CATNAP_FEATURE_GC;
+#define CONVERTS(status, part, result, ...)                                                        \
+    MODULE(&l, status, part, 1, 9, 1, 0x60, 2, 0x6F, 0x64, 0x6F, 1, 0x64, result, 3, 2, 1, 0, 10,  \
+           sizeof((uint8_t[]){__VA_ARGS__}) + 4, 1, sizeof((uint8_t[]){__VA_ARGS__}) + 2, 0,       \
+           __VA_ARGS__, END)
+    CONVERTS(CATNAP_OK, NULL, 0x6E, GET, 1, 0xFB, 26);
+    CONVERTS(CATNAP_OK, NULL, 0x6F, GET, 1, 0xFB, 26, 0xFB, 27);
+    CONVERTS(CATNAP_INVALID, "expects (ref any), found anyref", 0x6E, GET, 0, 0xFB, 26);
+    CONVERTS(CATNAP_INVALID, "expects (ref extern), found externref", 0x6F, GET, 0, 0xFB, 26, 0xFB,
+             27);
+    /* Unreachable code may have had one that is not null. */
+    CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, 0xFB, 26);
+    CONVERTS(CATNAP_OK, NULL, 0x6F, 0x00, 0xFB, 27);
+    CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, 0xD4, 0xFB, 26);     /* ref.as_non_null */
+    CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, SELECT, 0xFB, 26); /* of two values of any type */
+    loader_destroy(&l);
+}
+
 /* A br_table of so many entries, in turn to a block of a thousand funcrefs and one of a thousand references of type 0, with
  * so many references without null on the stack. */
 static struct bytes table_of_many_types(uint32_t entries) {
@@ -345,6 +368,7 @@ int main(void) {
         cmocka_unit_test(nulls_are_excluded),
         cmocka_unit_test(locals_without_default_are_written_first),
         cmocka_unit_test(tables_without_null_have_an_initial_value),
+        cmocka_unit_test(conversions_keep_non_null),
         cmocka_unit_test(comparisons_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
