@@ -44,8 +44,9 @@
 #define LIMIT_CONSTANT_OPERANDS 256u
 /* Likewise: catch clauses of the try blocks around an instruction, each of which a throw may have to look at. */
 #define LIMIT_CATCH_CLAUSES 1000u
-/* Likewise: types of a body that are compared one by one, since they are not the same but one below the other. A byte
- * of br_table could else cost a thousand comparisons, and so a module of a gigabyte an hour. */
+/* Likewise: types of a body that are compared one by one, since they are not the same but one below the other, or the
+ * operands of an instruction that makes an object. A byte of br_table could else cost a thousand comparisons, and so a
+ * module of a gigabyte an hour. */
 #define LIMIT_COMPARISONS_OF_BYTE 100u
 #define LIMIT_COMPARISONS_OF_BODY (2 * LIMIT_PARAMS)
 

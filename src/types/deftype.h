@@ -47,7 +47,8 @@ struct functype {
  */
 struct fieldtypes {
     struct deftype def;
-    uint32_t size; /* bytes of a structure, a multiple of 8; of an element of an array */
+    uint32_t size;    /* bytes of a structure, a multiple of 8; of an element of an array */
+    bool has_default; /* each field has a default value */
     /* Value types or packed types, with FIELD_MUTABLE; one more that may be read; where each is. */
     uint32_t fields[];
 };

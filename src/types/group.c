@@ -137,13 +137,15 @@ static uint32_t aligned(uint32_t offset, uint32_t size) {
     return (offset + mask) & ~mask;
 }
 
-/* Where fields are; an array has one kind of field. */
+/* Facts that follow from the fields, as where they are; an array has one kind of field. */
 static void lay_out(struct fieldtypes *type) {
     uint32_t *offsets = type->fields + type->def.count + 1, end = OBJECT_HEADER;
+    type->has_default = true;
     for (uint32_t i = 0; i < type->def.count; i++) {
         uint32_t size = field_size(type->fields[i]);
         offsets[i] = aligned(end, size);
         end = offsets[i] + size;
+        type->has_default &= !(type->fields[i] & VT_NON_NULL);
     }
     type->size = type->def.kind == TYPE_ARRAY ? field_size(type->fields[0]) : aligned(end, 8);
 }

@@ -51,10 +51,7 @@ static bool check_mutable(const struct checked *c, uint32_t field) {
 }
 
 static bool check_defaults(const struct checked *c, const struct fieldtypes *type) {
-    for (uint32_t i = 0; i < type->def.count; i++)
-        if (type->fields[i] & VT_NON_NULL)
-            return wrong(c, "a field has no default value");
-    return true;
+    return type->has_default || wrong(c, "a field has no default value");
 }
 
 /* Packed fields are read with a sign or without, others as they are. */

@@ -240,12 +240,14 @@ static bool excludes_null(valtype type) {
 static bool validate_gc(struct validator *v) {
     struct gc_signature s;
     valtype operand = VT_BOTTOM;
-    if (!cn_gc_signature(v->m, &v->in, &s, v->d.error))
+    if (!cn_gc_signature(v->m, &v->in, &s, v->d.error) || !cn_count_operands(v, s.count))
         return false;
     for (uint32_t i = s.count; i > 0; i--) {
         operand = v->top[-1];
         if (!cn_pop(v, cn_gc_operand(&s, i - 1)))
             return false;
+        if (operand == VT_BASE) /* in unreachable code, which may have had all that are missing */
+            break;
     }
     if (s.keeps_non_null && excludes_null(operand))
         s.result |= VT_NON_NULL;

@@ -121,14 +121,24 @@ static bool equal_types(const valtype *a, const valtype *b, size_t count) {
     return count == 0 || memcmp(a, b, count * sizeof *a) == 0;
 }
 
+/* The operands of the innermost block. */
+static size_t held_operands(const struct validator *v) {
+    return (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
+}
+
+bool cn_count_operands(struct validator *v, uint32_t count) {
+    size_t held = held_operands(v);
+    return spend_comparisons(v, held < count ? held : count);
+}
+
 /* Types that are all there, by far the most frequent case, are compared in one go: with a thousand
  * parameters and two bytes for a call, one by one would take minutes for a large module. Where unreachable code has
  * fewer, those that are missing match. */
 bool cn_check_types(struct validator *v, struct types types) {
-    size_t held = (size_t)(v->top - v->values) - v->blocks[v->block_count - 1].base - 1;
+    size_t held = held_operands(v);
     if (held >= types.count && equal_types(v->top - types.count, types.types, types.count))
         return true;
-    if (!spend_comparisons(v, held < types.count ? held : types.count))
+    if (!cn_count_operands(v, types.count))
         return false;
     for (uint32_t i = 0; i < types.count && i <= held; i++) {
         valtype expected = types.types[types.count - 1 - i], found = peek(v, i);

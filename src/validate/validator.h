@@ -104,6 +104,8 @@ bool cn_pop(struct validator *, valtype expected);
 /* Pops any value; VT_BOTTOM where unreachable code may have had any. */
 bool cn_pop_any(struct validator *, valtype *actual);
 bool cn_pop_types(struct validator *, struct types);
+/* To be called before so many operands are popped one by one: a function may do that only as often as its size allows. */
+bool cn_count_operands(struct validator *, uint32_t count);
 /* Whether values of types `a` may stand where those of types `b` are expected. */
 bool cn_compare_types(struct validator *, struct types a, struct types b, bool *match);
 /* Pops any reference; VT_BOTTOM_REF where unreachable code may have had any. */

@@ -307,7 +307,7 @@ static void conversions_keep_non_null(void **state) {
     /* Unreachable code may have had one that is not null. */
     CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, 0xFB, 26);
     CONVERTS(CATNAP_OK, NULL, 0x6F, 0x00, 0xFB, 27);
-    CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, 0xD4, 0xFB, 26);     /* ref.as_non_null */
+    CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, 0xD4, 0xFB, 26);   /* ref.as_non_null */
     CONVERTS(CATNAP_OK, NULL, 0x6E, 0x00, SELECT, 0xFB, 26); /* of two values of any type */
     loader_destroy(&l);
 }
@@ -357,6 +357,61 @@ static void comparisons_are_bounded(void **state) {
     loader_destroy(&l);
 }
 
+/* The module of a function with this body, and of types: 0 a structure of so many fields i32, 1 the function's, 2 of one with
+ * a thousand results i32, which type 0 can be made of; function 0 has type 2. */
+static struct bytes fields_module(uint32_t fields, struct bytes *body) {
+    struct module_builder m = {0};
+    struct bytes results = {0}, *b = add_item(&m, TYPES);
+    m.types = 3;
+    put(b, 0x5F);
+    put_u(b, fields);
+    for (uint32_t i = 0; i < fields; i++)
+        PUT(b, I32, 1);
+    b = add_item(&m, TYPES);
+    PUT(b, 0x60, 0, 0);
+    b = add_item(&m, TYPES);
+    PUT(b, 0x60, 0);
+    put_u(b, 1000);
+    for (uint32_t i = 0; i < 1000; i++)
+        put(b, I32);
+    PUT(&results, 0, 0x00, END);
+    add_func(&m, "results", 2, &results);
+    add_func(&m, "run", 1, body);
+    return finish(&m);
+}
+
+static void expect_fields(struct loader *l, catnap_status_t status, const char *part,
+                          const uint8_t *first, size_t first_size, const uint8_t *repeated,
+                          size_t size, uint32_t times) {
+    struct bytes body = {0};
+    put(&body, 0);
+    put_bytes(&body, first, first_size);
+    for (uint32_t i = 0; i < times; i++)
+        put_bytes(&body, repeated, size);
+    PUT(&body, 0x00, END);
+    struct bytes b = fields_module(10000, &body);
+    expect(l, &b, status, part);
+    drop_bytes(&b);
+}
+
+/* Three bytes name a structure of ten thousand fields. Were these looked at each time, the first two would take minutes. */
+static void fields_are_not_looked_at_each_time(void **state) {
+    (void)state;
+    static const uint8_t unreachable[] = {0x00}, make[] = {0xFB, 0, 0, DROP},
+                         make_default[] = {0xFB, 1, 0, DROP},
+                         make_of_calls[] = {CALL, 0, CALL, 0, CALL, 0, CALL, 0,
+                                            CALL, 0, CALL, 0, CALL, 0, CALL, 0,
+                                            CALL, 0, CALL, 0, 0xFB, 0, 0,    DROP};
+    struct loader l;
+    open_loader(&l);
+    l.features |= CATNAP_FEATURE_GC;
+    expect_fields(&l, CATNAP_OK, NULL, unreachable, 1, make, sizeof make, 1500000);
+    expect_fields(&l, CATNAP_OK, NULL, NULL, 0, make_default, sizeof make_default, 1500000);
+    expect_fields(&l, CATNAP_LIMIT, "struct.new: more types of operands are compared", NULL, 0,
+                  make_of_calls, sizeof make_of_calls, 100);
+    loader_destroy(&l);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_name_types_before_them_and_themselves),
@@ -370,6 +425,7 @@ int main(void) {
         cmocka_unit_test(tables_without_null_have_an_initial_value),
         cmocka_unit_test(conversions_keep_non_null),
         cmocka_unit_test(comparisons_are_bounded),
+        cmocka_unit_test(fields_are_not_looked_at_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
