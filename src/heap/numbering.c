@@ -1,6 +1,7 @@
 #include "heap/numbering.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/assert.h"
 
@@ -27,8 +28,9 @@ static uint32_t mask_of(const struct numbering *n) {
     return 2 * n->room - 1;
 }
 
+/* The numbering's address is the seed, so that a guest cannot know which keys collide. */
 static uint32_t first_place(const struct numbering *n, uint64_t key) {
-    return (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & mask_of(n);
+    return (uint32_t)XXH3_64bits_withSeed(&key, sizeof key, (uintptr_t)n) & mask_of(n);
 }
 
 static void insert(struct numbering *n, uint32_t number) {

@@ -155,6 +155,20 @@ static void equal_keys_have_one_number(void **state) {
     assert_int_equal(atomic_load(&alloc.now), 0);
 }
 
+/* Multiplied by the usual constant, all of these keys have upper halves of zero. A guest may
+ * choose such keys, as handles of converted references. */
+static void places_cannot_be_foreseen(void **state) {
+    (void)state;
+    enum { KEYS = 300000 };
+    struct alloc alloc;
+    struct numbering n;
+    cn_alloc_init_default(&alloc);
+    cn_numbering_init(&n, &alloc);
+    for (uint64_t i = 1; i <= KEYS; i++)
+        assert_int_equal(cn_numbering_add(&n, UINT64_C(0xF1DE83E19937733D) * i), i);
+    cn_numbering_destroy(&n);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_aligned_and_in_order),
@@ -163,6 +177,7 @@ int main(void) {
         cmocka_unit_test(objects_know_their_supertypes),
         cmocka_unit_test(handles_and_slots),
         cmocka_unit_test(equal_keys_have_one_number),
+        cmocka_unit_test(places_cannot_be_foreseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
