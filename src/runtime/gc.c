@@ -25,23 +25,29 @@ static void mark_value(struct heap *heap, valtype type, uint64_t slot) {
     }
 }
 
+/* Slots of one type: most tables have functions, which are not looked at. */
+static void mark_slots(struct heap *heap, valtype type, const uint64_t *slots, uint64_t count) {
+    if (vt_kind(type) != KIND_ANY && vt_kind(type) != KIND_EXTERN)
+        return;
+    for (uint64_t i = 0; i < count; i++)
+        mark_value(heap, type, slots[i]);
+}
+
 static void mark_items(struct heap *heap, const struct state_kind *kind,
                        const struct wasm_ref_t *ref) {
     struct state_items items = cn_state_items(kind, ref);
-    const uint64_t *slot = items.at;
-    uint32_t step = kind->form == STATE_VALUES ? 2 : 1;
-    if (kind->form != STATE_REFS && kind->form != STATE_VALUES)
-        return;
-    for (uint64_t i = 0; i < items.count; i++, slot += step)
-        mark_value(heap, kind->type(ref, (uint32_t)i), *slot);
+    const uint64_t *slots = items.at;
+    if (kind->form == STATE_REFS)
+        mark_slots(heap, kind->type(ref, 0), slots, items.count);
+    for (uint32_t i = 0; kind->form == STATE_VALUES && i < items.count; i++)
+        mark_value(heap, kind->type(ref, i), slots[2 * (size_t)i]);
 }
 
 static void mark_elements(struct heap *heap, const wasm_instance_t *instance) {
     for (uint32_t i = 0; i < instance->module->elem_count; i++) {
         const uint64_t *slots;
         uint32_t count = cn_elem_items_read(instance->elem_items[i], &slots);
-        for (uint32_t k = 0; k < count; k++)
-            mark_value(heap, instance->module->elems[i].type, slots[k]);
+        mark_slots(heap, instance->module->elems[i].type, slots, count);
     }
 }
 
