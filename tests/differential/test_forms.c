@@ -17,7 +17,7 @@
 #include "../hostile/hostile.h"
 #include "shapes.h"
 
-#define FUEL 1000000
+#define FUEL 10000000
 #define CASES 400
 #define MOST_RUNS 24 /* exported functions that are called */
 #define MOVES 3      /* of a run to a new store */
