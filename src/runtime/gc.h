@@ -44,6 +44,8 @@ static inline bool heap_ref_is_null(const struct wasm_ref_t *ref) {
 
 /* ---- Rollback (gc_rollback.c) ---- */
 
+/* Whether the state that an object of the store holds itself refers to objects of the heap. */
+bool cn_gc_refers(const struct wasm_ref_t *);
 /* Whether nothing that lives on would refer to an object of the heap that is gone, were the store taken back to the
  * checkpoint. Else false and *error. Nothing has changed. */
 bool cn_gc_may_roll_back(wasm_store_t *, uint32_t level, struct error *);

@@ -19,6 +19,10 @@
     for (struct wasm_ref_t *ref = (store)->objects.next;                                           \
          ref != &(store)->objects && ref->level >= (number); ref = ref->next)
 
+static bool may_refer(valtype type) {
+    return vt_kind(type) == KIND_ANY || vt_kind(type) == KIND_EXTERN;
+}
+
 /* Whether a slot refers to an object, so not to null, a number of 31 bits or a reference of the host's. */
 static bool refers_to_object(valtype type, uint64_t slot) {
     switch (vt_kind(type)) {
@@ -38,6 +42,8 @@ static bool visit_items(const struct state_kind *kind, const struct wasm_ref_t *
     uint32_t step = kind->form == STATE_VALUES ? 2 : 1;
     bool found = false;
     if (kind->form != STATE_REFS && kind->form != STATE_VALUES)
+        return false;
+    if (kind->form == STATE_REFS && !may_refer(kind->type(ref, 0)))
         return false;
     for (uint64_t i = 0; i < items.count; i++, slot += step) {
         if (!refers_to_object(kind->type(ref, (uint32_t)i), *slot))
@@ -60,7 +66,7 @@ static bool segments_refer(const wasm_instance_t *instance) {
     return false;
 }
 
-static bool refers(const struct wasm_ref_t *ref) {
+bool cn_gc_refers(const struct wasm_ref_t *ref) {
     bool found = ref->kind == OBJECT_INSTANCE && segments_refer((const wasm_instance_t *)ref);
     FOR_EACH_STATE_OF (kind, ref->kind)
         found |= visit_items(kind, ref, false);
@@ -85,7 +91,7 @@ static bool is_in_use(const wasm_store_t *store) {
 
 static bool newer_refer(wasm_store_t *store, uint32_t level) {
     FOR_EACH_NEWER(ref, store, level)
-    if (refers(ref))
+    if (cn_gc_refers(ref))
         return true;
     return false;
 }
@@ -95,7 +101,7 @@ static bool living_refer(wasm_store_t *store, uint32_t level) {
     bool found = false;
     cn_mark_as_of(store, level);
     FOR_EACH_NEWER(ref, store, level)
-    found |= ref->marked && refers(ref);
+    found |= ref->marked && cn_gc_refers(ref);
     cn_unmark(store);
     return found;
 }

@@ -32,6 +32,7 @@
 #include "base/assert.h"
 #include "base/platform.h"
 #include "base/track.h"
+#include "runtime/gc.h"
 #include "runtime/state.h"
 #include "runtime/store.h"
 #include "runtime/trap.h"
@@ -294,8 +295,20 @@ static struct slot *make_blank(struct catnap_prelinked_t *prelinked, bool first,
     return NULL;
 }
 
-/* Makes a slot whose instance is ready to be given out. When a segment traps, the instance stays in the
- * store like any instance whose instantiation trapped. */
+/* Only the instance's own state keeps objects of the heap, and not its copy in the slot. */
+static bool may_wait(const struct slot *slot, struct error *error) {
+    if (!slot->prelinked->store->machine.heap)
+        return true;
+    bool refers = cn_gc_refers(&slot->instance->ref);
+    FOR_EACH_PART (part, slot)
+        refers |= cn_gc_refers(part->ref);
+    return !refers || cn_fail(error, CATNAP_UNSUPPORTED,
+                              "an instance that begins with garbage-collected objects cannot be "
+                              "pre-linked");
+}
+
+/* Makes a slot whose instance is ready to be given out. When a segment traps, or objects are refused, the
+ * instance stays in the store like any instance whose instantiation trapped. */
 static struct slot *make_slot(struct catnap_prelinked_t *prelinked, bool first, struct error *error,
                               wasm_trap_t **trap) {
     struct slot *slot = make_blank(prelinked, first, error);
@@ -307,7 +320,7 @@ static struct slot *make_slot(struct catnap_prelinked_t *prelinked, bool first, 
         return NULL;
     if (!prelinked->by_segments)
         copy_initial(slot, true);
-    return slot;
+    return may_wait(slot, error) ? slot : NULL;
 }
 
 /* Makes the first instance ahead of time, which shows that the others can be made, and lets it wait. */

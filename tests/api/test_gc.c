@@ -208,6 +208,60 @@ static void pre_linking_is_refused(void **state) {
     wasm_module_delete(module);
 }
 
+/* (module
+ *   (import "host" "any" (global $any anyref))
+ *   (import "host" "extern" (global $extern externref))
+ *   (global (mut anyref) (global.get $any))
+ *   (global (export "e") (mut externref) (global.get $extern))
+ *   (table (export "t") 2 anyref (any.convert_extern (global.get $extern)))) */
+static const uint8_t begins_with_objects[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x02, 0x1c, 0x02, 0x04, 0x68, 0x6f, 0x73,
+    0x74, 0x03, 0x61, 0x6e, 0x79, 0x03, 0x6e, 0x00, 0x04, 0x68, 0x6f, 0x73, 0x74, 0x06, 0x65,
+    0x78, 0x74, 0x65, 0x72, 0x6e, 0x03, 0x6f, 0x00, 0x04, 0x0b, 0x01, 0x40, 0x00, 0x6e, 0x00,
+    0x02, 0x23, 0x01, 0xfb, 0x1a, 0x0b, 0x06, 0x0b, 0x02, 0x6e, 0x01, 0x23, 0x00, 0x0b, 0x6f,
+    0x01, 0x23, 0x01, 0x0b, 0x07, 0x09, 0x02, 0x01, 0x65, 0x03, 0x03, 0x01, 0x74, 0x01, 0x00};
+
+/* The copy of what a waiting instance begins with is no root: it has no object, wherever that would come from. */
+static void pre_linked_instances_begin_without_objects(void **state) {
+    wasm_store_t *store = STORE(state);
+    wasm_instance_t *instance = INSTANTIATE(store, objects);
+    wasm_module_t *module = LOAD(store, begins_with_objects);
+    wasm_ref_t *node = make(instance, "new", 1), *number = make(instance, "i31", 2);
+    wasm_foreign_t *foreign = wasm_foreign_new(store);
+    wasm_ref_t *host = wasm_foreign_as_ref(foreign), *const cases[][2] = {
+                                                         {NULL, NULL},     {number, NULL},
+                                                         {number, number}, {node, NULL},
+                                                         {NULL, node},     {NULL, host}};
+    wasm_globaltype_t *types[] = {
+        wasm_globaltype_new(wasm_valtype_new(CATNAP_ANYREF), WASM_CONST),
+        wasm_globaltype_new(wasm_valtype_new(WASM_EXTERNREF), WASM_CONST)};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wasm_extern_t *imports[2];
+        catnap_error_t *error;
+        for (size_t k = 0; k < 2; k++) {
+            const catnap_val_t value = of_ref(k ? WASM_EXTERNREF : CATNAP_ANYREF, cases[i][k]);
+            imports[k] = wasm_global_as_extern(catnap_global_new(store, types[k], &value, &error));
+            assert_no_error(error);
+        }
+        wasm_extern_vec_t all = {2, imports};
+        catnap_prelinked_t *prelinked = catnap_prelinked_new(store, module, &all, &error);
+        if (i < 3)
+            assert_no_error(error);
+        else
+            assert_error(error, CATNAP_UNSUPPORTED, "begins with garbage-collected objects");
+        catnap_prelinked_delete(prelinked);
+        wasm_extern_delete(imports[0]);
+        wasm_extern_delete(imports[1]);
+    }
+    wasm_globaltype_delete(types[0]);
+    wasm_globaltype_delete(types[1]);
+    wasm_foreign_delete(foreign);
+    wasm_ref_delete(node);
+    wasm_ref_delete(number);
+    wasm_module_delete(module);
+    wasm_instance_delete(instance);
+}
+
 /* Of no element, and of more than a block of the heap. */
 static void arrays_of_all_sizes_are_made(void **state) {
     wasm_instance_t *instance = INSTANTIATE(STORE(state), objects);
@@ -227,6 +281,7 @@ int main(void) {
         GC_TEST(all_arguments_are_kept),
         TEST(arrays_are_paid_for),
         GC_TEST(pre_linking_is_refused),
+        GC_TEST(pre_linked_instances_begin_without_objects),
         GC_TEST(arrays_of_all_sizes_are_made),
     };
     return cmocka_run_group_tests_name("api/gc", tests, NULL, NULL);
