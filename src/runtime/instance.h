@@ -113,6 +113,8 @@ void cn_elem_positions(const wasm_instance_t *, struct elem_position *);
 void cn_elem_return(const wasm_instance_t *, const struct elem_position *);
 /* All are as if they had not been read. */
 void cn_elem_forget(const wasm_instance_t *);
+/* Drops a segment (elem.drop): it keeps nothing alive from then on. */
+void cn_elem_drop(const wasm_instance_t *, uint32_t index);
 /* The references that were read, and how many; NULL allowed. */
 uint32_t cn_elem_items_read(const struct elem_items *, const uint64_t **slots);
 

@@ -325,19 +325,29 @@ void cn_elem_return(const wasm_instance_t *instance, const struct elem_position 
         struct elem_items *items = instance->elem_items[i];
         if (!items)
             continue;
-        CN_ASSERT(positions[i].count <= items->count);
+        CN_ASSERT(positions[i].count <= instance->module->elems[i].count);
         items->at = positions[i].at;
         items->count = (uint32_t)positions[i].count;
     }
 }
 
+static void forget_items(const wasm_instance_t *instance, uint32_t index) {
+    struct elem_items *items = instance->elem_items[index];
+    if (!items)
+        return;
+    items->at = start_of(instance, index);
+    items->count = 0;
+}
+
 void cn_elem_forget(const wasm_instance_t *instance) {
-    for (uint32_t i = 0; i < instance->module->elem_count; i++) {
-        if (!instance->elem_items[i])
-            continue;
-        instance->elem_items[i]->at = start_of(instance, i);
-        instance->elem_items[i]->count = 0;
-    }
+    for (uint32_t i = 0; i < instance->module->elem_count; i++)
+        forget_items(instance, i);
+}
+
+/* A rollback may bring the segment back, with what was read: the slots stay as they are. */
+void cn_elem_drop(const wasm_instance_t *instance, uint32_t index) {
+    instance->dropped_elems[index] = true;
+    forget_items(instance, index);
 }
 
 uint64_t cn_instance_elem_count(const wasm_instance_t *instance, uint32_t elem) {
