@@ -1009,10 +1009,31 @@ static bool change_stores(runner_t *r) {
     return done;
 }
 
+static void let_latest_go(runner_t *r) {
+    entry_t *latest = r->instances;
+    r->instances = latest->next;
+    r->current = NULL;
+    wasm_instance_delete(latest->object);
+    free(latest);
+}
+
+/* A new instance that refers to garbage-collected objects is in the way of a rollback until it is let go. */
+static bool roll_back(runner_t *r, uint32_t level, const entry_t *instances) {
+    catnap_error_t *error = catnap_store_rollback(r->store, level);
+    if (error && catnap_error_status(error) == CATNAP_MISUSE && r->instances != instances) {
+        catnap_error_delete(error);
+        let_latest_go(r);
+        error = catnap_store_rollback(r->store, level);
+        catnap_store_collect(r->store);
+    }
+    return succeeded(r, error);
+}
+
 static bool run_undone(runner_t *r, const spec_command_t *command, const spec_change_t *change) {
+    const entry_t *instances = r->instances;
     uint32_t level;
     return succeeded(r, catnap_store_checkpoint(r->store, &level)) &&
-           run_once(r, command, change) && succeeded(r, catnap_store_rollback(r->store, level)) &&
+           run_once(r, command, change) && roll_back(r, level, instances) &&
            succeeded(r, catnap_store_release(r->store, level));
 }
 
