@@ -481,8 +481,6 @@ static void print_history(const char *name, const struct history *h) {
 
 /* Some variants are for generated modules alone. */
 static bool applies(const struct variant *v, struct program p) {
-    if (p.kind == RANDOM_OBJECTS && v->manner == CHECKPOINTED)
-        return false;
     if (v->manner == ORDINARY)
         return p.kind == RANDOM || p.kind == RANDOM_NANS;
     return p.kind != FILES || (v->manner != RELAYED && v->padding == 0);
