@@ -1367,10 +1367,11 @@ WASM_API_EXTERN own catnap_error_t *catnap_snapshot_write(const catnap_snapshot_
 
 typedef struct catnap_open_options {
     const catnap_snapshot_t *base; /* for a delta; or NULL */
-    /* Trust the file: only its structure is checked and copied. Contents of memories, and modules,
-     * are mapped from the file, so that waking touches nothing but what is used: the file must not be
-     * written to or truncated while the snapshot or its instances live, which would change memories
-     * or end the process by SIGBUS. For files that neither a guest nor a stranger can write to. Else
+    /* Trust the file: only its structure is checked and copied. Contents of memories and of the heap,
+     * and modules, are mapped from the file, so that waking touches nothing but what is used: the file
+     * must not be written to or truncated while the snapshot or its instances live. That would change
+     * memories, or end the process by SIGBUS; behaviour is undefined when modules or objects of the heap
+     * change after they were checked. For files that neither a guest nor a stranger can write to. Else
      * all checksums are compared. A compressed file is copied all the same. */
     bool trust_pages;
 } catnap_open_options_t;
