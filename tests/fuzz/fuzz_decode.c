@@ -67,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         memcpy(copy, bytes, size);
     cn_alloc_init_default(&alloc);
     check(&alloc, CATNAP_FEATURES_DEFAULT, copy, size);
+    check(&alloc, CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC, copy, size);
     check(&alloc, CATNAP_FEATURES_WASM1, copy, size);
     free(copy);
     return 0;

@@ -140,8 +140,8 @@ static uint64_t run(const uint8_t *bytes, size_t size, bool explicit_checks, boo
     wasm_config_t *config = wasm_config_new();
     catnap_config_set_allocator(config, &allocator);
     catnap_config_set_fuel(config, true);
-    if (may_wait(bytes, size))
-        catnap_config_set_features(config, CATNAP_FEATURES_DEFAULT & ~CATNAP_FEATURE_THREADS);
+    catnap_features_t without = may_wait(bytes, size) ? CATNAP_FEATURE_THREADS : 0;
+    catnap_config_set_features(config, (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC) & ~without);
     catnap_config_set_interruptible(config, explicit_checks);
     if (explicit_checks)
         catnap_config_set_bounds_checks(config, CATNAP_BOUNDS_EXPLICIT);

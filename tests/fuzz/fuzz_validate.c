@@ -54,7 +54,8 @@ static struct place *place_of(uint8_t number) {
         require(cn_types_init(&registry, &alloc));
     }
     p->bytes = world_bytes(w);
-    struct module *m = cn_module_decode(&alloc, &registry, CATNAP_FEATURES_DEFAULT & ~w->without,
+    struct module *m = cn_module_decode(&alloc, &registry,
+                                        (CATNAP_FEATURES_DEFAULT | CATNAP_FEATURE_GC) & ~w->without,
                                         p->bytes.data, p->bytes.size, NULL, &error);
     require(m && cn_validate_declarations(m, &error) && open_bench(&p->bench, m) && p->bench.fast);
     return p;

@@ -2,6 +2,7 @@
  * builder. Usage: make_seeds DIRECTORY */
 #include <stdio.h>
 
+#include "../differential/objects.h"
 #include "../unit/sample.h"
 
 static int write_seed(const char *directory, const char *name, struct bytes *b) {
@@ -113,6 +114,8 @@ int main(int argc, char **argv) {
     put_preamble(&b);
     SECTION(&b, 6, 2, 0x7F, 0, 0x41, 1, 0x0B, 0x7F, 0, 0x23, 0, 0x41, 2, 0x6C, 0x0B);
     failed |= write_seed(argv[1], "constants", &b);
+    put_bytes(&b, objects, sizeof objects);
+    failed |= write_seed(argv[1], "objects", &b);
     failed |= write_references(argv[1]);
     failed |= write_tail_calls(argv[1]);
     failed |= write_memories(argv[1]);
