@@ -3,6 +3,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+#ifdef CATNAP_ZEAL /* each allocation looks at all objects */
+#define NODES 200
+#else
+#define NODES 10000
+#endif
+
 enum { NODE, WIDE, BYTES, REFS, FUNCS, PUSH }; /* types of the module */
 
 static catnap_deftype_t *type_of(const wasm_instance_t *instance, uint32_t index) {
@@ -204,7 +210,7 @@ static void the_host_walks_a_list(void **state) {
     wasm_instance_delete(instance);
 }
 
-/* Ten thousand nodes, of which the host keeps the last, beside garbage of five times what the heap may take. */
+/* Nodes, of which the host keeps the last, beside garbage of five times what the heap may take. */
 static void the_host_makes_a_list(void **state) {
     wasm_store_t *store = STORE(state);
     catnap_limits_t limits;
@@ -215,7 +221,7 @@ static void the_host_makes_a_list(void **state) {
     catnap_deftype_t *node = type_of(instance, NODE), *wide = type_of(instance, WIDE);
     wasm_ref_t *last = NULL;
     int32_t sum = 0;
-    for (int32_t i = 0; i < 10000; i++) {
+    for (int32_t i = 0; i < NODES; i++) {
         const catnap_val_t values[] = {
             of_i32(i), of_ref(CATNAP_ANYREF, last), {.kind = WASM_I64, .of.i64 = -i}};
         bool more = i % 3 == 0;
@@ -548,11 +554,12 @@ static void a_collection_is_asked_for(void **state) {
     wasm_ref_t *array = catnap_array_new(store, refs, 10, &host, NULL),
                *large = catnap_array_new(store, bytes, 10 << 20, NULL, NULL);
     wasm_foreign_delete(foreign);
+    catnap_store_heap_stats(store, &after);
     catnap_store_collect(store);
     assert_int_equal(finalized, 0);
     catnap_store_heap_stats(store, &before);
     assert_true(before.live_bytes > 10 << 20 && before.heap_bytes > 10 << 20);
-    assert_int_equal(before.full_collections, 1);
+    assert_int_equal(before.full_collections, after.full_collections + 1);
 
     wasm_ref_delete(array);
     wasm_ref_delete(large);
