@@ -243,8 +243,9 @@ static bool type_function(struct typing *t, uint32_t first, uint32_t end, valtyp
         const struct snap_frame *frame = &t->snapshot->frames[asked - t->asking->frames];
         if (!needs_types(frame))
             continue;
-        t->questions[count++] = (struct operand_types){
+        t->questions[count] = (struct operand_types){
             .offset = frame->offset, .count = frame->value_count, .question = i, .types = *room};
+        count++;
         *room += frame->value_count;
     }
     if (count > 0 && !cn_find_operand_types(any->instance->module, any->code->func_index,
