@@ -1,5 +1,5 @@
 /*
- * What a rollback does to references into the heap that live outside of what it brings back:
+ * A rollback treats references into the heap that live outside of what it brings back by their holder:
  *
  *     value stacks                    while one is in use there is no rollback: its slots are untyped
  *     references that the host holds  those that are newer than the checkpoint are null from then on
