@@ -1,5 +1,5 @@
 /*
- * What C++ needs of its library to throw and catch, for WebAssembly: the part of the Itanium C++ ABI that catch.cc uses, and
+ * The library that C++ needs to throw and catch, for WebAssembly: the part of the Itanium C++ ABI that catch.cc uses, and
  * LLVM's convention for landing pads. A landing pad writes its number and its function's table (LSDA) into
  * __wasm_lpad_context, calls _Unwind_CallPersonality, and finds there which of its clauses catches.
  */
