@@ -99,6 +99,14 @@ static inline void assert_last_error(const wasm_store_t *store, catnap_status_t 
     assert_says(catnap_store_last_error(store), status, text);
 }
 
+/* Of memories, tables and the heap together. */
+static inline void limit_memory(wasm_store_t *store, uint64_t bytes) {
+    catnap_limits_t limits;
+    catnap_store_limits(store, &limits);
+    limits.memory_bytes = bytes;
+    catnap_store_set_limits(store, &limits);
+}
+
 static inline wasm_module_t *load(wasm_store_t *store, const uint8_t *bytes, size_t size) {
     catnap_error_t *error;
     wasm_module_t *module = catnap_module_new(store, bytes, size, NULL, &error);

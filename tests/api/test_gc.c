@@ -84,10 +84,7 @@ static void functions_are_kept_by_arrays(void **state) {
 /* The heap counts as memory does. A trap for lack of it leaves the store as it was. */
 static void the_heap_is_limited(void **state) {
     wasm_store_t *store = STORE(state);
-    catnap_limits_t limits;
-    catnap_limits_default(&limits);
-    limits.memory_bytes = 4 << 20;
-    catnap_store_set_limits(store, &limits);
+    limit_memory(store, 4 << 20);
     wasm_instance_t *instance = INSTANTIATE(store, objects);
     CALL(instance, "push", 5);
     assert_trap(CALL_TRAP(instance, "big", 100 << 20), CATNAP_TRAP_NO_MEMORY, "exhausted");
@@ -143,10 +140,7 @@ static wasm_instance_t *make_many(wasm_store_t *store) {
  * the arguments before it. */
 static void all_arguments_are_kept(void **state) {
     wasm_store_t *store = STORE(state);
-    catnap_limits_t limits;
-    catnap_limits_default(&limits);
-    limits.memory_bytes = 256 << 10;
-    catnap_store_set_limits(store, &limits);
+    limit_memory(store, 256 << 10);
     wasm_instance_t *instance = make_many(store);
     wasm_func_t *first = EXPORT(func, instance, "first");
     wasm_foreign_t *foreigns[MANY];

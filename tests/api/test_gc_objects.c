@@ -213,10 +213,7 @@ static void the_host_walks_a_list(void **state) {
 /* Nodes, of which the host keeps the last, beside garbage of five times what the heap may take. */
 static void the_host_makes_a_list(void **state) {
     wasm_store_t *store = STORE(state);
-    catnap_limits_t limits;
-    catnap_limits_default(&limits);
-    limits.memory_bytes = 2 << 20;
-    catnap_store_set_limits(store, &limits);
+    limit_memory(store, 2 << 20);
     wasm_instance_t *instance = INSTANTIATE(store, objects);
     catnap_deftype_t *node = type_of(instance, NODE), *wide = type_of(instance, WIDE);
     wasm_ref_t *last = NULL;
@@ -511,10 +508,7 @@ static void numbers_of_31_bits(void **state) {
 /* An array that is too large for the store's limit is refused, and the store goes on. */
 static void a_full_heap_is_an_error(void **state) {
     wasm_store_t *store = STORE(state);
-    catnap_limits_t limits;
-    catnap_limits_default(&limits);
-    limits.memory_bytes = 4 << 20;
-    catnap_store_set_limits(store, &limits);
+    limit_memory(store, 4 << 20);
     wasm_instance_t *instance = INSTANTIATE(store, objects);
     catnap_deftype_t *bytes = type_of(instance, BYTES);
     catnap_error_t *error;
