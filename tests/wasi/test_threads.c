@@ -647,6 +647,14 @@ static void allow_threads(struct guest *g, struct program *p) {
     wasm_module_delete(module);
 }
 
+/* A thread that reads five bytes from descriptor 4. */
+static void start_reader(struct guest *g, struct reader *r, pthread_t *thread) {
+    *r = (struct reader){.g = g, .call = g->call};
+    cn_put_u32(g->memory, 2048);
+    cn_put_u32(g->memory + 4, 5);
+    assert_int_equal(0, pthread_create(thread, NULL, read_four, r));
+}
+
 /* A descriptor that a thread reads from is closed, and its number given to a file: the read goes on, and the host's
  * descriptor is closed after it. */
 static void closed_while_it_is_read(void **state) {
@@ -660,10 +668,8 @@ static void closed_while_it_is_read(void **state) {
     cn_call_unlock(&g->call);
     assert_int_equal(4, fd);
     int host = g->wasi->fds[4].host, other = open(guest_host_path(g, "tree/fifo"), O_WRONLY);
-    struct reader r = {.g = g, .call = g->call};
-    cn_put_u32(g->memory, 2048);
-    cn_put_u32(g->memory + 4, 5);
-    assert_int_equal(0, pthread_create(&thread, NULL, read_four, &r));
+    struct reader r;
+    start_reader(g, &r, &thread);
     while (!is_used(g->wasi))
         usleep(1000);
     assert_wasi(WASI_SUCCESS, CALL(g, fd_close, 4));
@@ -694,10 +700,8 @@ static void changed_while_it_is_read(void **state) {
     assert_wasi(WASI_SUCCESS, guest_open(g, "fifo", true, 0, RIGHTS_READ | RIGHTS_WRITE, 0, &fd));
     cn_call_unlock(&g->call);
     assert_int_equal(4, fd);
-    struct reader r = {.g = g, .call = g->call};
-    cn_put_u32(g->memory, 2048);
-    cn_put_u32(g->memory + 4, 5);
-    assert_int_equal(0, pthread_create(&thread, NULL, read_four, &r));
+    struct reader r;
+    start_reader(g, &r, &thread);
     while (!is_used(g->wasi))
         usleep(1000);
     assert_wasi(WASI_SUCCESS, CALL(g, fd_fdstat_set_flags, 4, WASI_FDFLAG_NONBLOCK));
